@@ -1,0 +1,33 @@
+"""The command `platereel`; a file a group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from platereel.cli import configure, demo, processes, segments, trigger, up, upkeep
+from shared.domain.errors import PlatereelError
+from shared.runtime.configuration import ConfigurationError
+
+app = typer.Typer(
+    name="platereel",
+    help="Keeps the footage around every licence-plate detection.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (demo, up, processes, configure, trigger, segments, upkeep):
+    group.register(app)
+
+
+def main() -> None:
+    """Run a command; an error is a line on standard error and exit status 1, never a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        sys.exit("\n".join(f"platereel: {problem}" for problem in error.problems))
+    except PlatereelError as error:
+        sys.exit(f"platereel: {error.message}")
+    except KeyboardInterrupt:
+        sys.exit(130)

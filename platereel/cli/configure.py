@@ -1,0 +1,91 @@
+"""init, config check, migrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platereel.cli.context import DEFAULT_CONFIG, ConfigOption, DataOption, JsonOption, config_path, console
+from platereel.cli.context import deployment, print_json, settings_of
+from platereel.wiring import prepare
+from shared.adapters.clock import SystemClock
+from shared.domain.errors import BadInput
+from shared.runtime.addresses import addresses
+from shared.runtime.configuration import ConfigurationError
+from shared.runtime.settings import masked
+
+TEMPLATE = """\
+# Platereel's configuration. `platereel config check` validates it; docs/configuration.md explains every key.
+# Durations take seconds or 30s, 5m, 90d; sizes bytes or 500GB. {PLATEREEL_...} is filled from the environment.
+
+defaults:                    # any of these may be set per camera too
+  buffer_seconds: 5          # footage kept from before a detection
+  post_event_seconds: 15     # footage kept after the last one
+  fps: 15
+  codec: h264                # h264 plays everywhere; mp4v is for old systems
+  min_confidence: 0.5        # a detection must be over this to be recorded
+
+retention:
+  days: 30
+  # bytes: 500GB             # and never more than this
+
+api:
+  host: 127.0.0.1            # anything else needs PLATEREEL_API_KEYS
+  port: 8080
+
+cameras:
+  demo-1: {source: "synthetic:"}                       # made vehicles with plates, to try things
+  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"}
+  # gate-2: {source: "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
+  # mine:   {source: "push:", detect: false}           # frames come from your own program
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel="Configuration")(init)
+    group = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+    group.command("check")(check)
+    app.add_typer(group, name="config", rich_help_panel="Configuration")
+    app.command(rich_help_panel="Configuration")(migrate)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented platereel.yaml."""
+    if path.exists() and not force:
+        raise BadInput(str(path), "exists already; --force replaces it")
+    path.write_text(TEMPLATE, encoding="utf-8")
+    console.print(f"wrote {path}; edit its cameras, then: platereel up --config {path}")
+
+
+def check(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Validate the configuration; name each bad key and its line."""
+    path = config_path(config)
+    try:
+        settings = settings_of(config)
+    except ConfigurationError as error:
+        if json:
+            print_json({"ok": False, "path": str(path), "problems": error.problems})
+            raise typer.Exit(1) from None
+        raise
+    cameras = {camera_id: masked(settings.source(camera_id)) for camera_id in settings.cameras}
+    if json:
+        print_json({"ok": True, "path": str(path), "cameras": cameras})
+    else:
+        console.print(f"{path or 'environment'}: fine; {len(cameras)} camera(s)")
+        for camera_id, source in cameras.items():
+            console.print(f"  {camera_id}: {source}", markup=False, highlight=False)
+
+
+def migrate(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """Bring the database to this version and claim the storage bucket; safe to run again and from several hosts."""
+    before, after = prepare(addresses(deployment(config, data)), SystemClock())
+    if json:
+        print_json({"ok": True, "before": before, "after": after})
+    else:
+        console.print(f"schema {before or 'none'} -> {after}; storage is ready")

@@ -1,0 +1,139 @@
+"""demo: see it work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from platereel.cli.context import console, errors, human_bytes, print_json
+from platereel.embedded.demo import Demo, Rehearsal, configuration
+from platereel.embedded.servers import write_private
+from platereel.embedded.stack import StackPlan, running
+from platereel.wiring import desk, with_addresses
+from shared.runtime.configuration import load
+from shared.runtime.logs import configure
+from shared.runtime.signals import stop_event
+
+DEMO_DATA = Path("data/demo")
+POLL_SECONDS = 0.2
+SAY_EVERY = 25
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="On one machine")(demo)
+
+
+def demo(
+    cameras: Annotated[int, typer.Option(min=1, max=64, help="Synthetic cameras.")] = 2,
+    duration: Annotated[float, typer.Option(min=1, help="Seconds of traffic.")] = 30,
+    leave: Annotated[bool, typer.Option("--exit", help="Stop when the clips are made.")] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the clips to this file too.")] = None,
+    data: Annotated[Path, typer.Option("--data", help="Where everything is kept.")] = DEMO_DATA,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")] = 0,
+    storage: Annotated[str, typer.Option("--storage", help="s3 or file.")] = "s3",
+) -> None:
+    """Start everything with made cameras, record the vehicles that pass, and show the clips."""
+    data = data.resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    config = data / "platereel.yaml"
+    write_private(config, configuration(cameras))
+    settings = load(config)
+    stopping = stop_event()
+    configure("demo", "warning", "console")
+    errors.print("starting PostgreSQL, two Valkeys, an S3 server, and every Platereel process ...")
+    with running(StackPlan(settings, config, data, port, storage == "file")) as stack:
+        if stack.addresses is None:
+            raise typer.Exit(1)
+        here = with_addresses(settings, stack.addresses)
+        with desk(here) as world:
+            with _showing() as show:
+                rehearsal = Demo(stack, here, world, show)
+                rehearsal.run(duration, stopping.is_set)
+            clips = rehearsal.clips(data / "clips")
+        ok = bool(clips) and all(clip["status"] == "ready" and clip["decodes"] for clip in clips)
+        result = {"ok": ok, "api_url": stack.api_url, "clips": clips}
+        _tell(result, json)
+        if console.is_terminal and not leave and not stopping.is_set():
+            console.print("still running; Ctrl-C stops it", style="dim")
+            while not stopping.wait(POLL_SECONDS):
+                stack.poll()
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _tell(result: dict[str, Any], target: Path | None) -> None:
+    if target is not None:
+        if str(target) == "-":
+            print_json(result)
+        else:
+            write_private(target, _as_json(result))
+    table = Table("camera", "plate", "start (UTC)", "seconds", "pre-roll", "frames", "size", "status", "file", box=None)
+    for clip in result["clips"]:
+        table.add_row(
+            clip["camera_id"], clip["plate"] or "?", clip["start_time"][11:19], f"{clip['duration_seconds'] or 0:.2f}",
+            f"{clip['pre_roll_delivered_seconds'] or 0:.2f}", str(clip["frame_count"] or "-"),
+            human_bytes(clip["file_size_bytes"]), clip["status"] if clip["decodes"] else f"{clip['status']}, not decoded",
+            _short(clip["local_path"]),
+        )  # fmt: skip
+    errors.print(table)
+    errors.print(f"{len(result['clips'])} clips; API {result['api_url']}/docs", highlight=False)
+
+
+def _as_json(result: dict[str, Any]) -> str:
+    import json  # noqa: PLC0415 - the option of the same name hides the module
+
+    return json.dumps(result, indent=2) + "\n"
+
+
+def _short(path: str | None) -> Text:
+    """A path relative to here where that is shorter, in one unbroken piece."""
+    if path is None:
+        return Text("-")
+    here = Path.cwd()
+    return Text(str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path, overflow="fold")
+
+
+@contextmanager
+def _showing() -> Iterator[Callable[[Rehearsal], None]]:
+    """A live view on a terminal, a line every few seconds elsewhere."""
+    if errors.is_terminal:
+        with Live(console=errors, auto_refresh=False, transient=True) as live:
+            yield lambda state: live.update(_view(state), refresh=True)
+        return
+    count = 0
+
+    def say(state: Rehearsal) -> None:
+        nonlocal count
+        if count % SAY_EVERY == 0 or state.phase == "done":
+            ready = sum(s["status"] == "ready" for s in state.segments)
+            frames = sum(camera.frames for camera in state.cameras)
+            errors.print(
+                f"{state.phase}: {frames} frames, {state.detections} detections, "
+                f"{len(state.segments)} recordings, {ready} ready"
+            )
+        count += 1
+
+    yield say
+
+
+def _view(state: Rehearsal) -> Group:
+    cameras = Table("camera", "state", "fps", "frames", "dropped", box=None)
+    for camera in state.cameras:
+        cameras.add_row(camera.camera_id, camera.state, f"{camera.fps:.1f}", str(camera.frames), str(camera.dropped))
+    segments = Table("recording", "camera", "status", "from", "to", box=None)
+    for row in state.segments[-8:]:
+        segments.add_row(
+            str(row["id"])[:8], row["camera_id"], row["status"], f"{row['start_time']:%H:%M:%S}",
+            f"{row['deadline']:%H:%M:%S}",
+        )  # fmt: skip
+    again = f", {state.restarts} processes started again" if state.restarts else ""
+    return Group(Text(f"{state.phase}: {state.detections} detections{again}", style="bold"), cameras, segments)

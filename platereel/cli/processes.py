@@ -1,0 +1,91 @@
+"""The single processes of a distributed deployment."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Annotated
+
+import typer
+
+from platereel.cli.context import ConfigOption, settings_of
+from services.api.__main__ import main as run_api
+from services.capture.__main__ import main as run_capture
+from services.detection.__main__ import main as run_detect
+from services.dispatch.__main__ import main as run_dispatch
+from shared.domain.errors import BadInput
+from shared.runtime.addresses import addresses
+from shared.runtime.logs import configure
+from shared.runtime.settings import Settings
+from shared.runtime.signals import hold_lifeline, stop_event
+from shared.runtime.startup import when_ready
+from shared.wire.tasks import QUEUES
+from workers.app import build_app
+from workers.wiring import check_schema
+
+REMAP = "REMAP_SIGTERM"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for function in (capture, detect, dispatch, api, worker, beat):
+        app.command(rich_help_panel="Processes of a distributed deployment")(function)
+
+
+def _begin(process: str, config: ConfigOption) -> Settings:
+    settings = settings_of(config)
+    hold_lifeline()
+    configure(process, settings.log_level, settings.log_format)
+    return settings
+
+
+def capture(config: ConfigOption = None) -> None:
+    """Read cameras into the frame buffer; start more and they share the cameras."""
+    run_capture(_begin("capture", config))
+
+
+def detect(config: ConfigOption = None) -> None:
+    """Find plates in the buffer's frames and publish detections."""
+    run_detect(_begin("detect", config))
+
+
+def dispatch(config: ConfigOption = None) -> None:
+    """Turn detections into recordings, and pace the writers; two or more are fine."""
+    run_dispatch(_begin("dispatch", config))
+
+
+def api(config: ConfigOption = None) -> None:
+    """Serve the REST API."""
+    run_api(_begin("api", config))
+
+
+def worker(
+    config: ConfigOption = None,
+    queues: Annotated[str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")] = ",".join(QUEUES),
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Pool processes.")] = 2,
+) -> None:
+    """Run a Celery worker; start more, on any host, to write more at once."""
+    wanted = [queue.strip() for queue in queues.split(",")]
+    unknown = sorted(set(wanted) - set(QUEUES))
+    if unknown:
+        raise BadInput("--queues", f"no queue {unknown[0]}; there are {', '.join(QUEUES)}")
+    settings = _begin("worker", config)
+    # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
+    os.environ.setdefault(REMAP, "SIGQUIT")
+    if when_ready(lambda: (check_schema(settings), True), stop_event()) is None:
+        return
+    celery = build_app(settings, addresses(settings).broker)
+    celery.worker_main(
+        [
+            "worker", "--queues", ",".join(wanted), "--concurrency", str(concurrency), "--pool", "prefork",
+            "--hostname", f"{wanted[0]}-{os.getpid()}@{socket.gethostname()}", "--loglevel", settings.log_level,
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+        ]
+    )  # fmt: skip
+
+
+def beat(config: ConfigOption = None) -> None:
+    """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
+    settings = _begin("beat", config)
+    celery = build_app(settings, addresses(settings).broker)
+    celery.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()

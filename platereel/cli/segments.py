@@ -1,0 +1,144 @@
+"""segments: find, show, fetch, protect and delete clips from a terminal."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.table import Table
+
+from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, human_bytes
+from platereel.cli.context import print_json
+from platereel.wiring import desk
+from shared.domain.errors import BadInput, Conflict
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.ports import SegmentFilter
+
+Identifier = Annotated[str, typer.Argument(help="The segment's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Find, show, fetch, protect and delete clips.", no_args_is_help=True)
+    group.command("list")(list_segments)
+    group.command()(show)
+    group.command()(get)
+    group.command()(protect)
+    group.command()(delete)
+    app.add_typer(group, name="segments", rich_help_panel="Clips")
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput("segment id", f"{text!r} is not a UUID") from None
+
+
+def list_segments(
+    camera: Annotated[str | None, typer.Option(help="Only this camera.")] = None,
+    status: Annotated[SegmentStatus | None, typer.Option(help="Only this status.")] = None,
+    plate: Annotated[str | None, typer.Option(help="Plate; * and ? are wildcards.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List clips, newest first."""
+    where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate)
+    with desk(deployment(config, data)) as world:
+        page = world.videos.search(where, limit, 0, None, newest_first=True)
+    if json:
+        print_json({"items": page.items, "total": page.total})
+        return
+    table = Table("id", "camera", "start (UTC)", "seconds", "frames", "lost", "size", "status", box=None)
+    for row in page.items:
+        table.add_row(
+            str(row["id"]), row["camera_id"], f"{row['start_time']:%Y-%m-%d %H:%M:%S}",
+            f"{row['duration_seconds'] or 0:.1f}", str(row["frame_count"] or "-"), str(row["frames_lost"] or 0),
+            human_bytes(row["file_size_bytes"]), _status(row),
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"{len(page.items)} of {page.total}")
+
+
+def _status(row: dict[str, Any]) -> str:
+    return row["status"] + (" (protected)" if row["protected"] else "") + (f": {row['error']}" if row["error"] else "")
+
+
+def show(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show everything known of a clip."""
+    with desk(deployment(config, data)) as world:
+        row = world.videos.get(_id(segment))
+    if json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        if name != "detections" and value not in (None, [], ""):
+            console.print(f"{name:28} {value}", markup=False, highlight=False)
+    for detection in row["detections"]:
+        at, plate, confidence = detection["offset_ms"] / 1000, detection["plate"] or "?", detection["confidence"]
+        line = f"detection at {at:+.2f} s      {plate} ({confidence:.2f}) {detection['detection_id']}"
+        console.print(line, markup=False, highlight=False)
+
+
+def get(
+    segment: Identifier,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else ID.mp4.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fetch a clip's MP4."""
+    with desk(deployment(config, data)) as world:
+        row = world.videos.get(_id(segment))
+        if row["status"] != SegmentStatus.READY:
+            raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
+        target = output or Path(f"{row['id']}.mp4")
+        temporary = target.with_name(f".{target.name}.part")
+        columns = ("[progress.description]{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=errors, transient=True) as progress, temporary.open("wb") as out:
+            bar = progress.add_task(target.name, total=row["file_size_bytes"])
+            for piece in world.store.stream(row["file_path"]):
+                out.write(piece)
+                progress.advance(bar, len(piece))
+        temporary.replace(target)
+    if json:
+        print_json({"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]})
+    else:
+        console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", markup=False, highlight=False)
+
+
+def protect(
+    segment: Identifier,
+    off: Annotated[bool, typer.Option("--off", help="Lift the protection.")] = False,
+    note: Annotated[str | None, typer.Option(help="Why.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Protect a clip from retention and deletion."""
+    with desk(deployment(config, data)) as world:
+        row = world.videos.protect(_id(segment), protected=not off, who=_who(), note=note)
+    if json:
+        print_json(row)
+    else:
+        console.print(f"{row['id']} is {'protected' if row['protected'] else 'no longer protected'}")
+
+
+def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """Delete a clip; its file goes after the grace period."""
+    with desk(deployment(config, data)) as world:
+        world.videos.archive(_id(segment), _who())
+    if json:
+        print_json({"id": segment, "deleted": True})
+    else:
+        console.print(f"{segment} is deleted")
+
+
+def _who() -> str:
+    return f"cli:{getpass.getuser()}"

@@ -1,0 +1,87 @@
+"""trigger: publish a detection from the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, print_json
+from platereel.wiring import Desk, desk
+from shared.domain.errors import Permanent
+from shared.wire.detections import parse_detection
+
+POLL_SECONDS = 0.1
+DONE = {"ready", "failed", "expiring", "expired"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Clips")(trigger)
+
+
+def trigger(
+    camera: Annotated[str, typer.Argument(help="The camera.")],
+    plate: Annotated[str | None, typer.Option(help="The plate that was read.")] = None,
+    confidence: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
+    at: Annotated[str | None, typer.Option(help="When: RFC 3339 or epoch seconds; else now.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the clip is ready.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Publish a detection; with --wait, stay until its clip is READY (exit status 0) or it failed (1)."""
+    settings = deployment(config, data)
+    if settings.cameras and camera not in settings.cameras:
+        raise Permanent(f"no camera {camera} in the configuration; there are {', '.join(settings.cameras)}")
+    with desk(settings) as world:
+        body = {
+            "camera_id": camera, "plate": plate, "confidence": confidence, "captured_at": at,
+            "detection_id": f"cli-{uuid4()}",
+        }  # fmt: skip
+        body = {key: value for key, value in body.items() if value is not None}
+        detection = parse_detection(body, arrival_ms=world.clock.now_ms(), entry_id=str(uuid4()))
+        world.detections.publish(detection)
+        world.stream.hint(detection.detection_id)
+        answer: dict[str, Any] = {"detection_id": detection.detection_id, "camera_id": camera}
+        if wait:
+            answer |= _await(world, detection.detection_id, timeout)
+    if json:
+        print_json(answer)
+    else:
+        console.print(_sentence(answer))
+    if wait and not answer["ok"]:
+        raise typer.Exit(1)
+
+
+def _await(world: Desk, detection_id: str, timeout: float) -> dict[str, Any]:
+    until = world.clock.monotonic() + timeout
+    while world.clock.monotonic() < until:
+        row = world.detections.get(detection_id)
+        outcome = None if row is None else row["outcome"]
+        segments = world.videos.by_detection(detection_id)
+        settled = outcome not in {None, "pending"} and all(s["status"] in DONE for s in segments)
+        if settled:
+            ready = bool(segments) and all(s["status"] == "ready" for s in segments)
+            reason = next((s["error"] for s in segments if s["error"]), None)
+            return {"ok": ready, "outcome": outcome, "reason": reason, "segments": [_brief(s) for s in segments]}
+        world.clock.sleep(POLL_SECONDS)
+    raise Permanent(f"no clip after {timeout:g} s; `platereel segments list` shows how it stands")
+
+
+def _brief(segment: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "camera_id", "status", "start_time", "duration_seconds", "frame_count", "file_path", "error")
+    return {name: segment[name] for name in names}
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    if "outcome" not in answer:
+        return f"published {answer['detection_id']}"
+    if not answer["segments"]:
+        return f"{answer['detection_id']}: {answer['outcome']}, no clip"
+    return "\n".join(
+        f"{s['id']} {s['status']} {s['duration_seconds'] or 0:.2f} s, {s['frame_count'] or 0} frames {s['error'] or ''}"
+        for s in answer["segments"]
+    )

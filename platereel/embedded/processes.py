@@ -1,0 +1,109 @@
+"""Child processes that never outlive the one that started them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
+
+_CLONE_NEWUSER = 0x10000000
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to start a child: arguments (never secrets: others can read them), environment, log file, stop signal."""
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stop_signal: signal.Signals = signal.SIGTERM
+    prepare: Callable[[], None] | None = None
+    lifeline: bool = False
+
+
+def spawn(command: Command, keep_open: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own. Call from the main thread: the kernel ties a child's end to its thread."""
+
+    def before_exec() -> None:
+        if command.prepare is not None:
+            command.prepare()
+        die_with_parent(command.stop_signal)
+
+    env = {**os.environ, **command.env}
+    fds = list(keep_open)
+    with ExitStack() as stack:
+        out = stack.enter_context(command.log.open("ab"))
+        if command.lifeline and not sys.platform.startswith("linux"):
+            read_end, _ = os.pipe()
+            env[LIFELINE_VARIABLE] = str(read_end)
+            fds.append(read_end)
+            stack.callback(os.close, read_end)
+        return subprocess.Popen(  # noqa: S603 - our own arguments
+            [str(part) for part in command.argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd="/",
+            env=env,
+            pass_fds=fds,
+            start_new_session=True,
+            preexec_fn=before_exec,  # noqa: PLW1509 - nothing but system calls before exec
+        )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on; distinct, and not reserved."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def postgres_identity(data: Path) -> Callable[[], None] | None:
+    """What a PostgreSQL child does before exec, for the server refuses uid 0.
+
+    As root: hide uid 0 behind a user namespace (files stay root's; works below a private home). Where that is forbidden
+    (Docker's default seccomp): become nobody, who then must own the data folder. As anybody else: nothing.
+    """
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")  # initdb insists on a passwd entry for its user
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def hide() -> None:
+        if libc.unshare(_CLONE_NEWUSER) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{nobody.pw_gid} 0 1", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{nobody.pw_uid} 0 1", encoding="ascii")
+
+    def become_nobody() -> None:
+        os.setgroups([])
+        os.setgid(nobody.pw_gid)
+        os.setuid(nobody.pw_uid)
+
+    if _namespaces_allowed(libc):
+        return hide
+    data.mkdir(parents=True, exist_ok=True)
+    for path in [data, *data.rglob("*")]:
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return become_nobody
+
+
+def _namespaces_allowed(libc: ctypes.CDLL) -> bool:
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if libc.unshare(_CLONE_NEWUSER) == 0 else 1)
+    return os.waitpid(child, 0)[1] == 0

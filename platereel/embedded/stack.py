@@ -1,0 +1,221 @@
+"""The embedded deployment: servers, then processes, then run.json; the same in reverse."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platereel.embedded import servers
+from platereel.embedded.processes import Command, free_ports
+from platereel.embedded.supervisor import Supervisor
+from platereel.wiring import drain, prepare
+from shared.adapters.clock import SystemClock
+from shared.domain.errors import Permanent, PlatereelError
+from shared.runtime.addresses import Addresses
+from shared.runtime.logs import logger
+from shared.runtime.settings import ENV_PREFIX, Settings
+
+SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
+SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
+LOCK_SECONDS = 20.0
+STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
+FRAMES_MEMORY, BROKER_MEMORY = 2_000, 256
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What to run: the settings, their file, where data goes, the API's port, and whether storage is a folder."""
+
+    settings: Settings
+    config: Path
+    data: Path
+    port: int
+    file_storage: bool = False
+
+
+@dataclass(slots=True)
+class Stack:
+    """One running deployment in one data folder. Not shared between threads."""
+
+    plan: StackPlan
+    clock: SystemClock = field(default_factory=SystemClock)
+    addresses: Addresses | None = None
+    api_url: str = ""
+    _supervisor: Supervisor | None = None
+    _lock: int = -1
+
+    def start(self) -> None:
+        """Start everything and write run.json once the API answers for all of it."""
+        data = self.plan.data
+        (data / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(data, self.clock)
+        self._supervisor = Supervisor(self.clock, [self._lock], self.write_run_file)
+        self.addresses = self._start_servers()
+        prepare(self.addresses, self.clock)
+        self._start_services(self.addresses)
+        self.write_run_file()
+
+    def poll(self) -> None:
+        """Look after the children once."""
+        if self._supervisor is not None:
+            self._supervisor.poll()
+
+    def stop_detection(self) -> None:
+        """End the reference detector; cameras and recordings go on."""
+        if self._supervisor is not None:
+            self._supervisor.stop(["detect"], STOP_SERVICES_SECONDS)
+            self.write_run_file()
+
+    def stop(self) -> None:
+        """Stop within 15 s and lose nothing: cameras first, then open recordings are closed and written, then the rest."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return
+        supervisor.stop(["capture", "detect"], STOP_CAMERAS_SECONDS)
+        if self.addresses is not None and "dispatch" in supervisor.names():
+            try:
+                drain(self.plan.settings, self.addresses, self.clock, DRAIN_SECONDS)
+            except PlatereelError as error:
+                _log.warning("not_drained", error=error.message)
+        supervisor.stop([name for name in supervisor.names() if name not in SERVERS], STOP_SERVICES_SECONDS)
+        supervisor.stop(SERVERS, STOP_SERVERS_SECONDS)
+        (self.plan.data / "run.json").unlink(missing_ok=True)
+        os.close(self._lock)
+        self._supervisor = None
+
+    def restarts(self) -> int:
+        """How often a process died and was started again."""
+        return 0 if self._supervisor is None else self._supervisor.restarts()
+
+    def _start_servers(self) -> Addresses:
+        plan, supervisor = self.plan, self._running()
+        own = servers.Secrets.of(plan.data)
+        given = plan.settings
+        memory = servers.MEGABYTE
+        wanted: dict[str, servers.Server] = {}
+        if given.frames_url is None:
+            size = FRAMES_MEMORY * memory
+            wanted["frames"] = servers.valkey("redis-frames", plan.data, own.redis, size, durable=False)
+        if given.broker_url is None:
+            size = BROKER_MEMORY * memory
+            wanted["broker"] = servers.valkey("redis-broker", plan.data, own.redis, size, durable=True)
+        if given.database_url is None:
+            wanted["database"] = servers.postgres(plan.data, own.postgres)
+        s3 = None
+        if given.storage_url is None and not plan.file_storage:
+            s3 = servers.storage(plan.data, own.s3_key, own.s3_secret)
+            if s3 is None:
+                _log.warning("storage_is_a_folder", reason="the S3 server has no package for this platform")
+        if s3 is not None:
+            wanted["storage"] = s3
+        for server in wanted.values():
+            supervisor.start(server.command)
+        for server in wanted.values():
+            supervisor.await_ready(server.command.name, server.probe)
+        urls = {name: server.url for name, server in wanted.items()}
+        for name in ("database", "frames", "broker", "storage"):
+            configured = getattr(given, f"{name}_url")
+            if configured is not None:
+                urls[name] = configured.get_secret_value()
+        urls.setdefault("storage", f"file://{(plan.data / 'storage').resolve()}/data")
+        return Addresses(**urls)
+
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
+            raise Permanent("the stack is not running")
+        return self._supervisor
+
+    def _start_services(self, addresses: Addresses) -> None:
+        plan, supervisor = self.plan, self._running()
+        host = plan.settings.api.host
+        port = plan.port or free_ports(1)[0]
+        self.api_url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared
+        env = {
+            "PLATEREEL_CONFIG": str(plan.config.resolve()),
+            f"{ENV_PREFIX}DATABASE_URL": addresses.database,
+            f"{ENV_PREFIX}FRAMES_URL": addresses.frames,
+            f"{ENV_PREFIX}BROKER_URL": addresses.broker,
+            f"{ENV_PREFIX}STORAGE_URL": addresses.storage,
+            f"{ENV_PREFIX}API__PORT": str(port),
+        }
+        cores = str(max(2, os.cpu_count() or 2))
+        for name, arguments in (
+            ("dispatch", ["dispatch"]),
+            ("worker", ["worker", "--queues", "parts", "--concurrency", cores]),
+            ("worker", ["worker", "--queues", "finalise", "--concurrency", "2"]),
+            ("worker", ["worker", "--queues", "retention,reconcile", "--concurrency", "1"]),
+            ("beat", ["beat"]),
+            ("api", ["api"]),
+            ("capture", ["capture"]),
+            ("detect", ["detect"]),
+        ):
+            log = plan.data / "logs" / f"{'-'.join(arguments[:3]).replace('--queues-', '').replace(',', '-')}.log"
+            argv = [sys.executable, "-m", "platereel", *arguments]
+            supervisor.start(Command(name, argv, log, env, lifeline=True))
+        supervisor.await_ready("api", lambda: _answers(f"{self.api_url}/readyz"))
+
+    def write_run_file(self) -> None:
+        """Write run.json: addresses and process ids, readable by the owner alone."""
+        if self.addresses is None or not self.api_url:
+            return
+        pids = self._running().pids()
+        shape = {
+            "api_url": self.api_url,
+            "frames_url": self.addresses.frames,
+            "broker_url": self.addresses.broker,
+            "database_url": self.addresses.database,
+            "storage_url": self.addresses.storage,
+            "pids": {name: pids.get(name, []) for name in (*reversed(SERVERS), *SERVICES)},
+        }
+        servers.write_private(self.plan.data / "run.json", json.dumps(shape, indent=2) + "\n")
+
+
+def _answers(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+        response.read()
+
+
+def _lock(data: Path, clock: SystemClock) -> int:
+    """Hold the data folder; the children keep the lock open too, so it is free only when the last of them is gone."""
+    handle = os.open(data / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(handle, True)  # noqa: FBT003 - the standard library's signature
+    until = clock.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock.monotonic() > until or (data / "run.json").exists() and _alive(data):
+                os.close(handle)
+                raise Permanent(f"{data} is in use by another platereel; choose another --data") from None
+            clock.sleep(0.1)
+        else:
+            return handle
+
+
+def _alive(data: Path) -> bool:
+    """Whether the stack that wrote run.json still runs: its children end with it."""
+    try:
+        pids = json.loads((data / "run.json").read_text(encoding="utf-8"))["pids"]["dispatch"]
+        return all(Path(f"/proc/{pid}").exists() for pid in pids) and bool(pids)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def running(plan: StackPlan) -> Iterator[Stack]:
+    """A stack for the length of a block, stopped whatever happens."""
+    stack = Stack(plan)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()

@@ -1,0 +1,114 @@
+"""Starts children, watches them, starts them again with backoff, and stops them in order."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from platereel.embedded.processes import Command, spawn
+from shared.domain.errors import Permanent
+from shared.domain.ports import Clock
+from shared.runtime.logs import logger
+
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
+STEADY_SECONDS = 20.0
+PROBE_SECONDS = 30.0
+
+_log = logger(__name__)
+
+
+@dataclass(slots=True)
+class _Child:
+    command: Command
+    process: subprocess.Popen[bytes]
+    started_at: float
+    backoff_s: float = FIRST_BACKOFF_SECONDS
+    again_at: float | None = None
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Owns the children. Every method is called by the main thread: the kernel ties a child's end to its creator."""
+
+    clock: Clock
+    keep_open: Sequence[int]
+    changed: Callable[[], None]
+    _children: dict[str, list[_Child]] = field(default_factory=dict)
+
+    def start(self, command: Command) -> None:
+        """Start a child and watch it from now on."""
+        child = _Child(command, spawn(command, self.keep_open), self.clock.monotonic())
+        self._children.setdefault(command.name, []).append(child)
+
+    def pids(self) -> dict[str, list[int]]:
+        """Process ids by name, of children that run."""
+        return {
+            name: [child.process.pid for child in children if child.again_at is None]
+            for name, children in self._children.items()
+        }
+
+    def restarts(self) -> int:
+        """How often any child had to be started again."""
+        return sum(child.restarts for children in self._children.values() for child in children)
+
+    def await_ready(self, name: str, probe: Callable[[], None]) -> None:
+        """Wait until `probe` no longer raises; Permanent with the end of its log when the child dies or takes too long."""
+        until = self.clock.monotonic() + PROBE_SECONDS
+        while True:
+            try:
+                probe()
+            except Exception as error:
+                child = self._children[name][-1]
+                if child.process.poll() is not None or self.clock.monotonic() > until:
+                    tail = child.command.log.read_text(errors="replace")[-800:]
+                    raise Permanent(f"{name} did not start ({type(error).__name__}):\n{tail}") from error
+                self.clock.sleep(0.03)
+            else:
+                return
+
+    def poll(self) -> None:
+        """Look after the children once: say who died, start again whose pause is over."""
+        for name, children in self._children.items():
+            for child in children:
+                self._look(name, child)
+
+    def _look(self, name: str, child: _Child) -> None:
+        now = self.clock.monotonic()
+        if child.again_at is None:
+            status = child.process.poll()
+            if status is None:
+                return
+            if now - child.started_at > STEADY_SECONDS:
+                child.backoff_s = FIRST_BACKOFF_SECONDS
+            child.again_at = now + child.backoff_s
+            _log.warning("process_died", name=name, pid=child.process.pid, status=status, again_in=child.backoff_s)
+            child.backoff_s = min(LONGEST_BACKOFF_SECONDS, child.backoff_s * 2)
+            self.changed()
+        elif now >= child.again_at:
+            child.process = spawn(child.command, self.keep_open)
+            child.started_at, child.again_at = now, None
+            child.restarts += 1
+            _log.info("process_started_again", name=name, pid=child.process.pid)
+            self.changed()
+
+    def stop(self, names: Iterable[str], seconds: float) -> None:
+        """Ask the named children to stop, all at once; after `seconds` end those that have not."""
+        wanted = [child for name in names for child in self._children.pop(name, [])]
+        running = [child for child in wanted if child.process.poll() is None]
+        for child in running:
+            child.process.send_signal(child.command.stop_signal)
+        until = self.clock.monotonic() + seconds
+        for child in running:
+            try:
+                child.process.wait(max(0.05, until - self.clock.monotonic()))
+            except subprocess.TimeoutExpired:
+                _log.warning("process_killed", name=child.command.name, pid=child.process.pid)
+                child.process.send_signal(signal.SIGKILL)
+                child.process.wait()
+
+    def names(self) -> list[str]:
+        """Names of all children."""
+        return list(self._children)

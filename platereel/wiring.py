@@ -1,0 +1,127 @@
+"""Builds what the commands themselves need of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.recordings import PacerRepository
+from shared.adapters.postgres.schema import migrate
+from shared.adapters.postgres.upkeep import LedgerRepository
+from shared.adapters.postgres.videos import VideoRepository
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.stores import open_store
+from shared.domain.ports import ObjectStore
+from shared.runtime.addresses import Addresses, addresses
+from shared.runtime.settings import Settings
+from shared.wire.keys import Keys
+from workers.reconcile.audit import claim_store
+
+DRAIN_POLL_SECONDS = 0.1
+
+
+def prepare(addresses: Addresses, clock: SystemClock) -> tuple[str | None, str]:
+    """Bring the database to this version and claim the store; answers the schema version before and after."""
+    versions = migrate(addresses.database)
+    database = Database(addresses.database, max_size=1, name="platereel-prepare")
+    database.open()
+    try:
+        store = open_store(addresses.storage, clock)
+        store.prepare()
+        claim_store(store, LedgerRepository(database))
+    finally:
+        database.close()
+    return versions
+
+
+def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds: float) -> bool:
+    """After capture has stopped: say so for every camera, and wait until open recordings are written. True if all are.
+
+    The pacer closes the windows of cameras that are disconnected; what is not done in time goes on after the next start.
+    """
+    cameras = RedisCameras(redis_client(addresses.frames), Keys(settings.redis_prefix, settings.detections_name))
+    database = Database(addresses.database, max_size=1, name="platereel-drain")
+    database.open()
+    try:
+        for camera_id in settings.cameras:
+            cameras.report(camera_id, {"state": "disconnected", "outbox": 0, "error": "capture was stopped"})
+        rows = PacerRepository(database)
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until:
+            if not rows.live():
+                return True
+            clock.sleep(DRAIN_POLL_SECONDS)
+        return False
+    finally:
+        database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the commands for clips use."""
+
+    videos: VideoRepository
+    detections: DetectionRepository
+    stream: RedisDetections
+    cameras: RedisCameras
+    store: ObjectStore
+    clock: SystemClock
+
+
+@contextmanager
+def desk(settings: Settings) -> Iterator[Desk]:
+    """Clients for one command."""
+    urls = addresses(settings)
+    clock = SystemClock()
+    database = Database(urls.database, max_size=1, name="platereel-cli")
+    database.open()
+    keys = Keys(settings.redis_prefix, settings.detections_name)
+    stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
+    try:
+        yield Desk(
+            VideoRepository(database), DetectionRepository(database), stream,
+            RedisCameras(redis_client(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock), clock,
+        )  # fmt: skip
+    finally:
+        database.close()
+
+
+def with_addresses(settings: Settings, urls: Addresses) -> Settings:
+    """Settings that lead to a running deployment."""
+    given = {
+        "database_url": urls.database, "frames_url": urls.frames, "broker_url": urls.broker, "storage_url": urls.storage,
+    }  # fmt: skip
+    return settings.model_copy(update={name: SecretStr(url) for name, url in given.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """A camera, for a live view."""
+
+    camera_id: str
+    state: str
+    fps: float
+    frames: int
+    dropped: int
+
+
+def cameras_now(world: Desk, settings: Settings) -> list[WatchRow]:
+    """What capture says of every camera."""
+    rows = []
+    for camera_id in settings.cameras:
+        state = world.cameras.state(camera_id)
+        rows.append(
+            WatchRow(
+                camera_id, state.get("state", "waiting"), float(state.get("fps", 0)), int(state.get("frames", 0)),
+                int(state.get("dropped", 0)),
+            )
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,1 @@
+"""Long-running processes; a folder is a process is a container."""

@@ -1,0 +1,1 @@
+"""REST API under /v2/video, health and metrics."""

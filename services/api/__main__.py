@@ -1,0 +1,27 @@
+"""The API process."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from services.api.wiring import build
+from shared.runtime.settings import Settings
+from shared.runtime.signals import stop_event
+from shared.runtime.startup import when_ready
+
+DRAIN_SECONDS = 3
+
+
+def main(settings: Settings) -> None:
+    """Serve until told to stop; waits for its servers first."""
+    app = when_ready(lambda: build(settings), stop_event())
+    if app is not None:
+        uvicorn.run(
+            app,
+            host=settings.api.host,
+            port=settings.api.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )

@@ -1,0 +1,66 @@
+"""Errors as RFC 9457 problem details: what is wrong and where, never an exception's text, a path or a secret."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.domain.errors import BadInput, Conflict, Gone, NotFound, PlatereelError, Retryable
+from shared.runtime.logs import logger
+
+RETRY_AFTER_SECONDS = "5"
+_STATUS = ((BadInput, 422), (NotFound, 404), (Gone, 410), (Conflict, 409), (Retryable, 503))
+
+_log = logger(__name__)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+    """A problem document."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Map every error of the application."""
+    app.add_exception_handler(PlatereelError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _ours(_: Request, error: Exception) -> JSONResponse:
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+            more = {"errors": [{"field": error.field, "message": error.reason}]} if isinstance(error, BadInput) else {}
+            return problem(status, error.message, headers, **more)
+    _log.error("request_failed", error=str(error))
+    return problem(500, "the request could not be carried out; the log says why")
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    errors = [
+        {
+            "field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
+            "message": str(each["msg"]).removeprefix("Value error, "),
+        }
+        for each in found
+    ]
+    detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+    return problem(422, detail, errors=errors)
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        return problem(500, "unexpected")
+    return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("request_crashed", path=request.url.path, exc_info=error)
+    return problem(500, "an unexpected error; the log says more")

@@ -1,0 +1,27 @@
+"""What the API needs of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from services.api.keys import KeyRing
+from shared.domain.ports import CameraStates, Clock, Detections, DetectionStream, FrameBuffer, Jobs, ObjectStore, Videos
+from shared.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPorts:
+    """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used)."""
+
+    videos: Videos
+    detections: Detections
+    stream: DetectionStream
+    frames: FrameBuffer
+    states: CameraStates
+    store: ObjectStore
+    jobs: Jobs
+    clock: Clock
+    settings: Settings
+    keys: KeyRing
+    checks: Mapping[str, Callable[[], object]]

@@ -1,0 +1,39 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.api import schemas
+from services.api.access import Ports
+from shared.domain.errors import PlatereelError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def healthz() -> schemas.Health:
+    """The process answers."""
+    return schemas.Health(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": schemas.Health}})
+def readyz(ports: Ports, response: Response) -> schemas.Health:
+    """Database, both Redis and the store answer; 503 names those that do not."""
+    checks = {}
+    for name, check in ports.checks.items():
+        try:
+            check()
+            checks[name] = "ok"
+        except PlatereelError as error:
+            checks[name] = error.message
+    ready = all(state == "ok" for state in checks.values())
+    response.status_code = 200 if ready else 503
+    return schemas.Health(status="ok" if ready else "unavailable", checks=checks)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics() -> Response:
+    """Prometheus metrics of this process."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

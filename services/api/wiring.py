@@ -1,0 +1,62 @@
+"""Builds the API's world."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI
+
+from services.api.app import create_app
+from services.api.keys import key_ring
+from services.api.ports import ApiPorts
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.postgres.videos import VideoRepository
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_client import kinds, redis_client
+from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.stores import open_store
+from shared.runtime.addresses import addresses
+from shared.runtime.settings import Settings
+from shared.wire.keys import SENTINEL, Keys
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application with real adapters; raises Retryable while the schema is not this version's."""
+    secret = settings.api_keys
+    keys = key_ring(None if secret is None else secret.get_secret_value(), settings.api.host)
+    urls = addresses(settings)
+    require_version(urls.database)
+    clock = SystemClock()
+    names = Keys(settings.redis_prefix, settings.detections_name)
+    database = Database(urls.database, max_size=8, name="platereel-api")
+    database.open()
+    frames_client = redis_client(urls.frames, name="platereel-api")
+    broker = redis_client(urls.broker, name="platereel-api")
+    store = open_store(urls.storage, clock)
+
+    def ping_frames() -> None:
+        with kinds("frames"):
+            frames_client.ping()
+
+    def ping_broker() -> None:
+        with kinds("broker"):
+            broker.ping()
+
+    return create_app(
+        ApiPorts(
+            VideoRepository(database), DetectionRepository(database),
+            RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_client, names),
+            RedisCameras(frames_client, names), store, JobRepository(database), clock, settings, keys,
+            {
+                "database": lambda: database.fetch_one("SELECT 1"),
+                "frames": ping_frames,
+                "broker": ping_broker,
+                "storage": lambda: store.head(SENTINEL),
+            },
+        )
+    )  # fmt: skip

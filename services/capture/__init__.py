@@ -1,0 +1,1 @@
+"""Cameras into the frame buffer."""

@@ -1,0 +1,82 @@
+"""Which cameras this process owns. Start more processes and they share; stop or kill one and another takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+from shared.domain.ports import CameraLeases, Clock
+from shared.runtime.logs import logger
+
+TTL_SECONDS = 3.0
+ALIVE_SECONDS = 4.0
+AHEAD_LIMIT_MS = 60_000
+
+_log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Ownership:
+    """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender.
+
+    A lease's deadline is counted from before the request, on this process's monotonic clock: it ends here before it ends
+    on the server.
+    """
+
+    leases: CameraLeases
+    clock: Clock
+    owner: str
+    cameras: Sequence[str]
+    server_ms: Callable[[str], int]
+    _deadlines: dict[str, float] = field(default_factory=dict)
+    _server: tuple[int, float] | None = None
+
+    def owned(self) -> list[str]:
+        """Cameras whose lease was won and not given up."""
+        return list(self._deadlines)
+
+    def holds(self, camera_id: str) -> bool:
+        """Whether a frame of this camera may be written now."""
+        return self.clock.monotonic() < self._deadlines.get(camera_id, 0.0)
+
+    def too_far_ahead(self, captured_ms: int) -> bool:
+        """Whether a capture time lies more than a minute ahead of the frames server's clock."""
+        if self._server is None:
+            return False
+        server_ms, at = self._server
+        return captured_ms - (server_ms + (self.clock.monotonic() - at) * 1000) > AHEAD_LIMIT_MS
+
+    def round(self) -> tuple[list[str], list[str], str | None]:
+        """Renew, then take a fair share: cameras won, cameras lost, and one beyond the share that should be given up."""
+        processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
+        lost = [camera_id for camera_id in self.owned() if not self._acquire(camera_id)]
+        share = ceil(len(self.cameras) / max(1, processes))
+        won = []
+        for camera_id in self.cameras:
+            if len(self._deadlines) < share and camera_id not in self._deadlines and self._acquire(camera_id):
+                won.append(camera_id)
+        surplus = self.owned()[-1] if len(self._deadlines) > share else None
+        if self.cameras:
+            before = self.clock.monotonic()
+            self._server = (self.server_ms(self.cameras[0]), before)
+        return won, lost, surplus
+
+    def _acquire(self, camera_id: str) -> bool:
+        before = self.clock.monotonic()
+        if self.leases.acquire(camera_id, self.owner, TTL_SECONDS):
+            self._deadlines[camera_id] = before + TTL_SECONDS
+            return True
+        self._deadlines.pop(camera_id, None)
+        return False
+
+    def give_up(self, camera_id: str) -> None:
+        """Release one camera, so that another process need not wait for the lease to end."""
+        self._deadlines.pop(camera_id, None)
+        self.leases.release(camera_id, self.owner)
+
+    def leave(self) -> None:
+        """Release everything: this process is stopping."""
+        for camera_id in self.owned():
+            self.give_up(camera_id)
+        self.leases.resign(self.owner)

@@ -1,0 +1,179 @@
+"""The capture process: leases, cameras, and the one thread that writes to Redis."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from services.capture.camera import Camera
+from services.capture.leases import Ownership
+from services.capture.outbox import Outbox
+from services.capture.sources.factory import make_source
+from shared.domain.errors import BadInput, PlatereelError, Retryable
+from shared.domain.media import Frame
+from shared.domain.ports import BufferLimits, CameraStates, Clock, FrameBuffer
+from shared.runtime.logs import logger
+from shared.runtime.metrics import FRAMES, FRAMES_DROPPED
+
+ROUND_SECONDS = 1.0
+TAKE_SECONDS = 0.25
+BACKOFF_SECONDS = 0.5
+FLUSH_SECONDS = 3.0
+FLUSH_ON_HANDOVER_SECONDS = 1.0
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPlan:
+    """How one camera is captured; outbox_ms: how much waits here while Redis is away."""
+
+    source: str
+    fps: float
+    jpeg_quality: int
+    limits: BufferLimits
+    outbox_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapturePorts:
+    """What capture needs of the world."""
+
+    frames: FrameBuffer
+    states: CameraStates
+    clock: Clock
+
+
+class Capture:
+    """One capture process."""
+
+    def __init__(self, plans: dict[str, CameraPlan], ports: CapturePorts, ownership: Ownership) -> None:
+        self._plans = plans
+        self._ports = ports
+        self._ownership = ownership
+        self._outbox = Outbox()
+        self._cameras: dict[str, Camera] = {}
+        self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
+        self._sent: dict[str, int] = {}
+        self._last_round = 0.0
+
+    def run(self, stopping: threading.Event) -> None:
+        """Run until `stopping`, then write what waits and give the cameras back."""
+        done = threading.Event()
+        sender = threading.Thread(target=self._send, args=(done,), name="sender", daemon=True)
+        sender.start()
+        while not stopping.is_set():
+            try:
+                self._round()
+            except PlatereelError as error:
+                _log.warning("capture_waits", error=error.message)
+            stopping.wait(ROUND_SECONDS)
+        for camera in self._cameras.values():
+            camera.stop(0.0)
+        self._flush(FLUSH_SECONDS)
+        done.set()
+        sender.join(FLUSH_SECONDS)
+        try:
+            self._ownership.leave()
+        except Retryable as error:
+            _log.warning("leases_not_released", error=error.message)
+
+    def _round(self) -> None:
+        won, lost, surplus = self._ownership.round()
+        for camera_id in won:
+            self._start(camera_id)
+        for camera_id in lost:
+            _log.warning("camera_taken_over", camera_id=camera_id)
+            self._stop(camera_id)
+        if surplus is not None:
+            self._hand_over(surplus)
+        self._report()
+
+    def _start(self, camera_id: str) -> None:
+        plan = self._plans[camera_id]
+        self._outbox.open(camera_id, plan.outbox_ms, plan.limits.max_bytes)
+        try:
+            source = make_source(plan.source, self._ports.clock, plan.jpeg_quality)
+        except BadInput as error:
+            _log.error("camera_source_wrong", camera_id=camera_id, error=error.message)
+            self._ports.states.report(camera_id, {"state": "misconfigured", "error": error.message, "outbox": 0})
+            return
+        camera = Camera(
+            camera_id, source, plan.fps, self._outbox, self._ports.clock, lambda: self._newest_ms(camera_id)
+        )
+        self._cameras[camera_id] = camera
+        camera.start()
+
+    def _newest_ms(self, camera_id: str) -> int | None:
+        bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
+        return None if bounds is None else bounds.newest_ms
+
+    def _stop(self, camera_id: str) -> None:
+        camera = self._cameras.pop(camera_id, None)
+        if camera is not None:
+            camera.stop(0.5)
+        self._outbox.discard(camera_id)
+
+    def _hand_over(self, camera_id: str) -> None:
+        """Give a camera to another process: stop reading, write what waits, then release."""
+        camera = self._cameras.pop(camera_id, None)
+        if camera is not None:
+            camera.stop(0.5)
+        self._flush(FLUSH_ON_HANDOVER_SECONDS)
+        self._ownership.give_up(camera_id)
+        _log.info("camera_handed_over", camera_id=camera_id)
+
+    def _flush(self, seconds: float) -> None:
+        until = self._ports.clock.monotonic() + seconds
+        while not self._outbox.empty() and self._ports.clock.monotonic() < until:
+            self._ports.clock.sleep(0.02)
+
+    def _send(self, done: threading.Event) -> None:
+        """Write frames to Redis; while it is away they wait in the outbox, which drops the oldest and counts."""
+        while not done.is_set():
+            batch = self._outbox.take(TAKE_SECONDS, self._ownership.holds)
+            batch = [frame for frame in batch if self._plausible(frame)]
+            if not batch:
+                continue
+            try:
+                answers = self._ports.frames.append(batch, self._limits)
+            except Retryable as error:
+                _log.warning("frames_wait", error=error.message, waiting=len(batch))
+                self._outbox.put_back(batch)
+                done.wait(BACKOFF_SECONDS)
+                continue
+            except Exception:
+                _log.exception("frames_not_written", count=len(batch))
+                continue
+            for answer in answers:
+                camera_id = answer.frame.camera_id
+                if answer.stored:
+                    FRAMES.labels(camera_id).inc()
+                    self._sent[camera_id] = self._sent.get(camera_id, 0) + 1
+                else:
+                    FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
+
+    def _plausible(self, frame: Frame) -> bool:
+        """One id from the far future would stop the stream's trimming for good."""
+        if not self._ownership.too_far_ahead(frame.captured_ms):
+            return True
+        FRAMES_DROPPED.labels(frame.camera_id, "clock_ahead").inc()
+        return False
+
+    def _report(self) -> None:
+        now = self._ports.clock.monotonic()
+        elapsed, self._last_round = now - self._last_round, now
+        for camera_id, camera in self._cameras.items():
+            report = camera.report
+            sent = self._sent.pop(camera_id, 0)
+            state = "stalled" if camera.stalled() else report.state
+            self._ports.states.report(
+                camera_id,
+                {
+                    "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
+                    "height": report.height, "fps": round(sent / elapsed, 1) if elapsed < 60 else 0,
+                    "frames": report.frames, "dropped": self._outbox.dropped(camera_id),
+                    "bad_frames": report.bad_frames, "reconnects": report.reconnects, "error": report.error,
+                    "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),
+                },
+            )  # fmt: skip

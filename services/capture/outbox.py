@@ -1,0 +1,106 @@
+"""The bounded queue between cameras and Redis: reading a camera never waits for Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from shared.domain.media import Frame
+from shared.runtime.metrics import FRAMES_DROPPED
+
+BATCH_FRAMES = 64
+BATCH_BYTES = 8_000_000
+
+
+class _Queue:
+    def __init__(self, keep_ms: int, max_bytes: int) -> None:
+        self.frames: deque[Frame] = deque()
+        self.keep_ms, self.max_bytes = keep_ms, max_bytes
+        self.size_bytes = 0
+        self.dropped = 0
+
+
+class Outbox:
+    """A queue per camera, bounded in seconds and bytes; what does not fit is dropped oldest first, and counted.
+
+    Camera threads put, one sender thread takes. A frame's counter was given before, so a drop is a hole others can see.
+    """
+
+    def __init__(self) -> None:
+        self._queues: dict[str, _Queue] = {}
+        self._changed = threading.Condition()
+
+    def open(self, camera_id: str, keep_ms: int, max_bytes: int) -> None:
+        """Make room for a camera."""
+        with self._changed:
+            self._queues.setdefault(camera_id, _Queue(keep_ms, max_bytes))
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame; older ones go when the bounds are passed."""
+        with self._changed:
+            queue = self._queues[frame.camera_id]
+            queue.frames.append(frame)
+            queue.size_bytes += len(frame.jpeg)
+            while len(queue.frames) > 1 and (
+                frame.captured_ms - queue.frames[0].captured_ms > queue.keep_ms or queue.size_bytes > queue.max_bytes
+            ):
+                self._drop(queue, frame.camera_id)
+            self._changed.notify()
+
+    def _drop(self, queue: _Queue, camera_id: str) -> None:
+        queue.size_bytes -= len(queue.frames.popleft().jpeg)
+        queue.dropped += 1
+        FRAMES_DROPPED.labels(camera_id, "outbox_full").inc()
+
+    def take(self, timeout_s: float, allowed: Callable[[str], bool]) -> list[Frame]:
+        """The oldest frames of every camera that may be written now, a batch at most; they leave the outbox."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(q.frames for c, q in self._queues.items() if allowed(c)), timeout_s)
+            batch: list[Frame] = []
+            size = 0
+            for camera_id, queue in self._queues.items():
+                while queue.frames and allowed(camera_id) and len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
+                    frame = queue.frames.popleft()
+                    queue.size_bytes -= len(frame.jpeg)
+                    size += len(frame.jpeg)
+                    batch.append(frame)
+            return batch
+
+    def put_back(self, frames: list[Frame]) -> None:
+        """Return frames that could not be written, in front of newer ones; the bounds hold."""
+        with self._changed:
+            for frame in reversed(frames):
+                queue = self._queues[frame.camera_id]
+                queue.frames.appendleft(frame)
+                queue.size_bytes += len(frame.jpeg)
+            for camera_id, queue in self._queues.items():
+                while len(queue.frames) > 1 and (
+                    queue.frames[-1].captured_ms - queue.frames[0].captured_ms > queue.keep_ms
+                    or queue.size_bytes > queue.max_bytes
+                ):
+                    self._drop(queue, camera_id)
+
+    def waiting(self, camera_id: str) -> int:
+        """Frames of a camera that wait."""
+        with self._changed:
+            queue = self._queues.get(camera_id)
+            return 0 if queue is None else len(queue.frames)
+
+    def dropped(self, camera_id: str) -> int:
+        """Frames of a camera that were dropped here."""
+        with self._changed:
+            queue = self._queues.get(camera_id)
+            return 0 if queue is None else queue.dropped
+
+    def empty(self) -> bool:
+        """True when nothing waits."""
+        with self._changed:
+            return not any(queue.frames for queue in self._queues.values())
+
+    def discard(self, camera_id: str) -> None:
+        """Forget what waits for a camera that another process has taken over, and count it."""
+        with self._changed:
+            queue = self._queues.get(camera_id)
+            while queue is not None and queue.frames:
+                self._drop(queue, camera_id)

@@ -1,0 +1,52 @@
+"""What a source yields, and how a source is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from shared.domain.errors import BadInput, Retryable
+
+
+class SourceLost(Retryable):
+    """The source ended, does not answer, or delivers nothing; it is opened again after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture. jpeg: makes its JPEG, called only for pictures that are kept. source_s: the source's own time in
+    seconds, from any zero; captured_ms: its capture time, where the source knows it absolutely."""
+
+    jpeg: Callable[[], bytes]
+    source_s: float | None = None
+    captured_ms: int | None = None
+
+
+class Source(Protocol):
+    """A camera's pictures."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Open and read until the source is lost (SourceLost) or exhausted (the iterator ends)."""
+
+
+def options_of(name: str, allowed: set[str]) -> tuple[str, dict[str, str]]:
+    """Split `name?key=value&…`; an unknown key is BadInput."""
+    head, _, query = name.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(options.keys() - allowed)
+    if unknown:
+        raise BadInput("source", f"unknown option {unknown[0]}; known are {', '.join(sorted(allowed))}")
+    return head, options
+
+
+def number(options: dict[str, str], key: str, default: float, least: float, most: float) -> float:
+    """A numeric option within its limits."""
+    try:
+        value = float(options.get(key, default))
+    except ValueError:
+        raise BadInput("source", f"{key} is not a number") from None
+    if not least <= value <= most:
+        raise BadInput("source", f"{key} is outside {least:g} to {most:g}")
+    return value

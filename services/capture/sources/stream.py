@@ -1,0 +1,122 @@
+"""Real cameras and files through FFmpeg: RTSP, HTTP MJPEG, V4L2, video files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av
+import av.error
+import cv2
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+from services.capture.sources.pace import Pace
+from services.capture.sources.picture import Picture, SourceLost, number, options_of
+from shared.domain.errors import BadInput
+from shared.domain.ports import Clock
+
+OPEN_SECONDS, READ_SECONDS = 5.0, 5.0
+
+
+class StreamSource:
+    """A live stream. JPEG packets are passed on as they are; anything else is decoded and encoded as JPEG."""
+
+    def __init__(self, url: str, jpeg_quality: int) -> None:
+        self._url = url
+        self._quality = jpeg_quality
+        self._format: str | None = None
+        self._options: dict[str, str] = {}
+        if url.startswith("/dev/video"):
+            self._format, self._options = "v4l2", {"input_format": "mjpeg"}
+        elif url.startswith(("rtsp://", "rtsps://")):
+            self._options = {"rtsp_transport": "tcp", "timeout": str(round(READ_SECONDS * 1e6))}
+
+    def pictures(self) -> Iterator[Picture]:
+        """See the protocol. A source that stays silent for five seconds is lost."""
+        with _lost(), self._open() as container:
+            yield from _pictures(container, self._quality)
+        raise SourceLost("the stream ended")
+
+    def _open(self) -> InputContainer:
+        """Open; an RTSP server that refuses TCP (461) is asked for UDP."""
+        try:
+            return self._try(self._options)
+        except av.error.FFmpegError:
+            if "rtsp_transport" not in self._options:
+                raise
+            return self._try(self._options | {"rtsp_transport": "udp"})
+
+    def _try(self, options: dict[str, str]) -> InputContainer:
+        return av.open(self._url, format=self._format, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
+
+
+class FileSource:
+    """`file:PATH?speed=1&loop=true`: a video played in real time, or faster, over and over."""
+
+    def __init__(self, name: str, clock: Clock, jpeg_quality: int) -> None:
+        path, options = options_of(name.removeprefix("file:").removeprefix("//"), {"speed", "loop"})
+        if not path:
+            raise BadInput("source", "file: needs a path")
+        self._path = path
+        self._quality = jpeg_quality
+        self._speed = number(options, "speed", 1, 0, 1000)
+        self._loop = options.get("loop", "true" if self._speed == 1 else "false") == "true"
+        if self._loop and self._speed != 1:
+            raise BadInput("source", "a file that is played faster cannot loop: it must end by now")
+        self._clock = clock
+
+    def pictures(self) -> Iterator[Picture]:
+        """See the protocol; time goes on from loop to loop."""
+        with _lost(), av.open(self._path) as container:
+            duration_s = (container.duration or 0) / 1e6
+        pace = Pace(self._clock, self._speed, duration_s if self._speed != 1 else None)
+        pace.begin()
+        base_s = 0.0
+        while True:
+            last_s, step_s = base_s, 0.0
+            with _lost(), av.open(self._path) as container:
+                for picture in _pictures(container, self._quality):
+                    at_s = base_s + (picture.source_s or 0.0)
+                    captured_ms = pace.wait(at_s)
+                    step_s, last_s = at_s - last_s, at_s
+                    yield Picture(picture.jpeg, at_s, captured_ms)
+            if not self._loop:
+                return
+            base_s = last_s + (step_s or 0.04)
+
+
+def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:
+    """Pictures of a container's first video stream, times from its own timestamps (None where it has none)."""
+    if not container.streams.video:
+        raise SourceLost("the source has no video")
+    stream = container.streams.video[0]
+    if stream.codec_context.name == "mjpeg":
+        for packet in container.demux(stream):
+            if packet.size:
+                data = bytes(packet)
+                # HTTP MJPEG carries no times: FFmpeg invents a steady 25 a second, so arrival is the better clock.
+                live = container.format.name in {"mpjpeg", "mjpeg"} or packet.pts is None
+                yield Picture(lambda d=data: d, None if live else float(packet.pts * packet.time_base))  # type: ignore[misc]
+        return
+    stream.thread_count = 1
+    for frame in container.decode(stream):
+        at_s = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+        yield Picture(lambda f=frame: _encode(f, quality), at_s)  # type: ignore[misc]
+
+
+def _encode(frame: VideoFrame, quality: int) -> bytes:
+    image = frame.to_ndarray(format="bgr24")
+    ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise SourceLost("a picture could not be encoded as JPEG")
+    return buffer.tobytes()
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """FFmpeg's errors (a silent RTSP peer raises ExitError, which is no OSError) as SourceLost, without the address."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        raise SourceLost(f"the source cannot be read: {error.strerror or type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""The reference plate detector: frame buffer in, detections out."""

@@ -1,0 +1,77 @@
+"""The detection process: newest frame of each camera, at its own pace; what falls behind is skipped, never queued."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid5
+
+from services.detection.detector import Detector, Image
+from shared.domain.errors import Permanent, PlatereelError
+from shared.domain.media import Box, Detection, Frame
+from shared.domain.ports import Clock, DetectionStream, FrameBuffer
+from shared.runtime.logs import logger
+from shared.wire.detections import NAMESPACE, encode_detection
+
+AGAIN_SECONDS = 1.0
+BACKOFF_SECONDS = 1.0
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionPorts:
+    """What the detector needs of the world; it publishes through the durable stream. decode: JPEG to BGR."""
+
+    frames: FrameBuffer
+    stream: DetectionStream
+    clock: Clock
+    decode: Callable[[bytes], Image]
+
+
+class DetectionLoop:
+    """Looks at each camera at most `fps` times a second; the same plate is reported at most once a second."""
+
+    def __init__(self, cameras: list[str], fps: float, detector: Detector, ports: DetectionPorts) -> None:
+        self._cameras = cameras
+        self._interval_s = 1 / fps
+        self._detector = detector
+        self._ports = ports
+        self._seen_ms: dict[str, int] = {}
+        self._reported: dict[tuple[str, str | None], int] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Run until `stopping`."""
+        while not stopping.is_set():
+            began = self._ports.clock.monotonic()
+            try:
+                for camera_id in self._cameras:
+                    self._look(camera_id)
+            except PlatereelError as error:
+                _log.warning("detection_waits", error=error.message)
+                stopping.wait(BACKOFF_SECONDS)
+            stopping.wait(max(0.0, self._interval_s - (self._ports.clock.monotonic() - began)))
+
+    def _look(self, camera_id: str) -> None:
+        frame = self._ports.frames.newest(camera_id)
+        if frame is None or frame.captured_ms == self._seen_ms.get(camera_id):
+            return
+        self._seen_ms[camera_id] = frame.captured_ms
+        try:
+            picture = self._ports.decode(frame.jpeg)
+        except Permanent:
+            return
+        for found in self._detector.process_frame(picture)[1]:
+            self._report(frame, found["plate"], found["confidence"], Box(*found["bbox"]))
+
+    def _report(self, frame: Frame, plate: str | None, confidence: float, box: Box) -> None:
+        key = (frame.camera_id, plate)
+        if frame.captured_ms - self._reported.get(key, 0) < AGAIN_SECONDS * 1000:
+            return
+        self._reported[key] = frame.captured_ms
+        # The same frame gives the same id: two detectors on one camera report it once.
+        identifier = str(uuid5(NAMESPACE, f"{frame.camera_id}|{frame.captured_ms}|{plate}|{box.x},{box.y}"))
+        detection = Detection(identifier, frame.camera_id, frame.captured_ms, round(confidence, 4), plate, box)
+        self._ports.stream.publish(encode_detection(detection))
+        _log.info("plate_seen", camera_id=frame.camera_id, plate=plate, confidence=round(confidence, 2))

@@ -1,0 +1,59 @@
+"""Dispatch's loops: a thread per door, and the pacer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from services.dispatch.wiring import World
+from shared.domain.errors import PlatereelError
+from shared.runtime.logs import logger
+
+TICK_SECONDS = 0.1
+BLOCK_SECONDS = 0.5
+BACKOFF_SECONDS = 1.0
+
+_log = logger(__name__)
+
+
+def run(world: World, stopping: threading.Event) -> None:
+    """Run until `stopping` is set; a step that fails is tried again after a second."""
+    doors: dict[str, Callable[[], object]] = {
+        "stream": lambda: world.intake.read_stream(BLOCK_SECONDS),
+        "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
+        "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
+    }
+    threads = [
+        threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
+        for name, step in doors.items()
+    ]
+    for thread in threads:
+        thread.start()
+    _repeat("pacer", lambda: _pace(world), stopping)
+    for thread in threads:
+        thread.join(timeout=BLOCK_SECONDS * 4)
+    world.close()
+
+
+def _pace(world: World) -> None:
+    world.pacer.tick()
+    world.rows.wait(TICK_SECONDS)
+
+
+def _repeat(name: str, step: Callable[[], object], stopping: threading.Event) -> None:
+    failing = False
+    while not stopping.is_set():
+        try:
+            step()
+        except PlatereelError as error:
+            if not failing:
+                _log.warning("loop_waits", loop=name, error=error.message)
+            failing = True
+            stopping.wait(BACKOFF_SECONDS)
+        except Exception:
+            _log.exception("loop_failed", loop=name)
+            stopping.wait(BACKOFF_SECONDS)
+        else:
+            if failing:
+                _log.info("loop_goes_on", loop=name)
+            failing = False

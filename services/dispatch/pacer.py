@@ -1,0 +1,193 @@
+"""The pacer: what must happen next is readable from the rows; this makes it happen.
+
+It keeps no truth of its own. Two pacers run side by side: every step is a conditional update that one of them wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domain.errors import Retryable
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.parts import next_part_end
+from shared.domain.ports import (
+    Bounds,
+    CameraStates,
+    Clock,
+    DetectionStream,
+    EventSink,
+    FrameBuffer,
+    Holds,
+    Jobs,
+    LiveSegment,
+    Pacing,
+    TaskQueue,
+)
+from shared.runtime.logs import logger
+from shared.runtime.metrics import LIVE_SEGMENTS
+from shared.wire.tasks import Audit, Sweep, Task, encode_task, finalise, write_part
+
+STALE_HOLD_SECONDS = 30.0
+SILENT_MARGIN_SECONDS = 2.0
+LEASES_EVERY_SECONDS = 1.0
+JOBS_EVERY_SECONDS = 1.0
+TRIM_EVERY_SECONDS = 600.0
+STREAM_KEPT_MS = 86_400_000
+EVENTS_BATCH = 200
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PacerPorts:
+    """What the pacer needs of the world; `periods_s` are those of sweep and audit."""
+
+    rows: Pacing
+    frames: FrameBuffer
+    holds: Holds
+    states: CameraStates
+    stream: DetectionStream
+    queue: TaskQueue
+    events: EventSink
+    jobs: Jobs
+    clock: Clock
+    cameras: tuple[str, ...]
+    periods_s: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class _Watch:
+    """When a camera's newest frame was last seen to move, by the pacer's monotonic clock."""
+
+    newest_ms: int
+    moved_at: float
+
+
+@dataclass(slots=True)
+class Pacer:
+    """One pacer. `tick` does everything that is due now."""
+
+    ports: PacerPorts
+    _watches: dict[str, _Watch] = field(default_factory=dict)
+    _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
+    _next: dict[str, float] = field(default_factory=dict)
+
+    def tick(self) -> None:
+        """One round. Raises Retryable when a server is away; the next round goes on from the rows."""
+        if self._turn("leases", LEASES_EVERY_SECONDS):
+            taken_back = self.ports.rows.expire_leases()
+            if taken_back:
+                _log.warning("leases_taken_back", count=taken_back)
+        live = self.ports.rows.live()
+        LIVE_SEGMENTS.set(len(live))
+        self._pace(live)
+        self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH)
+        if self._turn("jobs", JOBS_EVERY_SECONDS):
+            self._start_jobs()
+        if self._turn("holds", LEASES_EVERY_SECONDS):
+            self._drop_stale_holds(live)
+        if self._turn("trim", TRIM_EVERY_SECONDS):
+            self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
+
+    def _turn(self, name: str, every_s: float) -> bool:
+        now = self.ports.clock.monotonic()
+        if now < self._next.get(name, 0.0):
+            return False
+        self._next[name] = now + every_s
+        return True
+
+    def _pace(self, live: list[LiveSegment]) -> None:
+        cameras = list(dict.fromkeys(segment.camera_id for segment in live))
+        bounds = self.ports.frames.bounds(cameras)
+        changed = False
+        for segment in live:
+            seen = bounds.get(segment.camera_id)
+            silent = self._silent(segment, seen)
+            watermark_ms = 0 if seen is None else seen.newest_ms
+            if segment.status == SegmentStatus.RECORDING and _moves(segment, watermark_ms, silent=silent):
+                changed |= self.ports.rows.advance(segment.camera_id, watermark_ms, silent=silent)
+            self._offer(segment, watermark_ms, silent=silent)
+            if segment.status == SegmentStatus.RECORDING or segment.parts:
+                self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
+        for camera_id in set(self._watches) - set(cameras):
+            del self._watches[camera_id]
+        if changed:
+            for segment in self.ports.rows.live():
+                seen = bounds.get(segment.camera_id)
+                silent = self._silent(segment, seen)
+                self._offer(segment, 0 if seen is None else seen.newest_ms, silent=silent)
+
+    def _silent(self, segment: LiveSegment, seen: Bounds | None) -> bool:
+        """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected.
+
+        The frames Redis has just answered; one that does not raises Retryable before, and is never silence.
+        """
+        newest_ms = -1 if seen is None else seen.newest_ms
+        now = self.ports.clock.monotonic()
+        watch = self._watches.get(segment.camera_id)
+        if watch is None or watch.newest_ms != newest_ms:
+            self._watches[segment.camera_id] = _Watch(newest_ms, now)
+            return False
+        if now - watch.moved_at > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
+            return True
+        if now - watch.moved_at < LEASES_EVERY_SECONDS:
+            return False
+        state = self.ports.states.state(segment.camera_id)
+        return state.get("state") == "disconnected" and state.get("outbox") == "0"
+
+    def _offer(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> None:
+        for part in segment.parts:
+            if part.offerable and (silent or part.end_ms <= watermark_ms):
+                offer = self.ports.rows.offer_part(part.part_id)
+                if offer is not None and not self._send(write_part(part.part_id, offer)):
+                    self.ports.rows.withdraw_offer(part.part_id, offer)
+        if segment.finalise_offerable:
+            offer = self.ports.rows.offer_finalise(segment.segment_id)
+            if offer is not None and not self._send(finalise(segment.segment_id, offer)):
+                self.ports.rows.withdraw_finalise(segment.segment_id, offer)
+
+    def _send(self, task: Task) -> bool:
+        """Publish a task; False when the broker is away. Its row stays, so nothing is lost."""
+        try:
+            self.ports.queue.send(task.NAME, encode_task(task))
+        except Retryable as error:
+            _log.warning("task_not_published", task=task.NAME, error=error.message)
+            return False
+        return True
+
+    def _start_jobs(self) -> None:
+        for job in self.ports.jobs.due(self.ports.periods_s):
+            identifier = str(job.job_id)
+            self._send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
+
+    def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
+        """Release holds that nobody has stood behind for 30 s: of finished segments, and of messages never handled."""
+        now = self.ports.clock.monotonic()
+        owners = {
+            (segment.camera_id, str(segment.segment_id))
+            for segment in live
+            if segment.parts or segment.status == SegmentStatus.RECORDING
+        }
+        unowned: dict[tuple[str, str], float] = {}
+        for camera_id in self.ports.cameras:
+            for holder in self.ports.holds.holds(camera_id):
+                if (camera_id, holder) not in owners:
+                    unowned[(camera_id, holder)] = self._unowned.get((camera_id, holder), now)
+        for (camera_id, holder), since in list(unowned.items()):
+            if now - since > STALE_HOLD_SECONDS:
+                self.ports.holds.release(camera_id, [holder])
+                del unowned[(camera_id, holder)]
+        self._unowned = unowned
+
+
+def _moves(segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
+    """Whether the buffer has passed something of a growing window: a part to plan, or its end."""
+    end = next_part_end(segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms)
+    return silent or watermark_ms >= segment.deadline_ms or (end is not None and end <= watermark_ms)
+
+
+def describe(ports: PacerPorts) -> dict[str, Any]:
+    """What the pacer was started with, for its first log line."""
+    return {"cameras": len(ports.cameras), **{f"{kind}_seconds": period for kind, period in ports.periods_s.items()}}

@@ -1,0 +1,73 @@
+"""Builds dispatch's world."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from services.dispatch.intake import Intake, IntakePorts
+from services.dispatch.pacer import Pacer, PacerPorts
+from shared.adapters.celery_queue import CeleryQueue, celery_app
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.recordings import PacerRepository
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
+from shared.adapters.redis_frames import RedisFrames
+from shared.runtime.addresses import addresses
+from shared.runtime.settings import Settings
+from shared.wire.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Dispatch's loops and what they close at the end."""
+
+    intake: Intake
+    pacer: Pacer
+    clock: SystemClock
+    database: Database
+    rows: PacerRepository
+    channel: RedisChannel
+
+    def close(self) -> None:
+        """Close connections."""
+        self.channel.close()
+        self.rows.close()
+        self.database.close()
+
+
+def build(settings: Settings) -> World:
+    """Open the clients of one dispatch process; raises Retryable while the schema is not this version's."""
+    urls = addresses(settings)
+    require_version(urls.database)
+    clock = SystemClock()
+    keys = Keys(settings.redis_prefix, settings.detections_name)
+    database = Database(urls.database, max_size=6, name="platereel-dispatch")
+    database.open()
+    frames_client = redis_client(urls.frames, name="platereel-dispatch")
+    broker = redis_client(urls.broker, name="platereel-dispatch")
+    frames = RedisFrames(frames_client, keys)
+    stream = RedisDetections(broker, keys, f"{socket.gethostname()}-{os.getpid()}", clock)
+    channel = RedisChannel(broker, keys)
+    rows = PacerRepository(database)
+    cameras = tuple(settings.cameras)
+    intake = Intake(
+        IntakePorts(
+            stream, channel, DetectionRepository(database), frames, frames, clock,
+            {camera_id: settings.policy(camera_id) for camera_id in cameras},
+        )
+    )  # fmt: skip
+    pacer = Pacer(
+        PacerPorts(
+            rows, frames, frames, RedisCameras(frames_client, keys), stream, CeleryQueue(celery_app(urls.broker)),
+            RedisEvents(broker, keys), JobRepository(database), clock, cameras,
+            {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
+        )
+    )  # fmt: skip
+    return World(intake, pacer, clock, database, rows, channel)

@@ -1,0 +1,83 @@
+"""Celery as transport: its settings, and the producer's side.
+
+A message is a wake-up, not a record of work: kombu pops it and only then notes it as unacknowledged, so a kill in between
+loses it. The rows know what is due, and the pacer offers it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from shared.domain.errors import Retryable
+from shared.wire.tasks import ROUTES
+
+SOFT_SHUTDOWN_SECONDS = 8
+VISIBILITY_SECONDS = 300
+
+
+def celery_options() -> dict[str, Any]:
+    """Settings of every Celery process. Each has a test; the reasons are in docs/adr/0003-celery-as-transport.md."""
+    return {
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "broker_pool_acquire_timeout": 5,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_publish_retry_policy": {
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.2,
+        },
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "task_time_limit": 240,
+        "task_soft_time_limit": 210,
+        "task_routes": ROUTES,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,
+        "worker_max_tasks_per_child": 500,
+        "worker_max_memory_per_child": 1_500_000,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": False,
+        "worker_enable_remote_control": False,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "timezone": "UTC",
+    }
+
+
+def celery_app(broker_url: str) -> Celery:
+    """An application without tasks: enough to send by name."""
+    app = Celery("platereel", broker=broker_url, set_as_current=False)
+    app.conf.update(celery_options())
+    return app
+
+
+class CeleryQueue:
+    """Implements the port `TaskQueue`."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def send(self, task: str, payload: Mapping[str, Any]) -> None:
+        """See the port. A publish that raises may still have been delivered; offers make that harmless."""
+        try:
+            self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
+        except (OperationalError, OSError) as error:
+            raise Retryable(f"the broker Redis does not answer: {type(error).__name__}") from error

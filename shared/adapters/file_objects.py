@@ -1,0 +1,131 @@
+"""Objects as files: written whole or not at all, on disk before anybody is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from shared.domain.errors import NotFound, Permanent, Retryable
+from shared.domain.ports import StoredObject
+
+CHUNK = 1 << 20
+_TEMPORARY = ".part-"
+
+
+class FileObjects:
+    """Implements the port `ObjectStore` below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """See the port."""
+        with _kinds():
+            self._root.mkdir(parents=True, exist_ok=True)
+
+    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
+        """See the port: temporary file, fsync, rename, fsync of the folder. content_type and timeout_s have no use."""
+        target = self._path(key)
+        with _kinds():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
+            try:
+                with temporary.open("wb") as out:
+                    if isinstance(body, Path):
+                        with body.open("rb") as source:
+                            shutil.copyfileobj(source, out, CHUNK)
+                    else:
+                        out.write(body)
+                    out.flush()
+                    os.fsync(out.fileno())
+                temporary.replace(target)
+                _sync_folder(target.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def get(self, key: str) -> bytes:
+        """See the port."""
+        with _kinds(key):
+            return self._path(key).read_bytes()
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """See the port."""
+        with _kinds(key), self._path(key).open("rb") as source:
+            source.seek(start)
+            left = length
+            while left is None or left > 0:
+                piece = source.read(CHUNK if left is None else min(CHUNK, left))
+                if not piece:
+                    return
+                if left is not None:
+                    left -= len(piece)
+                yield piece
+
+    def head(self, key: str) -> StoredObject | None:
+        """See the port."""
+        with _kinds():
+            try:
+                found = self._path(key).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return StoredObject(key, found.st_size, found.st_mtime_ns // 1_000_000)
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """See the port; files that are still being written are not objects."""
+        folder = self._root / prefix.rpartition("/")[0]
+        with _kinds():
+            found = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in found:
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY):
+                stored = self.head(key)
+                if stored is not None:
+                    yield stored
+
+    def delete(self, keys: Sequence[str]) -> dict[str, str]:
+        """See the port; folders that became empty go too."""
+        failed: dict[str, str] = {}
+        for key in keys:
+            path = self._path(key)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                failed[key] = error.strerror or type(error).__name__
+                continue
+            if path.parent != self._root and path.parent.is_dir() and not any(path.parent.iterdir()):
+                _remove_empty(path.parent)
+        return failed
+
+    def _path(self, key: str) -> Path:
+        if not key or key.startswith("/") or ".." in key.split("/"):
+            raise Permanent("a storage key that leaves its folder", key=key)
+        return self._root / key
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # another process has just put a file there
+        return
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _kinds(key: str = "") -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no object {key}", key=key) from error
+    except OSError as error:
+        raise Retryable(f"the storage folder refuses: {error.strerror}", key=key) from error

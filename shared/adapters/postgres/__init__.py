@@ -1,0 +1,1 @@
+"""Rows are the truth: what must happen next is always readable from here."""

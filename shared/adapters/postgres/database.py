@@ -1,0 +1,102 @@
+"""The connection pool: every timeout set, every driver error mapped to a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared.domain.errors import BadInput, Conflict, Retryable
+
+Connection = psycopg.Connection[DictRow]
+
+_OPTIONS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": _OPTIONS,
+}
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection:
+    """One connection with the settings of the pool's."""
+    return psycopg.connect(url, autocommit=autocommit, row_factory=dict_row, **_CONNECT)
+
+
+@contextmanager
+def kinds() -> Iterator[None]:
+    """Map driver errors: away, slow or restarting is Retryable; a broken constraint is a Conflict."""
+    try:
+        yield
+    except (psycopg.errors.IntegrityError, psycopg.errors.SerializationFailure) as error:
+        raise Conflict(f"the database refused: {error.diag.constraint_name or error.sqlstate}") from error
+    except psycopg.DataError as error:
+        raise BadInput("value", "holds something a database cannot store, such as a NUL character") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise Retryable(f"the database does not answer: {type(error).__name__}") from error
+
+
+class Database:
+    """A pool for one process. Open it after any fork: a socket shared by two processes garbles the protocol."""
+
+    def __init__(self, url: str, *, max_size: int = 4, name: str = "platereel") -> None:
+        self.url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=psycopg.Connection[DictRow],
+            kwargs={**_CONNECT, "row_factory": dict_row, "application_name": name},
+            min_size=1,
+            max_size=max_size,
+            max_lifetime=1800,
+            reconnect_timeout=5,
+            timeout=5,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Start connecting; does not wait for the server."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close(timeout=2)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction that commits at the end of the block, or rolls back on an error."""
+        with kinds(), self._pool.connection() as connection:
+            yield connection
+
+    def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:
+        """All rows of one statement."""
+        with self.transaction() as connection:
+            return connection.execute(query, args).fetchall()
+
+    def fetch_one(self, query: LiteralString, *args: object) -> DictRow | None:
+        """The first row of one statement."""
+        with self.transaction() as connection:
+            return connection.execute(query, args).fetchone()
+
+    def execute(self, query: LiteralString, *args: object) -> int:
+        """Run one statement; the number of rows it touched."""
+        with self.transaction() as connection:
+            return connection.execute(query, args).rowcount
+
+
+def lock_camera(connection: Connection, camera_id: str) -> None:
+    """Take the camera's lock until the transaction ends: every change of its windows goes through here."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('camera:' || %s, 0))", [camera_id])
+
+
+def as_uuids(rows: list[DictRow], column: str = "id") -> list[UUID]:
+    """One column of ids."""
+    return [row[column] for row in rows]

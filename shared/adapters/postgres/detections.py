@@ -1,0 +1,193 @@
+"""Rows of detections, and the one transaction in which a detection becomes footage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
+from shared.adapters.postgres.windows import apply, insert_segment, link, load_windows, wanted_range
+from shared.domain.errors import Conflict
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.media import Box, Detection
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import Accepted
+from shared.domain.recording import Detected, Missed, Window, step
+from shared.domain.timing import from_ms, to_ms
+
+ID_REUSED = "id_reused"
+BUFFER_EXPIRED = "buffer_expired"
+
+
+class DetectionRepository:
+    """Implements the port `Detections`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, detection: Detection) -> None:
+        """Insert as `pending`; the same detection again is a no-op."""
+        with self._database.transaction() as connection:
+            stored = _insert(connection, detection)
+        if not _same(stored, detection):
+            raise Conflict(
+                f"detection_id: {detection.detection_id} was used before for another camera or time",
+                detection_id=detection.detection_id,
+            )
+
+    def accept(self, detections: Sequence[Detection], oldest_ms: int | None, policy: RecordingPolicy) -> list[Accepted]:
+        """See the port. Detections of one camera, in order of captured_at."""
+        answers: dict[str, Accepted] = {}
+        missed: list[Detection] = []
+        for detection in detections:
+            accepted = self._accept(detection, oldest_ms, policy)
+            if accepted is None:
+                missed.append(detection)
+            else:
+                answers[detection.detection_id] = accepted
+        if missed:
+            accepted = self._fail_missed(missed, policy)
+            answers |= {detection.detection_id: accepted for detection in missed}
+        return [answers[detection.detection_id] for detection in detections]
+
+    def _accept(self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy) -> Accepted | None:
+        """One detection in one transaction; None when the buffer no longer has its footage."""
+        with self._database.transaction() as connection:
+            lock_camera(connection, detection.camera_id)
+            stored = _insert(connection, detection)
+            if not _same(stored, detection):
+                return Accepted(DetectionOutcome.REJECTED, (), ID_REUSED)
+            if stored["outcome"] != DetectionOutcome.PENDING:
+                return _answer(connection, stored)
+            if detection.confidence <= policy.min_confidence:
+                _conclude(connection, detection, DetectionOutcome.BELOW_THRESHOLD)
+                return Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
+            given = Detected(
+                detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms
+            )
+            windows, effects = step(load_windows(connection, detection.camera_id, *given.wanted), given, uuid4)
+            if any(isinstance(effect, Missed) for effect in effects):
+                return None
+            _conclude(connection, detection, DetectionOutcome.RECORDED, given.wanted)
+            touched = apply(connection, detection.camera_id, policy, effects)
+            meeting = [window.segment_id for window in windows.meeting(*given.wanted)]
+            link(connection, detection.camera_id, {*touched, *meeting})
+            return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
+
+    def _fail_missed(self, missed: Sequence[Detection], policy: RecordingPolicy) -> Accepted:
+        """One FAILED segment that says what was asked for too late."""
+        start_ms = min(d.captured_ms for d in missed) - policy.buffer_ms
+        end_ms = max(d.captured_ms for d in missed) + policy.post_event_ms
+        segment_id = uuid4()
+        camera_id = missed[0].camera_id
+        with self._database.transaction() as connection:
+            lock_camera(connection, camera_id)
+            insert_segment(
+                connection, camera_id, policy, Window(segment_id, start_ms, end_ms, growing=False),
+                missed[0].captured_ms, None, "failed", BUFFER_EXPIRED,
+            )  # fmt: skip
+            for detection in missed:
+                _conclude(connection, detection, DetectionOutcome.EXPIRED)
+                connection.execute(
+                    "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                    [segment_id, detection.detection_id, detection.captured_ms - start_ms],
+                )
+        return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
+
+    def reject(self, detection: Detection, reason: str) -> None:
+        """See the port; only a detection that is still pending changes."""
+        with self._database.transaction() as connection:
+            _conclude(connection, detection, DetectionOutcome.REJECTED, reason=reason)
+
+    def pending(self, older_than_s: float, limit: int) -> list[Detection]:
+        """See the port; oldest first."""
+        rows = self._database.fetch(
+            """
+            SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %s)
+             ORDER BY created_at LIMIT %s
+            """,
+            older_than_s,
+            limit,
+        )
+        return [_detection(row) for row in rows]
+
+    def get(self, detection_id: str) -> dict[str, Any] | None:
+        """One row, as the API shows it."""
+        return self._database.fetch_one(
+            """
+            SELECT detection_id, camera_id, captured_at, confidence, plate, bbox, attributes, outcome, reason, created_at
+              FROM detections WHERE detection_id = %s
+            """,
+            detection_id,
+        )
+
+    def stored(self, detection_id: str) -> Detection | None:
+        """One detection, as it was published."""
+        row = self._database.fetch_one("SELECT * FROM detections WHERE detection_id = %s", detection_id)
+        return None if row is None else _detection(row)
+
+    def count_since(self, ms: int) -> int:
+        """Detections stored since a moment."""
+        row = self._database.fetch_one("SELECT count(*) AS n FROM detections WHERE created_at >= %s", from_ms(ms))
+        return 0 if row is None else int(row["n"])
+
+
+def _insert(connection: Connection, detection: Detection) -> DictRow:
+    box = detection.bbox
+    connection.execute(
+        """
+        INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, bbox, attributes)
+        VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (detection_id) DO NOTHING
+        """,
+        [
+            detection.detection_id, detection.camera_id, from_ms(detection.captured_ms), detection.confidence,
+            detection.plate, None if box is None else Jsonb([box.x, box.y, box.width, box.height]),
+            Jsonb(dict(detection.attributes)),
+        ],
+    )  # fmt: skip
+    row = connection.execute(
+        "SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id]
+    ).fetchone()
+    if row is None:
+        raise Conflict("the detection was deleted while it was stored", detection_id=detection.detection_id)
+    return row
+
+
+def _same(stored: DictRow, detection: Detection) -> bool:
+    return bool(
+        stored["camera_id"] == detection.camera_id and to_ms(stored["captured_at"]) == detection.captured_ms
+    )
+
+
+def _answer(connection: Connection, stored: DictRow) -> Accepted:
+    rows = connection.execute(
+        "SELECT segment_id AS id FROM segment_detections WHERE detection_id = %s", [stored["detection_id"]]
+    ).fetchall()
+    return Accepted(DetectionOutcome(stored["outcome"]), tuple(as_uuids(rows)), stored["reason"])
+
+
+def _conclude(
+    connection: Connection,
+    detection: Detection,
+    outcome: DetectionOutcome,
+    wanted: tuple[int, int] | None = None,
+    reason: str | None = None,
+) -> None:
+    connection.execute(
+        "UPDATE detections SET outcome = %s, reason = %s, wanted = %s WHERE detection_id = %s AND outcome = 'pending'",
+        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), detection.detection_id],
+    )
+
+
+def _detection(row: DictRow) -> Detection:
+    box = row["bbox"]
+    return Detection(
+        row["detection_id"], row["camera_id"], to_ms(row["captured_at"]), row["confidence"], row["plate"],
+        None if box is None else Box(*box), row["attributes"],
+    )  # fmt: skip
+
+

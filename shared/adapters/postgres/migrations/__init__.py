@@ -1,0 +1,1 @@
+"""Alembic environment; every version is a plain SQL file beside its revision."""

@@ -1,0 +1,179 @@
+"""Jobs that take turns in the database, and the rows that the audit compares objects with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.recordings import WAKE
+from shared.adapters.postgres.videos import log
+from shared.domain.errors import NotFound
+from shared.domain.ports import Expectation, Job
+
+STALE_SECONDS = 900
+
+
+class JobRepository:
+    """Implements the port `Jobs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, kind: str, params: Mapping[str, Any], who: str) -> UUID:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "INSERT INTO jobs (kind, params, requested_by) VALUES (%s, %s, %s) RETURNING id",
+                [kind, Jsonb(dict(params)), who],
+            ).fetchone()
+            log(connection, who, kind, None, dict(params))
+            connection.execute(f"NOTIFY {WAKE}")
+        if row is None:
+            raise NotFound("the job was not stored")
+        return UUID(str(row["id"]))
+
+    def get(self, job_id: UUID) -> dict[str, Any]:
+        """See the port."""
+        row = self._database.fetch_one(
+            """
+            SELECT id, kind, params, state, requested_by, requested_at, started_at, finished_at, result, error
+              FROM jobs WHERE id = %s
+            """,
+            job_id,
+        )
+        if row is None:
+            raise NotFound(f"there is no job {job_id}")
+        return row
+
+    def due(self, periods_s: Mapping[str, float]) -> list[Job]:
+        """See the port. A requested job is offered again after 30 s; a regular turn is made when two were missed."""
+        with self._database.transaction() as connection:
+            for kind, period in periods_s.items():
+                connection.execute(
+                    """
+                    INSERT INTO jobs (kind, regular, requested_by)
+                    SELECT %(kind)s, true, 'pacer'
+                     WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
+                       AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                                        AND requested_at > now() - make_interval(secs => %(period)s * 2))
+                       AND (SELECT created_at FROM deployment) < now() - make_interval(secs => %(period)s * 2)
+                    """,
+                    {"kind": kind, "period": period},
+                )
+            rows = connection.execute(
+                """
+                UPDATE jobs SET offered_at = now(), state = 'requested'
+                 WHERE id IN (SELECT id FROM jobs WHERE (state = 'requested' AND (offered_at IS NULL
+                                                         OR offered_at < now() - interval '30 s'))
+                                 OR (state = 'running' AND started_at < now() - make_interval(secs => %s))
+                               FOR UPDATE SKIP LOCKED)
+                RETURNING id, kind, params
+                """,
+                [STALE_SECONDS],
+            ).fetchall()
+        return [Job(row["id"], row["kind"], row["params"]) for row in rows]
+
+    def begin(self, job_id: UUID) -> Job | None:
+        """See the port."""
+        row = self._database.fetch_one(
+            """
+            UPDATE jobs SET state = 'running', started_at = now() WHERE id = %s AND state = 'requested'
+            RETURNING id, kind, params
+            """,
+            job_id,
+        )
+        return None if row is None else Job(row["id"], row["kind"], row["params"])
+
+    def begin_turn(self, kind: str, period_s: float) -> Job | None:
+        """See the port; two beats ask, one gets the turn."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                INSERT INTO jobs (kind, regular, requested_by, state, started_at)
+                SELECT %(kind)s, true, 'beat', 'running', now()
+                 WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
+                   AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                                    AND requested_at > now() - make_interval(secs => %(period)s * 0.9))
+                RETURNING id, kind, params
+                """,
+                {"kind": kind, "period": period_s},
+            ).fetchone()
+        return None if row is None else Job(row["id"], row["kind"], row["params"])
+
+    def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
+        """See the port; keeps the last thousand finished jobs of a kind."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s WHERE id = %s",
+                ["done" if error is None else "failed", Jsonb(dict(result)), error, job_id],
+            )
+            connection.execute(
+                """
+                DELETE FROM jobs WHERE state IN ('done', 'failed') AND requested_at < (
+                    SELECT requested_at FROM jobs WHERE state IN ('done', 'failed')
+                     ORDER BY requested_at DESC OFFSET 1000 LIMIT 1)
+                """
+            )
+
+    def purge_outbox(self, older_than_s: float) -> None:
+        """Drop events that were relayed long ago."""
+        self._database.execute(
+            "DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s
+        )
+
+
+class LedgerRepository:
+    """Implements the port `Ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def deployment_id(self) -> UUID:
+        """See the port."""
+        row = self._database.fetch_one("SELECT id FROM deployment")
+        if row is None:
+            raise NotFound("the database has lost its deployment id")
+        return UUID(str(row["id"]))
+
+    def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
+        """See the port. An expired segment expects nothing; a part expects the key of its committed run."""
+        rows = self._database.fetch(
+            """
+            SELECT file_path AS key, id, status, file_size_bytes AS size FROM video_segments
+             WHERE file_path = ANY(%(keys)s) AND status <> 'expired'
+            UNION ALL
+            SELECT thumbnail_path, id, status, NULL FROM video_segments
+             WHERE thumbnail_path = ANY(%(keys)s) AND status <> 'expired'
+            UNION ALL
+            SELECT object_key, segment_id, state, (facts->>'size_bytes')::bigint FROM segment_parts
+             WHERE object_key = ANY(%(keys)s)
+            """,
+            {"keys": list(keys)},
+        )
+        return {row["key"]: Expectation(row["id"], row["status"], row["size"]) for row in rows}
+
+    def ready_objects(self, after: str, limit: int) -> list[tuple[str, UUID, int, str]]:
+        """See the port."""
+        rows = self._database.fetch(
+            """
+            SELECT file_path, id, file_size_bytes, sha256 FROM video_segments
+             WHERE status = 'ready' AND file_path > %s ORDER BY file_path LIMIT %s
+            """,
+            after,
+            limit,
+        )
+        return [(row["file_path"], row["id"], row["file_size_bytes"], row["sha256"]) for row in rows]
+
+    def finished_with_parts(self) -> list[UUID]:
+        """See the port."""
+        rows = self._database.fetch(
+            """
+            SELECT DISTINCT s.id FROM video_segments s JOIN segment_parts p ON p.segment_id = s.id
+             WHERE s.status IN ('ready', 'expiring', 'expired') AND s.updated_at < now() - interval '60 s'
+            """
+        )
+        return [row["id"] for row in rows]

@@ -1,0 +1,173 @@
+"""Loads a camera's windows and writes down what the window machine decided. Callers hold the camera's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+from psycopg.types.range import TimestamptzRange
+
+from shared.adapters.postgres.database import Connection
+from shared.adapters.postgres.outbox import emit
+from shared.domain.parts import closing_parts
+from shared.domain.policy import RecordingPolicy
+from shared.domain.recording import CameraWindows, Closed, Effect, Extended, Missed, Opened, Window
+from shared.domain.timing import from_ms, to_ms
+from shared.wire.keys import thumbnail_key, video_key
+
+
+def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: int) -> CameraWindows:
+    """Live windows that meet or touch [start, end), the growing one, and the next one after it."""
+    rows = connection.execute(
+        """
+        SELECT id, start_time, deadline, status FROM video_segments
+         WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready')
+           AND (status = 'recording' OR tstzrange(start_time, deadline, '[]') && tstzrange(%(start)s, %(end)s, '[]'))
+        UNION
+        (SELECT id, start_time, deadline, status FROM video_segments
+          WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready') AND start_time >= %(end)s
+          ORDER BY start_time LIMIT 1)
+        ORDER BY start_time
+        """,
+        {"camera": camera_id, "start": from_ms(start_ms), "end": from_ms(end_ms)},
+    ).fetchall()
+    return CameraWindows(
+        tuple(
+            Window(row["id"], to_ms(row["start_time"]), to_ms(row["deadline"]), row["status"] == "recording")
+            for row in rows
+        )
+    )
+
+
+def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
+    """The camera's open recording alone."""
+    row = connection.execute(
+        "SELECT id, start_time, deadline FROM video_segments WHERE camera_id = %s AND status = 'recording'",
+        [camera_id],
+    ).fetchone()
+    if row is None:
+        return CameraWindows()
+    return CameraWindows((Window(row["id"], to_ms(row["start_time"]), to_ms(row["deadline"]), growing=True),))
+
+
+def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]) -> list[UUID]:
+    """Write the effects; answers the segments they touched."""
+    touched: list[UUID] = []
+    for effect in effects:
+        match effect:
+            case Opened(window, trigger_ms, continues):
+                _open(connection, camera_id, policy, window, trigger_ms, continues)
+                touched.append(window.segment_id)
+            case Extended(segment_id, end_ms):
+                connection.execute(
+                    "UPDATE video_segments SET deadline = %s, updated_at = now() WHERE id = %s",
+                    [from_ms(end_ms), segment_id],
+                )
+                touched.append(segment_id)
+            case Closed(segment_id, end_ms):
+                _close(connection, segment_id, from_ms(end_ms))
+                touched.append(segment_id)
+            case Missed():
+                continue
+    return touched
+
+
+def _open(
+    connection: Connection,
+    camera_id: str,
+    policy: RecordingPolicy,
+    window: Window,
+    trigger_ms: int,
+    continues: UUID | None,
+) -> None:
+    insert_segment(connection, camera_id, policy, window, trigger_ms, continues, "recording")
+    if not window.growing:
+        _close(connection, window.segment_id, from_ms(window.end_ms))
+
+
+def insert_segment(
+    connection: Connection,
+    camera_id: str,
+    policy: RecordingPolicy,
+    window: Window,
+    trigger_ms: int,
+    continues: UUID | None,
+    status: str,
+    error: str | None = None,
+) -> None:
+    """Insert a segment's row; a closed one starts as `finalizing` so that the camera keeps its one `recording`."""
+    start = from_ms(window.start_ms)
+    connection.execute(
+        """
+        INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline, covered_to,
+               trigger_time, continues, policy, codec, fps, error)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        [
+            window.segment_id, camera_id, status if window.growing or status == "failed" else "finalizing",
+            video_key(window.segment_id, window.start_ms), thumbnail_key(window.segment_id, window.start_ms),
+            start, from_ms(window.end_ms), start, from_ms(trigger_ms), continues,
+            Jsonb(policy.to_json()), policy.codec, policy.fps, error,
+        ],
+    )  # fmt: skip
+    emit(connection, f"segment.{status}", {"segment_id": str(window.segment_id), "camera_id": camera_id})
+
+
+def _close(connection: Connection, segment_id: UUID, end: datetime) -> None:
+    """The window is final; plan every part it still lacks. It never ends before what is planned already."""
+    row = connection.execute(
+        """
+        UPDATE video_segments SET status = 'finalizing', deadline = greatest(%s, covered_to), updated_at = now()
+         WHERE id = %s RETURNING covered_to, deadline, policy
+        """,
+        [end, segment_id],
+    ).fetchone()
+    if row is None:
+        return
+    policy = RecordingPolicy.from_json(row["policy"])
+    stretches = closing_parts(to_ms(row["covered_to"]), to_ms(row["deadline"]), policy.part_ms)
+    plan_parts(connection, segment_id, stretches)
+
+
+def plan_parts(connection: Connection, segment_id: UUID, stretches: Iterable[tuple[int, int]]) -> int:
+    """Insert parts after the last one; their ranges never change again. Answers how many."""
+    planned = list(stretches)
+    if not planned:
+        return 0
+    row = connection.execute(
+        "SELECT coalesce(max(number), -1) + 1 AS next FROM segment_parts WHERE segment_id = %s", [segment_id]
+    ).fetchone()
+    first = 0 if row is None else int(row["next"])
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO segment_parts (id, segment_id, number, start_time, end_time) VALUES (%s, %s, %s, %s, %s)",
+            [
+                (uuid4(), segment_id, number, from_ms(start), from_ms(end))
+                for number, (start, end) in enumerate(planned, first)
+            ],
+        )
+    connection.execute("UPDATE video_segments SET covered_to = %s WHERE id = %s", [from_ms(planned[-1][1]), segment_id])
+    return len(planned)
+
+
+def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
+    """The footage a detection asks for, as Postgres keeps it."""
+    return TimestamptzRange(from_ms(start_ms), from_ms(end_ms), "[)")
+
+
+def link(connection: Connection, camera_id: str, segment_ids: Iterable[UUID]) -> None:
+    """Link recorded detections with every segment among these whose window meets the footage they asked for."""
+    connection.execute(
+        """
+        INSERT INTO segment_detections (segment_id, detection_id, offset_ms)
+        SELECT s.id, d.detection_id,
+               round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
+          FROM video_segments s JOIN detections d
+            ON d.camera_id = s.camera_id AND d.outcome = 'recorded' AND d.wanted && tstzrange(s.start_time, s.deadline)
+         WHERE s.id = ANY(%s) AND s.camera_id = %s
+        ON CONFLICT DO NOTHING
+        """,
+        [list(segment_ids), camera_id],
+    )

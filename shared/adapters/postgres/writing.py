@@ -1,0 +1,299 @@
+"""Runs: how a writer takes a part or a segment, keeps it by a lease, and commits under its token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.database import Connection, Database
+from shared.adapters.postgres.outbox import emit
+from shared.adapters.postgres.recordings import WAKE
+from shared.domain.lifecycle import MAX_ATTEMPTS
+from shared.domain.media import FrameMark
+from shared.domain.parts import Gap, Packet, PartFacts, StoredPart
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
+from shared.domain.timing import from_ms, to_ms
+
+LEASE_SECONDS = 6
+MAX_BACKOFF_SECONDS = 15
+
+
+class WriterRepository:
+    """The writers' half of the port `Recordings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
+        """See the port; the token is new for every run and part of the object's key."""
+        row = self._database.fetch_one(
+            """
+            UPDATE segment_parts p SET state = 'running', token = %s, attempts = p.attempts + 1,
+                   lease_until = now() + make_interval(secs => %s)
+              FROM video_segments s
+             WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
+            RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, s.camera_id,
+                      s.trigger_time, s.policy, s.width, s.height
+            """,
+            uuid4().hex[:12],
+            LEASE_SECONDS,
+            part_id,
+            offer,
+        )
+        if row is None:
+            return None
+        return PartRun(
+            row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
+            to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
+            RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
+        )  # fmt: skip
+
+    def renew_part(self, part_id: UUID, token: str) -> bool:
+        """See the port."""
+        return self._database.execute(
+            """
+            UPDATE segment_parts SET lease_until = now() + make_interval(secs => %s)
+             WHERE id = %s AND token = %s AND state = 'running'
+            """,
+            LEASE_SECONDS,
+            part_id,
+            token,
+        ) == 1  # fmt: skip
+
+    def set_size(self, segment_id: UUID, width: int, height: int) -> tuple[int, int]:
+        """See the port; the first part to arrive here decides."""
+        row = self._database.fetch_one(
+            """
+            UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s)
+             WHERE id = %s RETURNING width, height
+            """,
+            width,
+            height,
+            segment_id,
+        )
+        return (width, height) if row is None else (row["width"], row["height"])
+
+    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                """
+                UPDATE segment_parts SET state = 'done', object_key = %s, facts = %s, thumbnail = %s, error = NULL,
+                       lease_until = NULL
+                 WHERE id = %s AND token = %s AND state = 'running'
+                """,
+                [object_key, Jsonb(_facts_json(facts)), facts.thumbnail, part_id, token],
+            ).rowcount
+            if done:
+                connection.execute(f"NOTIFY {WAKE}")
+        return done == 1
+
+    def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """See the port. Retryable failures are not attempts; they back off from 1 s to 15 s."""
+        self._database.execute(
+            """
+            UPDATE segment_parts SET token = NULL, lease_until = NULL,
+                   attempts = attempts - %(free)s, retries = retries + %(free)s,
+                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                   state = CASE WHEN attempts - %(free)s >= %(most)s THEN 'gap' ELSE 'due' END,
+                   error = CASE WHEN attempts - %(free)s >= %(most)s THEN 'writer_failed' ELSE %(reason)s END
+             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
+            """,
+            {
+                "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
+                "id": part_id, "token": token,
+            },
+        )  # fmt: skip
+
+    def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
+        """See the port; reads the parts with it."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments s SET lease_token = %s, attempts = attempts + 1, updated_at = now(),
+                       lease_until = now() + make_interval(secs => %s)
+                 WHERE id = %s AND offer = %s AND status = 'finalizing' AND lease_token IS NULL
+                   AND NOT EXISTS (SELECT FROM segment_parts p
+                                    WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap'))
+                RETURNING s.*, (SELECT coalesce(n.first_frame_at, n.start_time) FROM video_segments n
+                                 WHERE n.id = s.continues AND n.status IN ('recording', 'finalizing', 'ready')) AS since
+                """,
+                [uuid4().hex[:12], LEASE_SECONDS, segment_id, offer],
+            ).fetchone()
+            if row is None:
+                return None
+            parts = connection.execute(
+                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY start_time", [segment_id]
+            ).fetchall()
+        return FinaliseRun(
+            row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
+            to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
+            RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
+            None if row["since"] is None else to_ms(row["since"]), tuple(_stored_part(part) for part in parts),
+        )  # fmt: skip
+
+    def renew_finalise(self, segment_id: UUID, token: str, seconds: float = LEASE_SECONDS) -> float:
+        """See the port; never shortens a lease."""
+        row = self._database.fetch_one(
+            """
+            UPDATE video_segments SET lease_until = greatest(lease_until, now() + make_interval(secs => %s))
+             WHERE id = %s AND lease_token = %s AND status = 'finalizing'
+            RETURNING extract(epoch FROM lease_until - now()) AS left
+            """,
+            seconds,
+            segment_id,
+            token,
+        )
+        return 0.0 if row is None else float(row["left"])
+
+    def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
+        """See the port."""
+        first = from_ms(facts.first_frame_ms)
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET status = 'ready', first_frame_at = %s, end_time = %s, duration_seconds = %s,
+                       file_size_bytes = %s, sha256 = %s, frame_count = %s, frames_lost = %s, gaps = %s,
+                       pre_roll_requested_seconds = %s, pre_roll_delivered_seconds = %s,
+                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, truncated_reason = %s, error = NULL,
+                       lease_token = NULL, lease_until = NULL, updated_at = now()
+                 WHERE id = %s AND lease_token = %s AND status = 'finalizing'
+                RETURNING camera_id, start_time, file_path
+                """,
+                [
+                    first, from_ms(facts.first_frame_ms + facts.duration_ms), facts.duration_ms / 1000,
+                    facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, _gaps_json(facts.gaps),
+                    facts.pre_roll_requested_ms / 1000, facts.pre_roll_delivered_ms / 1000, facts.has_thumbnail,
+                    facts.truncated_reason, segment_id, token,
+                ],
+            ).fetchone()  # fmt: skip
+            if row is None:
+                return False
+            connection.execute(
+                """
+                UPDATE segment_detections l
+                   SET offset_ms = round(extract(epoch FROM d.captured_at - %s) * 1000)
+                  FROM detections d WHERE d.detection_id = l.detection_id AND l.segment_id = %s
+                """,
+                [first, segment_id],
+            )
+            count(connection, row["camera_id"], row["start_time"], 1, facts.size_bytes, facts.duration_ms)
+            body = {
+                "segment_id": str(segment_id), "camera_id": row["camera_id"], "file_path": row["file_path"],
+                "duration_seconds": facts.duration_ms / 1000, "file_size_bytes": facts.size_bytes,
+            }  # fmt: skip
+            emit(connection, "segment.ready", body)
+            connection.execute(f"NOTIFY {WAKE}")
+        return True
+
+    def commit_failed(self, segment_id: UUID, token: str, reason: str, gaps: Sequence[Gap]) -> bool:
+        """See the port."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET status = 'failed', error = %s, gaps = %s, frame_count = 0, frames_lost = %s,
+                       lease_token = NULL, lease_until = NULL, updated_at = now()
+                 WHERE id = %s AND lease_token = %s AND status = 'finalizing' RETURNING camera_id
+                """,
+                [reason, _gaps_json(gaps), sum(gap.frames for gap in gaps), segment_id, token],
+            ).fetchone()
+            if row is None:
+                return False
+            body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason}
+            emit(connection, "segment.failed", body)
+            connection.execute(f"NOTIFY {WAKE}")
+        return True
+
+    def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """See the port; after the last attempt the segment is FAILED and its parts stay for a repair."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET lease_token = NULL, lease_until = NULL, offered_at = NULL,
+                       attempts = attempts - %(free)s, retries = retries + %(free)s,
+                       not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                       status = CASE WHEN attempts - %(free)s >= %(most)s THEN 'failed' ELSE status END,
+                       error = %(reason)s, updated_at = now()
+                 WHERE id = %(id)s AND lease_token = %(token)s AND status = 'finalizing' RETURNING camera_id, status
+                """,
+                {
+                    "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
+                    "id": segment_id, "token": token,
+                },
+            ).fetchone()  # fmt: skip
+            if row is not None and row["status"] == "failed":
+                body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason[:500]}
+                emit(connection, "segment.failed", body)
+
+    def forget_parts(self, segment_id: UUID) -> None:
+        """See the port; only of a segment that no longer needs them."""
+        self._database.execute(
+            """
+            DELETE FROM segment_parts p USING video_segments s
+             WHERE p.segment_id = %s AND s.id = p.segment_id AND s.status IN ('ready', 'expiring', 'expired')
+            """,
+            segment_id,
+        )
+
+
+def count(
+    connection: Connection, camera_id: str, start_time: object, segments: int, size_bytes: int, duration_ms: int
+) -> None:
+    """Move the counters of the camera's day, in the transaction that made them wrong."""
+    connection.execute(
+        """
+        INSERT INTO segment_counters AS c (camera_id, day, segments, bytes, duration_ms)
+        VALUES (%s, (%s AT TIME ZONE 'UTC')::date, %s, %s, %s)
+        ON CONFLICT (camera_id, day) DO UPDATE SET segments = c.segments + excluded.segments,
+            bytes = c.bytes + excluded.bytes, duration_ms = c.duration_ms + excluded.duration_ms
+        """,
+        [camera_id, start_time, segments, size_bytes, duration_ms],
+    )
+
+
+def _gaps_json(gaps: Sequence[Gap]) -> Jsonb:
+    return Jsonb(
+        [
+            {
+                "from": from_ms(gap.from_ms).isoformat(), "to": from_ms(gap.to_ms).isoformat(), "frames": gap.frames,
+                "cause": gap.cause, **({"estimated": True} if gap.estimated else {}),
+            }
+            for gap in gaps
+        ]
+    )  # fmt: skip
+
+
+def _facts_json(facts: PartFacts) -> dict[str, Any]:
+    return {
+        "index": [[p.pts_ms, p.size, int(p.keyframe)] for p in facts.index],
+        "before": None if facts.before is None else asdict(facts.before),
+        "first": None if facts.first is None else asdict(facts.first),
+        "last": None if facts.last is None else asdict(facts.last),
+        "gaps": [asdict(gap) for gap in facts.gaps],
+        "size_bytes": facts.size_bytes,
+        "parameters_sha256": facts.parameters_sha256,
+    }
+
+
+def _stored_part(row: DictRow) -> StoredPart:
+    stored = row["facts"]
+    facts = None
+    if stored is not None:
+        facts = PartFacts(
+            tuple(Packet(pts, size, bool(key)) for pts, size, key in stored["index"]),
+            None if stored["before"] is None else FrameMark(**stored["before"]),
+            None if stored["first"] is None else FrameMark(**stored["first"]),
+            None if stored["last"] is None else FrameMark(**stored["last"]),
+            tuple(Gap(**gap) for gap in stored["gaps"]),
+            stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"],
+        )  # fmt: skip
+    return StoredPart(
+        row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"], facts,
+        row["error"],
+    )  # fmt: skip

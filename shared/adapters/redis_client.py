@@ -1,0 +1,44 @@
+"""Redis connections: every timeout set, no hidden retries, every driver error mapped to a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from shared.domain.errors import Retryable
+
+SOCKET_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+def redis_client(url: str, *, name: str = "platereel") -> redis.Redis:
+    """A client for binary data: RESP2 (faster for blobs), and no retry of its own (a retried XADD adds twice)."""
+    client: redis.Redis = redis.Redis.from_url(
+        url,
+        protocol=2,
+        decode_responses=False,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=5,
+        retry=Retry(NoBackoff(), 0),
+        client_name=name,
+    )
+    return client
+
+
+@contextmanager
+def kinds(what: str) -> Iterator[None]:
+    """Map driver errors to Retryable; `what` names the server for whoever reads the message."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.BusyLoadingError) as error:
+        raise Retryable(f"the {what} Redis does not answer: {type(error).__name__}") from error
+    except redis.exceptions.OutOfMemoryError as error:
+        raise Retryable(f"the {what} Redis is at its maxmemory") from error
+    except (redis.exceptions.ReadOnlyError, redis.exceptions.MaxConnectionsError) as error:
+        raise Retryable(f"the {what} Redis refuses work for now: {type(error).__name__}") from error

@@ -1,0 +1,187 @@
+"""The frame buffer on Redis streams: explicit capture-time ids, trimming by time that respects holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import redis
+
+from shared.adapters.redis_client import kinds
+from shared.domain.media import Frame, FrameMark
+from shared.domain.ports import Appended, Bounds, BufferLimits
+from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
+from shared.wire.keys import Keys
+
+PAGE_FRAMES = 8
+HOLD_MARGIN_MS = 1_000
+EXPIRY_MARGIN_MS = 15_000
+
+# Ids alone: the entries themselves carry a picture each.
+_BOUNDS = """
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if #first == 0 then return {} end
+return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
+"""
+_MARK_BEFORE = """
+local found = redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', 1)
+if #found == 0 then return {} end
+local answer = {found[1][1]}
+local fields = found[1][2]
+for i = 1, #fields, 2 do
+  if fields[i] ~= 'j' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
+end
+return answer
+"""
+
+
+class RedisFrames:
+    """Implements the ports `FrameBuffer` and `Holds`.
+
+    Byte accounting covers what this process appended; a camera's earlier owner left frames that age out within the cap.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._sizes: dict[str, deque[tuple[int, int]]] = {}
+        self._totals: dict[str, int] = {}
+        self._smallest_hold: dict[str, int | None] = {}
+        self._bounds = client.register_script(_BOUNDS)
+        self._mark_before = client.register_script(_MARK_BEFORE)
+
+    def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        """See the port. One round trip; a frame that is there already counts as stored (a retry after a lost reply)."""
+        with kinds("frames"):
+            pipe = self._redis.pipeline(transaction=False)
+            for frame in frames:
+                pipe.xadd(
+                    self._keys.frames(frame.camera_id),
+                    dict(encode_frame(frame).items()),
+                    id=entry_id(frame.captured_ms),
+                    minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
+                    approximate=True,
+                )
+            cameras = list(dict.fromkeys(frame.camera_id for frame in frames))
+            for camera_id in cameras:
+                limit = limits[camera_id]
+                pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
+                pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+            replies = pipe.execute(raise_on_error=False)
+            answers = [self._settle(f, r, limits[f.camera_id]) for f, r in zip(frames, replies, strict=False)]
+            for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
+                if isinstance(reply, Exception):
+                    raise reply
+                self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
+        return answers
+
+    def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
+        """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
+        newest = frame.captured_ms
+        oldest = newest - limit.keep_ms
+        held = self._smallest_hold.get(frame.camera_id)
+        if held is not None:
+            oldest = min(oldest, held - HOLD_MARGIN_MS)
+        sizes = self._sizes.setdefault(frame.camera_id, deque())
+        if not sizes or sizes[-1][0] < newest:
+            sizes.append((newest, len(frame.jpeg)))
+            self._totals[frame.camera_id] = self._totals.get(frame.camera_id, 0) + len(frame.jpeg)
+        oldest = max(oldest, newest - limit.cap_ms)
+        while sizes and (sizes[0][0] < oldest or self._totals[frame.camera_id] > limit.max_bytes):
+            dropped_ms, size = sizes.popleft()
+            self._totals[frame.camera_id] -= size
+            oldest = max(oldest, dropped_ms + 1)
+        return max(0, min(oldest, newest))
+
+    def _settle(self, frame: Frame, reply: object, limit: BufferLimits) -> Appended:
+        if not isinstance(reply, Exception):
+            return Appended(frame, stored=True)
+        if isinstance(reply, redis.exceptions.OutOfMemoryError):
+            return self._make_room(frame, limit)
+        if isinstance(reply, redis.ResponseError) and "equal or smaller" in str(reply):
+            return Appended(frame, stored=self._is_there(frame))
+        raise reply
+
+    def _make_room(self, frame: Frame, limit: BufferLimits) -> Appended:
+        """At maxmemory the camera gives up its own pre-roll, oldest first, and tries once more."""
+        held = self._smallest_hold.get(frame.camera_id)
+        keep_from = frame.captured_ms - limit.keep_ms // 2 if held is None else held
+        self._redis.xtrim(self._keys.frames(frame.camera_id), minid=entry_id(keep_from), approximate=False)
+        self._redis.xadd(
+            self._keys.frames(frame.camera_id), dict(encode_frame(frame).items()), id=entry_id(frame.captured_ms)
+        )
+        return Appended(frame, stored=True)
+
+    def _is_there(self, frame: Frame) -> bool:
+        identifier = entry_id(frame.captured_ms)
+        found: Any = self._redis.xrange(self._keys.frames(frame.camera_id), identifier, identifier)
+        return bool(found) and decode_mark(*found[0]) == frame.mark
+
+    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
+        """See the port."""
+        if not camera_ids:
+            return {}
+        with kinds("frames"):
+            pipe = self._redis.pipeline(transaction=False)
+            for camera_id in camera_ids:
+                self._bounds(keys=[self._keys.frames(camera_id)], client=pipe)
+            replies = pipe.execute()
+        return {
+            camera_id: Bounds(*(int(identifier.split(b"-")[0]) for identifier in reply))
+            for camera_id, reply in zip(camera_ids, replies, strict=True)
+            if reply
+        }
+
+    def newest(self, camera_id: str) -> Frame | None:
+        """See the port."""
+        with kinds("frames"):
+            found: Any = self._redis.xrevrange(self._keys.frames(camera_id), count=1)
+        return decode_frame(camera_id, *found[0]) if found else None
+
+    def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
+        """See the port; a page is a few frames, so that no reply is huge and no other client waits long."""
+        at = entry_id(start_ms)
+        while True:
+            with kinds("frames"):
+                page: Any = self._redis.xrange(
+                    self._keys.frames(camera_id), at, f"({entry_id(end_ms)}", count=PAGE_FRAMES
+                )
+            for identifier, fields in page:
+                yield decode_frame(camera_id, identifier, fields)
+            if len(page) < PAGE_FRAMES:
+                return
+            at = f"({page[-1][0].decode()}"
+
+    def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
+        """See the port."""
+        with kinds("frames"):
+            reply: Any = self._mark_before(keys=[self._keys.frames(camera_id)], args=[f"({entry_id(ms)}"])
+        if not reply:
+            return None
+        return decode_mark(reply[0], dict(zip(reply[1::2], reply[2::2], strict=True)))
+
+    def server_ms(self, camera_id: str) -> int:
+        """See the port."""
+        with kinds("frames"):
+            seconds, microseconds = self._redis.time()  # type: ignore[misc]
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
+        """See the port."""
+        if holds:
+            with kinds("frames"):
+                self._redis.zadd(self._keys.holds(camera_id), dict(holds.items()))
+
+    def release(self, camera_id: str, holders: Iterable[str]) -> None:
+        """See the port."""
+        names = list(holders)
+        if names:
+            with kinds("frames"):
+                self._redis.zrem(self._keys.holds(camera_id), *names)
+
+    def holds(self, camera_id: str) -> dict[str, int]:
+        """See the port."""
+        with kinds("frames"):
+            found: Any = self._redis.zrange(self._keys.holds(camera_id), 0, -1, withscores=True)
+        return {member.decode(): int(score) for member, score in found}

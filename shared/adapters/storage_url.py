@@ -1,0 +1,51 @@
+"""Storage addresses: `s3://KEY:SECRET@host:port/bucket?secure=false&region=…` or `file:///folder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from shared.domain.errors import BadInput
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Address:
+    """A bucket and how to reach it."""
+
+    endpoint: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    secure: bool = True
+    region: str = "us-east-1"
+
+
+def parse_storage_url(url: str) -> S3Address | Path:
+    """The address in a URL; BadInput names what is wrong and never repeats the secret."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise BadInput("PLATEREEL_STORAGE_URL", "file:// takes an absolute path: file:///var/lib/platereel")
+        return Path(unquote(parts.path))
+    if parts.scheme != "s3":
+        raise BadInput("PLATEREEL_STORAGE_URL", f"{parts.scheme or 'no'}:// is neither s3:// nor file://")
+    bucket = parts.path.strip("/")
+    if parts.hostname is None or not bucket or "/" in bucket:
+        raise BadInput("PLATEREEL_STORAGE_URL", "needs a host and one bucket: s3://KEY:SECRET@host:9000/bucket")
+    if parts.username is None or parts.password is None:
+        raise BadInput("PLATEREEL_STORAGE_URL", "needs KEY:SECRET before the @")
+    query = parse_qs(parts.query)
+    unknown = query.keys() - {"secure", "region"}
+    if unknown:
+        raise BadInput("PLATEREEL_STORAGE_URL", f"unknown option {sorted(unknown)[0]}")
+    secure = query.get("secure", ["true"])[0]
+    if secure not in _FLAGS:
+        raise BadInput("PLATEREEL_STORAGE_URL", "secure is true or false")
+    endpoint = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    return S3Address(
+        endpoint, bucket, unquote(parts.username), unquote(parts.password), _FLAGS[secure],
+        query.get("region", ["us-east-1"])[0],
+    )  # fmt: skip

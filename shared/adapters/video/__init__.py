@@ -1,0 +1,1 @@
+"""Pictures to packets, packets to clips (PyAV)."""

@@ -1,0 +1,101 @@
+"""Joins parts into an MP4 by copying packets. The same parts give the same bytes, whoever joins them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from shared.adapters.video.jpeg import MILLISECOND
+from shared.domain.errors import Permanent
+from shared.domain.parts import Joined, Piece
+
+MEDIA_CLOCK = Fraction(1, 90_000)
+
+
+def join(path: Path, pieces: Sequence[Piece], end_ms: int, codec: str, width: int, height: int, fps: float) -> Joined:
+    """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes first.
+
+    A frame lasts until the next one, the last until `end_ms`, but no longer than the one before it lasted.
+    """
+    order = sorted(piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
+    first_ms, last_ms = order[0], order[-1]
+    usual_ms = order[-1] - order[-2] if len(order) > 1 else round(1000 / fps)
+    stop_ms = last_ms + max(1, min(usual_ms, end_ms - last_ms))
+    lasts = dict(zip(order, (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)), strict=True))
+    delay = _reorder_delay(pieces, order)
+    try:
+        with av.open(
+            str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
+        ) as container:
+            stream = _add_stream(container, pieces, codec, width, height)
+            stream.time_base = MEDIA_CLOCK
+            _copy(container, stream, pieces, order, lasts, delay)
+    except av.error.FFmpegError as error:
+        raise Permanent(f"the parts could not be joined: {error.strerror}") from error
+    return Joined(first_ms, stop_ms - first_ms, len(order))
+
+
+def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
+    """How many pictures a decoder must hold back: the furthest a packet is coded before its turn."""
+    rank = {ms: at for at, ms in enumerate(order)}
+    coded = (piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
+    return max((number - rank[ms] for number, ms in enumerate(coded)), default=0)
+
+
+def _add_stream(
+    container: OutputContainer, pieces: Sequence[Piece], codec: str, width: int, height: int
+) -> VideoStream:
+    if codec == "h264":
+        return container.add_mux_stream("h264", width=width, height=height)
+    # MPEG-4 part 2 keeps its header outside the packets in MP4; the demuxer of a raw stream finds it.
+    first = next(piece for piece in pieces if piece.index)
+    with av.open(io.BytesIO(first.data), format="m4v") as source:
+        return container.add_stream_from_template(source.streams.video[0])
+
+
+def _copy(
+    container: OutputContainer,
+    stream: VideoStream,
+    pieces: Sequence[Piece],
+    order: list[int],
+    lasts: dict[int, int],
+    delay: int,
+) -> None:
+    """Decode times are the presentation times in order, moved back by the delay, over the whole clip.
+
+    Rebuilding them per part would break at some joints. The last packet's decode time is its own: with B-frames the
+    duration in the file header comes from decode times, and would end a frame early.
+    """
+    first_ms, number = order[0], 0
+    for piece in pieces:
+        at = 0
+        for entry in piece.index:
+            captured = piece.start_ms + entry.pts_ms
+            packet = av.Packet(piece.data[at : at + entry.size])
+            at += entry.size
+            behind = number - delay
+            packet.stream, packet.time_base, packet.is_keyframe = stream, MILLISECOND, entry.keyframe
+            packet.pts = captured - first_ms
+            packet.dts = order[behind] - first_ms if behind >= 0 else behind
+            packet.duration = lasts[captured]
+            number += 1
+            if number == len(order):
+                packet.dts = packet.pts
+            container.mux(packet)
+
+
+def frame_times_ms(path: Path) -> list[int]:
+    """Presentation times of a clip's frames, decoded one by one; raises Permanent where decoding fails."""
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            return [round(float(frame.pts * frame.time_base) * 1000) for frame in container.decode(stream)]
+    except (av.error.FFmpegError, IndexError, TypeError) as error:
+        raise Permanent("the clip does not decode") from error

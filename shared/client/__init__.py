@@ -1,0 +1,1 @@
+"""The library a detector imports: the original design's classes, over the distributed system."""

@@ -1,0 +1,199 @@
+"""The distributed recorder behind the original design's service: call it from a detection service and await it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.client.recorder import milliseconds
+from shared.client.wiring import Doorway, connect, default_settings, jpeg_of
+from shared.domain.errors import BadInput, Conflict, Retryable
+from shared.domain.media import Frame
+from shared.domain.ports import Detections, Videos
+from shared.domain.timing import from_ms
+from shared.runtime.logs import logger
+from shared.runtime.settings import Settings
+from shared.wire.detections import parse_detection
+
+LEASE_SECONDS, RENEW_SECONDS = 3.0, 1.0
+PAUSE_SECONDS = 1.0
+AHEAD_LIMIT_MS = 60_000
+JOB_SECONDS, JOB_POLL_SECONDS = 60.0, 0.1
+
+Answer = TypeVar("Answer")
+_log = logger(__name__)
+
+
+class VideoRecordingService:
+    """Frames into a camera's buffer, detections into recordings; the writers make the clips.
+
+    The coroutines run synchronous calls on one thread of their own, in order. The camera must be in the configuration
+    with `source: "push:"`; while frames are added this process holds its lease. Close the service when done.
+    """
+
+    def __init__(
+        self,
+        detection_repository: Detections,
+        video_repository: Videos,
+        *,
+        camera_id: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or default_settings()
+        self.camera_id = _camera(self._settings, camera_id)
+        self._detections = detection_repository
+        self._videos = video_repository
+        self._limits = self._settings.limits(self.camera_id)
+        self._policy = self._settings.policy(self.camera_id)
+        self._quality = self._settings.jpeg_quality(self.camera_id)
+        self._world: Doorway = connect(self._settings)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="platereel")
+        self._run_id = uuid4().hex[:12]
+        self._counter = 0
+        self._last_ms: int | None = None
+        self._waiting: deque[Frame] = deque()
+        self._lease_until = 0.0
+        self._renew_at = 0.0
+        self._paused_until = 0.0
+        self.frames_dropped = 0
+
+    async def add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
+        """Add a frame to the camera's buffer.
+
+        frame: BGR uint8 (height, width, 3), or JPEG bytes. timestamp: capture time in seconds since 1970; a frame that
+        is not newer than the last is dropped and counted in `frames_dropped`. While Redis is away frames wait here, up
+        to buffer_seconds. Raises BadInput, and Conflict when another process captures the camera.
+        """
+        await self._call(lambda: self._add_frame(frame, timestamp))
+
+    async def trigger_recording(self, detection_id: str, **facts: Any) -> None:
+        """Publish a detection: starts a recording or extends the open one. Durable when it returns.
+
+        facts: confidence (1.0: you have applied your threshold), captured_at (the last frame's time), plate, bbox
+        [x, y, width, height], attributes. The same detection_id again changes nothing. Raises BadInput or Conflict.
+        """
+        await self._call(lambda: self._trigger(detection_id, facts))
+
+    async def stop_recording(self) -> UUID | None:
+        """End the camera's open recording now, keeping what it has; its segment's id, None when there is none."""
+        return await self._call(self._stop)
+
+    async def cleanup_old_videos(self, retention_days: float = 30) -> int:
+        """Archive clips older than retention_days; how many. A worker does it, and deletes their files afterwards."""
+        return await self._call(lambda: self._cleanup(retention_days))
+
+    async def close(self) -> None:
+        """Write what waits, give the camera back, close connections."""
+        await self._call(self._close)
+        self._thread.shutdown()
+
+    async def _call(self, work: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
+        captured_ms = milliseconds(timestamp)
+        if captured_ms > self._world.clock.now_ms() + AHEAD_LIMIT_MS:
+            raise BadInput("timestamp", "more than a minute ahead of now; check the clocks")
+        jpeg = jpeg_of(frame, self._quality)
+        if self._last_ms is not None and captured_ms <= self._last_ms:
+            self.frames_dropped += 1
+            return
+        self._last_ms = captured_ms
+        self._waiting.append(Frame(self.camera_id, captured_ms, jpeg, self._counter, self._run_id))
+        self._counter += 1
+        while captured_ms - self._waiting[0].captured_ms > max(1000, self._policy.buffer_ms):
+            self._waiting.popleft()
+            self.frames_dropped += 1
+        if self._world.clock.monotonic() >= self._paused_until:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what waits; when Redis is away, pause a moment so that the caller's frames do not each wait for it."""
+        try:
+            self._hold_lease()
+            answers = self._world.frames.append(list(self._waiting), {self.camera_id: self._limits})
+        except Retryable as error:
+            self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
+            _log.warning("frames_wait", camera_id=self.camera_id, error=error.message, waiting=len(self._waiting))
+            return
+        self.frames_dropped += sum(not answer.stored for answer in answers)
+        self._waiting.clear()
+
+    def _hold_lease(self) -> None:
+        now = self._world.clock.monotonic()
+        if now < self._renew_at and now < self._lease_until:
+            return
+        if not self._world.leases.acquire(self.camera_id, self._world.owner, LEASE_SECONDS):
+            raise Conflict(f"camera {self.camera_id} is captured by another process")
+        self._lease_until, self._renew_at = now + LEASE_SECONDS, now + RENEW_SECONDS
+        state: dict[str, str | int | float] = {
+            "state": "connected", "owner": self._world.owner, "run": self._run_id, "frames": self._counter,
+            "dropped": self.frames_dropped, "outbox": len(self._waiting), "error": "",
+        }  # fmt: skip
+        self._world.states.report(self.camera_id, state)
+
+    def _trigger(self, detection_id: str, facts: dict[str, Any]) -> None:
+        now_ms = self._world.clock.now_ms()
+        body: dict[str, Any] = {"camera_id": self.camera_id, "confidence": 1.0, **facts, "detection_id": detection_id}
+        if body.get("captured_at") is None:
+            body["captured_at"] = from_ms(now_ms if self._last_ms is None else self._last_ms)
+        elif isinstance(body["captured_at"], datetime) and body["captured_at"].tzinfo is None:
+            raise BadInput("captured_at", "a time without a zone is ambiguous; give it a tzinfo")
+        detection = parse_detection(body, arrival_ms=now_ms, entry_id=detection_id)
+        if detection.camera_id not in self._settings.cameras:
+            raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
+        self._detections.publish(detection)
+        try:
+            self._world.stream.hint(detection.detection_id)
+        except Retryable as error:
+            _log.warning("hint_not_sent", detection_id=detection_id, error=error.message)
+
+    def _stop(self) -> UUID | None:
+        now_ms = self._world.clock.now_ms() if self._last_ms is None else self._last_ms + 1
+        return self._videos.stop_recording(self.camera_id, now_ms)
+
+    def _cleanup(self, retention_days: float) -> int:
+        if isinstance(retention_days, bool) or not 0 <= retention_days <= 36_500:
+            raise BadInput("retention_days", "a number of days from 0 to 36500")
+        job_id = self._world.jobs.request("cleanup", {"retention_days": retention_days}, self._world.owner)
+        until = self._world.clock.monotonic() + JOB_SECONDS
+        while self._world.clock.monotonic() < until:
+            row = self._world.jobs.get(job_id)
+            if row["state"] == "done":
+                return int(row["result"]["archived"])
+            if row["state"] == "failed":
+                raise Retryable(f"the cleanup failed: {row['error']}", job_id=str(job_id))
+            self._world.clock.sleep(JOB_POLL_SECONDS)
+        raise Retryable(f"no worker finished the cleanup within {JOB_SECONDS:g} s", job_id=str(job_id))
+
+    def _close(self) -> None:
+        if self._waiting:
+            self._write()
+        if self._lease_until:
+            try:
+                self._world.states.report(self.camera_id, {"state": "disconnected", "outbox": 0})
+                self._world.leases.release(self.camera_id, self._world.owner)
+            except Retryable as error:
+                _log.warning("camera_not_released", camera_id=self.camera_id, error=error.message)
+        self._world.database.close()
+
+
+def _camera(settings: Settings, camera_id: str | None) -> str:
+    pushed = [name for name in settings.cameras if settings.source(name).startswith("push:")]
+    if camera_id is None:
+        if len(pushed) != 1:
+            raise BadInput("camera_id", f"name one: the configuration has {len(pushed)} cameras with source push:")
+        return pushed[0]
+    if camera_id not in settings.cameras:
+        raise BadInput("camera_id", f"no camera {camera_id} in the configuration")
+    if camera_id not in pushed:
+        raise BadInput("camera_id", f"camera {camera_id} is captured by its own source, not push:")
+    return camera_id

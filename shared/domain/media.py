@@ -1,0 +1,72 @@
+"""Frames and detections: the two things that enter the system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.domain.errors import BadInput
+
+CAMERA_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DETECTION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def check_camera_id(camera_id: str, field_name: str = "camera_id") -> str:
+    """Return `camera_id`, or raise BadInput: it becomes part of Redis keys and must not hold braces or colons."""
+    if not CAMERA_ID.fullmatch(camera_id):
+        raise BadInput(field_name, "1-64 of letters, digits, dot, underscore and dash", value=camera_id[:80])
+    return camera_id
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One JPEG picture of a camera.
+
+    captured_ms: capture time, milliseconds since 1970 UTC; strictly increasing per camera.
+    counter: the frame's number within its capture run; a hole is a frame that was lost on the way.
+    run_id: the capture run; counters of two runs cannot be compared.
+    """
+
+    camera_id: str
+    captured_ms: int
+    jpeg: bytes
+    counter: int
+    run_id: str
+
+    @property
+    def mark(self) -> FrameMark:
+        """What gap accounting needs, without the picture."""
+        return FrameMark(self.captured_ms, self.counter, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMark:
+    """Time and number of a frame."""
+
+    captured_ms: int
+    counter: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the frame."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One report that a plate was seen; captured_ms is the frame's own time, not the arrival's."""
+
+    detection_id: str
+    camera_id: str
+    captured_ms: int
+    confidence: float
+    plate: str | None = None
+    bbox: Box | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)

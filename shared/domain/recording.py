@@ -1,0 +1,189 @@
+"""The window machine: which stretches of a camera's time are recorded, and as which segments.
+
+A window is [start, end). `step` takes the camera's live windows and one input and returns the windows after it and the
+effects that make it so. Invariants, for any order of inputs: windows never overlap, none is longer than the maximum,
+at most one is growing, and a detection whose footage the buffer still has is covered from its pre-roll to its post-roll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A live segment's stretch of time; `growing` while it is `recording`."""
+
+    segment_id: UUID
+    start_ms: int
+    end_ms: int
+    growing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraWindows:
+    """The windows of one camera near the input, in order of time and without overlap."""
+
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def growing(self) -> Window | None:
+        """The recording that can still be extended."""
+        return next((w for w in self.windows if w.growing), None)
+
+    def meeting(self, start_ms: int, end_ms: int) -> tuple[Window, ...]:
+        """Windows that share time with [start, end)."""
+        return tuple(w for w in self.windows if w.start_ms < end_ms and start_ms < w.end_ms)
+
+    def uncovered(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+        """The stretches of [start, end) that no window holds."""
+        at = start_ms
+        for window in self.meeting(start_ms, end_ms):
+            if window.start_ms > at:
+                yield at, window.start_ms
+            at = max(at, window.end_ms)
+        if at < end_ms:
+            yield at, end_ms
+
+    def with_(self, changed: Window) -> CameraWindows:
+        """These windows with `changed` in the place of its segment, or added."""
+        others = [w for w in self.windows if w.segment_id != changed.segment_id]
+        return CameraWindows(tuple(sorted([*others, changed], key=lambda w: w.start_ms)))
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """An accepted detection. oldest_ms: the oldest frame still in the buffer, None when the buffer is empty."""
+
+    captured_ms: int
+    buffer_ms: int
+    post_event_ms: int
+    max_segment_ms: int
+    oldest_ms: int | None = None
+
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """The footage it asks for."""
+        return self.captured_ms - self.buffer_ms, self.captured_ms + self.post_event_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The buffer holds everything before watermark_ms, or (silent) will get nothing more."""
+
+    watermark_ms: int
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Somebody ends the open recording at now_ms."""
+
+    now_ms: int
+
+
+Input = Detected | Reached | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new segment; born `finalizing` when its window is not growing."""
+
+    window: Window
+    trigger_ms: int
+    continues: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A growing segment's deadline moved."""
+
+    segment_id: UUID
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A segment's window is final; the rest of its parts can be planned."""
+
+    segment_id: UUID
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The detection's footage had left the buffer before it arrived, and no segment covers it."""
+
+    start_ms: int
+    end_ms: int
+
+
+Effect = Opened | Extended | Closed | Missed
+Mint = Callable[[], UUID]
+
+
+def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows, tuple[Effect, ...]]:
+    """Apply one input; `mint` makes segment ids. Pure: the same arguments give the same answer."""
+    match given:
+        case Detected():
+            return _detected(state, given, mint)
+        case Reached(watermark_ms, silent):
+            growing = state.growing
+            if growing is None or (watermark_ms < growing.end_ms and not silent):
+                return state, ()
+            return _close(state, growing, growing.end_ms)
+        case Stopped(now_ms):
+            growing = state.growing
+            if growing is None:
+                return state, ()
+            return _close(state, growing, max(growing.start_ms + 1, min(growing.end_ms, now_ms)))
+
+
+def _close(state: CameraWindows, window: Window, end_ms: int) -> tuple[CameraWindows, tuple[Effect, ...]]:
+    closed = replace(window, end_ms=end_ms, growing=False)
+    return state.with_(closed), (Closed(window.segment_id, end_ms),)
+
+
+def _detected(state: CameraWindows, given: Detected, mint: Mint) -> tuple[CameraWindows, tuple[Effect, ...]]:
+    start_ms, end_ms = given.wanted
+    missing = list(state.uncovered(start_ms, end_ms))
+    held = [(a, b) for a, b in missing if given.oldest_ms is None or b > given.oldest_ms]
+    if missing and not held and not state.meeting(given.captured_ms, given.captured_ms + 1):
+        return state, (Missed(start_ms, end_ms),)
+    effects: list[Effect] = []
+    for stretch in held:
+        state, more = _record(state, stretch, given, mint)
+        effects += more
+    return state, tuple(effects)
+
+
+def _record(
+    state: CameraWindows, stretch: tuple[int, int], given: Detected, mint: Mint
+) -> tuple[CameraWindows, list[Effect]]:
+    """Cover one uncovered stretch: extend the growing window, or open segments of at most the maximum length."""
+    start_ms, end_ms = stretch
+    effects: list[Effect] = []
+    growing = state.growing
+    in_the_past = any(w.start_ms >= end_ms for w in state.windows)
+    if growing is not None and not in_the_past:
+        if growing.end_ms == start_ms:
+            reach = max(growing.end_ms, min(end_ms, growing.start_ms + given.max_segment_ms))
+            if reach > growing.end_ms:
+                growing = replace(growing, end_ms=reach)
+                state = state.with_(growing)
+                effects.append(Extended(growing.segment_id, reach))
+            start_ms = reach
+            if start_ms == end_ms:
+                return state, effects
+        state, closed = _close(state, growing, growing.end_ms)
+        effects += closed
+    while start_ms < end_ms:
+        stop_ms = min(end_ms, start_ms + given.max_segment_ms)
+        window = Window(mint(), start_ms, stop_ms, growing=stop_ms == end_ms and not in_the_past)
+        before = next((w.segment_id for w in state.windows if w.end_ms == start_ms), None)
+        state = state.with_(window)
+        effects.append(Opened(window, given.captured_ms, before))
+        start_ms = stop_ms
+    return state, effects

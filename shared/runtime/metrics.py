@@ -1,0 +1,15 @@
+"""Counters that operators alarm on; every process has its own registry page through the API or a port of its own."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FRAMES = Counter("platereel_frames_total", "Frames stored in the buffer.", ["camera_id"])
+FRAMES_DROPPED = Counter("platereel_frames_dropped_total", "Frames lost before the buffer.", ["camera_id", "cause"])
+RECONNECTS = Counter("platereel_camera_reconnects_total", "Times a camera's source was opened again.", ["camera_id"])
+DETECTIONS = Counter("platereel_detections_total", "Detections by what became of them.", ["outcome"])
+REJECTED = Counter("platereel_detections_rejected_total", "Messages that did not validate.", ["field"])
+PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["result"])
+PART_SECONDS = Histogram("platereel_part_seconds", "Time from a part's run to its commit.")
+SEGMENTS = Counter("platereel_segments_total", "Segments by how they ended.", ["result"])
+LIVE_SEGMENTS = Gauge("platereel_live_segments", "Segments that are recording or finalizing.")

@@ -1,0 +1,190 @@
+"""Every setting, with its limits. `configuration` reads them from platereel.yaml and the environment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.domain.media import CAMERA_ID
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import BufferLimits
+from shared.domain.retention import MAX_DAYS, RetentionPolicy, RetentionRule
+from shared.runtime.quantities import Bytes, Days, Seconds
+
+ENV_PREFIX = "PLATEREEL_"
+_SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
+_SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RecordingSettings(_Model):
+    """How a camera is recorded. Unset here means: as set more generally, in the end the default in RecordingPolicy."""
+
+    buffer_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
+    post_event_seconds: Annotated[Seconds, Field(gt=0, le=600)] | None = None
+    fps: Annotated[float, Field(gt=0, le=120)] | None = None
+    capture_fps: Annotated[float, Field(gt=0, le=120)] | None = None
+    min_confidence: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
+    part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
+    trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
+    codec: Literal["h264", "mp4v"] | None = None
+    encoder: Literal["auto", "software"] | None = None
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
+    quality: Annotated[int, Field(ge=1, le=51)] | None = None
+    bitrate: Annotated[Bytes, Field(ge=10_000, le=200_000_000)] | None = None
+    scale: str | None = None
+    color_range: Literal["full", "limited"] | None = None
+    jpeg_quality: Annotated[int, Field(ge=10, le=100)] | None = None
+    max_buffer_bytes: Annotated[Bytes, Field(ge=1_000_000)] | None = None
+    hold_cap_seconds: Annotated[Seconds, Field(ge=10, le=600)] | None = None
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _check_scale(cls, value: object) -> object:
+        if value is None or _SCALE.fullmatch(str(value)):
+            return None if value is None else str(value)
+        raise ValueError("write a size as 1280x720 or a factor as 0.5")
+
+
+class RetentionSettings(_Model):
+    """How long and how much is kept; unset: no limit of that kind (overall, 30 days)."""
+
+    days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
+    bytes: Annotated[Bytes, Field(ge=0)] | None = None
+
+
+class CameraSettings(RecordingSettings):
+    """One camera; `{PLATEREEL_…}` in its source is filled from the environment or a secret file."""
+
+    source: SecretStr
+    detect: bool = True
+    retention: RetentionSettings | None = None
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, value: SecretStr) -> SecretStr:
+        if not _SOURCE.match(value.get_secret_value()):
+            raise ValueError("begins with none of synthetic:, file:, http://, https://, rtsp://, /dev/video, push:")
+        return value
+
+
+class ApiSettings(_Model):
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+
+
+class Settings(BaseSettings):
+    """All settings of a deployment. Environment variables win over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
+
+    defaults: RecordingSettings = Field(default_factory=RecordingSettings)
+    retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings(days=30))
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+
+    database_url: SecretStr | None = None
+    frames_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    storage_url: SecretStr | None = None
+    api_keys: SecretStr | None = None
+
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")] = "platereel"
+    detections_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")] = "detections"
+    delete_grace_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 60
+    sweep_seconds: Annotated[Seconds, Field(ge=5)] = 60
+    audit_seconds: Annotated[Seconds, Field(ge=10)] = 3600
+    audit_age_floor_seconds: Annotated[Seconds, Field(ge=0)] = 3600
+    detect_fps: Annotated[float, Field(gt=0, le=60)] = 5.0
+    work_dir: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "console"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what `configuration` read from the file."""
+        return env_settings, init_settings
+
+    @field_validator("cameras")
+    @classmethod
+    def _check_camera_ids(cls, value: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
+        for camera_id in value:
+            if not CAMERA_ID.fullmatch(camera_id):
+                raise ValueError(f"camera {camera_id!r}: use 1-64 of letters, digits, dot, underscore and dash")
+        return value
+
+    @model_validator(mode="after")
+    def _check_policies(self) -> Settings:
+        for camera_id in self.cameras:
+            policy = self.policy(camera_id)
+            if policy.buffer_seconds + policy.post_event_seconds > policy.max_segment_seconds:
+                raise ValueError(
+                    f"cameras.{camera_id}: buffer_seconds + post_event_seconds exceed max_segment_seconds "
+                    f"({policy.max_segment_seconds:g})"
+                )
+        return self
+
+    def merged(self, camera_id: str) -> dict[str, Any]:
+        """A camera's recording settings over the defaults; unset ones are absent."""
+        camera = self.cameras.get(camera_id)
+        general = self.defaults.model_dump(exclude_none=True)
+        own = {} if camera is None else camera.model_dump(exclude_none=True, exclude={"source", "detect", "retention"})
+        return general | own
+
+    def policy(self, camera_id: str) -> RecordingPolicy:
+        """How a camera is recorded."""
+        merged = self.merged(camera_id)
+        merged.setdefault("capture_fps", merged.get("fps", RecordingPolicy().fps))
+        return RecordingPolicy.from_json(merged)
+
+    def limits(self, camera_id: str) -> BufferLimits:
+        """How far back a camera's buffer reaches."""
+        merged, policy = self.merged(camera_id), self.policy(camera_id)
+        keep_ms = round((policy.buffer_seconds + policy.trigger_slack_seconds) * 1000)
+        cap_ms = round(merged.get("hold_cap_seconds", 60) * 1000)
+        return BufferLimits(keep_ms, max(cap_ms, keep_ms), merged.get("max_buffer_bytes", 256_000_000))
+
+    def jpeg_quality(self, camera_id: str) -> int:
+        """Quality of JPEGs that capture encodes itself."""
+        return int(self.merged(camera_id).get("jpeg_quality", 85))
+
+    def retention_policy(self) -> RetentionPolicy:
+        """What the sweep decides by."""
+        cameras = {
+            camera_id: RetentionRule(
+                self.retention.days if camera.retention.days is None else camera.retention.days,
+                camera.retention.bytes,
+            )
+            for camera_id, camera in self.cameras.items()
+            if camera.retention is not None
+        }
+        return RetentionPolicy(RetentionRule(self.retention.days, self.retention.bytes), cameras)
+
+    def source(self, camera_id: str) -> str:
+        """A camera's source with its password: never log it, see `masked`."""
+        return self.cameras[camera_id].source.get_secret_value()
+
+
+def masked(url: str) -> str:
+    """A URL without its secrets, fit for logs and pages."""
+    hidden = re.sub(r"(?<=://)([^/@\s]*?):([^/\s]*)@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&](?:password|passwd|pwd|token|key|secret|auth)[^=&]*=)[^&\s]*", r"\1***", hidden)

@@ -1,0 +1,1 @@
+"""What crosses a process boundary: key names, codecs, task names and payloads."""

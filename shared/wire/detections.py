@@ -1,0 +1,142 @@
+"""A detection as JSON, and the one validator for every door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.domain.errors import BadInput
+from shared.domain.media import CAMERA_ID, DETECTION_ID, Box, Detection
+from shared.domain.timing import from_ms, to_ms
+
+MAX_BYTES = 64 * 1024
+MAX_AHEAD_MS = 5_000
+NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
+_EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def _moment(value: object) -> datetime:
+    """RFC 3339 with a zone, or epoch seconds."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            try:
+                value = datetime.fromisoformat(str(value))
+            except ValueError as error:
+                raise ValueError("neither RFC 3339 nor epoch seconds") from error
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone is ambiguous; end it with Z or an offset")
+        return value.astimezone(UTC)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("neither RFC 3339 nor epoch seconds")
+    try:
+        return from_ms(round(value * 1000))
+    except (OverflowError, ValueError) as error:
+        raise ValueError("no such time") from error
+
+
+class DetectionMessage(BaseModel):
+    """What a detector sends. captured_at is the frame's own time; bbox is [x, y, width, height] in its pixels."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    camera_id: str = Field(pattern=f"^{CAMERA_ID.pattern}$", description="A camera of the configuration.")
+    confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
+    detection_id: str | None = Field(default=None, pattern=f"^{DETECTION_ID.pattern}$")
+    captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
+        default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
+    )
+    plate: str | None = Field(default=None, max_length=32)
+    bbox: tuple[float, float, float, float] | None = None
+    attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
+
+
+def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entry_id: str) -> Detection:
+    """The detection in a message, or BadInput naming the first wrong field.
+
+    arrival_ms, entry_id: when and as what it arrived; they stand in for a missing time and id, so that the same
+    message delivered again gets the same id.
+    """
+    message = _validated(payload)
+    captured_ms = arrival_ms if message.captured_at is None else to_ms(message.captured_at)
+    if captured_ms > arrival_ms + MAX_AHEAD_MS:
+        raise BadInput("captured_at", f"{(captured_ms - arrival_ms) / 1000:.1f} s ahead of now; check the clocks")
+    if captured_ms < _EARLIEST_MS:
+        raise BadInput("captured_at", f"{from_ms(captured_ms).isoformat()} is before 2000; epoch times are in seconds")
+    box = _box(message.bbox)
+    if message.detection_id is not None:
+        identifier = message.detection_id
+    elif message.captured_at is None:
+        identifier = str(uuid5(NAMESPACE, f"entry:{entry_id}"))
+    else:
+        moment = from_ms(captured_ms).isoformat(timespec="milliseconds")
+        identifier = str(uuid5(NAMESPACE, f"{message.camera_id}|{moment}|{message.plate}|{message.bbox}"))
+    return Detection(
+        identifier, message.camera_id, captured_ms, message.confidence, message.plate, box, message.attributes
+    )
+
+
+def _validated(payload: bytes | Mapping[str, Any]) -> DetectionMessage:
+    if isinstance(payload, bytes):
+        if len(payload) > MAX_BYTES:
+            raise BadInput("detection", f"{len(payload)} bytes are over the limit of {MAX_BYTES}")
+        try:
+            payload = json.loads(payload)
+        except ValueError as error:
+            raise BadInput("detection", f"not JSON: {error}") from error
+    if not isinstance(payload, Mapping):
+        raise BadInput("detection", "not a JSON object")
+    try:
+        return DetectionMessage.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "detection"
+        raise BadInput(field, first["msg"]) from error
+
+
+def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
+    if bbox is None:
+        return None
+    if any(not abs(side) < 1e6 for side in bbox) or bbox[2] < 0 or bbox[3] < 0:
+        raise BadInput("bbox", "[x, y, width, height] in pixels, with a width and a height of at least 0")
+    return Box(*(round(side) for side in bbox))
+
+
+def payload_of(fields: Mapping[bytes, bytes]) -> bytes | dict[str, Any]:
+    """The message in a stream entry: one field that holds JSON, whatever its name, or a field per key."""
+    if len(fields) == 1:
+        return next(iter(fields.values()))
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        text = value.decode("utf-8", "replace")
+        key = name.decode("utf-8", "replace")
+        flat[key] = text
+        if key in {"bbox", "attributes"}:
+            try:
+                flat[key] = json.loads(text)
+            except ValueError as error:
+                raise BadInput(key, "not JSON") from error
+    return flat
+
+
+def encode_detection(detection: Detection) -> bytes:
+    """JSON of a detection, as every door takes it."""
+    box = detection.bbox
+    return json.dumps(
+        {
+            "detection_id": detection.detection_id,
+            "camera_id": detection.camera_id,
+            "captured_at": from_ms(detection.captured_ms).isoformat(timespec="milliseconds"),
+            "confidence": detection.confidence,
+            "plate": detection.plate,
+            "bbox": None if box is None else [box.x, box.y, box.width, box.height],
+            "attributes": dict(detection.attributes),
+        }
+    ).encode()

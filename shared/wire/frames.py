@@ -1,0 +1,85 @@
+"""A frame as the fields of a stream entry, and the checks every JPEG passes before it enters the buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.domain.errors import BadInput
+from shared.domain.media import Frame, FrameMark
+
+MAX_JPEG_BYTES = 16 * 1024 * 1024
+MAX_SIDE = 8192
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+
+
+def entry_id(captured_ms: int) -> str:
+    """A frame's stream id."""
+    return f"{captured_ms}-0"
+
+
+def encode_frame(frame: Frame) -> dict[str, bytes | int | str]:
+    """Fields of a frame's stream entry."""
+    return {"j": frame.jpeg, "s": frame.counter, "r": frame.run_id}
+
+
+def decode_mark(identifier: bytes, fields: Mapping[bytes, bytes]) -> FrameMark:
+    """Time and number of a stream entry."""
+    return FrameMark(int(identifier.split(b"-")[0]), int(fields.get(b"s", b"0")), fields.get(b"r", b"").decode())
+
+
+def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
+    """A frame from its stream entry."""
+    mark = decode_mark(identifier, fields)
+    return Frame(camera_id, mark.captured_ms, fields[b"j"], mark.counter, mark.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class JpegInfo:
+    """Picture size in pixels and number of colour components."""
+
+    width: int
+    height: int
+    components: int
+
+
+def check_jpeg(data: bytes) -> JpegInfo:
+    """Size of a complete JPEG, read from its header without decoding (ITU T.81, annex B).
+
+    Raises BadInput when it is not a JPEG, is cut off, is too large, or has no or absurd dimensions: decoders accept
+    many of those, and an absurd size makes them allocate gigabytes.
+    """
+    if len(data) > MAX_JPEG_BYTES:
+        raise BadInput("frame", f"a JPEG of {len(data)} bytes is over the limit of {MAX_JPEG_BYTES}")
+    if data[:2] != b"\xff\xd8":
+        raise BadInput("frame", "not a JPEG: the start marker is missing", size=len(data))
+    if b"\xff\xd9" not in data[-64:]:
+        raise BadInput("frame", "a truncated JPEG: the end marker is missing", size=len(data))
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            raise BadInput("frame", f"a damaged JPEG: no marker at byte {at}")
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker in _STANDALONE:
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _START_OF_FRAME:
+            return _frame_header(data[at + 4 : at + 2 + length])
+        if marker == 0xDA or length < 2:
+            break
+        at += 2 + length
+    raise BadInput("frame", "a damaged JPEG: no frame header before the picture data")
+
+
+def _frame_header(header: bytes) -> JpegInfo:
+    if len(header) < 6:
+        raise BadInput("frame", "a damaged JPEG: its frame header is cut off")
+    height, width = int.from_bytes(header[1:3], "big"), int.from_bytes(header[3:5], "big")
+    if not (2 <= width <= MAX_SIDE and 2 <= height <= MAX_SIDE):
+        raise BadInput("frame", f"a picture of {width}x{height} is outside 2x2 to {MAX_SIDE}x{MAX_SIDE}")
+    return JpegInfo(width, height, header[5])

@@ -1,0 +1,90 @@
+"""The whole key space.
+
+Frames Redis (`{...}` is the cluster hash tag, literal: all keys of a camera live on one slot)
+    PREFIX:frames:{CAMERA}   stream, entry `<capture ms>-0`: j JPEG, s counter, r run id
+    PREFIX:holds:{CAMERA}    sorted set, member segment or detection id, score ms
+    PREFIX:lease:{CAMERA}    string, the owning capture process, PX
+    PREFIX:camera:{CAMERA}   hash, what capture reports
+    PREFIX:captures          sorted set, capture processes by the server's time of their last sign of life
+Broker Redis
+    detections               stream (consumer group `dispatch`) and Pub/Sub channel
+    detections:rejected      stream, dead letters
+    PREFIX:heard:HASH        string, PX 1000: a Pub/Sub message that was forwarded
+    PREFIX:events            stream, outgoing events
+Storage
+    videos/YYYY-MM-DD/{segment id}_{epoch second of start}.mp4     thumbnails/ likewise, .jpg
+    parts/{segment id}/{number}-{run token}.{codec}                .platereel: the sentinel
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.domain.timing import from_ms
+
+SENTINEL = ".platereel"
+GROUP = "dispatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of Redis keys under one prefix."""
+
+    prefix: str = "platereel"
+    detections: str = "detections"
+
+    def frames(self, camera_id: str) -> str:
+        """The camera's frame stream."""
+        return f"{self.prefix}:frames:{{{camera_id}}}"
+
+    def holds(self, camera_id: str) -> str:
+        """The camera's holds."""
+        return f"{self.prefix}:holds:{{{camera_id}}}"
+
+    def lease(self, camera_id: str) -> str:
+        """The camera's capture lease."""
+        return f"{self.prefix}:lease:{{{camera_id}}}"
+
+    def camera(self, camera_id: str) -> str:
+        """The camera's state."""
+        return f"{self.prefix}:camera:{{{camera_id}}}"
+
+    @property
+    def captures(self) -> str:
+        """Living capture processes."""
+        return f"{self.prefix}:captures"
+
+    @property
+    def rejected(self) -> str:
+        """Dead letters."""
+        return f"{self.detections}:rejected"
+
+    @property
+    def events(self) -> str:
+        """Outgoing events."""
+        return f"{self.prefix}:events"
+
+    def heard(self, digest: str) -> str:
+        """Mark of a forwarded Pub/Sub message."""
+        return f"{self.prefix}:heard:{digest}"
+
+
+def video_key(segment_id: UUID, start_ms: int) -> str:
+    """Where a segment's MP4 is stored."""
+    return f"videos/{from_ms(start_ms):%Y-%m-%d}/{segment_id}_{start_ms // 1000}.mp4"
+
+
+def thumbnail_key(segment_id: UUID, start_ms: int) -> str:
+    """Where its picture is stored."""
+    return f"thumbnails/{from_ms(start_ms):%Y-%m-%d}/{segment_id}_{start_ms // 1000}.jpg"
+
+
+def parts_prefix(segment_id: UUID) -> str:
+    """Folder of a segment's parts."""
+    return f"parts/{segment_id}/"
+
+
+def part_key(segment_id: UUID, number: int, token: str, suffix: str) -> str:
+    """Where one run of one part is stored; the run's token keeps two runs from overwriting each other."""
+    return f"parts/{segment_id}/{number:05d}-{token}.{suffix}"

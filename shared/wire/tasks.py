@@ -1,0 +1,66 @@
+"""Names and payloads of the tasks. A payload carries ids, never pixels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class WritePart:
+    """Make one part, if `offer` is still the current one."""
+
+    NAME: ClassVar[str] = "platereel.write_part"
+    QUEUE: ClassVar[str] = "parts"
+    part_id: str
+    offer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finalise:
+    """Join a closed segment's parts, if `offer` is still the current one."""
+
+    NAME: ClassVar[str] = "platereel.finalise"
+    QUEUE: ClassVar[str] = "finalise"
+    segment_id: str
+    offer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One run of retention: the regular turn, or a requested job."""
+
+    NAME: ClassVar[str] = "platereel.sweep"
+    QUEUE: ClassVar[str] = "retention"
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One comparison of rows with objects: the regular turn, or a requested job."""
+
+    NAME: ClassVar[str] = "platereel.audit"
+    QUEUE: ClassVar[str] = "reconcile"
+    job_id: str | None = None
+
+
+Task = WritePart | Finalise | Sweep | Audit
+TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Sweep, Audit)
+QUEUES = tuple(task.QUEUE for task in TASKS)
+ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}
+
+
+def encode_task(task: Task) -> dict[str, Any]:
+    """Keyword arguments of a task message."""
+    return asdict(task)
+
+
+def write_part(part_id: UUID, offer: int) -> WritePart:
+    """The message for a part."""
+    return WritePart(str(part_id), offer)
+
+
+def finalise(segment_id: UUID, offer: int) -> Finalise:
+    """The message for a segment."""
+    return Finalise(str(segment_id), offer)

@@ -1,0 +1,1 @@
+"""Celery workers; a folder is a use case."""

@@ -1,0 +1,47 @@
+"""The Celery application of the workers, and beat's table. Built by a call, so that importing connects to nothing."""
+
+from __future__ import annotations
+
+import cv2
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+
+from shared.adapters.celery_queue import celery_app
+from shared.runtime.logs import configure
+from shared.runtime.settings import Settings
+from shared.runtime.signals import die_with_parent
+from shared.wire.tasks import Audit, Sweep
+from workers.reconcile.tasks import register as register_audit
+from workers.retention.tasks import register as register_sweep
+from workers.wiring import close_world, open_world
+from workers.writer.tasks import register as register_writer
+
+
+def build_app(settings: Settings, broker_url: str) -> Celery:
+    """An application with every task, and signals that open each pool child's clients after the fork."""
+    app = celery_app(broker_url)
+    for register in (register_writer, register_sweep, register_audit):
+        register(app)
+    app.conf.beat_schedule = {
+        "sweep": {"task": Sweep.NAME, "schedule": settings.sweep_seconds},
+        "audit": {"task": Audit.NAME, "schedule": settings.audit_seconds},
+    }
+    _connect_signals(settings)
+    return app
+
+
+def _connect_signals(settings: Settings) -> None:
+    @setup_logging.connect(weak=False)
+    def _logging(**_: object) -> None:
+        configure("worker", settings.log_level, settings.log_format)
+
+    @worker_process_init.connect(weak=False)
+    def _init(**_: object) -> None:
+        die_with_parent()
+        cv2.setNumThreads(1)
+        configure("worker", settings.log_level, settings.log_format)
+        open_world(settings)
+
+    @worker_process_shutdown.connect(weak=False)
+    def _shutdown(**_: object) -> None:
+        close_world()

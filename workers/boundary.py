@@ -1,0 +1,34 @@
+"""The edge between Celery and the use cases: nothing a task raises may end the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+
+from shared.domain.errors import PlatereelError
+from shared.runtime.logs import logger
+
+_log = logger(__name__)
+
+
+@contextmanager
+def at_the_boundary(task: str, **ids: str) -> Iterator[None]:
+    """Log what a task raises and swallow it: rows and leases decide what is tried again, not Celery.
+
+    A MemoryError above all (NumPy's and PyAV's are subclasses): Celery would end the whole worker and requeue the task,
+    which would then fell the next one.
+    """
+    with structlog.contextvars.bound_contextvars(task=task, **ids):
+        try:
+            yield
+        except SoftTimeLimitExceeded:
+            _log.error("task_timed_out")
+        except MemoryError:
+            _log.error("task_out_of_memory")
+        except PlatereelError as error:
+            _log.warning("task_failed", error=error.message, **{k: str(v) for k, v in error.facts.items()})
+        except Exception:
+            _log.exception("task_crashed")

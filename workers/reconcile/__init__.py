@@ -1,0 +1,1 @@
+"""Rows compared with objects."""

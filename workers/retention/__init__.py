@@ -1,0 +1,1 @@
+"""Retention: which clips go, and their going."""

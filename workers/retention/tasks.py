@@ -1,0 +1,21 @@
+"""The sweep as a task."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from shared.wire.tasks import Sweep
+from workers.boundary import at_the_boundary
+from workers.retention.sweep import sweep
+from workers.upkeep import take_turn
+from workers.wiring import world
+
+
+def register(app: Celery) -> None:
+    """Add the sweep to `app`."""
+
+    @app.task(name=Sweep.NAME, shared=False)
+    def run(job_id: str | None = None) -> None:
+        with at_the_boundary(Sweep.NAME):
+            ports = world().sweep
+            take_turn(ports.jobs, "cleanup", job_id, world().sweep_seconds, lambda params: sweep(ports, params))

@@ -1,0 +1,88 @@
+"""Builds the workers' world: once per pool child, after the fork, never at import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.upkeep import JobRepository, LedgerRepository
+from shared.adapters.postgres.videos import VideoRepository
+from shared.adapters.postgres.writing import WriterRepository
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.stores import open_store
+from shared.adapters.video.av_video import AvVideo
+from shared.domain.errors import Permanent
+from shared.runtime.addresses import addresses
+from shared.runtime.settings import Settings
+from shared.wire.keys import Keys
+from workers.reconcile.audit import AuditPorts
+from workers.retention.sweep import SweepPorts
+from workers.writer.write_part import WriterPorts
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a task may use."""
+
+    writer: WriterPorts
+    sweep: SweepPorts
+    audit: AuditPorts
+    database: Database
+    work_dir: Path | None
+    sweep_seconds: float
+    audit_seconds: float
+
+
+def build(settings: Settings) -> World:
+    """Open the clients of one process."""
+    urls = addresses(settings)
+    clock = SystemClock()
+    database = Database(urls.database, max_size=3, name="platereel-worker")
+    database.open()
+    store = open_store(urls.storage, clock)
+    jobs = JobRepository(database)
+    rows = WriterRepository(database)
+    frames = RedisFrames(
+        redis_client(urls.frames, name="platereel-worker"), Keys(settings.redis_prefix, settings.detections_name)
+    )
+    return World(
+        WriterPorts(frames, store, rows, AvVideo(), clock),
+        SweepPorts(
+            VideoRepository(database), store, jobs, clock, settings.retention_policy(), settings.delete_grace_seconds
+        ),
+        AuditPorts(LedgerRepository(database), rows, store, jobs, clock, settings.audit_age_floor_seconds),
+        database,
+        settings.work_dir,
+        settings.sweep_seconds,
+        settings.audit_seconds,
+    )
+
+
+def check_schema(settings: Settings) -> None:
+    """Refuse a database of another version."""
+    require_version(addresses(settings).database)
+
+
+_worlds: list[World] = []
+
+
+def open_world(settings: Settings) -> None:
+    """Build this process's world; call it after the fork."""
+    _worlds.append(build(settings))
+
+
+def close_world() -> None:
+    """Close this process's world."""
+    while _worlds:
+        _worlds.pop().database.close()
+
+
+def world() -> World:
+    """This process's world."""
+    if not _worlds:
+        raise Permanent("the worker's clients are not open in this process")
+    return _worlds[-1]

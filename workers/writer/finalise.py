@@ -1,0 +1,155 @@
+"""A closed segment becomes a clip: fetch its parts, copy their packets into one MP4, store it, commit it.
+
+The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under the same
+key; only one of them commits. Parts go last, when READY has made them superfluous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import file_digest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from shared.domain.errors import NotFound, Permanent, Retryable
+from shared.domain.parts import Gap, Joined, Piece, StoredPart, gaps_of, pre_roll_delivered_ms
+from shared.domain.ports import ClipFacts, FinaliseRun
+from shared.runtime.logs import logger
+from shared.runtime.metrics import SEGMENTS
+from shared.wire.keys import parts_prefix
+from workers.writer.lease import Lease
+from workers.writer.write_part import WriterPorts
+
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
+SLOWEST_UPLOAD_BYTES_PER_SECOND = 2_000_000
+PUT_MARGIN_SECONDS = 2.0
+NO_FRAMES = "no_frames"
+_EXPLAINED = {"camera_started", "camera_silent"}
+
+_log = logger(__name__)
+
+
+def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | None = None) -> str:
+    """Make the clip if the offer still stands; answers how it ended: stale, ready, no_frames, lost, retry or failed."""
+    run = ports.rows.begin_finalise(segment_id, offer)
+    if run is None:
+        return _ended("stale")
+    log = _log.bind(segment_id=str(run.segment_id), camera_id=run.camera_id, token=run.token)
+    try:
+        with (
+            Lease(lambda: ports.rows.renew_finalise(run.segment_id, run.token) > 0, TIME_LIMIT_SECONDS),
+            TemporaryDirectory(prefix="platereel-", dir=work_dir) as folder,
+        ):
+            result = _make(run, ports, Path(folder) / "clip.mp4")
+    except Retryable as error:
+        log.warning("finalise_put_off", error=error.message)
+        ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=True)
+        return _ended("retry")
+    except Permanent as error:
+        log.error("finalise_failed", error=error.message, attempts=run.attempts)
+        ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=False)
+        return _ended("failed")
+    log.info("segment_finished", result=result)
+    if result == "ready":
+        clear_parts(run.segment_id, ports)
+    return _ended(result)
+
+
+def _ended(result: str) -> str:
+    SEGMENTS.labels(result).inc()
+    return result
+
+
+def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
+    parts, pieces = _fetch(run, ports)
+    gaps = gaps_of(parts, run.start_ms, run.deadline_ms, run.policy.fps)
+    if not pieces or run.width is None or run.height is None:
+        return NO_FRAMES if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps) else "lost"
+    hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
+    if len(hashes) > 1:
+        pieces = ports.video.reencode(pieces, run.policy, run.width, run.height)
+    joined = ports.video.join(path, pieces, run.deadline_ms, run.policy, run.width, run.height)
+    picture = _picture(run, parts)
+    with path.open("rb") as clip:
+        digest = file_digest(clip, "sha256").hexdigest()
+    if not _upload(run, ports, path, picture):
+        return "lost"
+    facts = _facts(run, joined, gaps, parts, path.stat().st_size, digest, has_thumbnail=picture is not None)
+    return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
+
+
+def _fetch(run: FinaliseRun, ports: WriterPorts) -> tuple[list[StoredPart], list[Piece]]:
+    """The parts as they are, and the packets of those that have some. A part whose object is gone becomes a gap."""
+    parts, pieces = [], []
+    for part in run.parts:
+        found = part
+        if part.object_key is not None and part.facts is not None:
+            try:
+                data = ports.store.get(part.object_key)
+            except NotFound:
+                data = b""
+            if len(data) == part.facts.size_bytes:
+                pieces.append(Piece(part.start_ms, data, part.facts.index))
+            else:
+                found = replace(part, facts=None, error="part_lost")
+        parts.append(found)
+    return parts, pieces
+
+
+def _picture(run: FinaliseRun, parts: list[StoredPart]) -> bytes | None:
+    """The thumbnail: from the trigger's part, else from any."""
+    having = [part for part in parts if part.facts is not None and part.facts.thumbnail is not None]
+    having.sort(key=lambda part: not part.start_ms <= run.trigger_ms < part.end_ms)
+    return having[0].facts.thumbnail if having and having[0].facts is not None else None
+
+
+def _upload(run: FinaliseRun, ports: WriterPorts, path: Path, picture: bytes | None) -> bool:
+    """Store thumbnail and clip; the lease is checked right before, and the upload ends before the lease does."""
+    if picture is not None:
+        ports.store.put(run.thumbnail_path, picture, "image/jpeg", PUT_MARGIN_SECONDS * 2)
+    wanted = 10 + path.stat().st_size / SLOWEST_UPLOAD_BYTES_PER_SECOND
+    left = ports.rows.renew_finalise(run.segment_id, run.token, wanted)
+    if left <= PUT_MARGIN_SECONDS:
+        return False
+    ports.store.put(run.file_path, path, "video/mp4", left - PUT_MARGIN_SECONDS)
+    return True
+
+
+def _facts(
+    run: FinaliseRun,
+    joined: Joined,
+    gaps: tuple[Gap, ...],
+    parts: list[StoredPart],
+    size_bytes: int,
+    digest: str,
+    *,
+    has_thumbnail: bool,
+) -> ClipFacts:
+    given_up = sorted({part.error or "writer_failed" for part in parts if part.facts is None})
+    causes = sorted({gap.cause for gap in gaps if gap.frames and gap.cause == "buffer_expired"} | set(given_up))
+    return ClipFacts(
+        first_frame_ms=joined.first_frame_ms,
+        duration_ms=joined.duration_ms,
+        size_bytes=size_bytes,
+        sha256=digest,
+        frame_count=joined.frame_count,
+        frames_lost=sum(gap.frames for gap in gaps if gap.cause not in _EXPLAINED),
+        gaps=gaps,
+        pre_roll_requested_ms=run.policy.buffer_ms,
+        pre_roll_delivered_ms=pre_roll_delivered_ms(
+            run.trigger_ms, run.policy.buffer_ms, joined.first_frame_ms, run.continues_from_ms
+        ),
+        has_thumbnail=has_thumbnail,
+        truncated_reason=", ".join(causes) or None,
+    )
+
+
+def clear_parts(segment_id: UUID, ports: WriterPorts) -> None:
+    """Remove a finished segment's parts: objects first, then rows. What fails here the audit finishes."""
+    try:
+        keys = [stored.key for stored in ports.store.walk(parts_prefix(segment_id))]
+        if not ports.store.delete(keys):
+            ports.rows.forget_parts(segment_id)
+    except Retryable as error:
+        _log.warning("parts_left_for_audit", segment_id=str(segment_id), error=error.message)

@@ -1,0 +1,37 @@
+"""Task bodies: payload in, use case called."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import Celery
+
+from shared.wire.tasks import Finalise, WritePart
+from workers.boundary import at_the_boundary
+from workers.wiring import world
+from workers.writer import finalise as finalising
+from workers.writer import write_part as writing
+
+
+def register(app: Celery) -> None:
+    """Add the writer's tasks to `app`."""
+
+    @app.task(
+        name=WritePart.NAME,
+        time_limit=writing.TIME_LIMIT_SECONDS,
+        soft_time_limit=writing.SOFT_LIMIT_SECONDS,
+        shared=False,
+    )
+    def write_part(part_id: str, offer: int) -> None:
+        with at_the_boundary(WritePart.NAME, part_id=part_id):
+            writing.write_part(UUID(part_id), offer, world().writer)
+
+    @app.task(
+        name=Finalise.NAME,
+        time_limit=finalising.TIME_LIMIT_SECONDS,
+        soft_time_limit=finalising.SOFT_LIMIT_SECONDS,
+        shared=False,
+    )
+    def finalise(segment_id: str, offer: int) -> None:
+        with at_the_boundary(Finalise.NAME, segment_id=segment_id):
+            finalising.finalise(UUID(segment_id), offer, world().writer, world().work_dir)

@@ -1,0 +1,158 @@
+"""One part: read a stretch of the buffer, encode it, store it, commit it. Idempotent, and seconds long.
+
+Order is the reliability: run and token first, then the object under the token's own key, then the row. Whoever lost the
+right to the part in between commits nothing and removes only the object with its own token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.domain.errors import Permanent, Retryable
+from shared.domain.media import Frame, FrameMark
+from shared.domain.parts import EncodedPart, Gap, PartFacts, gap_between
+from shared.domain.policy import PART_SUFFIX
+from shared.domain.ports import Clock, FrameBuffer, ObjectStore, PartEncoding, PartRun, Video, Writing
+from shared.runtime.logs import logger
+from shared.runtime.metrics import PART_SECONDS, PARTS
+from shared.wire.keys import part_key
+from workers.writer.lease import Lease
+
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 30, 25
+PUT_SECONDS = 15.0
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterPorts:
+    """What a writer needs of the world."""
+
+    frames: FrameBuffer
+    store: ObjectStore
+    rows: Writing
+    video: Video
+    clock: Clock
+
+
+def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
+    """Make the part if the offer still stands; answers how it ended: stale, done, lost, retry or failed."""
+    run = ports.rows.begin_part(part_id, offer)
+    if run is None:
+        return _ended("stale")
+    began = ports.clock.monotonic()
+    log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
+    try:
+        with Lease(lambda: ports.rows.renew_part(run.part_id, run.token), TIME_LIMIT_SECONDS) as lease:
+            reading = _Reading(run, ports)
+            encoded = reading.encode()
+            if lease.lost:
+                log.warning("part_lease_lost")
+                return _ended("lost")
+            committed = _store(run, encoded, reading.facts(encoded), ports)
+    except Retryable as error:
+        log.warning("part_put_off", error=error.message)
+        ports.rows.fail_part(run.part_id, run.token, error.message, retryable=True)
+        return _ended("retry")
+    except Permanent as error:
+        log.error("part_failed", error=error.message, attempts=run.attempts)
+        ports.rows.fail_part(run.part_id, run.token, error.message, retryable=False)
+        return _ended("failed")
+    PART_SECONDS.observe(ports.clock.monotonic() - began)
+    log.debug("part_written", frames=len(encoded.index), size=len(encoded.data), committed=committed)
+    return _ended("done" if committed else "lost")
+
+
+def _ended(result: str) -> str:
+    PARTS.labels(result).inc()
+    return result
+
+
+def _store(run: PartRun, encoded: EncodedPart, facts: PartFacts, ports: WriterPorts) -> bool:
+    """Object, then row. False when another run took over; then the object is nobody's, and goes."""
+    key = None
+    if encoded.data:
+        key = part_key(run.segment_id, run.number, run.token, PART_SUFFIX[run.policy.codec])
+        ports.store.put(key, encoded.data, "application/octet-stream", PUT_SECONDS)
+    if ports.rows.commit_part(run.part_id, run.token, key, facts):
+        return True
+    if key is not None:
+        ports.store.delete([key])
+    return False
+
+
+class _Reading:
+    """Reads one run's frames and accounts for those that are missing. Made anew for every run."""
+
+    def __init__(self, run: PartRun, ports: WriterPorts) -> None:
+        self._run = run
+        self._ports = ports
+        self._before: FrameMark | None = None
+        self._first: FrameMark | None = None
+        self._last: FrameMark | None = None
+        self._gaps: list[Gap] = []
+        self._picture: Frame | None = None
+
+    def encode(self) -> EncodedPart:
+        """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""
+        run = self._run
+        self._before = self._ports.frames.mark_before(run.camera_id, run.start_ms)
+        encoder: PartEncoding | None = None
+        for frame in self._thinned():
+            if encoder is None:
+                encoder = self._encoder(frame)
+            try:
+                encoder.add(frame.jpeg, frame.captured_ms)
+            except Permanent:
+                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
+                continue
+            if self._picture is None or self._nearer(frame):
+                self._picture = frame
+        return EncodedPart(b"", (), "") if encoder is None else encoder.finish()
+
+    def _encoder(self, frame: Frame) -> PartEncoding:
+        run, video = self._run, self._ports.video
+        width, height = run.width, run.height
+        if width is None or height is None:
+            wanted = video.picture_size(frame.jpeg, run.policy.scale)
+            width, height = self._ports.rows.set_size(run.segment_id, *wanted)
+        return video.encoder(run.policy, width, height, run.start_ms)
+
+    def _thinned(self) -> Iterator[Frame]:
+        """Frames of the stretch at the clip's rate, marking what the counters say is lost.
+
+        The choice depends on a frame's own time and its predecessor's alone, so parts written by different writers fit.
+        """
+        run = self._run
+        slot_ms = 1000 / run.policy.fps
+        thin = run.policy.capture_fps > run.policy.fps
+        previous = self._before
+        for frame in self._ports.frames.read(run.camera_id, run.start_ms, run.end_ms):
+            mark = frame.mark
+            if self._first is None:
+                self._first = mark
+            elif self._last is not None:
+                lost = gap_between(self._last, mark, run.policy.capture_fps)
+                if lost is not None:
+                    self._gaps.append(lost)
+            self._last = mark
+            same_slot = previous is not None and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
+            previous = mark
+            if not (thin and same_slot):
+                yield frame
+
+    def _nearer(self, frame: Frame) -> bool:
+        at = self._run.trigger_ms
+        return self._picture is not None and abs(frame.captured_ms - at) < abs(self._picture.captured_ms - at)
+
+    def facts(self, encoded: EncodedPart) -> PartFacts:
+        """What the row keeps of the part; a picture only from the first part and the trigger's."""
+        run = self._run
+        wanted = run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms
+        picture = self._ports.video.thumbnail(self._picture.jpeg) if wanted and self._picture is not None else None
+        return PartFacts(
+            encoded.index, self._before, self._first, self._last, tuple(self._gaps), len(encoded.data),
+            encoded.parameters_sha256, picture,
+        )  # fmt: skip
