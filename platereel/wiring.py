@@ -45,7 +45,7 @@ def prepare(addresses: Addresses, clock: SystemClock) -> tuple[str | None, str]:
 def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds: float) -> bool:
     """After capture has stopped: say so for every camera, and wait until open recordings are written. True if all are.
 
-    The pacer closes the windows of cameras that are disconnected; what is not done in time goes on after the next start.
+    The pacer closes the windows of cameras that are disconnected; what is not done in time goes on at the next start.
     """
     cameras = RedisCameras(redis_client(addresses.frames), Keys(settings.redis_prefix, settings.detections_name))
     database = Database(addresses.database, max_size=1, name="platereel-drain")
@@ -97,7 +97,8 @@ def desk(settings: Settings) -> Iterator[Desk]:
 def with_addresses(settings: Settings, urls: Addresses) -> Settings:
     """Settings that lead to a running deployment."""
     given = {
-        "database_url": urls.database, "frames_url": urls.frames, "broker_url": urls.broker, "storage_url": urls.storage,
+        "database_url": urls.database, "frames_url": urls.frames,
+        "broker_url": urls.broker, "storage_url": urls.storage,
     }  # fmt: skip
     return settings.model_copy(update={name: SecretStr(url) for name, url in given.items()})
 

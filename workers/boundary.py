@@ -30,5 +30,5 @@ def at_the_boundary(task: str, **ids: str) -> Iterator[None]:
             _log.error("task_out_of_memory")
         except PlatereelError as error:
             _log.warning("task_failed", error=error.message, **{k: str(v) for k, v in error.facts.items()})
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a loop
             _log.exception("task_crashed")

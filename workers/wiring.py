@@ -7,8 +7,8 @@ from pathlib import Path
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.schema import require_version
 from shared.adapters.postgres.upkeep import JobRepository, LedgerRepository
+from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import redis_client
@@ -62,9 +62,10 @@ def build(settings: Settings) -> World:
     )
 
 
-def check_schema(settings: Settings) -> None:
-    """Refuse a database of another version."""
+def check_schema(settings: Settings) -> bool:
+    """True; raises Retryable while the database has another version."""
     require_version(addresses(settings).database)
+    return True
 
 
 _worlds: list[World] = []
@@ -82,7 +83,7 @@ def close_world() -> None:
 
 
 def world() -> World:
-    """This process's world."""
+    """The world of this process."""
     if not _worlds:
         raise Permanent("the worker's clients are not open in this process")
     return _worlds[-1]

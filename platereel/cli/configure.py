@@ -7,10 +7,17 @@ from typing import Annotated
 
 import typer
 
-from platereel.cli.context import DEFAULT_CONFIG, ConfigOption, DataOption, JsonOption, config_path, console
-from platereel.cli.context import deployment, print_json, settings_of
-from platereel.wiring import prepare
-from shared.adapters.clock import SystemClock
+from platereel.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    config_path,
+    console,
+    deployment,
+    print_json,
+    settings_of,
+)
 from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
@@ -84,6 +91,9 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 def migrate(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Bring the database to this version and claim the storage bucket; safe to run again and from several hosts."""
+    from platereel.wiring import prepare
+    from shared.adapters.clock import SystemClock
+
     before, after = prepare(addresses(deployment(config, data)), SystemClock())
     if json:
         print_json({"ok": True, "before": before, "after": after})

@@ -17,9 +17,11 @@ from shared.runtime.settings import Settings
 
 DEFAULT_CONFIG = Path("platereel.yaml")
 DEFAULT_DATA = Path("data")
+KILO = 1000
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file; else PLATEREEL_CONFIG, else ./platereel.yaml.")
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file; else PLATEREEL_CONFIG, else ./platereel.yaml."),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder of a running `up` or `demo`, to talk to that deployment.")
@@ -57,7 +59,9 @@ def deployment(config: Path | None, data: Path | None) -> Settings:
     try:
         running = json.loads(run_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError([f"{run_file}: nothing runs in {folder}; start `platereel up --data {folder}`"]) from None
+        raise ConfigurationError(
+            [f"{run_file}: nothing runs in {folder}; start `platereel up --data {folder}`"]
+        ) from None
     own = folder / "platereel.yaml"
     settings = load(own if path is None and own.exists() else path)
     for name in ("database_url", "frames_url", "broker_url", "storage_url"):
@@ -80,9 +84,9 @@ def human_bytes(size: float | None) -> str:
     if size is None:
         return "-"
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
+        if abs(size) < KILO:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
+        size /= KILO
     return f"{size:.1f} TB"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group
@@ -14,13 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from platereel.cli.context import console, errors, human_bytes, print_json
-from platereel.embedded.demo import Demo, Rehearsal, configuration
-from platereel.embedded.servers import write_private
-from platereel.embedded.stack import StackPlan, running
-from platereel.wiring import desk, with_addresses
 from shared.runtime.configuration import load
 from shared.runtime.logs import configure
 from shared.runtime.signals import stop_event
+
+if TYPE_CHECKING:
+    from platereel.embedded.demo import Rehearsal
 
 DEMO_DATA = Path("data/demo")
 POLL_SECONDS = 0.2
@@ -42,6 +41,11 @@ def demo(
     storage: Annotated[str, typer.Option("--storage", help="s3 or file.")] = "s3",
 ) -> None:
     """Start everything with made cameras, record the vehicles that pass, and show the clips."""
+    from platereel.embedded.demo import Demo, configuration
+    from platereel.embedded.servers import write_private
+    from platereel.embedded.stack import StackPlan, running
+    from platereel.wiring import desk, with_addresses
+
     data = data.resolve()
     data.mkdir(parents=True, exist_ok=True)
     config = data / "platereel.yaml"
@@ -71,35 +75,41 @@ def demo(
 
 
 def _tell(result: dict[str, Any], target: Path | None) -> None:
+    from platereel.embedded.servers import write_private
+
     if target is not None:
         if str(target) == "-":
             print_json(result)
         else:
             write_private(target, _as_json(result))
-    table = Table("camera", "plate", "start (UTC)", "seconds", "pre-roll", "frames", "size", "status", "file", box=None)
+    table = Table("camera", "plate", "start (UTC)", "seconds", "pre-roll", "frames", "size", "status", box=None)
     for clip in result["clips"]:
         table.add_row(
             clip["camera_id"], clip["plate"] or "?", clip["start_time"][11:19], f"{clip['duration_seconds'] or 0:.2f}",
             f"{clip['pre_roll_delivered_seconds'] or 0:.2f}", str(clip["frame_count"] or "-"),
-            human_bytes(clip["file_size_bytes"]), clip["status"] if clip["decodes"] else f"{clip['status']}, not decoded",
-            _short(clip["local_path"]),
+            human_bytes(clip["file_size_bytes"]), _state(clip),
         )  # fmt: skip
     errors.print(table)
+    for clip in result["clips"]:
+        if clip["local_path"]:
+            errors.print(f"  {_short(clip['local_path'])}", highlight=False, soft_wrap=True)
     errors.print(f"{len(result['clips'])} clips; API {result['api_url']}/docs", highlight=False)
 
 
+def _state(clip: dict[str, Any]) -> str:
+    return str(clip["status"]) if clip["decodes"] else f"{clip['status']}, not decoded"
+
+
 def _as_json(result: dict[str, Any]) -> str:
-    import json  # noqa: PLC0415 - the option of the same name hides the module
+    import json
 
     return json.dumps(result, indent=2) + "\n"
 
 
-def _short(path: str | None) -> Text:
-    """A path relative to here where that is shorter, in one unbroken piece."""
-    if path is None:
-        return Text("-")
+def _short(path: str) -> str:
+    """A path relative to here where it lies below."""
     here = Path.cwd()
-    return Text(str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path, overflow="fold")
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 @contextmanager

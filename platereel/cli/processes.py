@@ -9,10 +9,6 @@ from typing import Annotated
 import typer
 
 from platereel.cli.context import ConfigOption, settings_of
-from services.api.__main__ import main as run_api
-from services.capture.__main__ import main as run_capture
-from services.detection.__main__ import main as run_detect
-from services.dispatch.__main__ import main as run_dispatch
 from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.logs import configure
@@ -20,8 +16,6 @@ from shared.runtime.settings import Settings
 from shared.runtime.signals import hold_lifeline, stop_event
 from shared.runtime.startup import when_ready
 from shared.wire.tasks import QUEUES
-from workers.app import build_app
-from workers.wiring import check_schema
 
 REMAP = "REMAP_SIGTERM"
 
@@ -41,22 +35,30 @@ def _begin(process: str, config: ConfigOption) -> Settings:
 
 def capture(config: ConfigOption = None) -> None:
     """Read cameras into the frame buffer; start more and they share the cameras."""
-    run_capture(_begin("capture", config))
+    from services.capture.__main__ import main
+
+    main(_begin("capture", config))
 
 
 def detect(config: ConfigOption = None) -> None:
     """Find plates in the buffer's frames and publish detections."""
-    run_detect(_begin("detect", config))
+    from services.detection.__main__ import main
+
+    main(_begin("detect", config))
 
 
 def dispatch(config: ConfigOption = None) -> None:
     """Turn detections into recordings, and pace the writers; two or more are fine."""
-    run_dispatch(_begin("dispatch", config))
+    from services.dispatch.__main__ import main
+
+    main(_begin("dispatch", config))
 
 
 def api(config: ConfigOption = None) -> None:
     """Serve the REST API."""
-    run_api(_begin("api", config))
+    from services.api.__main__ import main
+
+    main(_begin("api", config))
 
 
 def worker(
@@ -65,6 +67,9 @@ def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Pool processes.")] = 2,
 ) -> None:
     """Run a Celery worker; start more, on any host, to write more at once."""
+    from workers.app import build_app
+    from workers.wiring import check_schema
+
     wanted = [queue.strip() for queue in queues.split(",")]
     unknown = sorted(set(wanted) - set(QUEUES))
     if unknown:
@@ -72,7 +77,7 @@ def worker(
     settings = _begin("worker", config)
     # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
     os.environ.setdefault(REMAP, "SIGQUIT")
-    if when_ready(lambda: (check_schema(settings), True), stop_event()) is None:
+    if not when_ready(lambda: check_schema(settings), stop_event()):
         return
     celery = build_app(settings, addresses(settings).broker)
     celery.worker_main(
@@ -86,6 +91,8 @@ def worker(
 
 def beat(config: ConfigOption = None) -> None:
     """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
+    from workers.app import build_app
+
     settings = _begin("beat", config)
     celery = build_app(settings, addresses(settings).broker)
     celery.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()

@@ -11,9 +11,16 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, human_bytes
-from platereel.cli.context import print_json
-from platereel.wiring import desk
+from platereel.cli.context import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    console,
+    deployment,
+    errors,
+    human_bytes,
+    print_json,
+)
 from shared.domain.errors import BadInput, Conflict
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import SegmentFilter
@@ -49,6 +56,8 @@ def list_segments(
     json: JsonOption = False,
 ) -> None:
     """List clips, newest first."""
+    from platereel.wiring import desk
+
     where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate)
     with desk(deployment(config, data)) as world:
         page = world.videos.search(where, limit, 0, None, newest_first=True)
@@ -67,11 +76,17 @@ def list_segments(
 
 
 def _status(row: dict[str, Any]) -> str:
-    return row["status"] + (" (protected)" if row["protected"] else "") + (f": {row['error']}" if row["error"] else "")
+    return (
+        str(row["status"])
+        + (" (protected)" if row["protected"] else "")
+        + (f": {row['error']}" if row["error"] else "")
+    )
 
 
 def show(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Show everything known of a clip."""
+    from platereel.wiring import desk
+
     with desk(deployment(config, data)) as world:
         row = world.videos.get(_id(segment))
     if json:
@@ -94,6 +109,8 @@ def get(
     json: JsonOption = False,
 ) -> None:
     """Fetch a clip's MP4."""
+    from platereel.wiring import desk
+
     with desk(deployment(config, data)) as world:
         row = world.videos.get(_id(segment))
         if row["status"] != SegmentStatus.READY:
@@ -108,7 +125,9 @@ def get(
                 progress.advance(bar, len(piece))
         temporary.replace(target)
     if json:
-        print_json({"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]})
+        print_json(
+            {"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]}
+        )
     else:
         console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", markup=False, highlight=False)
 
@@ -122,6 +141,8 @@ def protect(
     json: JsonOption = False,
 ) -> None:
     """Protect a clip from retention and deletion."""
+    from platereel.wiring import desk
+
     with desk(deployment(config, data)) as world:
         row = world.videos.protect(_id(segment), protected=not off, who=_who(), note=note)
     if json:
@@ -132,6 +153,8 @@ def protect(
 
 def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
     """Delete a clip; its file goes after the grace period."""
+    from platereel.wiring import desk
+
     with desk(deployment(config, data)) as world:
         world.videos.archive(_id(segment), _who())
     if json:

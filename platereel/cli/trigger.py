@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, print_json
-from platereel.wiring import Desk, desk
 from shared.domain.errors import Permanent
 from shared.wire.detections import parse_detection
+
+if TYPE_CHECKING:
+    from platereel.wiring import Desk
 
 POLL_SECONDS = 0.1
 DONE = {"ready", "failed", "expiring", "expired"}
@@ -33,6 +35,8 @@ def trigger(
     json: JsonOption = False,
 ) -> None:
     """Publish a detection; with --wait, stay until its clip is READY (exit status 0) or it failed (1)."""
+    from platereel.wiring import desk
+
     settings = deployment(config, data)
     if settings.cameras and camera not in settings.cameras:
         raise Permanent(f"no camera {camera} in the configuration; there are {', '.join(settings.cameras)}")

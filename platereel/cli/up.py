@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from platereel.cli.context import DEFAULT_DATA, ConfigOption, config_path, console
-from platereel.embedded.stack import StackPlan, running
 from shared.runtime.configuration import ConfigurationError, load
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
@@ -29,9 +28,13 @@ def up(
     storage: Annotated[str, typer.Option("--storage", help="s3 (a real S3 server) or file (a folder).")] = "s3",
 ) -> None:
     """Run everything for your cameras until interrupted: servers, capture, detector, dispatch, workers, beat, API."""
+    from platereel.embedded.stack import StackPlan, running
+
     path = config_path(config)
     if path is None:
-        raise ConfigurationError(["there is no platereel.yaml here: `platereel init` writes one, or give --config FILE"])
+        raise ConfigurationError(
+            ["there is no platereel.yaml here: `platereel init` writes one, or give --config FILE"]
+        )
     settings = load(path)
     _check(settings, path, storage)
     stopping = stop_event()

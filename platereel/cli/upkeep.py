@@ -6,13 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, human_bytes
-from platereel.cli.context import print_json
+from platereel.cli.context import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    console,
+    deployment,
+    errors,
+    human_bytes,
+    print_json,
+)
 from shared.domain.errors import BadInput
 from shared.domain.retention import MAX_DAYS
-from workers.reconcile.audit import audit
-from workers.retention.sweep import sweep
-from workers.wiring import build
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +34,9 @@ def cleanup(
     json: JsonOption = False,
 ) -> None:
     """Apply retention now."""
+    from workers.retention.sweep import sweep
+    from workers.wiring import build
+
     if days is not None and not 0 <= days <= MAX_DAYS:
         raise BadInput("--days", f"from 0 to {MAX_DAYS}")
     params: dict[str, Any] = {"dry_run": dry_run} | ({} if days is None else {"retention_days": days})
@@ -54,6 +62,9 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Compare rows with objects, both ways; exit status 0 when nothing was found (or all of it was repaired)."""
+    from workers.reconcile.audit import audit
+    from workers.wiring import build
+
     world = build(deployment(config, data))
     try:
         with errors.status("comparing rows with objects"):
@@ -64,7 +75,7 @@ def check(
         print_json(result)
     else:
         console.print(
-            f"{result['objects']} objects: {result['orphans']} that no row expects, {result['missing']} that are missing; "
+            f"{result['objects']} objects: {result['orphans']} that no row expects, {result['missing']} missing; "
             f"{result['leftover_parts']} finished segments with parts left"
         )
         for kind in ("orphan", "missing"):

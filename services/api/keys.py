@@ -56,8 +56,10 @@ def key_ring(setting: str | None, host: str) -> KeyRing:
         if not name or role.upper() not in Role.__members__ or len(secret) < SHORTEST_SECRET:
             raise ConfigurationError(
                 [
-                    f"PLATEREEL_API_KEYS: key {name or '?'!r}: write name:role:secret, the role one of viewer, operator, "
-                    f"admin and the secret of at least {SHORTEST_SECRET} characters"
+                    (
+                        f"PLATEREEL_API_KEYS: key {name or '?'!r}: write name:role:secret, the role one of viewer, "
+                        f"operator, admin and the secret of at least {SHORTEST_SECRET} characters"
+                    )
                 ]
             )
         callers[sha256(secret.encode()).hexdigest()] = Caller(name, Role[role.upper()])

@@ -12,8 +12,8 @@ from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.schema import require_version
 from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import kinds, redis_client

@@ -59,7 +59,7 @@ class Camera:
         self._stopping = threading.Event()
         self._last_ms: int | None = None
         self._read_at = clock.monotonic()
-        self._chance = random.Random(camera_id)  # noqa: S311 - spreads reconnects, guards nothing
+        self._chance = random.Random(camera_id)  # noqa: S311 - spreads load or draws a picture, guards nothing
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"camera-{camera_id}")
 
     def start(self) -> None:
@@ -86,7 +86,7 @@ class Camera:
                 self._lost(error.message)
             except PlatereelError as error:
                 self._lost(error.message)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("camera_failed", camera_id=self.camera_id)
                 self._lost("an unexpected error; see the log")
             if self._clock.monotonic() - began > HEALTHY_SECONDS:

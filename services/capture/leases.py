@@ -20,8 +20,8 @@ _log = logger(__name__)
 class Ownership:
     """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender.
 
-    A lease's deadline is counted from before the request, on this process's monotonic clock: it ends here before it ends
-    on the server.
+    A lease's deadline is counted from before the request, on this process's monotonic clock: it ends here before
+    it ends on the server.
     """
 
     leases: CameraLeases
@@ -48,14 +48,15 @@ class Ownership:
         return captured_ms - (server_ms + (self.clock.monotonic() - at) * 1000) > AHEAD_LIMIT_MS
 
     def round(self) -> tuple[list[str], list[str], str | None]:
-        """Renew, then take a fair share: cameras won, cameras lost, and one beyond the share that should be given up."""
+        """Renew, then take a fair share: cameras won, cameras lost, and one that is beyond the share."""
         processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
         lost = [camera_id for camera_id in self.owned() if not self._acquire(camera_id)]
         share = ceil(len(self.cameras) / max(1, processes))
-        won = []
-        for camera_id in self.cameras:
-            if len(self._deadlines) < share and camera_id not in self._deadlines and self._acquire(camera_id):
-                won.append(camera_id)
+        won = [
+            camera_id
+            for camera_id in self.cameras
+            if len(self._deadlines) < share and camera_id not in self._deadlines and self._acquire(camera_id)
+        ]
         surplus = self.owned()[-1] if len(self._deadlines) > share else None
         if self.cameras:
             before = self.clock.monotonic()

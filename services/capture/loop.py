@@ -19,6 +19,7 @@ ROUND_SECONDS = 1.0
 TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
 FLUSH_SECONDS = 3.0
+STALE_SECONDS = 60.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
 
 _log = logger(__name__)
@@ -142,7 +143,7 @@ class Capture:
                 self._outbox.put_back(batch)
                 done.wait(BACKOFF_SECONDS)
                 continue
-            except Exception:
+            except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("frames_not_written", count=len(batch))
                 continue
             for answer in answers:
@@ -171,7 +172,7 @@ class Capture:
                 camera_id,
                 {
                     "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
-                    "height": report.height, "fps": round(sent / elapsed, 1) if elapsed < 60 else 0,
+                    "height": report.height, "fps": round(sent / elapsed, 1) if elapsed < STALE_SECONDS else 0,
                     "frames": report.frames, "dropped": self._outbox.dropped(camera_id),
                     "bad_frames": report.bad_frames, "reconnects": report.reconnects, "error": report.error,
                     "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),

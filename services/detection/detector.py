@@ -38,9 +38,7 @@ class TemplateDetector:
             crop = frame[box.y : box.y + box.height, box.x : box.x + box.width]
             text, fit = self._reader.read(crop) if whole else (None, 0.0)
             confidence = FOUND_CONFIDENCE if text is None else min(0.99, FOUND_CONFIDENCE + READ_CONFIDENCE + fit / 10)
-            detections.append(
-                {"confidence": confidence, "plate": text, "bbox": [box.x, box.y, box.width, box.height]}
-            )
+            detections.append({"confidence": confidence, "plate": text, "bbox": [box.x, box.y, box.width, box.height]})
             cv2.rectangle(annotated, (box.x, box.y), (box.x + box.width, box.y + box.height), (0, 200, 0), 2)
             label = f"{text or '?'} {confidence:.2f}"
             cv2.putText(annotated, label, (box.x, box.y - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 200, 0), 2)

@@ -1,4 +1,4 @@
-"""Finds plates with plain OpenCV: dark letters on a light, wide rectangle. Works from OpenCV 4.10 to 5, no data files."""
+"""Finds plates with plain OpenCV: dark letters on a light, wide rectangle. OpenCV 4.10 to 5, no data files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_plates(image: Image) -> Iterator[Box]:
     """
     factor = min(1.0, WORK_WIDTH / image.shape[1])
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else image
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     strokes = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_RECT, (21, 9)))
     gradient = cv2.convertScaleAbs(cv2.Sobel(strokes, cv2.CV_16S, 1, 0))
     _, edges = cv2.threshold(gradient, 70, 255, cv2.THRESH_BINARY)

@@ -66,7 +66,8 @@ def _normalised(glyph: Image) -> NDArray[np.float32]:
     canvas[:, left : left + wide] = resized
     blurred = cv2.GaussianBlur(canvas, (3, 3), 0).ravel()
     centred = blurred - blurred.mean()
-    return (centred / (np.linalg.norm(centred) + 1e-6)).astype(np.float32)
+    unit: NDArray[np.float32] = (centred / (np.linalg.norm(centred) + 1e-6)).astype(np.float32)
+    return unit
 
 
 def _split(plate: Image) -> Sequence[Image]:

@@ -50,7 +50,7 @@ def _repeat(name: str, step: Callable[[], object], stopping: threading.Event) ->
                 _log.warning("loop_waits", loop=name, error=error.message)
             failing = True
             stopping.wait(BACKOFF_SECONDS)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a loop
             _log.exception("loop_failed", loop=name)
             stopping.wait(BACKOFF_SECONDS)
         else:

@@ -13,8 +13,8 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.recordings import PacerRepository
-from shared.adapters.postgres.schema import require_version
 from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.postgres.version import require_version
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents

@@ -1,7 +1,7 @@
 """Celery as transport: its settings, and the producer's side.
 
-A message is a wake-up, not a record of work: kombu pops it and only then notes it as unacknowledged, so a kill in between
-loses it. The rows know what is due, and the pacer offers it again.
+A message is a wake-up, not a record of work: kombu pops it and only then notes it as unacknowledged, so a kill in
+between loses it. The rows know what is due, and the pacer offers it again.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import urllib3
 from minio import Minio
@@ -69,10 +69,11 @@ class MinioObjects:
             raise Retryable(f"the store acknowledged {size} bytes and holds {found}", key=key)
 
     def _put(self, key: str, source: BinaryIO, size: int, content_type: str, timeout_s: float | None) -> None:
-        data = source if timeout_s is None else _Deadline(source, self._clock, self._clock.monotonic() + timeout_s)
-        self._client.put_object(
-            self._bucket, key, data, size, content_type=content_type, part_size=max(5 << 20, min(size, SINGLE_PUT_BYTES))
-        )  # fmt: skip
+        data: BinaryIO = source
+        if timeout_s is not None:
+            data = cast("BinaryIO", _Deadline(source, self._clock, self._clock.monotonic() + timeout_s))
+        part_size = max(5 << 20, min(size, SINGLE_PUT_BYTES))
+        self._client.put_object(self._bucket, key, data, size, content_type=content_type, part_size=part_size)
 
     def get(self, key: str) -> bytes:
         """See the port."""

@@ -54,7 +54,7 @@ class RedisCameras:
     def enrol(self, owner: str, ttl_s: float) -> int:
         """See the port."""
         with kinds("frames"):
-            return int(self._enrol(keys=[self._keys.captures], args=[owner, round(ttl_s * 1000)]))  # type: ignore[arg-type]
+            return int(self._enrol(keys=[self._keys.captures], args=[owner, round(ttl_s * 1000)]))
 
     def resign(self, owner: str) -> None:
         """See the port."""

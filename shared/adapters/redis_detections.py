@@ -142,7 +142,7 @@ class RedisChannel:
         try:
             with kinds("broker"):
                 if self._ear is None:
-                    self._ear = self._redis.pubsub(ignore_subscribe_messages=True)
+                    self._ear = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                     self._ear.subscribe(self._keys.detections)
                 message = self._ear.get_message(timeout=timeout_s)
                 if message is None or message["type"] != "message":

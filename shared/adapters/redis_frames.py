@@ -164,7 +164,7 @@ class RedisFrames:
     def server_ms(self, camera_id: str) -> int:
         """See the port."""
         with kinds("frames"):
-            seconds, microseconds = self._redis.time()  # type: ignore[misc]
+            seconds, microseconds = self._redis.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:

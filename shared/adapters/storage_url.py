@@ -40,7 +40,7 @@ def parse_storage_url(url: str) -> S3Address | Path:
     query = parse_qs(parts.query)
     unknown = query.keys() - {"secure", "region"}
     if unknown:
-        raise BadInput("PLATEREEL_STORAGE_URL", f"unknown option {sorted(unknown)[0]}")
+        raise BadInput("PLATEREEL_STORAGE_URL", f"unknown option {min(unknown)}")
     secure = query.get("secure", ["true"])[0]
     if secure not in _FLAGS:
         raise BadInput("PLATEREEL_STORAGE_URL", "secure is true or false")

@@ -19,6 +19,7 @@ from shared.domain.ports import Clock, PartEncoding, Video
 from shared.domain.recording import CameraWindows, Closed, Detected, Effect, Extended, Opened, Reached, Stopped, step
 
 JPEG_QUALITY = 92
+LATEST_SECONDS = 1e11
 Image = NDArray[np.uint8]
 
 
@@ -109,7 +110,7 @@ class VideoRecorder:
         """
         if self._clip is not None and not self._clip.complete:
             self._step(self._detected())
-            return (self._clip.first_ms or self._clip.start_ms) / 1000, 0
+            return (self._clip.start_ms if self._clip.first_ms is None else self._clip.first_ms) / 1000, 0
         if self._clip is not None:
             raise Conflict("the recording is complete: stop_recording before the next one")
         path = Path(video_path)
@@ -117,9 +118,8 @@ class VideoRecorder:
         if self._newest_ms is None:
             self._pending = path
             return self._clock.now_ms() / 1000, 0
-        written = self._begin(path)
-        clip = self._clip
-        return (self._newest_ms if clip is None or clip.first_ms is None else clip.first_ms) / 1000, written
+        clip, written = self._begin(path)
+        return (self._newest_ms if clip.first_ms is None else clip.first_ms) / 1000, written
 
     def stop_recording(self) -> tuple[str | None, int, float]:
         """Finish the MP4: (path, frames written, duration in seconds); (None, 0, 0.0) when nothing was recorded."""
@@ -139,7 +139,7 @@ class VideoRecorder:
         newest_ms = self._newest_ms or 0
         return Detected(newest_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms)
 
-    def _begin(self, path: Path) -> int:
+    def _begin(self, path: Path) -> tuple[_Clip, int]:
         """Open a window at the newest frame; footage the last clip already has is not repeated."""
         last = self._windows.windows[-1:]
         self._windows = CameraWindows(last)
@@ -147,11 +147,12 @@ class VideoRecorder:
         opened = next((effect for effect in effects if isinstance(effect, Opened)), None)
         if opened is None:
             raise Conflict("the footage around this moment is in the last clip already")
-        self._clip = _Clip(path, opened.window.start_ms, opened.window.end_ms, part_start_ms=opened.window.start_ms)
-        for captured_ms, jpeg in self._buffer:
-            if captured_ms >= self._clip.start_ms:
-                self._write(self._clip, captured_ms, jpeg)
-        return sum(1 for captured_ms, _ in self._buffer if captured_ms >= self._clip.start_ms)
+        clip = _Clip(path, opened.window.start_ms, opened.window.end_ms, part_start_ms=opened.window.start_ms)
+        self._clip = clip
+        wanted = [(captured_ms, jpeg) for captured_ms, jpeg in self._buffer if captured_ms >= clip.start_ms]
+        for captured_ms, jpeg in wanted:
+            self._write(clip, captured_ms, jpeg)
+        return clip, len(wanted)
 
     def _step(self, given: Detected | Reached) -> tuple[Effect, ...]:
         """Advance the windows; a roll-over completes this clip, and the caller starts the next."""
@@ -195,6 +196,6 @@ def milliseconds(timestamp: float) -> int:
     """Capture time of a timestamp in seconds; BadInput for anything that is not one."""
     if isinstance(timestamp, bool) or not isinstance(timestamp, int | float | np.number):
         raise BadInput("timestamp", "seconds since 1970, a number")
-    if not 0 <= float(timestamp) < 1e11:
+    if not 0 <= float(timestamp) < LATEST_SECONDS:
         raise BadInput("timestamp", "seconds since 1970; this is no such time")
     return round(float(timestamp) * 1000)

@@ -18,6 +18,7 @@ from shared.client.wiring import Doorway, connect, default_settings, jpeg_of
 from shared.domain.errors import BadInput, Conflict, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Detections, Videos
+from shared.domain.retention import MAX_DAYS
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.runtime.settings import Settings
@@ -161,8 +162,8 @@ class VideoRecordingService:
         return self._videos.stop_recording(self.camera_id, now_ms)
 
     def _cleanup(self, retention_days: float) -> int:
-        if isinstance(retention_days, bool) or not 0 <= retention_days <= 36_500:
-            raise BadInput("retention_days", "a number of days from 0 to 36500")
+        if isinstance(retention_days, bool) or not 0 <= retention_days <= MAX_DAYS:
+            raise BadInput("retention_days", f"a number of days from 0 to {MAX_DAYS}")
         job_id = self._world.jobs.request("cleanup", {"retention_days": retention_days}, self._world.owner)
         until = self._world.clock.monotonic() + JOB_SECONDS
         while self._world.clock.monotonic() < until:

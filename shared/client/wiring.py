@@ -87,7 +87,7 @@ def system_clock() -> Clock:
 
 
 def jpeg_of(frame: NDArray[np.uint8] | bytes, quality: int) -> bytes:
-    """JPEG of a frame: BGR uint8 (height, width, 3), or JPEG bytes that are checked and passed on; BadInput otherwise."""
+    """JPEG of a frame: BGR uint8 (height, width, 3), or JPEG bytes that are checked; BadInput otherwise."""
     if isinstance(frame, bytes | bytearray | memoryview):
         data = bytes(frame)
         check_jpeg(data)

@@ -89,8 +89,10 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class PartFacts:
-    """What a finished part says of itself: index in decode order, first and last frame taken from the buffer, the last
-    frame before it, gaps inside."""
+    """What a finished part says of itself.
+
+    Its index in decode order, the first and last frame taken from the buffer, the last frame before it, gaps inside.
+    """
 
     index: tuple[Packet, ...]
     before: FrameMark | None
@@ -197,7 +199,9 @@ def _estimate(from_ms: int, to_ms: int, fps: float) -> int:
     return max(0, round((to_ms - from_ms) * fps / 1000) - 1)
 
 
-def pre_roll_delivered_ms(trigger_ms: int, requested_ms: int, first_frame_ms: int, continues_from_ms: int | None) -> int:
+def pre_roll_delivered_ms(
+    trigger_ms: int, requested_ms: int, first_frame_ms: int, continues_from_ms: int | None
+) -> int:
     """Footage before the trigger, at most what was asked for; a neighbour that this segment continues counts too."""
     earliest = first_frame_ms if continues_from_ms is None else min(first_frame_ms, continues_from_ms)
     return max(0, min(requested_ms, trigger_ms - earliest))

@@ -345,8 +345,7 @@ class Detections(Protocol):
     """Rows of detections."""
 
     def publish(self, detection: Detection) -> None:
-        """Make the detection durable, outcome `pending`. The same one again changes nothing; another one under its id
-        raises Conflict."""
+        """Make the detection durable, `pending`; the same again is a no-op, another under its id a Conflict."""
 
     def accept(self, detections: Sequence[Detection], oldest_ms: int | None, policy: RecordingPolicy) -> list[Accepted]:
         """Record detections of one camera, each in one transaction with the window change it asks for. Idempotent."""

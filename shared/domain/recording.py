@@ -2,7 +2,7 @@
 
 A window is [start, end). `step` takes the camera's live windows and one input and returns the windows after it and the
 effects that make it so. Invariants, for any order of inputs: windows never overlap, none is longer than the maximum,
-at most one is growing, and a detection whose footage the buffer still has is covered from its pre-roll to its post-roll.
+at most one is growing, and a detection whose footage the buffer still has is covered from pre-roll to post-roll.
 """
 
 from __future__ import annotations

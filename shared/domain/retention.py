@@ -51,9 +51,7 @@ class Verdict:
     reason: str
 
 
-def decide(
-    clips: Iterable[Clip], policy: RetentionPolicy, now_ms: int, used_bytes: Mapping[str, int]
-) -> list[Verdict]:
+def decide(clips: Iterable[Clip], policy: RetentionPolicy, now_ms: int, used_bytes: Mapping[str, int]) -> list[Verdict]:
     """Verdicts for `clips`, oldest first. `used_bytes` is what each camera's ready clips occupy.
 
     Protected clips never go, whatever the pressure. A clip that ends in the future is no older than now.

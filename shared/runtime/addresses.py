@@ -30,5 +30,7 @@ def addresses(settings: Settings) -> Addresses:
     }
     missing = [f"{ENV_PREFIX}{name.upper()}" for name, value in given.items() if value is None]
     if missing:
-        raise ConfigurationError([f"{name} is not set (or {name}_FILE); `platereel up` runs without" for name in missing])
+        raise ConfigurationError(
+            [f"{name} is not set (or {name}_FILE); `platereel up` runs without" for name in missing]
+        )
     return Addresses(*(value.get_secret_value() for value in given.values() if value is not None))

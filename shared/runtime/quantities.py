@@ -31,8 +31,7 @@ def seconds(value: object) -> object:
 
 def days(value: object) -> object:
     """Days of a duration; a bare number is days already."""
-    parsed = _parse(value, {"": 1.0} | {unit: f / 86_400 for unit, f in _DURATION.items()}, "", "days, or 12h, 90d")
-    return parsed
+    return _parse(value, {"": 1.0} | {unit: f / 86_400 for unit, f in _DURATION.items()}, "", "days, or 12h, 90d")
 
 
 def size_bytes(value: object) -> object:

@@ -16,6 +16,7 @@ from shared.domain.timing import from_ms, to_ms
 
 MAX_BYTES = 64 * 1024
 MAX_AHEAD_MS = 5_000
+FURTHEST_PIXEL = 1_000_000
 NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
 _EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -35,7 +36,7 @@ def _moment(value: object) -> datetime:
             raise ValueError("a time without a zone is ambiguous; end it with Z or an offset")
         return value.astimezone(UTC)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("neither RFC 3339 nor epoch seconds")
+        raise ValueError("neither RFC 3339 nor epoch seconds")  # noqa: TRY004 - pydantic reports ValueError
     try:
         return from_ms(round(value * 1000))
     except (OverflowError, ValueError) as error:
@@ -104,7 +105,7 @@ def _validated(payload: bytes | Mapping[str, Any]) -> DetectionMessage:
 def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
     if bbox is None:
         return None
-    if any(not abs(side) < 1e6 for side in bbox) or bbox[2] < 0 or bbox[3] < 0:
+    if any(not abs(side) < FURTHEST_PIXEL for side in bbox) or bbox[2] < 0 or bbox[3] < 0:
         raise BadInput("bbox", "[x, y, width, height] in pixels, with a width and a height of at least 0")
     return Box(*(round(side) for side in bbox))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.domain.retention import RetentionPolicy, RetentionRule, Verdict, decide
 from shared.domain.ports import Clock, Jobs, ObjectStore, Videos
+from shared.domain.retention import RetentionPolicy, RetentionRule, Verdict, decide
 from shared.runtime.logs import logger
 
 BATCH = 500

@@ -1,7 +1,7 @@
 """A closed segment becomes a clip: fetch its parts, copy their packets into one MP4, store it, commit it.
 
-The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under the same
-key; only one of them commits. Parts go last, when READY has made them superfluous.
+The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under
+the same key; only one of them commits. Parts go last, when READY has made them superfluous.
 """
 
 from __future__ import annotations

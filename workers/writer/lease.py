@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from shared.domain.errors import PlatereelError
 from shared.runtime.logs import logger
@@ -37,7 +38,7 @@ class Lease:
             except PlatereelError as error:
                 _log.warning("lease_not_renewed", error=error.message)
 
-    def __enter__(self) -> Lease:
+    def __enter__(self) -> Self:
         """Start renewing."""
         self._thread.start()
         return self

@@ -16,8 +16,11 @@ class SourceLost(Retryable):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture. jpeg: makes its JPEG, called only for pictures that are kept. source_s: the source's own time in
-    seconds, from any zero; captured_ms: its capture time, where the source knows it absolutely."""
+    """One picture.
+
+    jpeg: makes its JPEG, called only for pictures that are kept. source_s: the source's own time in seconds, from any
+    zero. captured_ms: its capture time, where the source knows it absolutely.
+    """
 
     jpeg: Callable[[], bytes]
     source_s: float | None = None

@@ -96,8 +96,9 @@ def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:
             if packet.size:
                 data = bytes(packet)
                 # HTTP MJPEG carries no times: FFmpeg invents a steady 25 a second, so arrival is the better clock.
-                live = container.format.name in {"mpjpeg", "mjpeg"} or packet.pts is None
-                yield Picture(lambda d=data: d, None if live else float(packet.pts * packet.time_base))  # type: ignore[misc]
+                invented = container.format.name in {"mpjpeg", "mjpeg"}
+                at = None if invented or packet.pts is None else float(packet.pts * packet.time_base)
+                yield Picture(lambda d=data: d, at)  # type: ignore[misc]
         return
     stream.thread_count = 1
     for frame in container.decode(stream):

@@ -20,6 +20,7 @@ Image = NDArray[np.uint8]
 _OPTIONS = {"fps", "size", "seed", "speed", "frames", "interval", "first", "quality"}
 _LETTERS = "".join(sorted(set(string.ascii_uppercase) - set("IOQ")))
 PASS_SECONDS = 4.0
+SMALLEST = 64
 NUMBER_BITS, CHECK_BITS = 24, 8
 
 
@@ -68,8 +69,8 @@ def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise BadInput("source", "size is written as 1280x720")
-    if not (64 <= int(width) <= MAX_SIDE and 64 <= int(height) <= MAX_SIDE):
-        raise BadInput("source", f"size is outside 64x64 to {MAX_SIDE}x{MAX_SIDE}")
+    if not (SMALLEST <= int(width) <= MAX_SIDE and SMALLEST <= int(height) <= MAX_SIDE):
+        raise BadInput("source", f"size is outside {SMALLEST}x{SMALLEST} to {MAX_SIDE}x{MAX_SIDE}")
     return int(width), int(height)
 
 
@@ -136,7 +137,7 @@ class _Street:
 
     def _sprite(self, vehicle: int) -> Image:
         if vehicle not in self._sprites:
-            self._sprites = {vehicle: _vehicle(self._width, self._height, random.Random(f"{self._seed}:{vehicle}"))}  # noqa: S311 - a picture, not a secret
+            self._sprites = {vehicle: _vehicle(self._width, self._height, random.Random(f"{self._seed}:{vehicle}"))}  # noqa: S311 - spreads load or draws a picture, guards nothing
         return self._sprites[vehicle]
 
 

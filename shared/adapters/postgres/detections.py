@@ -119,7 +119,8 @@ class DetectionRepository:
         """One row, as the API shows it."""
         return self._database.fetch_one(
             """
-            SELECT detection_id, camera_id, captured_at, confidence, plate, bbox, attributes, outcome, reason, created_at
+            SELECT detection_id, camera_id, captured_at, confidence, plate, bbox, attributes, outcome, reason,
+                   created_at
               FROM detections WHERE detection_id = %s
             """,
             detection_id,
@@ -149,18 +150,14 @@ def _insert(connection: Connection, detection: Detection) -> DictRow:
             Jsonb(dict(detection.attributes)),
         ],
     )  # fmt: skip
-    row = connection.execute(
-        "SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id]
-    ).fetchone()
+    row = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id]).fetchone()
     if row is None:
         raise Conflict("the detection was deleted while it was stored", detection_id=detection.detection_id)
     return row
 
 
 def _same(stored: DictRow, detection: Detection) -> bool:
-    return bool(
-        stored["camera_id"] == detection.camera_id and to_ms(stored["captured_at"]) == detection.captured_ms
-    )
+    return bool(stored["camera_id"] == detection.camera_id and to_ms(stored["captured_at"]) == detection.captured_ms)
 
 
 def _answer(connection: Connection, stored: DictRow) -> Accepted:
@@ -189,5 +186,3 @@ def _detection(row: DictRow) -> Detection:
         row["detection_id"], row["camera_id"], to_ms(row["captured_at"]), row["confidence"], row["plate"],
         None if box is None else Box(*box), row["attributes"],
     )  # fmt: skip
-
-

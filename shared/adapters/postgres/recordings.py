@@ -194,4 +194,3 @@ def _live(row: DictRow, parts: tuple[PartView, ...]) -> LiveSegment:
         row["id"], row["camera_id"], row["status"], to_ms(row["start_time"]), to_ms(row["deadline"]),
         to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]), parts, row["offerable"],
     )  # fmt: skip
-

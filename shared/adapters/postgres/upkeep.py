@@ -121,9 +121,7 @@ class JobRepository:
 
     def purge_outbox(self, older_than_s: float) -> None:
         """Drop events that were relayed long ago."""
-        self._database.execute(
-            "DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s
-        )
+        self._database.execute("DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s)
 
 
 class LedgerRepository:

@@ -302,4 +302,3 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
         return start_time, UUID(identifier)
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise BadInput("cursor", "not a cursor of this list") from error
-

@@ -11,8 +11,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.encoder import PartEncoder, picture_size
-from shared.adapters.video.jpeg import thumbnail
 from shared.adapters.video.join import join
+from shared.adapters.video.jpeg import thumbnail
 from shared.domain.errors import Permanent
 from shared.domain.parts import Joined, Piece
 from shared.domain.policy import RecordingPolicy

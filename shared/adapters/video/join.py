@@ -57,7 +57,10 @@ def _add_stream(
     # MPEG-4 part 2 keeps its header outside the packets in MP4; the demuxer of a raw stream finds it.
     first = next(piece for piece in pieces if piece.index)
     with av.open(io.BytesIO(first.data), format="m4v") as source:
-        return container.add_stream_from_template(source.streams.video[0])
+        stream = container.add_stream_from_template(source.streams.video[0])
+    if not isinstance(stream, VideoStream):
+        raise Permanent("the first part holds no video")
+    return stream
 
 
 def _copy(
@@ -96,6 +99,6 @@ def frame_times_ms(path: Path) -> list[int]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            return [round(float(frame.pts * frame.time_base) * 1000) for frame in container.decode(stream)]
+            return [round((frame.time or 0.0) * 1000) for frame in container.decode(stream)]
     except (av.error.FFmpegError, IndexError, TypeError) as error:
         raise Permanent("the clip does not decode") from error

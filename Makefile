@@ -1,0 +1,78 @@
+# Every target works on a fresh clone with Python 3.11 or newer and a package index. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+ARGS ?=
+JOBS ?= 2
+
+##@ Start here
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nARGS="..." is passed on, e.g. make demo ARGS="--cameras 4 --exit"\n'
+
+.PHONY: demo
+demo: $(STAMP) ## See it work: servers, made cameras, detector, clips
+	$(BIN)/platereel demo $(ARGS)
+
+.PHONY: up
+up: $(STAMP) ## Run the deployment of ./platereel.yaml (platereel init writes one)
+	$(BIN)/platereel up $(ARGS)
+
+##@ Develop
+.PHONY: setup
+setup: $(STAMP) ## Create the environment in .venv (uv where there is one, else venv and pip)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  echo "installing with uv"; \
+	  { [ -x $(BIN)/python ] || uv venv -q --python $(PYTHON) .venv; } && \
+	  uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt && \
+	  uv pip install -q --python $(BIN)/python --no-deps -e .; \
+	else \
+	  echo "installing with pip"; \
+	  { [ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv; } && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .; \
+	fi
+	@touch $@
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: check
+check: $(STAMP) ## Format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: lock
+lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements/runtime.txt
+	uv pip compile pyproject.toml -q --group dev --extra embedded --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements/dev.txt
+
+##@ Test
+.PHONY: test
+test: $(STAMP) ## All tests, on real servers that start as child processes
+	$(BIN)/pytest -n $(JOBS) --dist loadscope $(ARGS)
+
+.PHONY: unit
+unit: $(STAMP) ## Unit and property tests alone: seconds, no servers
+	$(BIN)/pytest tests/unit tests/property $(ARGS)
+
+.PHONY: e2e
+e2e: $(STAMP) ## Whole-system tests: every MP4 is decoded, frame by frame
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## Kill things while they record
+	$(BIN)/pytest tests/chaos $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## Benchmarks against peers; ONLY=name for one
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
