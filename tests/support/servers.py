@@ -1,0 +1,61 @@
+"""Real servers as child processes, one set a test process, on free ports, in a temporary folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from platereel.embedded import servers
+from platereel.embedded.supervisor import Supervisor
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.database import connect
+from shared.adapters.postgres.schema import migrate
+
+TEMPLATE = "platereel_template"
+
+
+@dataclass(slots=True)
+class Servers:
+    """Addresses of running servers; `new_database` makes an empty, migrated one."""
+
+    redis_url: str
+    postgres_url: str
+    storage_url: str
+    made: int = 0
+
+    def new_database(self) -> str:
+        self.made += 1
+        name = f"test_{self.made}"
+        with connect(self.postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")  # type: ignore[arg-type]
+        return self.postgres_url.rsplit("/", 1)[0] + f"/{name}"
+
+    def new_bucket(self) -> str:
+        self.made += 1
+        return self.storage_url.replace("/platereel?", f"/bucket-{self.made}?")
+
+
+@contextmanager
+def running_servers(folder: Path) -> Iterator[Servers]:
+    """A Valkey, a PostgreSQL and an S3 server for the length of a block."""
+    (folder / "logs").mkdir(parents=True)
+    supervisor = Supervisor(SystemClock(), [], lambda: None)
+    own = servers.Secrets.of(folder)
+    redis = servers.valkey("redis", folder, own.redis, 500_000_000, durable=False)
+    postgres = servers.postgres(folder, own.postgres)
+    storage = servers.storage(folder, own.s3_key, own.s3_secret)
+    assert storage is not None
+    wanted = [redis, postgres, storage]
+    try:
+        for server in wanted:
+            supervisor.start(server.command)
+        for server in wanted:
+            supervisor.await_ready(server.command.name, server.probe)
+        with connect(postgres.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
+        migrate(postgres.url.rsplit("/", 1)[0] + f"/{TEMPLATE}")
+        yield Servers(redis.url, postgres.url, storage.url)
+    finally:
+        supervisor.stop(["storage", "postgres", "redis"], 5.0)
