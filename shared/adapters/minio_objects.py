@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
-from minio.error import MinioException, S3Error, ServerError
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from shared.adapters.storage_url import S3Address
 from shared.domain.errors import NotFound, Permanent, Retryable
@@ -84,7 +84,13 @@ class MinioObjects:
         with _kinds(key):
             if length == 0:
                 return
-            response = self._client.get_object(self._bucket, key, offset=start, length=length or 0)
+            try:
+                response = self._client.get_object(self._bucket, key, offset=start, length=length or 0)
+            except InvalidResponseError:
+                # Some servers answer an absent key with an error that is not S3's.
+                if self.head(key) is None:
+                    raise NotFound(f"there is no object {key}", key=key) from None
+                raise
             try:
                 yield from response.stream(CHUNK)
             finally:

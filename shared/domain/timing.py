@@ -63,26 +63,30 @@ class CaptureClock:
 
 
 class SourceTimeline:
-    """Places a source's own timestamps on the monotonic clock, so that network jitter does not reach the clip.
+    """Places a source's own timestamps on the monotonic clock, so that a late or bursty arrival does not move a frame.
 
-    A source time is trusted relative to the first one; when it strays from arrival by more than `tolerance_ms`
-    (a restarted encoder, a bad clock in the camera) the timeline is anchored anew.
+    A frame cannot arrive before it was taken, so the least delay seen so far is the best guess of the source's clock;
+    the guess may rise by a thousandth of the time passed, which follows any real clock's drift. A frame later than
+    `patience_s` means the source's time has jumped (a restarted encoder): the timeline is anchored anew.
     """
 
-    def __init__(self, tolerance_ms: int = 500) -> None:
-        self._tolerance_ms = tolerance_ms
-        self._anchor: tuple[float, float] | None = None
+    DRIFT = 0.001
+
+    def __init__(self, patience_s: float = 5.0) -> None:
+        self._patience_s = patience_s
+        self._offset_s: float | None = None
+        self._seen_s = 0.0
 
     def place(self, arrival_s: float, source_s: float | None) -> float:
         """The monotonic moment at which the frame was captured; arrival where the source has no time."""
         if source_s is None:
             return arrival_s
-        if self._anchor is not None:
-            placed = self._anchor[0] + (source_s - self._anchor[1])
-            if abs(placed - arrival_s) * 1000 <= self._tolerance_ms:
-                return placed
-        self._anchor = (arrival_s, source_s)
-        return arrival_s
+        offset_s = arrival_s - source_s
+        if self._offset_s is not None and offset_s - self._offset_s <= self._patience_s:
+            risen = self._offset_s + (arrival_s - self._seen_s) * self.DRIFT
+            offset_s = min(offset_s, risen)
+        self._offset_s, self._seen_s = offset_s, arrival_s
+        return source_s + offset_s
 
 
 class RateLimit:

@@ -54,7 +54,7 @@ class DetectionMessage(BaseModel):
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
     )
-    plate: str | None = Field(default=None, max_length=32)
+    plate: str | None = Field(default=None, max_length=32, pattern=r"^[^\x00-\x1f]*$")
     bbox: tuple[float, float, float, float] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
 
@@ -95,11 +95,14 @@ def _validated(payload: bytes | Mapping[str, Any]) -> DetectionMessage:
     if not isinstance(payload, Mapping):
         raise BadInput("detection", "not a JSON object")
     try:
-        return DetectionMessage.model_validate(payload)
+        message = DetectionMessage.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "detection"
-        raise BadInput(field, first["msg"]) from error
+        raise BadInput(field, first["msg"].removeprefix("Value error, ")) from error
+    if "\\u0000" in json.dumps(message.attributes, default=str):
+        raise BadInput("attributes", "a NUL character cannot be stored")
+    return message
 
 
 def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:

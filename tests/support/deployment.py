@@ -24,7 +24,7 @@ from tests.support.numbers import number_of_jpeg
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without anything of Platereel's."""
+    """The environment without anything of Platereel's."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
 
 
@@ -157,7 +157,8 @@ class Deployment:
     def detect(self, camera: str, captured_ms: int, name: str, confidence: float = 0.9, **more: Any) -> None:
         """Publish a detection by HTTP."""
         body = {
-            "detection_id": name, "camera_id": camera, "captured_at": captured_ms / 1000, "confidence": confidence, **more,
+            "detection_id": name, "camera_id": camera, "captured_at": captured_ms / 1000, "confidence": confidence,
+            **more,
         }  # fmt: skip
         status, answer, _ = self.fetch("POST", "/v2/video/detections", body)
         assert status == 202, answer

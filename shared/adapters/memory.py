@@ -1,0 +1,157 @@
+"""In-memory twins of the ports, for unit tests: held to the same contract tests as the real ones."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.domain.errors import NotFound
+from shared.domain.media import Frame, FrameMark
+from shared.domain.ports import Appended, Bounds, BufferLimits, Clock, StoredObject
+
+HOLD_MARGIN_MS = 1_000
+
+
+class SimulatedClock:
+    """A clock whose sleep advances time and waits for nothing."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self._start_ms = now_ms
+        self._passed_s = 0.0
+
+    def now_ms(self) -> int:
+        """See the port."""
+        return self._start_ms + round(self._passed_s * 1000)
+
+    def monotonic(self) -> float:
+        """See the port."""
+        return self._passed_s
+
+    def sleep(self, seconds: float) -> None:
+        """See the port."""
+        self._passed_s += max(0.0, seconds)
+
+
+class MemoryFrames:
+    """Twin of RedisFrames."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._frames: dict[str, list[Frame]] = {}
+        self._holds: dict[str, dict[str, int]] = {}
+
+    def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        """See the port."""
+        answers = []
+        for frame in frames:
+            kept = self._frames.setdefault(frame.camera_id, [])
+            if kept and frame.captured_ms <= kept[-1].captured_ms:
+                answers.append(Appended(frame, stored=any(other.mark == frame.mark for other in kept)))
+                continue
+            insort(kept, frame, key=lambda f: f.captured_ms)
+            self._trim(frame, limits[frame.camera_id])
+            answers.append(Appended(frame, stored=True))
+        return answers
+
+    def _trim(self, newest: Frame, limit: BufferLimits) -> None:
+        held = min(self._holds.get(newest.camera_id, {}).values(), default=None)
+        oldest = newest.captured_ms - limit.keep_ms
+        if held is not None:
+            oldest = min(oldest, held - HOLD_MARGIN_MS)
+        oldest = max(oldest, newest.captured_ms - limit.cap_ms)
+        kept = [f for f in self._frames[newest.camera_id] if f.captured_ms >= oldest]
+        while len(kept) > 1 and sum(len(f.jpeg) for f in kept) > limit.max_bytes:
+            kept.pop(0)
+        self._frames[newest.camera_id] = kept
+
+    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
+        """See the port."""
+        found = {camera_id: self._frames.get(camera_id, []) for camera_id in camera_ids}
+        return {c: Bounds(kept[0].captured_ms, kept[-1].captured_ms) for c, kept in found.items() if kept}
+
+    def newest(self, camera_id: str) -> Frame | None:
+        """See the port."""
+        return next(reversed(self._frames.get(camera_id, [])), None)
+
+    def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
+        """See the port."""
+        yield from [f for f in self._frames.get(camera_id, []) if start_ms <= f.captured_ms < end_ms]
+
+    def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
+        """See the port."""
+        earlier = [f for f in self._frames.get(camera_id, []) if f.captured_ms < ms]
+        return earlier[-1].mark if earlier else None
+
+    def server_ms(self, camera_id: str) -> int:
+        """See the port."""
+        return self._clock.now_ms()
+
+    def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
+        """See the port."""
+        self._holds.setdefault(camera_id, {}).update(holds)
+
+    def release(self, camera_id: str, holders: Iterable[str]) -> None:
+        """See the port."""
+        for holder in holders:
+            self._holds.get(camera_id, {}).pop(holder, None)
+
+    def holds(self, camera_id: str) -> dict[str, int]:
+        """See the port."""
+        return dict(self._holds.get(camera_id, {}))
+
+
+class MemoryObjects:
+    """Twin of the object stores."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._objects: dict[str, tuple[bytes, int]] = {}
+
+    def prepare(self) -> None:
+        """See the port."""
+
+    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
+        """See the port."""
+        data = body.read_bytes() if isinstance(body, Path) else bytes(body)
+        self._objects[key] = (data, self._clock.now_ms())
+
+    def get(self, key: str) -> bytes:
+        """See the port."""
+        if key not in self._objects:
+            raise NotFound(f"there is no object {key}", key=key)
+        return self._objects[key][0]
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """See the port."""
+        data = self.get(key)[start:]
+        yield data if length is None else data[:length]
+
+    def head(self, key: str) -> StoredObject | None:
+        """See the port."""
+        found = self._objects.get(key)
+        return None if found is None else StoredObject(key, len(found[0]), found[1])
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """See the port."""
+        for key in sorted(self._objects):
+            if key.startswith(prefix):
+                yield StoredObject(key, len(self._objects[key][0]), self._objects[key][1])
+
+    def delete(self, keys: Sequence[str]) -> dict[str, str]:
+        """See the port."""
+        for key in keys:
+            self._objects.pop(key, None)
+        return {}
+
+
+class MemoryQueue:
+    """Twin of CeleryQueue: remembers what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    def send(self, task: str, payload: Mapping[str, Any]) -> None:
+        """See the port."""
+        self.sent.append((task, dict(payload)))

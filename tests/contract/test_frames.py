@@ -1,0 +1,141 @@
+"""The frame buffer, in memory and on a real Redis server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Protocol
+
+import pytest
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.memory import MemoryFrames
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_frames import RedisFrames
+from shared.domain.media import Frame
+from shared.domain.ports import BufferLimits, FrameBuffer, Holds
+from shared.wire.keys import Keys
+from tests.support.servers import Servers
+
+JPEG = b"\xff\xd8" + bytes(6000) + b"\xff\xd9"
+LIMIT = BufferLimits(keep_ms=5_000, cap_ms=20_000, max_bytes=100_000_000)
+_names = count(1)
+
+
+class Buffer(FrameBuffer, Holds, Protocol):
+    """Both ports, as every adapter has them."""
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def buffer(request: pytest.FixtureRequest) -> Iterator[Buffer]:
+    if request.param == "memory":
+        yield MemoryFrames(SystemClock())
+        return
+    servers: Servers = request.getfixturevalue("servers")
+    with redis_client(servers.redis_url) as client:
+        yield RedisFrames(client, Keys(f"test{next(_names)}"))
+
+
+def frames(start: int, end: int, every: int = 100, run: str = "r", first: int = 0) -> list[Frame]:
+    return [Frame("cam", ms, JPEG, first + n, run) for n, ms in enumerate(range(start, end, every))]
+
+
+def times(buffer: Buffer, start: int = 0, end: int = 10**9) -> list[int]:
+    return [frame.captured_ms for frame in buffer.read("cam", start, end)]
+
+
+def test_frames_come_back_in_order_and_whole(buffer: Buffer) -> None:
+    given = frames(1000, 3000)
+    assert all(answer.stored for answer in buffer.append(given, {"cam": LIMIT}))
+    assert list(buffer.read("cam", 0, 10**9)) == given
+    assert times(buffer, 1200, 1500) == [1200, 1300, 1400]
+    assert buffer.newest("cam") == given[-1]
+    bounds = buffer.bounds(["cam", "other"])
+    assert (bounds["cam"].oldest_ms, bounds["cam"].newest_ms) == (1000, 2900)
+    assert "other" not in bounds
+
+
+def test_an_empty_camera(buffer: Buffer) -> None:
+    assert buffer.newest("cam") is None
+    assert buffer.bounds(["cam"]) == {}
+    assert times(buffer) == []
+    assert buffer.mark_before("cam", 10) is None
+
+
+def test_time_trims_what_nobody_needs(buffer: Buffer) -> None:
+    for frame in frames(1000, 12_000):
+        buffer.append([frame], {"cam": LIMIT})
+    assert times(buffer)[0] == 11_900 - 5_000
+
+
+def test_a_hold_keeps_frames_with_a_second_of_margin(buffer: Buffer) -> None:
+    buffer.append(frames(1000, 6000), {"cam": LIMIT})
+    buffer.hold("cam", {"segment": 4000, "other": 8000})
+    for frame in frames(6000, 16_000, first=50):
+        buffer.append([frame], {"cam": LIMIT})
+    assert times(buffer)[0] == 3000
+    buffer.release("cam", ["segment", "unknown"])
+    assert buffer.holds("cam") == {"other": 8000}
+    for frame in frames(16_000, 17_000, first=150):
+        buffer.append([frame], {"cam": LIMIT})
+    assert times(buffer)[0] == 7000
+
+
+def test_a_hold_never_outlasts_the_cap(buffer: Buffer) -> None:
+    buffer.hold("cam", {"segment": 0})
+    for frame in frames(1000, 40_000, every=500):
+        buffer.append([frame], {"cam": LIMIT})
+    assert times(buffer)[0] == 39_500 - 20_000
+
+
+def test_bytes_are_bounded_whatever_is_held(buffer: Buffer) -> None:
+    limit = BufferLimits(5_000, 20_000, max_bytes=10 * len(JPEG))
+    buffer.hold("cam", {"segment": 0})
+    for frame in frames(1000, 8000):
+        buffer.append([frame], {"cam": limit})
+    assert len(times(buffer)) == 10
+
+
+def test_a_frame_that_is_there_already_is_no_error_but_an_older_one_is_refused(buffer: Buffer) -> None:
+    """A retry after a lost reply changes nothing; a woken owner cannot write beneath its successor."""
+    given = frames(1000, 1500)
+    buffer.append(given, {"cam": LIMIT})
+    again = buffer.append(given[-1:], {"cam": LIMIT})
+    assert again[0].stored
+    zombie = buffer.append([Frame("cam", 1350, JPEG, 0, "zombie")], {"cam": LIMIT})
+    assert not zombie[0].stored
+    same_time = buffer.append([Frame("cam", 1400, JPEG, 0, "zombie")], {"cam": LIMIT})
+    assert not same_time[0].stored
+    assert len(times(buffer)) == 5
+
+
+def test_marks_carry_time_and_number(buffer: Buffer) -> None:
+    buffer.append(frames(1000, 2000), {"cam": LIMIT})
+    mark = buffer.mark_before("cam", 1500)
+    assert mark is not None
+    assert (mark.captured_ms, mark.counter, mark.run_id) == (1400, 4, "r")
+
+
+def test_a_removed_camera_frees_its_memory(servers: Servers) -> None:
+    """The stream expires; nobody has to remember the camera."""
+    with redis_client(servers.redis_url) as client:
+        keys = Keys(f"test{next(_names)}")
+        RedisFrames(client, keys).append(frames(1000, 2000), {"cam": LIMIT})
+        left = client.pttl(keys.frames("cam"))
+        assert 20_000 < int(left) <= 20_000 + 5_000 + 15_000  # type: ignore[arg-type]
+
+
+def test_a_frames_redis_at_its_memory_limit_gives_up_pre_roll_first(servers: Servers) -> None:
+    with redis_client(servers.redis_url) as client:
+        keys = Keys(f"test{next(_names)}")
+        buffer = RedisFrames(client, keys)
+        buffer.append(frames(1000, 6000), {"cam": LIMIT})
+        used = int(client.info("memory")["used_memory"])  # type: ignore[index]
+        client.config_set("maxmemory", used - 50_000)
+        try:
+            answer = buffer.append(frames(6000, 6100, first=50), {"cam": LIMIT})
+            assert answer[0].stored
+            assert times(buffer)[0] == 6000 - 2500
+            assert times(buffer)[-1] == 6000
+        finally:
+            client.config_set("maxmemory", 500_000_000)
