@@ -66,7 +66,10 @@ def _asked(request: Mapping[str, str], content: Content) -> bool:
     """Whether a single range was asked for that still concerns this version of the file."""
     condition = request.get("if-range")
     fresh = condition is None or condition.strip('"') == content.etag
-    return fresh and _RANGE.fullmatch(request.get("range", "")) is not None
+    found = _RANGE.fullmatch(request.get("range", ""))
+    if not fresh or found is None or not (found[1] or found[2]):
+        return False
+    return not (found[1] and found[2]) or int(found[2]) >= int(found[1])
 
 
 def _span(request: Mapping[str, str], content: Content) -> tuple[int, int] | None:
@@ -76,12 +79,8 @@ def _span(request: Mapping[str, str], content: Content) -> tuple[int, int] | Non
     if found is None or not _asked(request, content):
         return whole
     first, last = found[1], found[2]
-    if not first and not last:
-        return whole
     if not first:
         length = min(int(last), content.size_bytes)
         return None if length == 0 else (content.size_bytes - length, content.size_bytes - 1)
     start, end = int(first), min(int(last), content.size_bytes - 1) if last else content.size_bytes - 1
-    if last and int(last) < start:
-        return whole
     return None if start >= content.size_bytes else (start, end)

@@ -155,7 +155,9 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
             gaps += facts.gaps
             cause = cause or ("buffer_expired" if facts.trimmed else None)
         else:
-            between = _head(facts, start_ms, fps) if previous is None else gap_between(previous, facts.first, fps)
+            between = (
+                _head(facts, start_ms, fps, cause) if previous is None else gap_between(previous, facts.first, fps)
+            )
             if between is not None:
                 told = cause or ("buffer_expired" if facts.trimmed and previous is not None else None)
                 gaps.append(between if told is None else replace(between, cause=told))
@@ -164,12 +166,14 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
     return (*gaps, *_tail(previous, cause, start_ms, deadline_ms, fps))
 
 
-def _head(facts: PartFacts, start_ms: int, fps: float) -> Gap | None:
-    """What is missing between a window's start and its first frame."""
+def _head(facts: PartFacts, start_ms: int, fps: float, cause: str | None) -> Gap | None:
+    """What is missing between a window's start and its first frame; cause: why earlier parts have none, if they do."""
     first, before = facts.first, facts.before
     if first is None:
         return None
-    missing = _estimate(start_ms, first.captured_ms, fps)
+    missing = int((first.captured_ms - start_ms) * fps / 1000)
+    if cause is not None:
+        return Gap(start_ms, first.captured_ms, missing, cause, estimated=True)
     if before is not None:
         between = gap_between(before, first, fps)
         if between is None:

@@ -91,7 +91,7 @@ class DetectionRepository:
                 missed[0].captured_ms, None, "failed", BUFFER_EXPIRED,
             )  # fmt: skip
             for detection in missed:
-                _conclude(connection, detection, DetectionOutcome.EXPIRED)
+                _conclude(connection, detection, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
                 connection.execute(
                     "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                     [segment_id, detection.detection_id, detection.captured_ms - start_ms],

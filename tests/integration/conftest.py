@@ -1,0 +1,88 @@
+"""Rows, frames and objects of their own for every test, on the shared servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.memory import MemoryQueue
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.recordings import PacerRepository
+from shared.adapters.postgres.upkeep import JobRepository, LedgerRepository
+from shared.adapters.postgres.videos import VideoRepository
+from shared.adapters.postgres.writing import WriterRepository
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.stores import open_store
+from shared.adapters.video.av_video import AvVideo
+from shared.domain.media import Detection, Frame
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import BufferLimits, ObjectStore
+from shared.wire.keys import Keys
+from tests.support.pictures import numbered_jpeg
+from tests.support.servers import Servers
+from workers.writer.write_part import WriterPorts
+
+LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
+POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
+_prefixes = count(1)
+
+
+@dataclass
+class World:
+    """Every repository over one fresh database, a buffer of its own, a bucket of its own."""
+
+    database: Database
+    detections: DetectionRepository
+    pacing: PacerRepository
+    writing: WriterRepository
+    videos: VideoRepository
+    jobs: JobRepository
+    ledger: LedgerRepository
+    frames: RedisFrames
+    store: ObjectStore
+    queue: MemoryQueue
+    clock: SystemClock
+    base_ms: int
+
+    @property
+    def writer(self) -> WriterPorts:
+        return WriterPorts(self.frames, self.store, self.writing, AvVideo(), self.clock)
+
+    def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
+        """Put numbered frames of [start, end) seconds after base into a camera's buffer."""
+        moments = range(self.base_ms + round(start_s * 1000), self.base_ms + round(end_s * 1000), every_ms)
+        batch = [Frame(camera, ms, numbered_jpeg(first + n), first + n, "run") for n, ms in enumerate(moments)]
+        for at in range(0, len(batch), 20):
+            self.frames.append(batch[at : at + 20], {camera: LIMITS})
+
+    def detection(self, camera: str, at_s: float, name: str, confidence: float = 0.9) -> Detection:
+        return Detection(name, camera, self.base_ms + round(at_s * 1000), confidence, "AB123CD")
+
+    def status(self, segment_id: object) -> str:
+        row = self.database.fetch_one("SELECT status FROM video_segments WHERE id = %s", segment_id)
+        assert row is not None
+        return str(row["status"])
+
+
+@pytest.fixture
+def world(servers: Servers) -> Iterator[World]:
+    clock = SystemClock()
+    database = Database(servers.new_database(), max_size=8)
+    database.open()
+    store = open_store(servers.new_bucket(), clock)
+    store.prepare()
+    with redis_client(servers.redis_url) as client:
+        pacing = PacerRepository(database)
+        yield World(
+            database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
+            JobRepository(database), LedgerRepository(database), RedisFrames(client, Keys(f"int{next(_prefixes)}")),
+            store, MemoryQueue(), clock, clock.now_ms() - 60_000,
+        )  # fmt: skip
+        pacing.close()
+    database.close()

@@ -1,0 +1,278 @@
+"""Detections, windows, parts and clips on real Postgres, Redis and S3; the tests play pacer and writers."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID
+
+from shared.domain.errors import Retryable
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.media import Frame
+from tests.integration.conftest import LIMITS, POLICY, World
+from tests.support.numbers import numbers_of_clip
+from tests.support.pictures import numbered_jpeg
+from workers.writer.finalise import finalise
+from workers.writer.write_part import write_part
+
+
+def accept(world: World, camera: str, at_s: float, name: str, oldest_s: float | None = None) -> list[UUID]:
+    oldest = None if oldest_s is None else world.base_ms + round(oldest_s * 1000)
+    (answer,) = world.detections.accept([world.detection(camera, at_s, name)], oldest, POLICY)
+    assert answer.outcome is DetectionOutcome.RECORDED
+    return list(answer.segment_ids)
+
+
+def offer_parts(world: World) -> list[tuple[UUID, int]]:
+    """Offer everything that is due, as a pacer does."""
+    offers = []
+    for segment in world.pacing.live():
+        for part in segment.parts:
+            offer = world.pacing.offer_part(part.part_id) if part.offerable else None
+            if offer is not None:
+                offers.append((part.part_id, offer))
+    return offers
+
+
+def finish(world: World, camera: str, until_s: float = 1000) -> None:
+    """Let the buffer pass everything, write every part, finalise."""
+    world.pacing.advance(camera, world.base_ms + round(until_s * 1000), silent=False)
+    for part_id, offer in offer_parts(world):
+        assert write_part(part_id, offer, world.writer) == "done"
+    for segment in world.pacing.live():
+        if segment.finalise_offerable:
+            offer = world.pacing.offer_finalise(segment.segment_id)
+            assert offer is not None
+            finalise(segment.segment_id, offer, world.writer)
+
+
+def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
+    path = folder / f"{segment_id}.mp4"
+    path.write_bytes(world.store.get(str(world.videos.get(segment_id)["file_path"])))
+    return numbers_of_clip(path)[0]
+
+
+def test_a_window_becomes_a_clip(world: World, tmp_path: Path) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam")
+    row = world.videos.get(segment_id)
+    assert row["status"] == "ready"
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
+    assert (row["frame_count"], row["frames_lost"], row["gaps"]) == (60, 0, [])
+    assert row["pre_roll_delivered_seconds"] == 2
+    assert row["duration_seconds"] == 6
+    assert [o.key for o in world.store.walk("parts/")] == []
+    assert world.videos.stats()["segments"] == 1
+
+
+def test_the_same_detection_again_changes_nothing(world: World) -> None:
+    """Any number of times, by any number of dispatchers at once."""
+    detection = world.detection("cam", 10, "d1")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: world.detections.accept([detection], None, POLICY)[0], range(12)))
+    assert len({answer.segment_ids for answer in answers}) == 1
+    assert len(world.pacing.live()) == 1
+    reused = world.detection("cam", 11, "d1")
+    assert world.detections.accept([reused], None, POLICY)[0].reason == "id_reused"
+
+
+def test_detections_of_one_camera_from_many_dispatchers_never_overlap(world: World) -> None:
+    def one(n: int) -> None:
+        world.detections.accept([world.detection("cam", (n * 37) % 200, f"d{n}")], None, POLICY)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, range(60)))
+    rows = world.database.fetch("SELECT start_time, deadline, status FROM video_segments ORDER BY start_time")
+    assert all(a["deadline"] <= b["start_time"] for a, b in itertools.pairwise(rows))
+    assert sum(row["status"] == "recording" for row in rows) <= 1
+    outcomes = world.database.fetch("SELECT DISTINCT outcome FROM detections")
+    assert [row["outcome"] for row in outcomes] == ["recorded"]
+    unlinked = world.database.fetch(
+        """
+        SELECT FROM detections d
+         WHERE NOT EXISTS (SELECT FROM segment_detections l WHERE l.detection_id = d.detection_id)
+        """
+    )
+    assert not unlinked
+
+
+def test_a_retroactive_detection_fills_only_what_is_missing(world: World, tmp_path: Path) -> None:
+    """Late news between two clips: a clip of its own that continues one and is continued by the other."""
+    world.film("cam", 0, 40)
+    (first,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam", 20)
+    (second,) = accept(world, "cam", 20, "d2")
+    segments = accept(world, "cam", 15, "late")
+    assert first in segments
+    assert second in segments
+    (between,) = set(segments) - {first, second}
+    finish(world, "cam")
+    assert world.videos.get(between)["continues"] == first
+    together = [n for s in (first, between, second) for n in numbers(world, s, tmp_path)]
+    assert together == list(range(80, 240))
+    assert world.videos.get(between)["pre_roll_delivered_seconds"] == 2
+
+
+def test_footage_that_has_left_the_buffer_is_told_once_for_all(world: World) -> None:
+    late = [world.detection("cam", at, f"d{at}") for at in (1, 2, 3)]
+    answers = world.detections.accept(late, world.base_ms + 30_000, POLICY)
+    assert {answer.outcome for answer in answers} == {DetectionOutcome.EXPIRED}
+    (row,) = world.database.fetch("SELECT * FROM video_segments")
+    assert (row["status"], row["error"]) == ("failed", "buffer_expired")
+    assert world.detections.accept(late, world.base_ms + 30_000, POLICY) == answers
+
+
+def test_an_offer_runs_once(world: World) -> None:
+    """A task delivered again, or an old offer delivered late, touches nothing."""
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    offers = offer_parts(world)
+    assert offer_parts(world) == []
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda o: write_part(*o, world.writer), offers * 3))
+    assert results.count("done") == len(offers)
+    assert results.count("stale") == 2 * len(offers)
+
+
+def test_a_dead_writers_part_is_made_again_and_a_zombie_commits_nothing(world: World, tmp_path: Path) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (part_id, offer), *_ = offer_parts(world)
+    zombie = world.writing.begin_part(part_id, offer)
+    assert zombie is not None
+    world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+    assert world.pacing.expire_leases() == 1
+    assert not world.writing.renew_part(part_id, zombie.token)
+    world.database.execute("UPDATE segment_parts SET state = 'due' WHERE state = 'queued'")
+    finish(world, "cam")
+    assert world.status(segment_id) == "ready"
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
+    world.writing.fail_part(part_id, zombie.token, "late", retryable=False)
+    assert world.status(segment_id) == "ready"
+
+
+def test_five_dead_writers_make_a_gap_and_the_clip_says_so(world: World) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    doomed = world.pacing.live()[0].parts[0].part_id
+    for _ in range(5):
+        offer = world.pacing.offer_part(doomed)
+        assert offer is not None
+        assert world.writing.begin_part(doomed, offer) is not None
+        world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", doomed)
+        world.pacing.expire_leases()
+    finish(world, "cam")
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["truncated_reason"]) == ("ready", "writer_failed")
+    assert row["frame_count"] == 40
+    assert row["frames_lost"] == 20
+    assert [gap["cause"] for gap in row["gaps"]] == ["writer_failed"]
+
+
+def test_retryable_failures_are_no_attempts(world: World) -> None:
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    part_id = world.pacing.live()[0].parts[0].part_id
+    for _ in range(8):
+        offer = world.pacing.offer_part(part_id)
+        assert offer is not None
+        run = world.writing.begin_part(part_id, offer)
+        assert run is not None
+        assert run.attempts == 1
+        world.writing.fail_part(part_id, run.token, "storage away", retryable=True)
+        waiting = world.database.fetch_one(
+            "SELECT not_before > now() AS later FROM segment_parts WHERE id = %s", part_id
+        )
+        assert waiting == {"later": True}
+        world.database.execute("UPDATE segment_parts SET not_before = NULL WHERE id = %s", part_id)
+
+
+def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path) -> None:
+    """Holes in the counter, a picture that does not decode, a capture that restarted: each has its cause."""
+    world.film("cam", 0, 9.5)
+    world.film("cam", 10, 11, first=100)
+    broken = numbered_jpeg(7)[:600] + b"\xff\xd9"
+    world.frames.append([Frame("cam", world.base_ms + 11_000, broken, 110, "run")], {"cam": LIMITS})
+    world.film("cam", 11.1, 12, first=111)
+    restarted = [Frame("cam", world.base_ms + 12_500 + n * 100, numbered_jpeg(n), n, "again") for n in range(60)]
+    world.frames.append(restarted, {"cam": LIMITS})
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam")
+    row = world.videos.get(segment_id)
+    lost = {gap["cause"]: gap["frames"] for gap in row["gaps"]}
+    assert lost["dropped"] == 5
+    assert lost["capture_interrupted"] == 5
+    assert row["frames_lost"] == sum(lost.values())
+    assert row["frame_count"] == len(numbers(world, segment_id, tmp_path))
+    assert row["frame_count"] + row["frames_lost"] == 60
+
+
+def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
+    (segment_id,) = accept(world, "dark", 10, "d1")
+    finish(world, "dark")
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["error"]) == ("failed", "no_frames")
+    (event,) = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
+    assert event["body"]["segment_id"] == str(segment_id)
+
+
+def test_stop_keeps_what_there_is(world: World, tmp_path: Path) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    assert world.videos.stop_recording("cam", world.base_ms + 11_000) == segment_id
+    assert world.videos.stop_recording("cam", world.base_ms + 11_000) is None
+    finish(world, "cam")
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 110))
+    (second,) = set(accept(world, "cam", 10.9, "d2")) - {segment_id}
+    assert world.videos.get(second)["continues"] == segment_id
+
+
+def test_two_finalisers_write_one_clip(world: World) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    offer = world.pacing.offer_finalise(segment_id)
+    assert offer is not None
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: finalise(segment_id, offer, world.writer), range(3)))
+    assert sorted(results) == ["ready", "stale", "stale"]
+
+
+def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
+    world.film("cam", 0, 10)
+    larger = [
+        Frame("cam", world.base_ms + 10_000 + n * 100, numbered_jpeg(100 + n, 640, 360), 100 + n, "run")
+        for n in range(100)
+    ]
+    world.frames.append(larger, {"cam": LIMITS})
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam")
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["resolution"], row["frame_count"]) == ("ready", "320x180", 60)
+
+
+def test_a_store_that_is_away_puts_the_part_off(world: World) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> object:
+            def refuse(*_: object, **__: object) -> object:
+                raise Retryable("the store does not answer")
+
+            return refuse
+
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (part_id, offer), *_ = offer_parts(world)
+    ports = world.writer
+    broken = type(ports)(ports.frames, Away(), ports.rows, ports.video, ports.clock)  # type: ignore[arg-type]
+    assert write_part(part_id, offer, broken) == "retry"
+    row = world.database.fetch_one("SELECT state, attempts, retries FROM segment_parts WHERE id = %s", part_id)
+    assert row == {"state": "due", "attempts": 0, "retries": 1}

@@ -1,0 +1,170 @@
+"""Retention and audit on real rows and objects."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.domain.errors import Conflict, Gone
+from shared.domain.ports import ClipFacts
+from shared.domain.retention import RetentionPolicy, RetentionRule
+from shared.wire.keys import SENTINEL
+from tests.integration.conftest import POLICY, World
+from workers.reconcile.audit import AuditPorts, audit, claim_store
+from workers.retention.sweep import SweepPorts, sweep
+
+DAY_S = 86_400.0
+
+
+def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
+    """A READY segment with an object of its recorded size."""
+    (answer,) = world.detections.accept(
+        [world.detection(camera, -days_ago * DAY_S, f"{camera}-{uuid4().hex}")], None, POLICY
+    )
+    (segment_id,) = answer.segment_ids
+    world.pacing.advance(camera, world.base_ms + 1, silent=True)
+    world.database.execute("UPDATE segment_parts SET state = 'gap' WHERE segment_id = %s", segment_id)
+    offer = world.pacing.offer_finalise(segment_id)
+    assert offer is not None
+    run = world.writing.begin_finalise(segment_id, offer)
+    assert run is not None
+    world.database.execute("DELETE FROM segment_parts WHERE segment_id = %s", segment_id)
+    world.store.put(run.file_path, bytes(size), "video/mp4")
+    nothing_lost: dict[str, Any] = {"has_thumbnail": False, "truncated_reason": None}
+    facts = ClipFacts(run.start_ms, 6000, size, "0" * 64, 60, 0, (), 2000, 2000, **nothing_lost)
+    assert world.writing.commit_ready(segment_id, run.token, facts)
+    return segment_id
+
+
+def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> SweepPorts:
+    return SweepPorts(
+        world.videos, world.store, world.jobs, world.clock, policy or RetentionPolicy(RetentionRule(30, None)), grace_s
+    )
+
+
+def auditing(world: World, age_floor_s: float = -60) -> AuditPorts:
+    return AuditPorts(world.ledger, world.writing, world.store, world.jobs, world.clock, age_floor_s)
+
+
+def recount(world: World) -> dict[str, Any]:
+    row = world.database.fetch_one(
+        """
+        SELECT count(*) AS segments, coalesce(sum(file_size_bytes), 0) AS bytes FROM video_segments
+         WHERE status = 'ready'
+        """
+    )
+    assert row is not None
+    return {"segments": int(row["segments"]), "bytes": int(row["bytes"])}
+
+
+def counted(world: World) -> dict[str, Any]:
+    stats = world.videos.stats()
+    return {"segments": stats["segments"], "bytes": stats["bytes"]}
+
+
+def test_old_clips_go_and_young_and_protected_ones_stay(world: World) -> None:
+    old, young, kept = clip(world, "a", 31), clip(world, "a", 29), clip(world, "b", 90)
+    world.videos.protect(kept, protected=True, who="me", note="evidence")
+    preview = sweep(ports(world), {"dry_run": True})
+    assert (preview["archived"], preview["bytes"]) == (1, 100)
+    assert world.status(old) == "ready"
+    result = sweep(ports(world), {})
+    assert (result["archived"], result["deleted"], result["failed"]) == (1, 1, 0)
+    assert [world.status(s) for s in (old, young, kept)] == ["expired", "ready", "ready"]
+    assert world.store.head(str(world.videos.get(old)["file_path"])) is None
+    assert counted(world) == recount(world) == {"segments": 2, "bytes": 200}
+    assert sweep(ports(world), {})["archived"] == 0
+
+
+def test_the_object_stays_for_the_grace_period(world: World) -> None:
+    old = clip(world, "a", 31)
+    assert sweep(ports(world, grace_s=60), {})["deleted"] == 0
+    assert world.status(old) == "expiring"
+    assert world.store.head(str(world.videos.get(old)["file_path"])) is not None
+    assert sweep(ports(world), {})["deleted"] == 1
+
+
+def test_bytes_are_kept_below_their_limits_oldest_first(world: World) -> None:
+    ages = {days: clip(world, "a", days) for days in (5, 4, 3, 2)}
+    other = clip(world, "b", 20)
+    policy = RetentionPolicy(RetentionRule(30, 400), {"a": RetentionRule(30, 300)})
+    result = sweep(ports(world, policy), {})
+    assert result["reasons"] == {"camera_bytes": 1}
+    assert world.status(ages[5]) == "expired"
+    policy = RetentionPolicy(RetentionRule(30, 250))
+    assert sweep(ports(world, policy), {})["reasons"] == {"bytes": 2}
+    assert [world.status(s) for s in (other, ages[4], ages[3], ages[2])] == ["expired", "expired", "ready", "ready"]
+
+
+def test_two_sweeps_at_once_do_the_work_once(world: World) -> None:
+    for days in range(31, 41):
+        clip(world, "a", days)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: sweep(ports(world), {}), range(2)))
+    assert sum(result["archived"] for result in results) == 10
+    assert counted(world) == recount(world) == {"segments": 0, "bytes": 0}
+
+
+def test_a_turn_is_taken_once_and_a_missed_one_is_made_up(world: World) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        turns = list(pool.map(lambda _: world.jobs.begin_turn("cleanup", 60), range(4)))
+    (turn,) = [turn for turn in turns if turn is not None]
+    world.jobs.finish(turn.job_id, {"archived": 0})
+    assert world.jobs.due({"cleanup": 60}) == []
+    world.database.execute("UPDATE jobs SET requested_at = now() - interval '3 min'")
+    world.database.execute("UPDATE deployment SET created_at = now() - interval '3 min'")
+    (made_up,) = world.jobs.due({"cleanup": 60})
+    assert world.jobs.begin(made_up.job_id) is not None
+    assert world.jobs.begin(made_up.job_id) is None
+
+
+def test_deleting_by_hand(world: World) -> None:
+    segment_id = clip(world, "a", 1)
+    world.videos.protect(segment_id, protected=True, who="me", note=None)
+    with pytest.raises(Conflict, match="protected"):
+        world.videos.archive(segment_id, "me")
+    world.videos.protect(segment_id, protected=False, who="me", note=None)
+    world.videos.archive(segment_id, "me")
+    with pytest.raises(Gone):
+        world.videos.archive(segment_id, "me")
+    (live,) = world.detections.accept([world.detection("b", 10, "live")], None, POLICY)
+    with pytest.raises(Conflict, match="recording"):
+        world.videos.archive(live.segment_ids[0], "me")
+    log = world.database.fetch("SELECT action, who FROM audit_log ORDER BY id")
+    assert [row["action"] for row in log] == ["protect", "unprotect", "delete"]
+
+
+def test_audit_finds_and_removes_what_no_row_expects(world: World) -> None:
+    clip(world, "a", 1)
+    world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
+    found = audit(auditing(world), {})
+    assert (found["objects"], found["orphans"], found["removed"], found["clean"]) == (2, 1, 0, False)
+    assert audit(auditing(world, age_floor_s=3600), {"repair": True})["orphans"] == 0
+    assert audit(auditing(world), {"repair": True})["removed"] == 1
+    assert audit(auditing(world), {})["clean"]
+
+
+def test_audit_reports_a_missing_object(world: World) -> None:
+    path = str(world.videos.get(clip(world, "a", 1))["file_path"])
+    world.store.delete([path])
+    found = audit(auditing(world), {"repair": True})
+    assert found["missing_keys"] == [path]
+
+
+def test_audit_stops_before_it_empties_a_store(world: World) -> None:
+    for n in range(30):
+        world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")
+    found = audit(auditing(world), {"repair": True})
+    assert found["stopped"]
+    assert found["removed"] == 0
+
+
+def test_a_store_of_another_database_is_refused(world: World) -> None:
+    claim_store(world.store, world.ledger)
+    claim_store(world.store, world.ledger)
+    world.store.put(SENTINEL, str(uuid4()).encode(), "text/plain")
+    with pytest.raises(Conflict, match="another database"):
+        audit(auditing(world), {"repair": True})

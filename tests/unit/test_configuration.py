@@ -1,0 +1,103 @@
+"""Settings: shapes people write, and mistakes named with their key and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platereel.cli.configure import TEMPLATE
+from shared.runtime.configuration import ConfigurationError, load
+from shared.runtime.settings import masked
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "platereel.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_contracts_example(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+defaults:  {buffer_seconds: 5, post_event_seconds: 15, fps: 15, codec: h264, min_confidence: 0.5}
+retention: {days: 30, bytes: 500GB}
+api:       {host: 127.0.0.1, port: 8080}
+cameras:
+  gate-1:  {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1", detect: true}
+  gate-2:  {source: "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
+""",
+    )
+    settings = load(path, {"PLATEREEL_GATE_PASSWORD": "p4ss"})
+    assert settings.source("gate-1") == "rtsp://user:p4ss@10.0.0.4/stream1"
+    assert "p4ss" not in repr(settings)
+    assert settings.policy("gate-2").post_event_seconds == 30
+    assert settings.policy("gate-1").buffer_ms == 5000
+    policy = settings.retention_policy()
+    assert (policy.overall.days, policy.overall.max_bytes) == (30, 500 * 10**9)
+    assert policy.days_of("gate-2") == 90
+
+
+def test_the_template_is_valid(tmp_path: Path) -> None:
+    assert list(load(write(tmp_path, TEMPLATE), {}).cameras) == ["demo-1"]
+
+
+def test_defaults_are_the_seeds() -> None:
+    policy = load(None, {}).policy("any")
+    assert (policy.buffer_seconds, policy.post_event_seconds, policy.fps, policy.min_confidence) == (5, 15, 15, 0.5)
+    assert load(None, {}).retention.days == 30
+
+
+def test_the_environment_wins_and_secrets_come_from_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("postgresql://u:p@h/d\n")
+    path = write(tmp_path, "api: {port: 1}\n")
+    settings = load(path, {"PLATEREEL_DATABASE_URL_FILE": str(secret)})
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://u:p@h/d"
+
+
+def test_nested_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATEREEL_API__PORT", "9999")
+    assert load(None).api.port == 9999
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("defaults: {fsp: 15}\n", ":1: defaults.fsp: unknown key; did you mean fps?"),
+        ("api:\n  port: 99999\n", ":2: api.port"),
+        ("cameras:\n  a: {source: 'gopher://x'}\n", ":2: cameras.a.source"),
+        ("cameras:\n  a: {detect: true}\n", ":2: cameras.a.source: Field required"),
+        ("cameras:\n  'a b': {source: 'push:'}\n", "'a b'"),
+        ("cameras:\n  a: {source: 'push:', scale: huge}\n", ":2: cameras.a.scale"),
+        ("defaults: {post_event_seconds: 30 parsecs}\n", ":1: defaults.post_event_seconds: not understood"),
+        ("defaults: {fps: 15}\ndefaults: {fps: 10}\n", ":2: defaults: given twice"),
+        ("defaults: {fps: [1\n", "not YAML"),
+        ("retention: {days: -1}\n", ":1: retention.days"),
+        ("cameras:\n  a: {source: 'push:', max_segment_seconds: 10}\n", "exceed max_segment_seconds"),
+        ("- a\n- b\n", "expected keys"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, text), {})
+    assert named in str(caught.value)
+
+
+def test_an_unknown_variable_is_a_typing_mistake() -> None:
+    with pytest.raises(ConfigurationError, match=r"PLATEREEL_DATABSE_URL.*did you mean PLATEREEL_DATABASE_URL"):
+        load(None, {"PLATEREEL_DATABSE_URL": "x"})
+
+
+def test_a_missing_placeholder_is_named_not_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path, "cameras: {a: {source: 'rtsp://u:{PLATEREEL_NOPE}@h/'}}\n")
+    with pytest.raises(ConfigurationError, match="PLATEREEL_NOPE"):
+        load(path, {})
+
+
+def test_passwords_are_masked_wherever_a_url_is_shown() -> None:
+    assert masked("rtsp://user:pa:ss@h/s?token=abc&x=1") == "rtsp://user:***@h/s?token=***&x=1"
+    assert masked("redis://:secret@h:1/0") == "redis://:***@h:1/0"
+    assert masked("http://h/x") == "http://h/x"
