@@ -25,15 +25,19 @@ up: $(STAMP) ## Run the deployment of ./platereel.yaml (platereel init writes on
 .PHONY: setup
 setup: $(STAMP) ## Create the environment in .venv (uv where there is one, else venv and pip)
 
+# uv installs in seconds what pip needs a minute for; where neither PATH nor the index has it, pip does.
 $(STAMP): requirements/dev.txt pyproject.toml
-	@if command -v uv >/dev/null 2>&1; then \
-	  echo "installing with uv"; \
-	  { [ -x $(BIN)/python ] || uv venv -q --python $(PYTHON) .venv; } && \
-	  uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt && \
-	  uv pip install -q --python $(BIN)/python --no-deps -e .; \
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@uv="$$(command -v uv || true)"; \
+	if [ -z "$$uv" ]; then \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && uv=$(BIN)/uv || true; \
+	fi; \
+	if [ -n "$$uv" ]; then \
+	  echo "installing with uv" && \
+	  "$$uv" pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt && \
+	  "$$uv" pip install -q --python $(BIN)/python --no-deps -e .; \
 	else \
-	  echo "installing with pip"; \
-	  { [ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv; } && \
+	  echo "installing with pip" && \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .; \
 	fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -52,7 +53,7 @@ def configure(process: str, level: str, style: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
+    structlog.contextvars.bind_contextvars(process=process, **({"pid": os.getpid()} if style == "json" else {}))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

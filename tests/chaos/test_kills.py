@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -137,8 +138,10 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     running.start()
     assert running.process is not None
     pids = [pid for each in running.run["pids"].values() for pid in each]
-    pids += [child for pid in running.run["pids"]["worker"] for child in children(pid)]
-    assert len(pids) > 12
+    workers = running.run["pids"]["worker"]
+    wait_until("the workers' pools", lambda: all(children(pid) for pid in workers))
+    pids += [child for pid in workers for child in children(pid)]
+    assert len(pids) > 14
     running.process.kill()
     running.process.wait()
     wait_until("everything to end", lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], 15)
@@ -146,7 +149,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
 
 def test_two_writers_share_simultaneous_recordings(tmp_path: Path) -> None:
     """Parts that are due together are made by different processes."""
-    config = CONFIG.replace("log_level", "log_level") + "log_level: debug\nlog_format: json\n"
+    config = CONFIG + "log_level: debug\nlog_format: json\n"
     running = Deployment(tmp_path, config)
     running.start()
     try:
@@ -157,9 +160,8 @@ def test_two_writers_share_simultaneous_recordings(tmp_path: Path) -> None:
             (segment,) = running.clips_of(f"{camera}-shared")
             assert segment["status"] == "ready"
         log = (tmp_path / "data" / "logs" / "worker-parts.log").read_text()
-        writers = {
-            line.split('"pid": ')[1].split(",")[0].rstrip("}") for line in log.splitlines() if "part_written" in line
-        }
+        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        writers = {line["pid"] for line in lines if line["event"] == "part_written"}
         assert len(writers) == 2
     finally:
         running.stop()

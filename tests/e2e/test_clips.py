@@ -50,6 +50,11 @@ def check_clip(
     return found
 
 
+def wait_for(deployment: Deployment, camera: str, ms: int) -> None:
+    """Wait until a camera's newest frame is that new."""
+    wait_until(f"{camera} at {ms}", lambda: deployment.newest(camera)[0] >= ms)
+
+
 def check_format(path: Path, codec: str) -> None:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -86,7 +91,7 @@ def test_extended_three_times(deployment: Deployment) -> None:
     deployment.detect("extended", first_ms, "extended-0")
     last_ms = first_ms
     for count in range(1, 4):
-        wait_until("the next second", lambda at=last_ms: deployment.newest("extended")[0] >= at + 2000)
+        wait_for(deployment, "extended", last_ms + 2000)
         last_ms = deployment.newest("extended")[0]
         deployment.detect("extended", last_ms, f"extended-{count}")
     (segment,) = deployment.clips_of("extended-3")
@@ -102,7 +107,7 @@ def test_roll_over(deployment: Deployment) -> None:
     deployment.detect("rolled", first_ms, "rolled-0")
     last_ms = first_ms
     for count in range(1, 4):
-        wait_until("the next seconds", lambda at=last_ms: deployment.newest("rolled")[0] >= at + 3000)
+        wait_for(deployment, "rolled", last_ms + 3000)
         last_ms = deployment.newest("rolled")[0]
         deployment.detect("rolled", last_ms, f"rolled-{count}")
     segments = sorted(

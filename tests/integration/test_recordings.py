@@ -42,9 +42,9 @@ def finish(world: World, camera: str, until_s: float = 1000) -> None:
         assert write_part(part_id, offer, world.writer) == "done"
     for segment in world.pacing.live():
         if segment.finalise_offerable:
-            offer = world.pacing.offer_finalise(segment.segment_id)
-            assert offer is not None
-            finalise(segment.segment_id, offer, world.writer)
+            closing = world.pacing.offer_finalise(segment.segment_id)
+            assert closing is not None
+            finalise(segment.segment_id, closing, world.writer)
 
 
 def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
@@ -132,7 +132,7 @@ def test_an_offer_runs_once(world: World) -> None:
     offers = offer_parts(world)
     assert offer_parts(world) == []
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda o: write_part(*o, world.writer), offers * 3))
+        results = list(pool.map(lambda o: write_part(o[0], o[1], world.writer), offers * 3))
     assert results.count("done") == len(offers)
     assert results.count("stale") == 2 * len(offers)
 
@@ -239,10 +239,10 @@ def test_two_finalisers_write_one_clip(world: World) -> None:
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     for part_id, offer in offer_parts(world):
         write_part(part_id, offer, world.writer)
-    offer = world.pacing.offer_finalise(segment_id)
-    assert offer is not None
+    closing = world.pacing.offer_finalise(segment_id)
+    assert closing is not None
     with ThreadPoolExecutor(3) as pool:
-        results = list(pool.map(lambda _: finalise(segment_id, offer, world.writer), range(3)))
+        results = list(pool.map(lambda _: finalise(segment_id, closing, world.writer), range(3)))
     assert sorted(results) == ["ready", "stale", "stale"]
 
 

@@ -119,7 +119,7 @@ class Deployment:
 
     def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.run["database_url"], row_factory=dict_row) as connection:
-            return connection.execute(sql, args).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, args).fetchall()
 
     def frames(self) -> redis.Redis:
         return redis.Redis.from_url(self.run["frames_url"])

@@ -29,7 +29,7 @@ class Servers:
         self.made += 1
         name = f"test_{self.made}"
         with connect(self.postgres_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return self.postgres_url.rsplit("/", 1)[0] + f"/{name}"
 
     def new_bucket(self) -> str:
@@ -54,7 +54,7 @@ def running_servers(folder: Path) -> Iterator[Servers]:
         for server in wanted:
             supervisor.await_ready(server.command.name, server.probe)
         with connect(postgres.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate(postgres.url.rsplit("/", 1)[0] + f"/{TEMPLATE}")
         yield Servers(redis.url, postgres.url, storage.url)
     finally:

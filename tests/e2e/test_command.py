@@ -1,0 +1,92 @@
+"""The command, as a newcomer types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.deployment import Deployment, platereel
+from tests.support.numbers import numbers_of_clip
+
+
+def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
+    done = platereel(
+        "up", "--data", str(tmp_path / "data"), PWD=str(tmp_path), PLATEREEL_CONFIG=str(tmp_path / "no.yaml")
+    )
+    assert done.returncode == 1
+    assert "platereel init" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_init_then_check(tmp_path: Path) -> None:
+    path = tmp_path / "platereel.yaml"
+    assert platereel("init", str(path)).returncode == 0
+    assert platereel("config", "check", "--config", str(path)).returncode == 0
+    again = platereel("init", str(path))
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    path.write_text(path.read_text().replace("fps: 15", "fsp: 15"))
+    wrong = platereel("config", "check", "--config", str(path), "--json")
+    assert wrong.returncode == 1
+    assert "defaults.fsp: unknown key; did you mean fps?" in json.loads(wrong.stdout)["problems"][0]
+
+
+def test_a_process_without_addresses_names_them(tmp_path: Path) -> None:
+    done = platereel("dispatch", PLATEREEL_LOG_LEVEL="error")
+    assert done.returncode == 1
+    assert "PLATEREEL_DATABASE_URL is not set" in done.stderr
+
+
+def test_trigger_wait_show_get(deployment: Deployment, tmp_path: Path) -> None:
+    """From the terminal to a file that plays."""
+    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    deployment.wait_buffered("paced", 4)
+    done = platereel("trigger", "paced", "--plate", "AB123CD", "--wait", "--json", *data)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["ok"]
+    (segment,) = answer["segments"]
+    listed = json.loads(platereel("segments", "list", "--camera", "paced", "--json", *data).stdout)
+    assert [item["id"] for item in listed["items"]] == [segment["id"]]
+    shown = json.loads(platereel("segments", "show", segment["id"], "--json", *data).stdout)
+    assert shown["detections"][0]["plate"] == "AB123CD"
+    target = tmp_path / "clip.mp4"
+    assert platereel("segments", "get", segment["id"], "-o", str(target), *data).returncode == 0
+    assert len(numbers_of_clip(target)[0]) == segment["frame_count"]
+    unknown = platereel("trigger", "nowhere", *data)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert "no camera nowhere" in unknown.stderr
+    wrong = platereel("segments", "get", "not-an-id", *data)
+    assert (wrong.returncode, "UUID" in wrong.stderr) == (1, True)
+
+
+def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> None:
+    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    preview = json.loads(platereel("cleanup", "--days", "30", "--dry-run", "--json", *data).stdout)
+    assert preview == {"dry_run": True, "archived": 0, "bytes": 0, "reasons": {}}
+    checked = platereel("check", "--json", *data)
+    report = json.loads(checked.stdout)
+    assert (checked.returncode, report["orphans"], report["missing"]) == (0, 0, 0)
+    refused = platereel("cleanup", "--days", "-3", *data)
+    assert refused.returncode == 1
+    status, body, _ = deployment.fetch("POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True})
+    assert status == 200, body
+    assert json.loads(body)["result"]["archived"] == 0
+
+
+def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
+    """What `make demo ARGS="--exit --json F"` runs, one camera and one vehicle, storage in a folder."""
+    report = tmp_path / "demo.json"
+    done = platereel(
+        "demo", "--exit", "--cameras", "1", "--duration", "9", "--storage", "file", "--json", str(report),
+        "--data", str(tmp_path / "data"), timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(report.read_text())
+    assert result["ok"]
+    (clip,) = result["clips"]
+    assert clip["plate"] is not None
+    assert clip["decodes"]
+    assert Path(clip["local_path"]).stat().st_size == clip["file_size_bytes"]
+    assert not (tmp_path / "data" / "run.json").exists()

@@ -1,0 +1,102 @@
+"""Rules of the house that a linter does not know."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from shared.adapters.celery_queue import celery_app, celery_options
+from shared.adapters.postgres.schema import _config
+from shared.adapters.postgres.version import SCHEMA_VERSION
+from shared.adapters.redis_client import redis_client
+from shared.runtime.settings import Settings
+from shared.wire.tasks import QUEUES, ROUTES, TASKS
+from workers.app import build_app
+from workers.boundary import at_the_boundary
+
+ROOT = Path(__file__).parents[2]
+OURS = [path for folder in ("platereel", "shared", "services", "workers") for path in (ROOT / folder).rglob("*.py")]
+NEVER = {"utils", "helpers", "common", "misc", "base", "core", "manager"}
+
+
+def test_names_say_what_is_inside() -> None:
+    assert not [path for path in OURS if path.stem in NEVER or path.parent.name in NEVER]
+
+
+def test_files_are_one_thing() -> None:
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in OURS if path.name != "ports.py"}
+    assert not {name: lines for name, lines in long.items() if lines > 330}
+
+
+def test_task_bodies_are_short() -> None:
+    for path in (ROOT / "workers").rglob("tasks.py"):
+        for outer in ast.walk(ast.parse(path.read_text())):
+            if isinstance(outer, ast.FunctionDef) and outer.decorator_list:
+                assert (outer.end_lineno or 0) - outer.lineno <= 10, path
+
+
+def test_nothing_is_deleted_in_an_except() -> None:
+    for path in OURS:
+        for handler in ast.walk(ast.parse(path.read_text())):
+            if isinstance(handler, ast.ExceptHandler):
+                calls = {
+                    n.func.attr
+                    for n in ast.walk(handler)
+                    if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+                }
+                assert not calls & {"delete", "unlink", "rmtree", "remove", "rmdir", "remove_object"}, path
+
+
+def test_every_task_name_is_registered_and_routed() -> None:
+    app = build_app(Settings(), "redis://127.0.0.1:1/0")
+    for task in TASKS:
+        assert task.NAME in app.tasks
+        assert ROUTES[task.NAME]["queue"] in QUEUES
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert scheduled <= {task.NAME for task in TASKS}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task_acks_late", True),
+        ("task_ignore_result", True),
+        ("task_reject_on_worker_lost", False),
+        ("worker_prefetch_multiplier", 1),
+        ("worker_soft_shutdown_timeout", 8),
+        ("worker_cancel_long_running_tasks_on_connection_loss", True),
+        ("broker_pool_acquire_timeout", 5),
+        ("broker_connection_retry_on_startup", True),
+        ("worker_enable_remote_control", False),
+        ("result_backend", None),
+    ],
+)
+def test_celery_is_set_as_the_design_says(name: str, value: object) -> None:
+    assert getattr(celery_app("redis://127.0.0.1:1/0").conf, name) == value
+
+
+def test_every_wait_for_a_server_ends() -> None:
+    transport = celery_options()["broker_transport_options"]
+    assert transport["socket_timeout"] == 5
+    assert transport["socket_connect_timeout"] == 2
+    assert transport["health_check_interval"] == 5
+    assert transport["visibility_timeout"] > 240
+    with redis_client("redis://127.0.0.1:1/0") as client:
+        arguments = client.connection_pool.connection_kwargs
+    assert (arguments["socket_timeout"], arguments["socket_connect_timeout"]) == (5, 2)
+    assert arguments["retry"].get_retries() == 0
+
+
+def test_the_schema_version_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(_config()).get_current_head() == SCHEMA_VERSION
+
+
+def test_a_task_that_runs_out_of_memory_does_not_end_the_worker() -> None:
+    """Celery would end the whole worker and requeue the task, which would then fell the next one."""
+    with at_the_boundary("platereel.write_part"):
+        raise MemoryError
+    with at_the_boundary("platereel.write_part"):
+        raise ValueError("unexpected")
