@@ -94,9 +94,12 @@ def test_the_schema_version_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(_config()).get_current_head() == SCHEMA_VERSION
 
 
-def test_a_task_that_runs_out_of_memory_does_not_end_the_worker() -> None:
-    """Celery would end the whole worker and requeue the task, which would then fell the next one."""
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("unexpected")])
+def test_nothing_a_task_raises_ends_the_worker(error: Exception) -> None:
+    """Celery would end the whole worker on a MemoryError and requeue the task, which would then fell the next one."""
+
+    def task() -> None:
+        raise error
+
     with at_the_boundary("platereel.write_part"):
-        raise MemoryError
-    with at_the_boundary("platereel.write_part"):
-        raise ValueError("unexpected")
+        task()
