@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
@@ -31,13 +33,15 @@ def build_app(settings: Settings, broker_url: str) -> Celery:
 
 
 def _connect_signals(settings: Settings) -> None:
+    parent = os.getpid()
+
     @setup_logging.connect(weak=False)
     def _logging(**_: object) -> None:
         configure("worker", settings.log_level, settings.log_format)
 
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:
-        die_with_parent()
+        die_with_parent(parent)
         cv2.setNumThreads(1)
         configure("worker", settings.log_level, settings.log_format)
         open_world(settings)

@@ -34,11 +34,12 @@ class Command:
 
 def spawn(command: Command, keep_open: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own. Call from the main thread: the kernel ties a child's end to its thread."""
+    parent = os.getpid()
 
     def before_exec() -> None:
         if command.prepare is not None:
             command.prepare()
-        die_with_parent(command.stop_signal)
+        die_with_parent(parent, command.stop_signal)
 
     env = {**os.environ, **command.env}
     fds = list(keep_open)

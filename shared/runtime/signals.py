@@ -26,11 +26,13 @@ def stop_event() -> threading.Event:
     return stopping
 
 
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Ask the kernel (Linux) for a signal when the parent ends, even by SIGKILL; call it in the child."""
+def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
+    """Ask the kernel (Linux) for a signal when the parent ends, even by SIGKILL; call it in the child.
+
+    parent: the parent's process id, noted before the fork. A parent that ended meanwhile is noticed here.
+    """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)

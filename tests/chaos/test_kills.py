@@ -38,6 +38,18 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def of_folder(folder: Path) -> list[int]:
+    """Processes, of whatever parent, whose environment names a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(folder).encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
 def whole(deployment: Deployment, camera: str, detection: str, number: int, seconds: tuple[int, int]) -> None:
     """One READY segment with every frame of [-before, +after) around the detection, once."""
     (segment,) = deployment.clips_of(detection, 90)
@@ -145,6 +157,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     running.process.kill()
     running.process.wait()
     wait_until("everything to end", lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], 15)
+    assert not of_folder(tmp_path)
 
 
 def test_two_writers_share_simultaneous_recordings(tmp_path: Path) -> None:
