@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from platereel.cli.context import (
     ConfigOption,
@@ -64,12 +64,14 @@ def list_segments(
     if json:
         print_json({"items": page.items, "total": page.total})
         return
-    table = Table("id", "camera", "start (UTC)", "seconds", "frames", "lost", "size", "status", box=None)
+    start = Column("start (UTC)", no_wrap=True)
+    columns = (Column("id", no_wrap=True), "camera", start, "seconds", "lost", "size", "status")
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for row in page.items:
         table.add_row(
-            str(row["id"]), row["camera_id"], f"{row['start_time']:%Y-%m-%d %H:%M:%S}",
-            f"{row['duration_seconds'] or 0:.1f}", str(row["frame_count"] or "-"), str(row["frames_lost"] or 0),
-            human_bytes(row["file_size_bytes"]), _status(row),
+            str(row["id"]), row["camera_id"], f"{row['start_time']:%m-%d %H:%M:%S}",
+            f"{row['duration_seconds'] or 0:.1f}", str(row["frames_lost"] or 0), human_bytes(row["file_size_bytes"]),
+            _status(row),
         )  # fmt: skip
     console.print(table)
     console.print(f"{len(page.items)} of {page.total}")

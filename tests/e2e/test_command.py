@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.deployment import Deployment, platereel
+from tests.support.deployment import Deployment, clean_environment, platereel
 from tests.support.numbers import numbers_of_clip
 
 
@@ -73,6 +75,22 @@ def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> 
     status, body, _ = deployment.fetch("POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True})
     assert status == 200, body
     assert json.loads(body)["result"]["archived"] == 0
+
+
+def test_the_example_detection_service_records(deployment: Deployment) -> None:
+    """docs/examples/detection_service.py, as its docstring says to run it: its own frames, its own detector."""
+    example = Path(__file__).parents[2] / "docs" / "examples" / "detection_service.py"
+    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    done = subprocess.run(
+        [sys.executable, str(example), *data, "--seconds", "12"],
+        env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = deployment.query("SELECT detection_id, plate FROM detections WHERE camera_id = 'mine' ORDER BY captured_at")
+    assert "JM788VT" in {row["plate"] for row in seen}
+    segments = deployment.clips_of(seen[-1]["detection_id"])
+    assert [s["status"] for s in segments] == ["ready"]
+    assert segments[0]["frames_lost"] == 0
 
 
 def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:

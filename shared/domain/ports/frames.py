@@ -1,0 +1,95 @@
+"""The rolling buffer of every camera, and who fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.media import Frame, FrameMark
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Oldest and newest capture time in a camera's buffer, milliseconds."""
+
+    oldest_ms: int
+    newest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferLimits:
+    """How far back a camera's buffer reaches: normally `keep_ms`, with holds up to `cap_ms`, never over `max_bytes`."""
+
+    keep_ms: int
+    cap_ms: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Outcome of one frame: stored, or `refused` because the buffer holds a newer one (another owner wrote it)."""
+
+    frame: Frame
+    stored: bool
+
+
+class FrameBuffer(Protocol):
+    """The rolling buffer of every camera, shared by all processes. Raises Retryable while its server is away."""
+
+    def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        """Store frames in order and trim each camera's buffer to its limits and holds."""
+
+    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
+        """Bounds of the cameras that have frames."""
+
+    def newest(self, camera_id: str) -> Frame | None:
+        """The newest frame."""
+
+    def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
+        """Frames of [start, end) in order, fetched in pages of a few."""
+
+    def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
+        """The last frame before `ms` that is still there."""
+
+    def server_ms(self, camera_id: str) -> int:
+        """The buffer server's own wall time."""
+
+
+class Holds(Protocol):
+    """Promises that a camera's buffer keeps frames from a time on."""
+
+    def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
+        """Set holds: holder -> oldest needed capture time."""
+
+    def release(self, camera_id: str, holders: Iterable[str]) -> None:
+        """Remove holds; unknown holders are fine."""
+
+    def holds(self, camera_id: str) -> dict[str, int]:
+        """All holds of a camera."""
+
+
+class CameraLeases(Protocol):
+    """Which capture process owns a camera. Seconds are of the lease server's clock."""
+
+    def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
+        """Take a free lease, or renew one's own. False: somebody else has it."""
+
+    def release(self, camera_id: str, owner: str) -> None:
+        """Give up a lease if it is still one's own."""
+
+    def enrol(self, owner: str, ttl_s: float) -> int:
+        """Say that this capture process lives; answers how many do."""
+
+    def resign(self, owner: str) -> None:
+        """Say that it is leaving."""
+
+
+class CameraStates(Protocol):
+    """What capture reports of its cameras."""
+
+    def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
+        """Overwrite the given fields."""
+
+    def state(self, camera_id: str) -> dict[str, str]:
+        """All fields; empty for a camera nobody captures."""

@@ -1,0 +1,42 @@
+"""Where MP4s live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object's key, size in bytes and modification time (ms since 1970)."""
+
+    key: str
+    size_bytes: int
+    modified_ms: int
+
+
+class ObjectStore(Protocol):
+    """Where MP4s live. Raises Retryable while the store is away, NotFound for an absent key."""
+
+    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
+        """Store the whole object or nothing, and verify its size."""
+
+    def get(self, key: str) -> bytes:
+        """A small object, whole."""
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """An object's bytes from `start` on, in pieces."""
+
+    def head(self, key: str) -> StoredObject | None:
+        """What is known of an object, None if it is not there."""
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object whose key begins with `prefix`, in order of key."""
+
+    def delete(self, keys: Sequence[str]) -> dict[str, str]:
+        """Delete many; absent keys are fine. Returns key -> reason for those that could not be deleted."""
+
+    def prepare(self) -> None:
+        """Make the bucket or folder if it is not there."""

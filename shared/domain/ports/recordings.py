@@ -1,0 +1,166 @@
+"""Rows of windows and parts, as pacer and writers move them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.domain.parts import Gap, PartFacts, StoredPart
+from shared.domain.policy import RecordingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """An unfinished part, as the pacer sees it."""
+
+    part_id: UUID
+    number: int
+    start_ms: int
+    end_ms: int
+    state: str
+    offerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSegment:
+    """A segment that is recording or finalizing, as the pacer sees it."""
+
+    segment_id: UUID
+    camera_id: str
+    status: str
+    start_ms: int
+    deadline_ms: int
+    covered_to_ms: int
+    policy: RecordingPolicy
+    parts: tuple[PartView, ...]
+    finalise_offerable: bool
+
+    @property
+    def hold_ms(self) -> int:
+        """The oldest frame that is still needed."""
+        return min((p.start_ms for p in self.parts), default=self.covered_to_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """A writer's right to make one part, until its lease runs out."""
+
+    part_id: UUID
+    segment_id: UUID
+    camera_id: str
+    number: int
+    start_ms: int
+    end_ms: int
+    trigger_ms: int
+    token: str
+    attempts: int
+    policy: RecordingPolicy
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FinaliseRun:
+    """A writer's right to finalise one segment."""
+
+    segment_id: UUID
+    camera_id: str
+    file_path: str
+    thumbnail_path: str
+    start_ms: int
+    deadline_ms: int
+    trigger_ms: int
+    token: str
+    attempts: int
+    policy: RecordingPolicy
+    width: int | None
+    height: int | None
+    continues_from_ms: int | None
+    parts: tuple[StoredPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What READY records of a finished clip."""
+
+    first_frame_ms: int
+    duration_ms: int
+    size_bytes: int
+    sha256: str
+    frame_count: int
+    frames_lost: int
+    gaps: tuple[Gap, ...]
+    pre_roll_requested_ms: int
+    pre_roll_delivered_ms: int
+    has_thumbnail: bool
+    truncated_reason: str | None
+
+
+class Pacing(Protocol):
+    """Windows and parts, as the pacer moves them."""
+
+    def live(self) -> list[LiveSegment]:
+        """Every segment that is recording or finalizing, with its unfinished parts."""
+
+    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
+        """Plan the parts the buffer has passed, close the window it has passed; True if anything changed."""
+
+    def offer_part(self, part_id: UUID) -> int | None:
+        """Offer a due part: the offer's number, or None when somebody else did."""
+
+    def withdraw_offer(self, part_id: UUID, offer: int) -> None:
+        """The offer could not be published: make the part due again."""
+
+    def offer_finalise(self, segment_id: UUID) -> int | None:
+        """Offer a closed segment whose parts are all in."""
+
+    def withdraw_finalise(self, segment_id: UUID, offer: int) -> None:
+        """The offer could not be published: make the segment offerable again."""
+
+    def expire_leases(self) -> int:
+        """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""
+
+    def relay_events(self, publish: Callable[[str, Mapping[str, Any]], None], limit: int) -> int:
+        """Hand waiting events to `publish`, oldest first; those it took are marked."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Return early when a segment's part came in."""
+
+
+class Writing(Protocol):
+    """Runs of parts and segments, as the writers move them."""
+
+    def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
+        """Start a run, or None when the offer is no longer current."""
+
+    def renew_part(self, part_id: UUID, token: str) -> bool:
+        """Prolong the lease; False when it is lost."""
+
+    def set_size(self, segment_id: UUID, width: int, height: int) -> tuple[int, int]:
+        """Fix the recording's picture size once; answers the one that holds."""
+
+    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+        """The part is done; False when the run had lost its right."""
+
+    def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """The run ended without a part."""
+
+    def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
+        """Start finalising, or None when the offer is no longer current."""
+
+    def renew_finalise(self, segment_id: UUID, token: str, seconds: float = ...) -> float:
+        """Prolong the lease to at least `seconds`; how long it now lasts, 0 when it is lost."""
+
+    def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
+        """READY, its counters and its event, in one transaction."""
+
+    def commit_failed(self, segment_id: UUID, token: str, reason: str, gaps: Sequence[Gap]) -> bool:
+        """FAILED, and its event."""
+
+    def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """The finalising run ended without a clip."""
+
+    def forget_parts(self, segment_id: UUID) -> None:
+        """A finished segment's part objects are gone: drop their rows."""
