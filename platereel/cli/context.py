@@ -11,7 +11,6 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from shared.domain.errors import BadInput
 from shared.runtime.configuration import CONFIG_VARIABLE, ConfigurationError, load
 from shared.runtime.settings import Settings
 
@@ -88,10 +87,3 @@ def human_bytes(size: float | None) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= KILO
     return f"{size:.1f} TB"
-
-
-def check_positive(name: str, value: float) -> float:
-    """A number over 0, or BadInput naming the option."""
-    if not value > 0:
-        raise BadInput(name, "a number over 0")
-    return value

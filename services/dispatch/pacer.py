@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.domain.errors import Retryable
 from shared.domain.lifecycle import SegmentStatus
@@ -186,8 +185,3 @@ def _moves(segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
     """Whether the buffer has passed something of a growing window: a part to plan, or its end."""
     end = next_part_end(segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms)
     return silent or watermark_ms >= segment.deadline_ms or (end is not None and end <= watermark_ms)
-
-
-def describe(ports: PacerPorts) -> dict[str, Any]:
-    """What the pacer was started with, for its first log line."""
-    return {"cameras": len(ports.cameras), **{f"{kind}_seconds": period for kind, period in ports.periods_s.items()}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from shared.domain.errors import NotFound
 from shared.domain.media import Frame, FrameMark
@@ -144,14 +143,3 @@ class MemoryObjects:
         for key in keys:
             self._objects.pop(key, None)
         return {}
-
-
-class MemoryQueue:
-    """Twin of CeleryQueue: remembers what was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, dict[str, Any]]] = []
-
-    def send(self, task: str, payload: Mapping[str, Any]) -> None:
-        """See the port."""
-        self.sent.append((task, dict(payload)))

@@ -6,17 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.errors import BadInput
-
 CAMERA_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DETECTION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-
-
-def check_camera_id(camera_id: str, field_name: str = "camera_id") -> str:
-    """Return `camera_id`, or raise BadInput: it becomes part of Redis keys and must not hold braces or colons."""
-    if not CAMERA_ID.fullmatch(camera_id):
-        raise BadInput(field_name, "1-64 of letters, digits, dot, underscore and dash", value=camera_id[:80])
-    return camera_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-CODECS = ("h264", "mp4v")
 PART_SUFFIX = {"h264": "h264", "mp4v": "m4v"}
 
 

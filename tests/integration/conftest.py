@@ -9,7 +9,6 @@ from itertools import count
 import pytest
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.memory import MemoryQueue
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.recordings import PacerRepository
@@ -46,7 +45,6 @@ class World:
     ledger: LedgerRepository
     frames: RedisFrames
     store: ObjectStore
-    queue: MemoryQueue
     clock: SystemClock
     base_ms: int
 
@@ -82,7 +80,7 @@ def world(servers: Servers) -> Iterator[World]:
         yield World(
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
             JobRepository(database), LedgerRepository(database), RedisFrames(client, Keys(f"int{next(_prefixes)}")),
-            store, MemoryQueue(), clock, clock.now_ms() - 60_000,
+            store, clock, clock.now_ms() - 60_000,
         )  # fmt: skip
         pacing.close()
     database.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import UUID
+from typing import LiteralString
+from uuid import UUID, uuid4
 
-from shared.domain.errors import Retryable
-from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.errors import Conflict, Retryable
+from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
 from tests.integration.conftest import LIMITS, POLICY, World
 from tests.support.numbers import numbers_of_clip
@@ -276,3 +277,43 @@ def test_a_store_that_is_away_puts_the_part_off(world: World) -> None:
     assert write_part(part_id, offer, broken) == "retry"
     row = world.database.fetch_one("SELECT state, attempts, retries FROM segment_parts WHERE id = %s", part_id)
     assert row == {"state": "due", "attempts": 0, "retries": 1}
+
+
+def test_the_database_enforces_the_lifecycles(world: World) -> None:
+    """Every step that the tables allow is possible, and no other."""
+    world.film("cam", 0, 5)
+    for status in SegmentStatus:
+        for wanted in SegmentStatus:
+            assert _moves(world, "video_segments", "status", status, wanted) == (
+                status == wanted or wanted in TRANSITIONS[status]
+            ), (status, wanted)
+    for state in PartState:
+        for other in PartState:
+            assert _moves(world, "segment_parts", "state", state, other) == (
+                state == other or other in PART_TRANSITIONS[state]
+            ), (state, other)
+
+
+def _moves(world: World, table: LiteralString, column: LiteralString, before: str, after: str) -> bool:
+    """Whether a row of a table can go from one state to another; nothing is kept."""
+    world.database.execute("DELETE FROM video_segments")
+    segment_id = uuid4()
+    world.database.execute(
+        """INSERT INTO video_segments (id, camera_id, status, file_path, start_time, deadline, covered_to, trigger_time,
+               policy, codec, fps, sha256, file_size_bytes, frame_count)
+           VALUES (%s, 'cam', %s, 'k', now(), now() + interval '1 s', now(), now(), '{}', 'h264', 15, 'x', 1, 1)""",
+        segment_id,
+        before if table == "video_segments" else "finalizing",
+    )
+    if table == "segment_parts":
+        world.database.execute(
+            """INSERT INTO segment_parts (id, segment_id, number, start_time, end_time, state)
+               VALUES (%s, %s, 0, now(), now() + interval '1 s', %s)""",
+            uuid4(),
+            segment_id,
+            before,
+        )
+    try:
+        return world.database.execute(f"UPDATE {table} SET {column} = %s", after) == 1  # noqa: S608 - constants of this test
+    except Conflict:
+        return False

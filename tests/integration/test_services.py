@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -21,6 +22,7 @@ from services.dispatch.wiring import build as build_dispatch
 from shared.adapters.redis_client import redis_client
 from shared.client.wiring import repositories
 from shared.domain.errors import BadInput, Conflict
+from shared.domain.media import Frame
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.settings import Settings
 from tests.support.pictures import numbered_jpeg, numbered_picture
@@ -149,6 +151,7 @@ def test_downloads_have_ranges_conditions_and_an_end(site: Site) -> None:
     data = bytes(range(250))
     ports.store.put(segment["file_path"], data, "video/mp4")
     database = ports.videos._database
+    database.execute("UPDATE video_segments SET status = 'finalizing' WHERE id = %s", segment["id"])
     database.execute(
         """UPDATE video_segments SET status = 'ready', sha256 = 'abc', file_size_bytes = 250, frame_count = 1,
            duration_seconds = 1, end_time = deadline WHERE id = %s""",
@@ -235,6 +238,27 @@ def test_one_message_by_two_dispatchers_from_pubsub_is_forwarded_once(site: Site
         heard = [world.intake.read_channel(1.0) for world in (site.dispatch, other)]
         assert sorted(heard) == [0, 1]
         assert broker.xlen(name) == 1
+    other.close()
+
+
+def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
+    """A part and a segment are published by one of them, however their rounds interleave."""
+    other = build_dispatch(site.settings)
+    frames = site.dispatch.intake._ports.frames
+    start = site.api.app.state.ports.clock.now_ms() - 20_000  # type: ignore[attr-defined]
+    limits = {"mine": site.settings.limits("mine")}
+    frames.append([Frame("mine", start + n * 200, numbered_jpeg(n), n, "run") for n in range(60)], limits)
+    site.detection(detection_id="d", captured_at=(start + 4000) / 1000)
+    site.dispatch.intake.read_stream(0.2)
+    with site.broker() as broker:
+        broker.delete("parts", "finalise")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda world: [world.pacer.tick() for _ in range(10)], (site.dispatch, other)))
+        sent = [json.loads(message)["headers"]["kwargsrepr"] for message in broker.lrange("parts", 0, -1)]
+        parts = site.dispatch.database.fetch("SELECT id, state, offer FROM segment_parts")
+        assert len(parts) == len(sent) == len(set(sent)) == 2
+        assert {(part["state"], part["offer"]) for part in parts} == {("queued", 1)}
+        broker.delete("parts")
     other.close()
 
 

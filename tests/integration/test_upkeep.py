@@ -26,12 +26,11 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
     )
     (segment_id,) = answer.segment_ids
     world.pacing.advance(camera, world.base_ms + 1, silent=True)
-    world.database.execute("UPDATE segment_parts SET state = 'gap' WHERE segment_id = %s", segment_id)
+    world.database.execute("DELETE FROM segment_parts WHERE segment_id = %s", segment_id)
     offer = world.pacing.offer_finalise(segment_id)
     assert offer is not None
     run = world.writing.begin_finalise(segment_id, offer)
     assert run is not None
-    world.database.execute("DELETE FROM segment_parts WHERE segment_id = %s", segment_id)
     world.store.put(run.file_path, bytes(size), "video/mp4")
     nothing_lost: dict[str, Any] = {"has_thumbnail": False, "truncated_reason": None}
     facts = ClipFacts(run.start_ms, 6000, size, "0" * 64, 60, 0, (), 2000, 2000, **nothing_lost)

@@ -169,3 +169,22 @@ CREATE TABLE outbox (
     relayed_at timestamptz
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE relayed_at IS NULL;
+
+-- The tables of shared/domain/lifecycle.py (a test holds them equal): whatever a statement forgets, no row goes back.
+CREATE FUNCTION allowed_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    was text := CASE TG_TABLE_NAME WHEN 'video_segments' THEN to_jsonb(OLD) ->> 'status' ELSE to_jsonb(OLD) ->> 'state' END;
+    will text := CASE TG_TABLE_NAME WHEN 'video_segments' THEN to_jsonb(NEW) ->> 'status' ELSE to_jsonb(NEW) ->> 'state' END;
+BEGIN
+    IF was IS DISTINCT FROM will AND NOT (was || '>' || will) = ANY (TG_ARGV) THEN
+        RAISE EXCEPTION '% cannot go from % to %', TG_TABLE_NAME, was, will USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER segments_follow_their_life BEFORE UPDATE OF status ON video_segments FOR EACH ROW
+    EXECUTE FUNCTION allowed_transition('recording>finalizing', 'finalizing>ready', 'finalizing>failed',
+        'ready>expiring', 'failed>finalizing', 'failed>expiring', 'expiring>expired');
+CREATE TRIGGER parts_follow_their_life BEFORE UPDATE OF state ON segment_parts FOR EACH ROW
+    EXECUTE FUNCTION allowed_transition('due>queued', 'queued>running', 'queued>due', 'running>done', 'running>due',
+        'running>gap');

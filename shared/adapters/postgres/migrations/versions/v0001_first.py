@@ -11,5 +11,10 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Run the SQL file as it is."""
-    op.get_bind().exec_driver_sql(Path(__file__).with_name("0001_first.sql").read_text(encoding="utf-8"))
+    """Run the SQL file as it is: by the driver's own cursor, which leaves a percent sign alone."""
+    statements = Path(__file__).with_name("0001_first.sql").read_text(encoding="utf-8")
+    cursor = op.get_bind().connection.cursor()
+    try:
+        cursor.execute(statements)
+    finally:
+        cursor.close()
