@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -58,10 +59,11 @@ class Stack:
         data = self.plan.data
         (data / "logs").mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data, self.clock)
+        port = _usable_port(self.plan.settings.api.host, self.plan.port)
         self._supervisor = Supervisor(self.clock, [self._lock], self.write_run_file)
         self.addresses = self._start_servers()
         prepare(self.addresses, self.clock)
-        self._start_services(self.addresses)
+        self._start_services(self.addresses, port)
         self.write_run_file()
 
     def poll(self) -> None:
@@ -139,10 +141,9 @@ class Stack:
             raise Permanent("the stack is not running")
         return self._supervisor
 
-    def _start_services(self, addresses: Addresses) -> None:
+    def _start_services(self, addresses: Addresses, port: int) -> None:
         plan, supervisor = self.plan, self._running()
         host = plan.settings.api.host
-        port = plan.port or free_ports(1)[0]
         self.api_url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared, not bound
         env = {
             "PLATEREEL_CONFIG": str(plan.config.resolve()),
@@ -182,6 +183,22 @@ class Stack:
             "pids": {name: pids.get(name, []) for name in (*reversed(SERVERS), *SERVICES)},
         }
         servers.write_private(self.plan.data / "run.json", json.dumps(shape, indent=2) + "\n")
+
+
+def _usable_port(host: str, wanted: int) -> int:
+    """The wanted port, or a free one for 0; Permanent when somebody listens there already."""
+    if wanted == 0:
+        return free_ports(1)[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            raise Permanent(
+                f"the API cannot listen on {host}:{wanted}: {error.strerror}; --port 0 finds one"
+            ) from error
+    return wanted
 
 
 def _answers(url: str) -> None:

@@ -18,7 +18,7 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Clock, Delivery, DetectionChannel, Detections, DetectionStream, FrameBuffer, Holds
 from shared.runtime.logs import logger
 from shared.runtime.metrics import DETECTIONS, REJECTED
-from shared.wire.detections import parse_detection, payload_of
+from shared.wire.detections import encode_detection, parse_detection, payload_of
 
 BATCH = 200
 LATE_HINT_SECONDS = 1.0
@@ -121,9 +121,22 @@ class Intake:
                 _log.warning("detections_put_off", camera_id=camera_id, count=len(batch), error=error.message)
                 continue
             except PlatereelError as error:
-                _log.error("detections_failed", camera_id=camera_id, count=len(batch), error=error.message)
+                yield from self._one_by_one(batch, error)
                 continue
             yield from (detection.detection_id for detection in batch)
+
+    def _one_by_one(self, batch: list[Detection], error: PlatereelError) -> Iterable[str]:
+        """One detection that cannot be stored, whoever's fault it is, must not hold up the others of its camera."""
+        if len(batch) > 1:
+            for detection in batch:
+                yield from self.record([detection])
+            return
+        (detection,) = batch
+        self._ports.stream.reject("", encode_detection(detection), error.message)
+        self._ports.rows.reject(detection, error.message)
+        REJECTED.labels("detection").inc()
+        _log.error("detection_failed", detection_id=detection.detection_id, error=error.message)
+        yield detection.detection_id
 
     def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
         policy = self._ports.policies[camera_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,17 @@ def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
     assert "platereel init" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "platereel.yaml"
+    path.write_text('cameras: {a: {source: "push:"}}\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = platereel("up", "--config", str(path), "--data", str(tmp_path / "data"), "--port", port)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert not (tmp_path / "data" / "run.json").exists()
 
 
 def test_init_then_check(tmp_path: Path) -> None:

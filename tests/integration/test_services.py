@@ -217,6 +217,29 @@ def test_messages_that_are_no_detections_become_dead_letters(site: Site) -> None
     assert site.api.get("/v2/video/by-detection/good").json()["outcome"] == "recorded"
 
 
+def test_a_detection_that_cannot_be_stored_does_not_hold_up_the_others(site: Site) -> None:
+    """JSON that validates and that no database takes: a dead letter, once; its neighbours are recorded."""
+    name = site.settings.detections_name
+    now = site.api.app.state.ports.clock.now_ms()  # type: ignore[attr-defined]
+    bodies = [
+        {"detection_id": f"d{n}", "camera_id": "mine", "confidence": 0.9, "captured_at": (now - 9000 + n) / 1000}
+        for n in range(4)
+    ]
+    bodies[1]["attributes"] = {"note": "\ud800"}
+    bodies[2]["plate"] = "\ud800"
+    with site.broker() as broker:
+        for body in bodies:
+            broker.xadd(name, {"json": json.dumps(body)})
+        while site.dispatch.intake.read_stream(0.1):
+            pass
+        assert broker.xlen(f"{name}:rejected") == 2
+        assert broker.xpending(name, "dispatch")["pending"] == 0
+    for good in ("d0", "d3"):
+        assert site.api.get(f"/v2/video/by-detection/{good}").json()["outcome"] == "recorded"
+    refused = site.api.post("/v2/video/detections", content=json.dumps(bodies[1]))
+    assert refused.status_code == 422
+
+
 def test_a_lost_hint_is_found_in_the_rows(site: Site) -> None:
     """The broker is wiped after the 202: the detection is recorded all the same."""
     assert site.detection(detection_id="d").status_code == 202
