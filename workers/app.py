@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import cv2
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from shared.adapters.celery_queue import celery_app
 from shared.runtime.logs import configure
+from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
 from shared.wire.tasks import Audit, Sweep
 from workers.reconcile.tasks import register as register_audit
 from workers.retention.tasks import register as register_sweep
-from workers.wiring import close_world, open_world
+from workers.wiring import close_world, open_world, worker_pulse
 from workers.writer.tasks import register as register_writer
 
 
@@ -29,7 +31,21 @@ def build_app(settings: Settings, broker_url: str) -> Celery:
         "audit": {"task": Audit.NAME, "schedule": settings.audit_seconds},
     }
     _connect_signals(settings)
+    app.steps["worker"].add(_pulse_step(settings))
     return app
+
+
+def _pulse_step(settings: Settings) -> type[bootsteps.StartStopStep]:
+    """The worker's event loop gives the sign of life: one that hangs in a connection gives none."""
+    alive = worker_pulse(settings)
+
+    class Pulse(bootsteps.StartStopStep):
+        requires = ("celery.worker.components:Timer",)
+
+        def start(self, parent: Any) -> None:
+            parent.timer.call_repeatedly(EVERY_SECONDS, alive)
+
+    return Pulse
 
 
 def _connect_signals(settings: Settings) -> None:

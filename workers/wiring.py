@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
 from shared.runtime.addresses import addresses
+from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 from workers.reconcile.audit import AuditPorts
@@ -66,6 +68,11 @@ def check_schema(settings: Settings) -> bool:
     """True; raises Retryable while the database has another version."""
     require_version(addresses(settings).database)
     return True
+
+
+def worker_pulse(settings: Settings) -> Callable[[], None]:
+    """The worker's sign of life."""
+    return pulse(settings.pulse_file, SystemClock())
 
 
 _worlds: list[World] = []

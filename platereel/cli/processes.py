@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from platereel.cli.context import ConfigOption, settings_of
-from shared.domain.errors import BadInput
+from platereel.cli.context import ConfigOption, JsonOption, print_json, settings_of
+from shared.domain.errors import BadInput, Permanent
 from shared.runtime.addresses import addresses
+from shared.runtime.configuration import ConfigurationError
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
 from shared.runtime.signals import hold_lifeline, stop_event
@@ -22,7 +23,7 @@ REMAP = "REMAP_SIGTERM"
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for function in (capture, detect, dispatch, api, worker, beat):
+    for function in (capture, detect, dispatch, api, worker, beat, health):
         app.command(rich_help_panel="Processes of a distributed deployment")(function)
 
 
@@ -96,3 +97,22 @@ def beat(config: ConfigOption = None) -> None:
     settings = _begin("beat", config)
     celery = build_app(settings, addresses(settings).broker)
     celery.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
+
+
+def health(
+    config: ConfigOption = None,
+    within: Annotated[float, typer.Option(help="Seconds that may have passed.")] = 30,
+    json: JsonOption = False,
+) -> None:
+    """Exit status 0 if the process that writes PLATEREEL_PULSE_FILE gave a sign of life lately (container checks)."""
+    from shared.adapters.clock import SystemClock
+    from shared.runtime.pulse import seconds_since
+
+    path = settings_of(config).pulse_file
+    if path is None:
+        raise ConfigurationError(["PLATEREEL_PULSE_FILE is not set"])
+    age = seconds_since(path, SystemClock())
+    if json:
+        print_json({"ok": age <= within, "seconds": age})
+    if age > within:
+        raise Permanent(f"the last sign of life is {age:.0f} s old")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.capture.camera import Camera
@@ -38,11 +39,12 @@ class CameraPlan:
 
 @dataclass(frozen=True, slots=True)
 class CapturePorts:
-    """What capture needs of the world."""
+    """What capture needs of the world; `alive` is called after every good round."""
 
     frames: FrameBuffer
     states: CameraStates
     clock: Clock
+    alive: Callable[[], None]
 
 
 class Capture:
@@ -66,6 +68,7 @@ class Capture:
         while not stopping.is_set():
             try:
                 self._round()
+                self._ports.alive()
             except PlatereelError as error:
                 _log.warning("capture_waits", error=error.message)
             stopping.wait(ROUND_SECONDS)

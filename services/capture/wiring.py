@@ -12,6 +12,7 @@ from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.runtime.addresses import addresses
+from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 
@@ -35,4 +36,5 @@ def build(settings: Settings) -> Capture:
     }
     owner = f"{socket.gethostname()}:{os.getpid()}"
     ownership = Ownership(cameras, clock, owner, list(plans), frames.server_ms)
-    return Capture(plans, CapturePorts(frames, cameras, clock), ownership)
+    alive = pulse(settings.pulse_file, clock)
+    return Capture(plans, CapturePorts(frames, cameras, clock, alive), ownership)

@@ -22,12 +22,16 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DetectionPorts:
-    """What the detector needs of the world; it publishes through the durable stream. decode: JPEG to BGR."""
+    """What the detector needs of the world; it publishes through the durable stream. decode: JPEG to BGR.
+
+    `alive` is called after every good round.
+    """
 
     frames: FrameBuffer
     stream: DetectionStream
     clock: Clock
     decode: Callable[[bytes], Image]
+    alive: Callable[[], None]
 
 
 class DetectionLoop:
@@ -48,6 +52,7 @@ class DetectionLoop:
             try:
                 for camera_id in self._cameras:
                     self._look(camera_id)
+                self._ports.alive()
             except PlatereelError as error:
                 _log.warning("detection_waits", error=error.message)
                 stopping.wait(BACKOFF_SECONDS)

@@ -13,6 +13,7 @@ from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.video.jpeg import decode_bgr
 from shared.runtime.addresses import addresses
+from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 
@@ -26,5 +27,6 @@ def build(settings: Settings) -> DetectionLoop:
     broker = redis_client(urls.broker, name="platereel-detect")
     detector: Detector = LibraryDetector() if find_spec("fast_alpr") else TemplateDetector()
     cameras = [camera_id for camera_id, camera in settings.cameras.items() if camera.detect]
-    ports = DetectionPorts(frames, RedisDetections(broker, keys, f"detect-{os.getpid()}", clock), clock, decode_bgr)
+    stream = RedisDetections(broker, keys, f"detect-{os.getpid()}", clock)
+    ports = DetectionPorts(frames, stream, clock, decode_bgr, pulse(settings.pulse_file, clock))
     return DetectionLoop(cameras, settings.detect_fps, detector, ports)

@@ -37,6 +37,7 @@ def run(world: World, stopping: threading.Event) -> None:
 
 def _pace(world: World) -> None:
     world.pacer.tick()
+    world.alive()
     world.rows.wait(TICK_SECONDS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.dispatch.intake import Intake, IntakePorts
@@ -20,6 +21,7 @@ from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
 from shared.adapters.redis_frames import RedisFrames
 from shared.runtime.addresses import addresses
+from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 
@@ -34,6 +36,7 @@ class World:
     database: Database
     rows: PacerRepository
     channel: RedisChannel
+    alive: Callable[[], None]
 
     def close(self) -> None:
         """Close connections."""
@@ -70,4 +73,4 @@ def build(settings: Settings) -> World:
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
         )
     )  # fmt: skip
-    return World(intake, pacer, clock, database, rows, channel)
+    return World(intake, pacer, clock, database, rows, channel, pulse(settings.pulse_file, clock))

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     audit_age_floor_seconds: Annotated[Seconds, Field(ge=0)] = 3600
     detect_fps: Annotated[float, Field(gt=0, le=60)] = 5.0
     work_dir: Path | None = None
+    pulse_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"
 

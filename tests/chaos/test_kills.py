@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import Deployment, clean_environment, platereel, wait_until
 from tests.support.numbers import numbers_of_clip
 
 CONFIG = """
@@ -158,6 +160,36 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     running.process.wait()
     wait_until("everything to end", lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], 15)
     assert not of_folder(tmp_path)
+
+
+def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(tmp_path: Path, deployment: Deployment) -> None:
+    """As a container's health check sees it: SIGSTOP, and the sign grows old."""
+    for name, arguments in (
+        ("dispatch", ["dispatch"]),
+        ("worker", ["worker", "--concurrency", "1"]),
+        ("capture", ["capture"]),
+    ):
+        file = tmp_path / name
+        env = {"PLATEREEL_PULSE_FILE": str(file), "PLATEREEL_CONFIG": str(deployment.folder / "platereel.yaml")}
+        for address in ("database", "frames", "broker", "storage"):
+            env[f"PLATEREEL_{address.upper()}_URL"] = deployment.run[f"{address}_url"]
+        if name == "capture":
+            env["PLATEREEL_REDIS_PREFIX"] = "elsewhere"  # so that it does not take its share of the cameras
+        process = subprocess.Popen(
+            [sys.executable, "-m", "platereel", *arguments],
+            env=clean_environment() | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_until(f"a sign of life of {name}", file.exists, 30)
+            assert platereel("health", "--within", "5", environment=env).returncode == 0
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(3)
+            frozen = platereel("health", "--within", "2", environment=env)
+            assert (frozen.returncode, "sign of life" in frozen.stderr) == (1, True)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(20)
 
 
 def test_two_writers_share_simultaneous_recordings(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.numbers import numbers_of_clip
 
 def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
     done = platereel(
-        "up", "--data", str(tmp_path / "data"), PWD=str(tmp_path), PLATEREEL_CONFIG=str(tmp_path / "no.yaml")
+        "up", "--data", str(tmp_path / "data"), environment={"PLATEREEL_CONFIG": str(tmp_path / "no.yaml")}
     )
     assert done.returncode == 1
     assert "platereel init" in done.stderr
@@ -47,7 +47,7 @@ def test_init_then_check(tmp_path: Path) -> None:
 
 
 def test_a_process_without_addresses_names_them(tmp_path: Path) -> None:
-    done = platereel("dispatch", PLATEREEL_LOG_LEVEL="error")
+    done = platereel("dispatch", environment={"PLATEREEL_LOG_LEVEL": "error"})
     assert done.returncode == 1
     assert "PLATEREEL_DATABASE_URL is not set" in done.stderr
 

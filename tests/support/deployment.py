@@ -28,7 +28,9 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
 
 
-def platereel(*arguments: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+def platereel(
+    *arguments: str, timeout: float = 60, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command and wait for it."""
     return subprocess.run(
         [sys.executable, "-m", "platereel", *arguments],
@@ -36,7 +38,7 @@ def platereel(*arguments: str, timeout: float = 60, **env: str) -> subprocess.Co
         text=True,
         timeout=timeout,
         check=False,
-        env=clean_environment() | env,
+        env=clean_environment() | (environment or {}),
     )
 
 

@@ -88,6 +88,8 @@ def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
     assert "--appendonly no" in SERVICES["redis-frames"]["command"][2]
     assert "--appendonly yes" in SERVICES["redis-broker"]["command"][2]
     for name, service in OURS.items():
+        if name not in {"migrate", "beat"}:
+            assert "healthcheck" in service, name
         if name != "migrate":
             assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
