@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import cv2
@@ -57,7 +58,7 @@ def _connect_signals(settings: Settings) -> None:
 
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:
-        die_with_parent(parent)
+        die_with_parent(parent, signal.SIGKILL)  # billiard's children may be past listening to SIGTERM
         cv2.setNumThreads(1)
         configure("worker", settings.log_level, settings.log_format)
         open_world(settings)

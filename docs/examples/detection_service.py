@@ -38,7 +38,8 @@ def camera(seconds: float) -> Iterator[NDArray[np.uint8]]:
 async def main(config: Path | None, data: Path, seconds: float) -> None:
     """Look at every picture; record around what is found."""
     settings = deployment(config, data)
-    service = VideoRecordingService(*repositories(settings), settings=settings)
+    detections_rows, videos = repositories(settings)
+    service = VideoRecordingService(detections_rows, videos, settings=settings)
     detector = TemplateDetector()
     try:
         for frame in camera(seconds):
@@ -51,6 +52,7 @@ async def main(config: Path | None, data: Path, seconds: float) -> None:
                 )
     finally:
         await service.close()
+        videos.close()
 
 
 if __name__ == "__main__":

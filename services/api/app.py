@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi_offline import FastAPIOffline
@@ -15,13 +18,20 @@ MAX_BODY_BYTES = 64 * 1024
 _PROBLEMS = {status: {"model": schemas.Problem} for status in (401, 403, 404, 409, 410, 413, 422, 503)}
 
 
-def create_app(ports: ApiPorts) -> FastAPI:
-    """A FastAPI application; its documentation is served without any other host."""
+def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
+    """A FastAPI application; its documentation is served without any other host. `close` is called at its end."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        close()
+
     app: FastAPI = FastAPIOffline(
         title="Platereel",
         version="2",
         description="Find, watch and keep the footage around licence-plate detections.",
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.ports = ports
     errors.install(app)

@@ -47,16 +47,15 @@ def build(settings: Settings) -> FastAPI:
         with kinds("broker"):
             broker.ping()
 
-    return create_app(
-        ApiPorts(
-            VideoRepository(database), DetectionRepository(database),
-            RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_client, names),
-            RedisCameras(frames_client, names), store, JobRepository(database), clock, settings, keys,
-            {
-                "database": lambda: database.fetch_one("SELECT 1"),
-                "frames": ping_frames,
-                "broker": ping_broker,
-                "storage": lambda: store.head(SENTINEL),
-            },
-        )
+    ports = ApiPorts(
+        VideoRepository(database), DetectionRepository(database),
+        RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_client, names),
+        RedisCameras(frames_client, names), store, JobRepository(database), clock, settings, keys,
+        {
+            "database": lambda: database.fetch_one("SELECT 1"),
+            "frames": ping_frames,
+            "broker": ping_broker,
+            "storage": lambda: store.head(SENTINEL),
+        },
     )  # fmt: skip
+    return create_app(ports, database.close)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -49,6 +50,16 @@ class Site:
 
     def broker(self) -> Any:
         return redis_client(self.settings.broker_url.get_secret_value() if self.settings.broker_url else "")
+
+
+@contextmanager
+def doorway(site: Site, camera_id: str | None = None) -> Iterator[VideoRecordingService]:
+    """A service with repositories of its own, closed at the end."""
+    detections, videos = repositories(site.settings)
+    try:
+        yield VideoRecordingService(detections, videos, settings=site.settings, camera_id=camera_id)
+    finally:
+        videos.close()
 
 
 @pytest.fixture
@@ -303,8 +314,7 @@ def test_keys_have_roles_and_are_needed_beyond_loopback(site: Site) -> None:
 
 
 def test_the_doorway_pushes_frames_and_publishes_detections(site: Site) -> None:
-    async def detector() -> VideoRecordingService:
-        service = VideoRecordingService(*repositories(site.settings), settings=site.settings)
+    async def detector(service: VideoRecordingService) -> None:
         start = site.api.app.state.ports.clock.now_ms() / 1000 - 5  # type: ignore[attr-defined]
         for n in range(30):
             frame = numbered_picture(n) if n % 2 else numbered_jpeg(n)
@@ -325,10 +335,9 @@ def test_the_doorway_pushes_frames_and_publishes_detections(site: Site) -> None:
             await service.trigger_recording("door-2", camera_id="nowhere")
         with pytest.raises(BadInput, match="retention_days"):
             await service.cleanup_old_videos(-1)
-        return service
 
-    async def whole() -> None:
-        service = await detector()
+    async def whole(service: VideoRecordingService) -> None:
+        await detector(service)
         site.dispatch.intake.read_stream(0.2)
         found = site.api.get("/v2/video/by-detection/door-1").json()
         assert found["outcome"] == "recorded"
@@ -336,17 +345,16 @@ def test_the_doorway_pushes_frames_and_publishes_detections(site: Site) -> None:
         assert await service.stop_recording() is None
         await service.close()
 
-    asyncio.run(whole())
+    with doorway(site) as service:
+        asyncio.run(whole(service))
     bounds = site.dispatch.intake._ports.frames.bounds(["mine"])["mine"]
     assert bounds.newest_ms - bounds.oldest_ms == 29 * 1000 // 15
 
 
 def test_a_camera_belongs_to_one_process(site: Site) -> None:
-    async def both() -> None:
-        first = VideoRecordingService(*repositories(site.settings), settings=site.settings)
+    async def both(first: VideoRecordingService, second: VideoRecordingService) -> None:
         now = site.api.app.state.ports.clock.now_ms() / 1000  # type: ignore[attr-defined]
         await first.add_frame(numbered_jpeg(1), now)
-        second = VideoRecordingService(*repositories(site.settings), settings=site.settings, camera_id="mine")
         second._world.leases.acquire("mine", "somebody else", 3)
         object.__setattr__(second._world, "owner", "a second process")
         with pytest.raises(Conflict, match="another process"):
@@ -354,6 +362,7 @@ def test_a_camera_belongs_to_one_process(site: Site) -> None:
         await first.close()
         await second.close()
 
-    asyncio.run(both())
-    with pytest.raises(BadInput, match="push:"):
-        VideoRecordingService(*repositories(site.settings), settings=site.settings, camera_id="gate")
+    with doorway(site) as first, doorway(site, "mine") as second:
+        asyncio.run(both(first, second))
+    with pytest.raises(BadInput, match="push:"), doorway(site, "gate"):
+        pass

@@ -29,6 +29,10 @@ class DetectionRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def close(self) -> None:
+        """Close the pool, for whoever got the repository from the doorway; others may share it."""
+        self._database.close()
+
     def publish(self, detection: Detection) -> None:
         """Insert as `pending`; the same detection again is a no-op."""
         with self._database.transaction() as connection:

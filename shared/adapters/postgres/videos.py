@@ -47,6 +47,10 @@ class VideoRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def close(self) -> None:
+        """Close the pool, for whoever got the repository from the doorway; others may share it."""
+        self._database.close()
+
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, *, newest_first: bool) -> Page:
         """See the port; a cursor goes on after the last item of its page, whatever was added meanwhile."""
         at = (None, None) if cursor is None else _read_cursor(cursor)
