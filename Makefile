@@ -27,7 +27,7 @@ setup: $(STAMP) ## Create the environment in .venv (uv where there is one, else 
 
 # uv installs in seconds what pip needs a minute for; where neither PATH nor the index has it, pip does.
 $(STAMP): requirements/dev.txt pyproject.toml
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	@uv="$$(command -v uv || true)"; \
 	if [ -z "$$uv" ]; then \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check uv >/dev/null 2>&1 && uv=$(BIN)/uv || true; \

@@ -148,6 +148,8 @@ class Capture:
                 continue
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("frames_not_written", count=len(batch))
+                for frame in batch:
+                    FRAMES_DROPPED.labels(frame.camera_id, "not_written").inc()
                 continue
             for answer in answers:
                 camera_id = answer.frame.camera_id
