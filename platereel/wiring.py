@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.schema import migrate
-from shared.adapters.postgres.upkeep import LedgerRepository
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client

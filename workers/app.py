@@ -12,6 +12,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from shared.adapters.celery_queue import celery_app
 from shared.runtime.logs import configure
+from shared.runtime.memory import limit_memory
 from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
@@ -59,6 +60,7 @@ def _connect_signals(settings: Settings) -> None:
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:
         die_with_parent(parent, signal.SIGKILL)  # billiard's children may be past listening to SIGTERM
+        limit_memory(settings.worker_memory_bytes)
         cv2.setNumThreads(1)
         configure("worker", settings.log_level, settings.log_format)
         open_world(settings)

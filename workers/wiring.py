@@ -8,12 +8,15 @@ from pathlib import Path
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.upkeep import JobRepository, LedgerRepository
+from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.repairs import RepairRepository
+from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_parking import RedisParking
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
@@ -22,8 +25,11 @@ from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 from workers.reconcile.audit import AuditPorts
+from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts
 from workers.writer.write_part import WriterPorts
+
+PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,29 @@ def build(settings: Settings) -> World:
     store = open_store(urls.storage, clock)
     jobs = JobRepository(database)
     rows = WriterRepository(database)
-    frames = RedisFrames(
-        redis_client(urls.frames, name="platereel-worker"), Keys(settings.redis_prefix, settings.detections_name)
-    )
+    ledger, repairs = LedgerRepository(database), RepairRepository(database)
+    keys = Keys(settings.redis_prefix, settings.detections_name)
+    frames_client = redis_client(urls.frames, name="platereel-worker")
     return World(
-        WriterPorts(frames, store, rows, AvVideo(), clock),
-        SweepPorts(
-            VideoRepository(database), store, jobs, clock, settings.retention_policy(), settings.delete_grace_seconds
+        WriterPorts(
+            RedisFrames(frames_client, keys),
+            RedisParking(frames_client, keys),
+            lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
+            store,
+            rows,
+            AvVideo(),
+            clock,
         ),
-        AuditPorts(LedgerRepository(database), rows, store, jobs, clock, settings.audit_age_floor_seconds),
+        SweepPorts(
+            VideoRepository(database),
+            store,
+            jobs,
+            clock,
+            settings.retention_policy(),
+            settings.delete_grace_seconds,
+            PartsPorts(ledger, repairs, store, settings.parts_kept_seconds),
+        ),
+        AuditPorts(ledger, repairs, store, AvVideo(), jobs, clock, settings.audit_age_floor_seconds, settings.work_dir),
         database,
         settings.work_dir,
         settings.sweep_seconds,

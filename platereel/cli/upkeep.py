@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from platereel.cli.context import (
     ConfigOption,
@@ -18,6 +20,19 @@ from platereel.cli.context import (
 )
 from shared.domain.errors import BadInput
 from shared.domain.retention import MAX_DAYS
+
+SHOWN = 5
+MEANINGS = {
+    "orphan": "object that no row expects",
+    "stale_upload": "upload that never ended",
+    "missing": "clip without its object",
+    "wrong_size": "clip whose object has another size",
+    "damaged": "clip that is not what was recorded",
+    "unfinished": "recording that nobody goes on with",
+    "failed": "failed segment that has footage",
+    "leftover_parts": "finished segment with parts left",
+    "half_deleted": "deletion that was not finished",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -57,34 +72,61 @@ def cleanup(
 
 def check(
     repair: Annotated[bool, typer.Option("--repair", help="Finish what a crash left, remove orphans.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every clip back: hash it, decode every frame.")] = False,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare rows with objects, both ways; exit status 0 when nothing was found (or all of it was repaired)."""
+    """Compare rows with objects, both ways; exit status 0 when nothing was found (or all of it was repaired).
+
+    A dry run unless told to repair. Objects younger than audit_age_floor_seconds are not judged.
+    """
     from workers.reconcile.audit import audit
     from workers.wiring import build
 
     world = build(deployment(config, data))
     try:
-        with errors.status("comparing rows with objects"):
-            result = audit(world.audit, {"repair": repair})
+        with _bars() as bars:
+            tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("objects", "clips")}
+            result = audit(
+                world.audit,
+                {"repair": repair, "deep": deep},
+                lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True),
+            )
     finally:
         world.database.close()
     if json:
         print_json(result)
     else:
-        console.print(
-            f"{result['objects']} objects: {result['orphans']} that no row expects, {result['missing']} missing; "
-            f"{result['leftover_parts']} finished segments with parts left"
-        )
-        for kind in ("orphan", "missing"):
-            for key in result[f"{kind}_keys"]:
-                console.print(f"  {kind}: {key}", markup=False, highlight=False)
-        if result["stopped"]:
-            console.print(f"stopped: {result['stopped']}")
-        elif repair:
-            console.print(f"removed {result['removed']} objects")
-    repaired = repair and not result["missing"] and not result["stopped"]
-    if not (result["clean"] or repaired):
+        _print_report(result)
+    if result["open"]:
         raise typer.Exit(1)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=errors, transient=True,
+    )  # fmt: skip
+
+
+def _print_report(result: dict[str, Any]) -> None:
+    console.print(f"{result['objects']} objects, {result['clips']} clips{', read back' if result['deep'] else ''}")
+    for reason in result["stopped"]:
+        console.print(f"stopped: {reason}", markup=False)
+    if result["clean"]:
+        console.print("nothing to mend")
+        return
+    table = Table("finding", Column("found", justify="right"), Column("mended", justify="right"), "what", box=None)
+    for kind, each in result["findings"].items():
+        shown = "\n".join(each["examples"][:SHOWN])
+        more = each["found"] - SHOWN
+        table.add_row(
+            MEANINGS[kind],
+            str(each["found"]),
+            str(each["repaired"]),
+            shown + (f"\n... and {more} more" if more > 0 else ""),
+        )
+    console.print(table)
+    if result["open"] and not result["repair"]:
+        console.print("a dry run: --repair mends what can be mended")

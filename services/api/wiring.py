@@ -24,6 +24,8 @@ from shared.runtime.addresses import addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
 
+PATIENCE_SECONDS = 1.2  # whoever asks for something whose server is away has a 503 within two seconds
+
 
 def build(settings: Settings) -> FastAPI:
     """The application with real adapters; raises Retryable while the schema is not this version's."""
@@ -33,11 +35,11 @@ def build(settings: Settings) -> FastAPI:
     require_version(urls.database)
     clock = SystemClock()
     names = Keys(settings.redis_prefix, settings.detections_name)
-    database = Database(urls.database, max_size=8, name="platereel-api")
+    database = Database(urls.database, max_size=8, name="platereel-api", patience_s=PATIENCE_SECONDS)
     database.open()
-    frames_client = redis_client(urls.frames, name="platereel-api")
-    broker = redis_client(urls.broker, name="platereel-api")
-    store = open_store(urls.storage, clock)
+    frames_client = redis_client(urls.frames, name="platereel-api", patience_s=PATIENCE_SECONDS)
+    broker = redis_client(urls.broker, name="platereel-api", patience_s=PATIENCE_SECONDS)
+    store = open_store(urls.storage, clock, PATIENCE_SECONDS)
 
     def ping_frames() -> None:
         with kinds("frames"):

@@ -10,7 +10,7 @@ from shared.domain.ports import CameraLeases, Clock
 from shared.runtime.logs import logger
 
 TTL_SECONDS = 3.0
-ALIVE_SECONDS = 4.0
+ALIVE_SECONDS = 3.0
 AHEAD_LIMIT_MS = 60_000
 
 _log = logger(__name__)

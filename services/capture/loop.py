@@ -14,7 +14,7 @@ from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits, CameraStates, Clock, FrameBuffer
 from shared.runtime.logs import logger
-from shared.runtime.metrics import FRAMES, FRAMES_DROPPED
+from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 
 ROUND_SECONDS = 1.0
 TAKE_SECONDS = 0.25
@@ -153,6 +153,8 @@ class Capture:
                 continue
             for answer in answers:
                 camera_id = answer.frame.camera_id
+                if answer.shed:
+                    BUFFER_SHED.labels(camera_id).inc(answer.shed)
                 if answer.stored:
                     FRAMES.labels(camera_id).inc()
                     self._sent[camera_id] = self._sent.get(camera_id, 0) + 1

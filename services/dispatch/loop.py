@@ -1,4 +1,4 @@
-"""Dispatch's loops: a thread per door, and the pacer."""
+"""Dispatch's loops: a thread per door, and the pacer's three."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared.runtime.logs import logger
 
 TICK_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
+UPKEEP_SECONDS = 1.0
 BACKOFF_SECONDS = 1.0
 
 _log = logger(__name__)
@@ -18,14 +19,16 @@ _log = logger(__name__)
 
 def run(world: World, stopping: threading.Event) -> None:
     """Run until `stopping` is set; a step that fails is tried again after a second."""
-    doors: dict[str, Callable[[], object]] = {
+    steps: dict[str, Callable[[], object]] = {
         "stream": lambda: world.intake.read_stream(BLOCK_SECONDS),
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
+        "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),
+        "upkeep": lambda: world.pacer.upkeep() or stopping.wait(UPKEEP_SECONDS),  # type: ignore[func-returns-value]
     }
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
-        for name, step in doors.items()
+        for name, step in steps.items()
     ]
     for thread in threads:
         thread.start()

@@ -5,7 +5,7 @@ It keeps no truth of its own. Two pacers run side by side: every step is a condi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.errors import Retryable
@@ -22,6 +22,7 @@ from shared.domain.ports import (
     Jobs,
     LiveSegment,
     Pacing,
+    Parking,
     TaskQueue,
 )
 from shared.runtime.logs import logger
@@ -29,9 +30,11 @@ from shared.runtime.metrics import LIVE_SEGMENTS
 from shared.wire.tasks import Audit, Sweep, Task, encode_task, finalise, write_part
 
 STALE_HOLD_SECONDS = 30.0
+BROKER_PAUSE_SECONDS = 1.0
+# Longest stretch between two looks that counts as silence of a camera: what nobody saw is no silence.
+LOOK_SECONDS = 0.5
 SILENT_MARGIN_SECONDS = 2.0
 LEASES_EVERY_SECONDS = 1.0
-JOBS_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
 EVENTS_BATCH = 200
@@ -46,6 +49,7 @@ class PacerPorts:
     rows: Pacing
     frames: FrameBuffer
     holds: Holds
+    parking: Parking
     states: CameraStates
     stream: DetectionStream
     queue: TaskQueue
@@ -58,23 +62,25 @@ class PacerPorts:
 
 @dataclass(slots=True)
 class _Watch:
-    """When a camera's newest frame was last seen to move, by the pacer's monotonic clock."""
+    """For how long a camera's newest frame was seen not to move, while the frames Redis answered."""
 
     newest_ms: int
-    moved_at: float
+    still_s: float = 0.0
 
 
 @dataclass(slots=True)
 class Pacer:
-    """One pacer. `tick` does everything that is due now."""
+    """One pacer. Its three steps run side by side: recordings never wait for events or upkeep."""
 
     ports: PacerPorts
     _watches: dict[str, _Watch] = field(default_factory=dict)
+    _looked_at: float = 0.0
+    _broker_back_at: float = 0.0
     _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
 
     def tick(self) -> None:
-        """One round. Raises Retryable when a server is away; the next round goes on from the rows."""
+        """One round of recordings. Raises Retryable when a server is away; the next round goes on from the rows."""
         if self._turn("leases", LEASES_EVERY_SECONDS):
             taken_back = self.ports.rows.expire_leases()
             if taken_back:
@@ -82,11 +88,18 @@ class Pacer:
         live = self.ports.rows.live()
         LIVE_SEGMENTS.set(len(live))
         self._pace(live)
-        self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH)
-        if self._turn("jobs", JOBS_EVERY_SECONDS):
-            self._start_jobs()
         if self._turn("holds", LEASES_EVERY_SECONDS):
             self._drop_stale_holds(live)
+
+    def relay(self) -> int:
+        """Hand on events that wait; how many there were."""
+        return self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH)
+
+    def upkeep(self) -> None:
+        """Start jobs that are due, and forget old messages."""
+        for job in self.ports.jobs.due(self.ports.periods_s):
+            identifier = str(job.job_id)
+            self._send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
 
@@ -100,43 +113,47 @@ class Pacer:
     def _pace(self, live: list[LiveSegment]) -> None:
         cameras = list(dict.fromkeys(segment.camera_id for segment in live))
         bounds = self.ports.frames.bounds(cameras)
+        self._watch(cameras, bounds)
         changed = False
         for segment in live:
             seen = bounds.get(segment.camera_id)
-            silent = self._silent(segment, seen)
+            silent = self._silent(segment)
             watermark_ms = 0 if seen is None else seen.newest_ms
             if segment.status == SegmentStatus.RECORDING and _moves(segment, watermark_ms, silent=silent):
                 changed |= self.ports.rows.advance(segment.camera_id, watermark_ms, silent=silent)
             self._offer(segment, watermark_ms, silent=silent)
-            if segment.status == SegmentStatus.RECORDING or segment.parts:
+            if segment.needs_frames:
                 self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
-        for camera_id in set(self._watches) - set(cameras):
-            del self._watches[camera_id]
         if changed:
             for segment in self.ports.rows.live():
                 seen = bounds.get(segment.camera_id)
-                silent = self._silent(segment, seen)
-                self._offer(segment, 0 if seen is None else seen.newest_ms, silent=silent)
+                self._offer(segment, 0 if seen is None else seen.newest_ms, silent=self._silent(segment))
 
-    def _silent(self, segment: LiveSegment, seen: Bounds | None) -> bool:
-        """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected.
-
-        The frames Redis has just answered; one that does not raises Retryable before, and is never silence.
-        """
-        newest_ms = -1 if seen is None else seen.newest_ms
+    def _watch(self, cameras: Iterable[str], bounds: Mapping[str, Bounds]) -> None:
+        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second."""
         now = self.ports.clock.monotonic()
-        watch = self._watches.get(segment.camera_id)
-        if watch is None or watch.newest_ms != newest_ms:
-            self._watches[segment.camera_id] = _Watch(newest_ms, now)
-            return False
-        if now - watch.moved_at > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
+        passed, self._looked_at = min(now - self._looked_at, LOOK_SECONDS), now
+        watches: dict[str, _Watch] = {}
+        for camera_id in cameras:
+            newest_ms = bounds[camera_id].newest_ms if camera_id in bounds else -1
+            before = self._watches.get(camera_id)
+            same = before is not None and before.newest_ms == newest_ms
+            watches[camera_id] = _Watch(newest_ms, before.still_s + passed if before is not None and same else 0.0)
+        self._watches = watches
+
+    def _silent(self, segment: LiveSegment) -> bool:
+        """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
+        still_s = self._watches[segment.camera_id].still_s if segment.camera_id in self._watches else 0.0
+        if still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
             return True
-        if now - watch.moved_at < LEASES_EVERY_SECONDS:
+        if still_s < LEASES_EVERY_SECONDS:
             return False
         state = self.ports.states.state(segment.camera_id)
         return state.get("state") == "disconnected" and state.get("outbox") == "0"
 
     def _offer(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> None:
+        if self.ports.clock.monotonic() < self._broker_back_at:
+            return
         for part in segment.parts:
             if part.offerable and (silent or part.end_ms <= watermark_ms):
                 offer = self.ports.rows.offer_part(part.part_id)
@@ -148,35 +165,40 @@ class Pacer:
                 self.ports.rows.withdraw_finalise(segment.segment_id, offer)
 
     def _send(self, task: Task) -> bool:
-        """Publish a task; False when the broker is away. Its row stays, so nothing is lost."""
+        """Publish a task; False when the broker is away. Its row stays, so nothing is lost.
+
+        A broker that does not answer costs a time-out: for a moment nothing more is sent.
+        """
+        if self.ports.clock.monotonic() < self._broker_back_at:
+            return False
         try:
             self.ports.queue.send(task.NAME, encode_task(task))
         except Retryable as error:
+            self._broker_back_at = self.ports.clock.monotonic() + BROKER_PAUSE_SECONDS
             _log.warning("task_not_published", task=task.NAME, error=error.message)
             return False
         return True
 
-    def _start_jobs(self) -> None:
-        for job in self.ports.jobs.due(self.ports.periods_s):
-            identifier = str(job.job_id)
-            self._send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
-
     def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
-        """Release holds that nobody has stood behind for 30 s: of finished segments, and of messages never handled."""
+        """Release what nobody has stood behind for 30 s.
+
+        Holds of finished segments and of messages never handled, and packets of parts that nobody waits for.
+        """
         now = self.ports.clock.monotonic()
-        owners = {
-            (segment.camera_id, str(segment.segment_id))
-            for segment in live
-            if segment.parts or segment.status == SegmentStatus.RECORDING
-        }
+        owners = {(segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames}
+        waiting = {(segment.camera_id, str(part.part_id)) for segment in live for part in segment.parts}
         unowned: dict[tuple[str, str], float] = {}
         for camera_id in self.ports.cameras:
             for holder in self.ports.holds.holds(camera_id):
                 if (camera_id, holder) not in owners:
                     unowned[(camera_id, holder)] = self._unowned.get((camera_id, holder), now)
+            for part_id in self.ports.parking.parked_parts(camera_id):
+                if (camera_id, part_id) not in waiting:
+                    unowned[(camera_id, part_id)] = self._unowned.get((camera_id, part_id), now)
         for (camera_id, holder), since in list(unowned.items()):
             if now - since > STALE_HOLD_SECONDS:
                 self.ports.holds.release(camera_id, [holder])
+                self.ports.parking.unpark(camera_id, [holder])
                 del unowned[(camera_id, holder)]
         self._unowned = unowned
 

@@ -20,6 +20,7 @@ from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_parking import RedisParking
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -51,7 +52,7 @@ def build(settings: Settings) -> World:
     require_version(urls.database)
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
-    database = Database(urls.database, max_size=6, name="platereel-dispatch")
+    database = Database(urls.database, max_size=8, name="platereel-dispatch")
     database.open()
     frames_client = redis_client(urls.frames, name="platereel-dispatch")
     broker = redis_client(urls.broker, name="platereel-dispatch")
@@ -68,7 +69,8 @@ def build(settings: Settings) -> World:
     )  # fmt: skip
     pacer = Pacer(
         PacerPorts(
-            rows, frames, frames, RedisCameras(frames_client, keys), stream, CeleryQueue(celery_app(urls.broker)),
+            rows, frames, frames, RedisParking(frames_client, keys), RedisCameras(frames_client, keys), stream,
+            CeleryQueue(celery_app(urls.broker)),
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -79,5 +80,5 @@ class CeleryQueue:
         """See the port. A publish that raises may still have been delivered; offers make that harmless."""
         try:
             self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, redis.RedisError) as error:
             raise Retryable(f"the broker Redis does not answer: {type(error).__name__}") from error

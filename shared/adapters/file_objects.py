@@ -100,6 +100,14 @@ class FileObjects:
                 _remove_empty(path.parent)
         return failed
 
+    def abandon_uploads(self, before_ms: int) -> int:
+        """See the port: temporary files of writers that were killed."""
+        with _kinds():
+            stale = [path for path in self._root.rglob(f"{_TEMPORARY}*") if path.stat().st_mtime * 1000 < before_ms]
+            for path in stale:
+                path.unlink(missing_ok=True)
+        return len(stale)
+
     def _path(self, key: str) -> Path:
         if not key or key.startswith("/") or ".." in key.split("/"):
             raise Permanent("a storage key that leaves its folder", key=key)

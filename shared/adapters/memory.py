@@ -101,6 +101,35 @@ class MemoryFrames:
         return dict(self._holds.get(camera_id, {}))
 
 
+class MemoryParking:
+    """Twin of RedisParking."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, bytes]] = {}
+
+    def park(self, camera_id: str, part_id: str, data: bytes, budget_bytes: int) -> bool:
+        """See the port."""
+        waiting = self._parts.setdefault(camera_id, {})
+        others = sum(len(other) for name, other in waiting.items() if name != part_id)
+        if others + len(data) > budget_bytes:
+            return False
+        waiting[part_id] = data
+        return True
+
+    def parked(self, camera_id: str, part_id: str) -> bytes | None:
+        """See the port."""
+        return self._parts.get(camera_id, {}).get(part_id)
+
+    def parked_parts(self, camera_id: str) -> list[str]:
+        """See the port."""
+        return list(self._parts.get(camera_id, {}))
+
+    def unpark(self, camera_id: str, part_ids: Iterable[str]) -> None:
+        """See the port."""
+        for part_id in part_ids:
+            self._parts.get(camera_id, {}).pop(part_id, None)
+
+
 class MemoryObjects:
     """Twin of the object stores."""
 
@@ -137,6 +166,10 @@ class MemoryObjects:
         for key in sorted(self._objects):
             if key.startswith(prefix):
                 yield StoredObject(key, len(self._objects[key][0]), self._objects[key][1])
+
+    def abandon_uploads(self, before_ms: int) -> int:
+        """See the port; nothing here is ever half there."""
+        return 0
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
         """See the port."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import urllib3
 from minio import Minio
@@ -18,44 +20,47 @@ from shared.domain.errors import NotFound, Permanent, Retryable
 from shared.domain.ports import Clock, StoredObject
 
 CHUNK = 1 << 20
+PATIENCE_SECONDS, CONNECT_SECONDS, AWAY_SECONDS = 30.0, 2.0, 5.0
 SINGLE_PUT_BYTES = 1 << 30
 DELETE_BATCH = 1000
-_ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket"}
+_NO_KEY = {"NoSuchKey", "NoSuchObject"}
+_ABSENT = {*_NO_KEY, "NoSuchBucket"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOR_GOOD = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
 
 
 class MinioObjects:
     """Implements the port `ObjectStore` in one bucket.
 
-    Every clip is one PUT (no multipart upload that a kill could leave half done), connections wait 2 s, replies 30 s,
-    and two more tries are made: an upload's whole time is bounded by `timeout_s`, which callers keep below their lease.
+    Every clip is one PUT (no multipart upload that a kill could leave half done). Connections wait 2 s, replies
+    `patience_s`, and two more tries are made; an upload's whole time is bounded by `timeout_s`, which callers keep
+    below their lease. After a call that got no answer, further calls fail at once for a few seconds: whoever has other
+    work goes on with it instead of waiting for the next timeout.
     """
 
-    def __init__(self, address: S3Address, clock: Clock) -> None:
+    def __init__(self, address: S3Address, clock: Clock, patience_s: float = PATIENCE_SECONDS) -> None:
         self._clock = clock
         self._bucket = address.bucket
+        self._pool = _Pool(clock, patience_s)
+        self._away_until = float("-inf")
         self._client = Minio(
             address.endpoint,
             access_key=address.access_key,
             secret_key=address.secret_key,
             secure=address.secure,
             region=address.region,
-            http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=2, read=30),
-                maxsize=8,
-                retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-            ),
+            http_client=self._pool,
         )
 
     def prepare(self) -> None:
         """See the port."""
-        with _kinds():
+        with self._kinds():
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
 
     def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
         """See the port; HEAD after the PUT must tell the same size."""
-        with _kinds(key):
+        with self._pool.within(timeout_s), self._kinds(key):
             if isinstance(body, Path):
                 size = body.stat().st_size
                 with body.open("rb") as source:
@@ -63,7 +68,7 @@ class MinioObjects:
             else:
                 size = len(body)
                 self._put(key, io.BytesIO(body), size, content_type, timeout_s)
-        stored = self.head(key)
+            stored = self._stat(key)
         if stored is None or stored.size_bytes != size:
             found = "nothing" if stored is None else f"{stored.size_bytes} bytes"
             raise Retryable(f"the store acknowledged {size} bytes and holds {found}", key=key)
@@ -81,7 +86,7 @@ class MinioObjects:
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See the port; a reply that ends early is Retryable."""
-        with _kinds(key):
+        with self._kinds(key):
             if length == 0:
                 return
             try:
@@ -99,17 +104,22 @@ class MinioObjects:
 
     def head(self, key: str) -> StoredObject | None:
         """See the port."""
+        with self._kinds(key):
+            return self._stat(key)
+
+    def _stat(self, key: str) -> StoredObject | None:
         try:
-            with _kinds(key):
-                found = self._client.stat_object(self._bucket, key)
-        except NotFound:
-            return None
+            found = self._client.stat_object(self._bucket, key)
+        except S3Error as error:
+            if error.code in _NO_KEY:
+                return None
+            raise
         modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
         return StoredObject(key, found.size or 0, modified)
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """See the port."""
-        with _kinds():
+        with self._kinds():
             for found in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if not found.is_dir and found.object_name is not None:
                     modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
@@ -120,11 +130,72 @@ class MinioObjects:
         failed: dict[str, str] = {}
         for at in range(0, len(keys), DELETE_BATCH):
             batch = [DeleteObject(key) for key in keys[at : at + DELETE_BATCH]]
-            with _kinds():
+            with self._kinds():
                 for error in self._client.remove_objects(self._bucket, batch):
                     if error.code not in _ABSENT:
                         failed[error.name or ""] = error.code or "unknown"
         return failed
+
+    def abandon_uploads(self, before_ms: int) -> int:
+        """See the port: multipart uploads that nobody will complete. We begin none; another tool may have."""
+        with self._kinds():
+            listed = self._client._list_multipart_uploads(self._bucket)  # noqa: SLF001 - minio-py has no public call
+            stale = [u for u in listed.uploads if (u.initiated_time or _EPOCH).timestamp() * 1000 < before_ms]
+            for upload in stale:
+                self._client._abort_multipart_upload(self._bucket, upload.object_name, str(upload.upload_id))  # noqa: SLF001
+        return len(stale)
+
+    @contextmanager
+    def _kinds(self, key: str = "") -> Iterator[None]:
+        if self._clock.monotonic() < self._away_until:
+            raise Retryable("the store did not answer a moment ago", key=key)
+        try:
+            yield
+        except S3Error as error:
+            if error.code in _NO_KEY:
+                raise NotFound(f"there is no object {key}", key=key) from error
+            kind = Permanent if error.code in _FOR_GOOD else Retryable
+            raise kind(f"the store refuses: {error.code}", key=key) from error
+        except (ServerError, MinioException) as error:
+            raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._away_until = self._clock.monotonic() + AWAY_SECONDS
+            raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error
+
+
+class _Pool(urllib3.PoolManager):
+    """Connections that never wait longer than the patience, nor past the deadline of the thread's current upload."""
+
+    def __init__(self, clock: Clock, patience_s: float) -> None:
+        super().__init__(maxsize=8)
+        self._clock = clock
+        self._patience_s = patience_s
+        self._thread = threading.local()
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """Requests of this thread end within `seconds`, their repetitions included."""
+        self._thread.until = None if seconds is None else self._clock.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._thread.until = None
+
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, redirect: bool = True, **kw: Any
+    ) -> urllib3.BaseHTTPResponse:
+        """One request with the timeouts of the moment."""
+        until = getattr(self._thread, "until", None)
+        tries, patience = 3, self._patience_s
+        if until is not None:
+            tries, patience = 2, max(0.1, min(patience, (until - self._clock.monotonic()) / 2))
+        if self._patience_s < PATIENCE_SECONDS:
+            tries = 1
+        kw["timeout"] = urllib3.Timeout(connect=min(CONNECT_SECONDS, patience), read=patience)
+        kw["retries"] = urllib3.Retry(
+            total=tries - 1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+        )
+        return super().urlopen(method, url, redirect, **kw)
 
 
 class _Deadline(io.RawIOBase):
@@ -139,16 +210,3 @@ class _Deadline(io.RawIOBase):
         if self._clock.monotonic() > self._until:
             raise Retryable("the store took too long over an upload")
         return self._source.read(size)
-
-
-@contextmanager
-def _kinds(key: str = "") -> Iterator[None]:
-    try:
-        yield
-    except S3Error as error:
-        if error.code in {"NoSuchKey", "NoSuchObject"}:
-            raise NotFound(f"there is no object {key}", key=key) from error
-        kind = Permanent if error.code in _FOR_GOOD else Retryable
-        raise kind(f"the store refuses: {error.code}", key=key) from error
-    except (ServerError, MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error

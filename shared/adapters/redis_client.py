@@ -13,16 +13,21 @@ from shared.domain.errors import Retryable
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
+# A full disk under the append-only file, a script that runs, a replica that lost its master.
+_FOR_NOW = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "CLUSTERDOWN"}
 
 
-def redis_client(url: str, *, name: str = "platereel") -> redis.Redis:
-    """A client for binary data: RESP2 (faster for blobs), and no retry of its own (a retried XADD adds twice)."""
+def redis_client(url: str, *, name: str = "platereel", patience_s: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
+    """A client for binary data: RESP2 (faster for blobs), and no retry of its own (a retried XADD adds twice).
+
+    patience_s: how long an answer may take; a blocking read adds its own wait to it.
+    """
     client: redis.Redis = redis.Redis.from_url(
         url,
         protocol=2,
         decode_responses=False,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=patience_s,
+        socket_connect_timeout=min(CONNECT_TIMEOUT_SECONDS, patience_s),
         socket_keepalive=True,
         health_check_interval=5,
         retry=Retry(NoBackoff(), 0),
@@ -42,3 +47,8 @@ def kinds(what: str) -> Iterator[None]:
         raise Retryable(f"the {what} Redis is at its maxmemory") from error
     except (redis.exceptions.ReadOnlyError, redis.exceptions.MaxConnectionsError) as error:
         raise Retryable(f"the {what} Redis refuses work for now: {type(error).__name__}") from error
+    except redis.ResponseError as error:
+        word = str(error).split(" ", 1)[0]
+        if word not in _FOR_NOW:
+            raise
+        raise Retryable(f"the {what} Redis refuses work for now: {word}") from error

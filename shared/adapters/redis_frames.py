@@ -17,6 +17,7 @@ from shared.wire.keys import Keys
 PAGE_FRAMES = 8
 HOLD_MARGIN_MS = 1_000
 EXPIRY_MARGIN_MS = 15_000
+_NOT_NEWEST = "equal or smaller"
 
 # Ids alone: the entries themselves carry a picture each.
 _BOUNDS = """
@@ -69,7 +70,7 @@ class RedisFrames:
                 pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
                 pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
             replies = pipe.execute(raise_on_error=False)
-            answers = [self._settle(f, r, limits[f.camera_id]) for f, r in zip(frames, replies, strict=False)]
+            answers = [self._settle(f, r) for f, r in zip(frames, replies, strict=False)]
             for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
                 if isinstance(reply, Exception):
                     raise reply
@@ -94,24 +95,36 @@ class RedisFrames:
             oldest = max(oldest, dropped_ms + 1)
         return max(0, min(oldest, newest))
 
-    def _settle(self, frame: Frame, reply: object, limit: BufferLimits) -> Appended:
+    def _settle(self, frame: Frame, reply: object) -> Appended:
         if not isinstance(reply, Exception):
             return Appended(frame, stored=True)
         if isinstance(reply, redis.exceptions.OutOfMemoryError):
-            return self._make_room(frame, limit)
-        if isinstance(reply, redis.ResponseError) and "equal or smaller" in str(reply):
+            return self._make_room(frame)
+        if isinstance(reply, redis.ResponseError) and _NOT_NEWEST in str(reply):
             return Appended(frame, stored=self._is_there(frame))
         raise reply
 
-    def _make_room(self, frame: Frame, limit: BufferLimits) -> Appended:
-        """At maxmemory the camera gives up its own pre-roll, oldest first, and tries once more."""
-        held = self._smallest_hold.get(frame.camera_id)
-        keep_from = frame.captured_ms - limit.keep_ms // 2 if held is None else held
-        self._redis.xtrim(self._keys.frames(frame.camera_id), minid=entry_id(keep_from), approximate=False)
-        self._redis.xadd(
-            self._keys.frames(frame.camera_id), dict(encode_frame(frame).items()), id=entry_id(frame.captured_ms)
-        )
-        return Appended(frame, stored=True)
+    def _make_room(self, frame: Frame) -> Appended:
+        """At maxmemory the camera gives up the older half of its pre-roll and tries once more.
+
+        What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
+        """
+        key = self._keys.frames(frame.camera_id)
+        bounds = self.bounds([frame.camera_id]).get(frame.camera_id)
+        shed = 0
+        if bounds is not None:
+            keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
+            held = self._smallest_hold.get(frame.camera_id)
+            if held is not None:
+                keep_from = min(keep_from, held)
+            shed = int(self._redis.xtrim(key, minid=entry_id(keep_from), approximate=False))
+        try:
+            self._redis.xadd(key, dict(encode_frame(frame).items()), id=entry_id(frame.captured_ms))
+        except redis.ResponseError as error:
+            if _NOT_NEWEST not in str(error):
+                raise
+            return Appended(frame, stored=False, shed=shed)  # a later frame of the batch found room
+        return Appended(frame, stored=True, shed=shed)
 
     def _is_there(self, frame: Frame) -> bool:
         identifier = entry_id(frame.captured_ms)

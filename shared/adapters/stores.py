@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.adapters.file_objects import FileObjects
-from shared.adapters.minio_objects import MinioObjects
+from shared.adapters.minio_objects import PATIENCE_SECONDS, MinioObjects
 from shared.adapters.storage_url import parse_storage_url
 from shared.domain.ports import Clock, ObjectStore
 
 
-def open_store(url: str, clock: Clock) -> ObjectStore:
-    """A store for `s3://…` or `file:///…`; opening does not connect."""
+def open_store(url: str, clock: Clock, patience_s: float = PATIENCE_SECONDS) -> ObjectStore:
+    """A store for `s3://…` or `file:///…`; opening does not connect. patience_s: how long an answer may take."""
     address = parse_storage_url(url)
-    return FileObjects(address) if isinstance(address, Path) else MinioObjects(address, clock)
+    return FileObjects(address) if isinstance(address, Path) else MinioObjects(address, clock, patience_s)

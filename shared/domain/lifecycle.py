@@ -22,7 +22,8 @@ class SegmentStatus(StrEnum):
 TRANSITIONS: dict[SegmentStatus, frozenset[SegmentStatus]] = {
     SegmentStatus.RECORDING: frozenset({SegmentStatus.FINALIZING}),
     SegmentStatus.FINALIZING: frozenset({SegmentStatus.READY, SegmentStatus.FAILED}),
-    SegmentStatus.READY: frozenset({SegmentStatus.EXPIRING}),
+    # Back to finalizing when the store has lost the object and the parts are still there, else to failed.
+    SegmentStatus.READY: frozenset({SegmentStatus.EXPIRING, SegmentStatus.FINALIZING, SegmentStatus.FAILED}),
     SegmentStatus.FAILED: frozenset({SegmentStatus.FINALIZING, SegmentStatus.EXPIRING}),
     SegmentStatus.EXPIRING: frozenset({SegmentStatus.EXPIRED}),
     SegmentStatus.EXPIRED: frozenset(),
@@ -43,7 +44,7 @@ class PartState(StrEnum):
 
 
 PART_TRANSITIONS: dict[PartState, frozenset[PartState]] = {
-    PartState.DUE: frozenset({PartState.QUEUED}),
+    PartState.DUE: frozenset({PartState.QUEUED, PartState.GAP}),
     PartState.QUEUED: frozenset({PartState.RUNNING, PartState.DUE}),
     PartState.RUNNING: frozenset({PartState.DONE, PartState.DUE, PartState.GAP}),
     PartState.DONE: frozenset(),

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+CAMERA_SILENT = "camera_silent"
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -106,10 +108,11 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A segment's window is final; the rest of its parts can be planned."""
+    """A segment's window is final; the rest of its parts can be planned. early: why it ends before its deadline."""
 
     segment_id: UUID
     end_ms: int
+    early: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,9 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
             growing = state.growing
             if growing is None or (watermark_ms < growing.end_ms and not silent):
                 return state, ()
+            if growing.start_ms <= watermark_ms < growing.end_ms:
+                # The footage ends here: a detection after the camera's return must not count as covered.
+                return _close(state, growing, watermark_ms + 1, CAMERA_SILENT)
             return _close(state, growing, growing.end_ms)
         case Stopped(now_ms):
             growing = state.growing
@@ -141,9 +147,11 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
             return _close(state, growing, max(growing.start_ms + 1, min(growing.end_ms, now_ms)))
 
 
-def _close(state: CameraWindows, window: Window, end_ms: int) -> tuple[CameraWindows, tuple[Effect, ...]]:
+def _close(
+    state: CameraWindows, window: Window, end_ms: int, early: str | None = None
+) -> tuple[CameraWindows, tuple[Effect, ...]]:
     closed = replace(window, end_ms=end_ms, growing=False)
-    return state.with_(closed), (Closed(window.segment_id, end_ms),)
+    return state.with_(closed), (Closed(window.segment_id, end_ms, early),)
 
 
 def _detected(state: CameraWindows, given: Detected, mint: Mint) -> tuple[CameraWindows, tuple[Effect, ...]]:

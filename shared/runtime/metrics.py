@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FRAMES = Counter("platereel_frames_total", "Frames stored in the buffer.", ["camera_id"])
 FRAMES_DROPPED = Counter("platereel_frames_dropped_total", "Frames lost before the buffer.", ["camera_id", "cause"])
+BUFFER_SHED = Counter(
+    "platereel_buffer_shed_total", "Frames of the pre-roll given up at the frames Redis' memory limit.", ["camera_id"]
+)
 RECONNECTS = Counter("platereel_camera_reconnects_total", "Times a camera's source was opened again.", ["camera_id"])
 DETECTIONS = Counter("platereel_detections_total", "Detections by what became of them.", ["outcome"])
 REJECTED = Counter("platereel_detections_rejected_total", "Messages that did not validate.", ["field"])

@@ -3,6 +3,7 @@
 Frames Redis (`{...}` is the cluster hash tag, literal: all keys of a camera live on one slot)
     PREFIX:frames:{CAMERA}   stream, entry `<capture ms>-0`: j JPEG, s counter, r run id
     PREFIX:holds:{CAMERA}    sorted set, member segment or detection id, score ms
+    PREFIX:parked:{CAMERA}   hash, part id -> packets that wait while storage refuses
     PREFIX:lease:{CAMERA}    string, the owning capture process, PX
     PREFIX:camera:{CAMERA}   hash, what capture reports
     PREFIX:captures          sorted set, capture processes by the server's time of their last sign of life
@@ -41,6 +42,10 @@ class Keys:
     def holds(self, camera_id: str) -> str:
         """The camera's holds."""
         return f"{self.prefix}:holds:{{{camera_id}}}"
+
+    def parked(self, camera_id: str) -> str:
+        """The camera's encoded parts that wait for storage."""
+        return f"{self.prefix}:parked:{{{camera_id}}}"
 
     def lease(self, camera_id: str) -> str:
         """The camera's capture lease."""

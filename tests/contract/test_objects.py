@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
 from shared.adapters.memory import MemoryObjects
+from shared.adapters.minio_objects import MinioObjects
 from shared.adapters.stores import open_store
 from shared.domain.errors import BadInput, NotFound, Permanent, Retryable
 from shared.domain.ports import ObjectStore
@@ -111,6 +115,59 @@ def test_more_than_a_thousand_are_listed_and_deleted(store: ObjectStore) -> None
     assert [o.key for o in store.walk("parts/many/")] == keys
     assert store.delete(keys) == {}
     assert list(store.walk("parts/many/")) == []
+
+
+def test_an_upload_that_never_ended_is_abandoned(servers: Servers) -> None:
+    store = open_store(servers.new_bucket(), CLOCK)
+    store.prepare()
+    assert isinstance(store, MinioObjects)
+    for n in range(3):
+        store._client._create_multipart_upload(store._bucket, f"videos/left-{n}.mp4", {})
+    assert store.abandon_uploads(CLOCK.now_ms() - 3_600_000) == 0
+    assert store.abandon_uploads(CLOCK.now_ms() + 60_000) == 3
+    assert store.abandon_uploads(CLOCK.now_ms() + 60_000) == 0
+
+
+def test_a_temporary_file_of_a_killed_writer_is_abandoned(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}/store", CLOCK)
+    (tmp_path / "store" / "videos").mkdir(parents=True)
+    (tmp_path / "store" / "videos" / ".part-dead").write_bytes(b"half")
+    assert store.abandon_uploads(CLOCK.now_ms() - 3_600_000) == 0
+    assert store.abandon_uploads(CLOCK.now_ms() + 60_000) == 1
+    assert not list((tmp_path / "store").rglob(".part-*"))
+
+
+def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once() -> None:
+    """Connections are accepted, nothing is ever said: an upload ends within its time, the next calls do not wait."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = open_store(f"s3://k:secret12@127.0.0.1:{mute.getsockname()[1]}/bucket?secure=false", CLOCK)
+        began = CLOCK.monotonic()
+        with pytest.raises(Retryable, match="does not answer"):
+            store.put("a", b"x", "text/plain", 1.0)
+        assert CLOCK.monotonic() - began < 2.5
+        began = CLOCK.monotonic()
+        with pytest.raises(Retryable, match="a moment ago"):
+            store.put("a", b"x", "text/plain", 1.0)
+        assert CLOCK.monotonic() - began < 0.2
+
+
+def test_a_full_disk_is_retryable_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ENOSPC while writing, EIO at the fsync: no object, no temporary file, and a later try succeeds."""
+    store = open_store(f"file://{tmp_path}/store", CLOCK)
+    store.prepare()
+    for number in (errno.ENOSPC, errno.EIO):
+
+        def refuse(_: int, code: int = number) -> None:
+            raise OSError(code, os.strerror(code))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", refuse)
+            with pytest.raises(Retryable, match=os.strerror(number)):
+                store.put("videos/a.mp4", b"clip", "video/mp4")
+        assert store.head("videos/a.mp4") is None
+        assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    store.put("videos/a.mp4", b"clip", "video/mp4")
+    assert store.get("videos/a.mp4") == b"clip"
 
 
 def test_a_store_that_is_away_is_retryable() -> None:

@@ -81,7 +81,10 @@ def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> 
     assert preview == {"dry_run": True, "archived": 0, "bytes": 0, "reasons": {}}
     checked = platereel("check", "--json", *data)
     report = json.loads(checked.stdout)
-    assert (checked.returncode, report["orphans"], report["missing"]) == (0, 0, 0)
+    assert (checked.returncode, report["clean"], report["findings"]) == (0, True, {})
+    deep = platereel("check", "--deep", *data)
+    assert deep.returncode == 0
+    assert "clips, read back\nnothing to mend" in deep.stdout
     refused = platereel("cleanup", "--days", "-3", *data)
     assert refused.returncode == 1
     status, body, _ = deployment.fetch("POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True})

@@ -11,12 +11,15 @@ import pytest
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.recordings import PacerRepository
-from shared.adapters.postgres.upkeep import JobRepository, LedgerRepository
+from shared.adapters.postgres.repairs import RepairRepository
+from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_parking import RedisParking
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
@@ -29,6 +32,7 @@ from workers.writer.write_part import WriterPorts
 
 LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
 POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
+PARKING_BYTES = 1_000_000
 _prefixes = count(1)
 
 
@@ -43,14 +47,18 @@ class World:
     videos: VideoRepository
     jobs: JobRepository
     ledger: LedgerRepository
+    repairs: RepairRepository
     frames: RedisFrames
+    parking: RedisParking
     store: ObjectStore
     clock: SystemClock
     base_ms: int
 
     @property
     def writer(self) -> WriterPorts:
-        return WriterPorts(self.frames, self.store, self.writing, AvVideo(), self.clock)
+        return WriterPorts(
+            self.frames, self.parking, lambda _: PARKING_BYTES, self.store, self.writing, AvVideo(), self.clock
+        )
 
     def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
         """Put numbered frames of [start, end) seconds after base into a camera's buffer."""
@@ -77,10 +85,11 @@ def world(servers: Servers) -> Iterator[World]:
     store.prepare()
     with redis_client(servers.redis_url) as client:
         pacing = PacerRepository(database)
+        keys = Keys(f"int{next(_prefixes)}")
         yield World(
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
-            JobRepository(database), LedgerRepository(database), RedisFrames(client, Keys(f"int{next(_prefixes)}")),
-            store, clock, clock.now_ms() - 60_000,
+            JobRepository(database), LedgerRepository(database), RepairRepository(database), RedisFrames(client, keys),
+            RedisParking(client, keys), store, clock, clock.now_ms() - 60_000,
         )  # fmt: skip
         pacing.close()
     database.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from shared.domain.errors import Conflict, Retryable
@@ -64,7 +66,6 @@ def test_a_window_becomes_a_clip(world: World, tmp_path: Path) -> None:
     assert (row["frame_count"], row["frames_lost"], row["gaps"]) == (60, 0, [])
     assert row["pre_roll_delivered_seconds"] == 2
     assert row["duration_seconds"] == 6
-    assert [o.key for o in world.store.walk("parts/")] == []
     assert world.videos.stats()["segments"] == 1
 
 
@@ -260,23 +261,77 @@ def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
     assert (row["status"], row["resolution"], row["frame_count"]) == ("ready", "320x180", 60)
 
 
-def test_a_store_that_is_away_puts_the_part_off(world: World) -> None:
-    class Away:
-        def __getattr__(self, name: str) -> object:
-            def refuse(*_: object, **__: object) -> object:
-                raise Retryable("the store does not answer")
+def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world: World, tmp_path: Path) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    broken = replace(world.writer, store=Away())
+    for part_id, offer in offer_parts(world):
+        assert write_part(part_id, offer, broken) == "parked"
+    rows = world.database.fetch("SELECT DISTINCT state, attempts, retries, parked FROM segment_parts")
+    assert rows == [{"state": "due", "attempts": 0, "retries": 1, "parked": True}]
+    (live,) = world.pacing.live()
+    assert not live.needs_frames
+    assert len(world.parking.parked_parts("cam")) == len(live.parts)
+    world.frames._redis.delete(world.frames._keys.frames("cam"))
+    world.database.execute("UPDATE segment_parts SET not_before = NULL")
+    finish(world, "cam")
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
+    assert world.videos.get(segment_id)["frames_lost"] == 0
+    assert world.parking.parked_parts("cam") == []
 
-            return refuse
 
+def test_beyond_its_budget_a_part_is_put_off_and_its_frames_stay_held(world: World) -> None:
     world.film("cam", 0, 30)
     accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     (part_id, offer), *_ = offer_parts(world)
-    ports = world.writer
-    broken = type(ports)(ports.frames, Away(), ports.rows, ports.video, ports.clock)  # type: ignore[arg-type]
+    broken = replace(world.writer, store=Away(), parking_bytes=lambda _: 10)
     assert write_part(part_id, offer, broken) == "retry"
-    row = world.database.fetch_one("SELECT state, attempts, retries FROM segment_parts WHERE id = %s", part_id)
-    assert row == {"state": "due", "attempts": 0, "retries": 1}
+    row = world.database.fetch_one("SELECT state, attempts, retries, parked FROM segment_parts WHERE id = %s", part_id)
+    assert row == {"state": "due", "attempts": 0, "retries": 1, "parked": False}
+    assert world.pacing.live()[0].needs_frames
+
+
+def test_packets_that_did_not_last_are_encoded_again(world: World, tmp_path: Path) -> None:
+    """The frames Redis was restarted while they waited, and the frames are still there (or there again)."""
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (part_id, offer), *_ = offer_parts(world)
+    assert write_part(part_id, offer, replace(world.writer, store=Away())) == "parked"
+    world.parking.unpark("cam", [str(part_id)])
+    world.database.execute("UPDATE segment_parts SET state = 'due', not_before = NULL WHERE state <> 'done'")
+    finish(world, "cam")
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
+
+
+def test_a_camera_that_went_silent_ends_its_window_where_its_footage_ends(world: World) -> None:
+    """So that a detection after its return is recorded anew, and not taken for covered."""
+    world.film("cam", 0, 11)
+    (first,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 10_900, silent=True)
+    world.film("cam", 12, 30, first=120)
+    segments = accept(world, "cam", 12.5, "d2")
+    assert len(segments) == 2
+    finish(world, "cam")
+    row = world.videos.get(first)
+    assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "camera_silent", 30)
+    (second,) = set(segments) - {first}
+    after = world.videos.get(second)
+    assert (after["status"], after["continues"]) == ("ready", first)
+    assert after["start_time"] == row["start_time"] + timedelta(milliseconds=2_901)
+    assert after["frame_count"] == 45
+
+
+class Away:
+    """A store that does not answer."""
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: object, **__: object) -> object:
+            raise Retryable("the store does not answer")
+
+        return refuse
 
 
 def test_the_database_enforces_the_lifecycles(world: World) -> None:

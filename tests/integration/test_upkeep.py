@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Conflict, Gone
 from shared.domain.ports import ClipFacts
 from shared.domain.retention import RetentionPolicy, RetentionRule
-from shared.wire.keys import SENTINEL
 from tests.integration.conftest import POLICY, World
-from workers.reconcile.audit import AuditPorts, audit, claim_store
+from workers.reconcile.audit import AuditPorts, claim_store
+from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts, sweep
 
 DAY_S = 86_400.0
@@ -39,13 +40,16 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
 
 
 def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> SweepPorts:
+    parts = PartsPorts(world.ledger, world.repairs, world.store, 0)
     return SweepPorts(
-        world.videos, world.store, world.jobs, world.clock, policy or RetentionPolicy(RetentionRule(30, None)), grace_s
-    )
+        world.videos, world.store, world.jobs, world.clock, policy or RetentionPolicy(RetentionRule(30, None)), grace_s,
+        parts,
+    )  # fmt: skip
 
 
 def auditing(world: World, age_floor_s: float = -60) -> AuditPorts:
-    return AuditPorts(world.ledger, world.writing, world.store, world.jobs, world.clock, age_floor_s)
+    claim_store(world.store, world.ledger)
+    return AuditPorts(world.ledger, world.repairs, world.store, AvVideo(), world.jobs, world.clock, age_floor_s)
 
 
 def recount(world: World) -> dict[str, Any]:
@@ -134,36 +138,3 @@ def test_deleting_by_hand(world: World) -> None:
         world.videos.archive(live.segment_ids[0], "me")
     log = world.database.fetch("SELECT action, who FROM audit_log ORDER BY id")
     assert [row["action"] for row in log] == ["protect", "unprotect", "delete"]
-
-
-def test_audit_finds_and_removes_what_no_row_expects(world: World) -> None:
-    clip(world, "a", 1)
-    world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
-    found = audit(auditing(world), {})
-    assert (found["objects"], found["orphans"], found["removed"], found["clean"]) == (2, 1, 0, False)
-    assert audit(auditing(world, age_floor_s=3600), {"repair": True})["orphans"] == 0
-    assert audit(auditing(world), {"repair": True})["removed"] == 1
-    assert audit(auditing(world), {})["clean"]
-
-
-def test_audit_reports_a_missing_object(world: World) -> None:
-    path = str(world.videos.get(clip(world, "a", 1))["file_path"])
-    world.store.delete([path])
-    found = audit(auditing(world), {"repair": True})
-    assert found["missing_keys"] == [path]
-
-
-def test_audit_stops_before_it_empties_a_store(world: World) -> None:
-    for n in range(30):
-        world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")
-    found = audit(auditing(world), {"repair": True})
-    assert found["stopped"]
-    assert found["removed"] == 0
-
-
-def test_a_store_of_another_database_is_refused(world: World) -> None:
-    claim_store(world.store, world.ledger)
-    claim_store(world.store, world.ledger)
-    world.store.put(SENTINEL, str(uuid4()).encode(), "text/plain")
-    with pytest.raises(Conflict, match="another database"):
-        audit(auditing(world), {"repair": True})

@@ -9,16 +9,18 @@ from shared.domain.lifecycle import ARCHIVED, LIVE, PART_TRANSITIONS, TRANSITION
 
 
 @given(st.lists(st.sampled_from(SegmentStatus), max_size=40))
-def test_any_order_and_repetition_of_wishes_makes_one_clip_at_most(wishes: list[SegmentStatus]) -> None:
+def test_whatever_is_wished_a_window_is_closed_once_and_what_is_archived_never_comes_back(
+    wishes: list[SegmentStatus],
+) -> None:
     state, path = SegmentStatus.RECORDING, [SegmentStatus.RECORDING]
     for wish in wishes:
         if wish in TRANSITIONS[state]:
             state = wish
             path.append(state)
-    assert path.count(SegmentStatus.READY) <= 1
     assert path.count(SegmentStatus.RECORDING) == 1
-    if SegmentStatus.READY in path:
-        assert set(path[path.index(SegmentStatus.READY) + 1 :]) <= ARCHIVED
+    assert path.count(SegmentStatus.EXPIRED) <= path.count(SegmentStatus.EXPIRING) <= 1
+    if SegmentStatus.EXPIRING in path:
+        assert set(path[path.index(SegmentStatus.EXPIRING) + 1 :]) <= ARCHIVED
 
 
 def test_tables_are_whole_and_end_somewhere() -> None:

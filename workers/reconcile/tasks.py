@@ -18,7 +18,7 @@ def register(app: Celery) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Audit.NAME):
             ports = world().audit
-            regular = {"repair": True} if job_id is None else {}
+            regular = {"repair": True, "regular": True} if job_id is None else {}
             take_turn(
                 ports.jobs, "check", job_id, world().audit_seconds, lambda params: audit(ports, {**regular, **params})
             )

@@ -9,6 +9,7 @@ from typing import Any
 from shared.domain.ports import Clock, Jobs, ObjectStore, Videos
 from shared.domain.retention import RetentionPolicy, RetentionRule, Verdict, decide
 from shared.runtime.logs import logger
+from workers.retention.parts import PartsPorts, settle
 
 BATCH = 500
 OUTBOX_KEPT_SECONDS = 7 * 86_400.0
@@ -26,6 +27,7 @@ class SweepPorts:
     clock: Clock
     policy: RetentionPolicy
     grace_s: float
+    parts: PartsPorts
 
 
 def requested_policy(policy: RetentionPolicy, days: float | None) -> RetentionPolicy:
@@ -47,8 +49,10 @@ def sweep(ports: SweepPorts, params: dict[str, Any]) -> dict[str, Any]:
         done = set(ports.videos.mark_expiring(batch))
         marked += [verdict for verdict in batch if verdict.segment_id in done]
     deleted, failed = delete_expiring(ports)
+    settled, reopened = settle(ports.parts)
     ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS)
-    return {**_summary(marked, dry_run=False), "deleted": deleted, "failed": failed}
+    went = {"deleted": deleted, "failed": failed, "parts_settled": settled, "reopened": reopened}
+    return {**_summary(marked, dry_run=False), **went}
 
 
 def _judge(ports: SweepPorts, policy: RetentionPolicy, *, dry_run: bool) -> Iterator[list[Verdict]]:

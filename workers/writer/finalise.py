@@ -1,7 +1,8 @@
 """A closed segment becomes a clip: fetch its parts, copy their packets into one MP4, store it, commit it.
 
 The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under
-the same key; only one of them commits. Parts go last, when READY has made them superfluous.
+the same key; only one of them commits. The parts stay for a while after READY: several S3 servers answer before the
+bytes are on disk, and from its parts a clip can be made again. The sweep lets them go (workers/retention/parts.py).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from shared.domain.errors import NotFound, Permanent, Retryable
@@ -17,7 +17,7 @@ from shared.domain.parts import Gap, Joined, Piece, StoredPart, gaps_of, pre_rol
 from shared.domain.ports import ClipFacts, FinaliseRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import SEGMENTS
-from shared.wire.keys import parts_prefix
+from workers.workspace import workspace
 from workers.writer.lease import Lease
 from workers.writer.write_part import WriterPorts
 
@@ -39,20 +39,22 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
     try:
         with (
             Lease(lambda: ports.rows.renew_finalise(run.segment_id, run.token) > 0, TIME_LIMIT_SECONDS),
-            TemporaryDirectory(prefix="platereel-", dir=work_dir) as folder,
+            workspace(work_dir, ports.clock, TIME_LIMIT_SECONDS + 60) as folder,
         ):
-            result = _make(run, ports, Path(folder) / "clip.mp4")
+            result = _make(run, ports, folder / "clip.mp4")
     except Retryable as error:
         log.warning("finalise_put_off", error=error.message)
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=True)
         return _ended("retry")
+    except MemoryError:
+        log.error("finalise_out_of_memory", attempts=run.attempts)
+        ports.rows.fail_finalise(run.segment_id, run.token, "out of memory", retryable=False)
+        return _ended("failed")
     except Permanent as error:
         log.error("finalise_failed", error=error.message, attempts=run.attempts)
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=False)
         return _ended("failed")
     log.info("segment_finished", result=result)
-    if result == "ready":
-        clear_parts(run.segment_id, ports)
     return _ended(result)
 
 
@@ -127,7 +129,9 @@ def _facts(
     has_thumbnail: bool,
 ) -> ClipFacts:
     given_up = sorted({part.error or "writer_failed" for part in parts if part.facts is None})
-    causes = sorted({gap.cause for gap in gaps if gap.frames and gap.cause == "buffer_expired"} | set(given_up))
+    causes = {gap.cause for gap in gaps if gap.frames and gap.cause == "buffer_expired"} | set(given_up)
+    if run.closed_early is not None:
+        causes.add(run.closed_early)
     return ClipFacts(
         first_frame_ms=joined.first_frame_ms,
         duration_ms=joined.duration_ms,
@@ -141,15 +145,5 @@ def _facts(
             run.trigger_ms, run.policy.buffer_ms, joined.first_frame_ms, run.continues_from_ms
         ),
         has_thumbnail=has_thumbnail,
-        truncated_reason=", ".join(causes) or None,
+        truncated_reason=", ".join(sorted(causes)) or None,
     )
-
-
-def clear_parts(segment_id: UUID, ports: WriterPorts) -> None:
-    """Remove a finished segment's parts: objects first, then rows. What fails here the audit finishes."""
-    try:
-        keys = [stored.key for stored in ports.store.walk(parts_prefix(segment_id))]
-        if not ports.store.delete(keys):
-            ports.rows.forget_parts(segment_id)
-    except Retryable as error:
-        _log.warning("parts_left_for_audit", segment_id=str(segment_id), error=error.message)

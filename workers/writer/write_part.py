@@ -2,11 +2,14 @@
 
 Order is the reliability: run and token first, then the object under the token's own key, then the row. Whoever lost the
 right to the part in between commits nothing and removes only the object with its own token.
+
+While storage refuses, the packets wait in the frames Redis, a twentieth of the size of the JPEGs, which need not be
+held any longer; the part is offered again later and only uploaded then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,23 +17,25 @@ from shared.domain.errors import Permanent, Retryable
 from shared.domain.media import Frame, FrameMark
 from shared.domain.parts import EncodedPart, Gap, PartFacts, gap_between
 from shared.domain.policy import PART_SUFFIX
-from shared.domain.ports import Clock, FrameBuffer, ObjectStore, PartEncoding, PartRun, Video, Writing
+from shared.domain.ports import Clock, FrameBuffer, ObjectStore, Parking, PartEncoding, PartRun, Video, Writing
 from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS
 from shared.wire.keys import part_key
 from workers.writer.lease import Lease
 
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 30, 25
-PUT_SECONDS = 15.0
+PUT_SECONDS = 8.0
 
 _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WriterPorts:
-    """What a writer needs of the world."""
+    """What a writer needs of the world; `parking_bytes`: how much of a camera may wait while storage refuses."""
 
     frames: FrameBuffer
+    parking: Parking
+    parking_bytes: Callable[[str], int]
     store: ObjectStore
     rows: Writing
     video: Video
@@ -38,7 +43,7 @@ class WriterPorts:
 
 
 def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
-    """Make the part if the offer still stands; answers how it ended: stale, done, lost, retry or failed."""
+    """Make the part if the offer still stands; answers how it ended: stale, done, lost, parked, retry or failed."""
     run = ports.rows.begin_part(part_id, offer)
     if run is None:
         return _ended("stale")
@@ -46,12 +51,15 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
     try:
         with Lease(lambda: ports.rows.renew_part(run.part_id, run.token), TIME_LIMIT_SECONDS) as lease:
-            reading = _Reading(run, ports)
-            encoded = reading.encode()
+            data, facts = _waiting(run, ports) or _encode(run, ports)
             if lease.lost:
                 log.warning("part_lease_lost")
                 return _ended("lost")
-            committed = _store(run, encoded, reading.facts(encoded), ports)
+            result = _store(run, data, facts, ports)
+    except MemoryError:
+        log.error("part_out_of_memory", attempts=run.attempts)
+        ports.rows.fail_part(run.part_id, run.token, "out of memory", retryable=False)
+        return _ended("failed")
     except Retryable as error:
         log.warning("part_put_off", error=error.message)
         ports.rows.fail_part(run.part_id, run.token, error.message, retryable=True)
@@ -61,8 +69,8 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
         ports.rows.fail_part(run.part_id, run.token, error.message, retryable=False)
         return _ended("failed")
     PART_SECONDS.observe(ports.clock.monotonic() - began)
-    log.debug("part_written", frames=len(encoded.index), size=len(encoded.data), committed=committed)
-    return _ended("done" if committed else "lost")
+    log.debug("part_written", frames=len(facts.index), size=len(data), result=result)
+    return _ended(result)
 
 
 def _ended(result: str) -> str:
@@ -70,17 +78,46 @@ def _ended(result: str) -> str:
     return result
 
 
-def _store(run: PartRun, encoded: EncodedPart, facts: PartFacts, ports: WriterPorts) -> bool:
-    """Object, then row. False when another run took over; then the object is nobody's, and goes."""
+def _waiting(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts] | None:
+    """What an earlier run encoded and could not store; None when there is nothing, or it did not last."""
+    if run.parked is None:
+        return None
+    data = ports.parking.parked(run.camera_id, str(run.part_id))
+    return (data, run.parked) if data is not None and len(data) == run.parked.size_bytes else None
+
+
+def _encode(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts]:
+    reading = _Reading(run, ports)
+    encoded = reading.encode()
+    return encoded.data, reading.facts(encoded)
+
+
+def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts) -> str:
+    """Object, then row; `lost` when another run took over: then the object is nobody's, and goes."""
     key = None
-    if encoded.data:
+    if data:
         key = part_key(run.segment_id, run.number, run.token, PART_SUFFIX[run.policy.codec])
-        ports.store.put(key, encoded.data, "application/octet-stream", PUT_SECONDS)
+        try:
+            ports.store.put(key, data, "application/octet-stream", PUT_SECONDS)
+        except Retryable as error:
+            return _park(run, data, facts, error, ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):
-        return True
+        if run.parked is not None:
+            ports.parking.unpark(run.camera_id, [str(run.part_id)])
+        return "done"
     if key is not None:
         ports.store.delete([key])
-    return False
+    return "lost"
+
+
+def _park(run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports: WriterPorts) -> str:
+    """Let the packets wait, then say so in the row; beyond the camera's budget the frames stay held instead."""
+    part_id = str(run.part_id)
+    if not ports.parking.park(run.camera_id, part_id, data, ports.parking_bytes(run.camera_id)):
+        raise refusal
+    parked = ports.rows.park_part(run.part_id, run.token, facts, refusal.message)
+    _log.warning("part_parked", segment_id=str(run.segment_id), part=run.number, size=len(data), reason=refusal.message)
+    return "parked" if parked else "lost"
 
 
 class _Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
@@ -9,6 +10,8 @@ from fastapi import APIRouter, HTTPException, Response
 from services.api import schemas
 from services.api.access import Ports, Viewer
 from services.api.ports import ApiPorts
+from shared.domain.errors import Retryable
+from shared.domain.ports import Bounds
 from shared.domain.timing import from_ms
 from shared.runtime.settings import masked
 
@@ -18,8 +21,14 @@ _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 @router.get("/cameras")
 def list_cameras(ports: Ports, _: Viewer) -> schemas.CameraList:
-    """All cameras of the configuration with their health."""
-    items = [_camera(ports, camera_id) for camera_id in ports.settings.cameras]
+    """All cameras of the configuration with their health; `unknown` while the frames Redis does not answer."""
+    cameras = list(ports.settings.cameras)
+    try:
+        bounds = ports.frames.bounds(cameras)
+        items = [_camera(ports, camera_id, ports.states.state(camera_id), bounds) for camera_id in cameras]
+    except Retryable as error:
+        state = {"state": "unknown", "error": error.message}
+        items = [_camera(ports, camera_id, state, {}) for camera_id in cameras]
     return schemas.CameraList(items=items, total=len(items))
 
 
@@ -39,9 +48,8 @@ def _known(ports: ApiPorts, camera_id: str) -> None:
         raise HTTPException(404, "there is no such camera")
 
 
-def _camera(ports: ApiPorts, camera_id: str) -> schemas.Camera:
-    state = ports.states.state(camera_id)
-    bounds = ports.frames.bounds([camera_id]).get(camera_id)
+def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]) -> schemas.Camera:
+    newest = bounds.get(camera_id)
     counts: dict[str, Any] = {name: int(state[name]) for name in _COUNTS if name in state}
     return schemas.Camera(
         camera_id=camera_id,
@@ -50,6 +58,6 @@ def _camera(ports: ApiPorts, camera_id: str) -> schemas.Camera:
         state=state.get("state", "unknown"),
         fps=float(state["fps"]) if "fps" in state else None,
         error=state.get("error") or None,
-        last_frame_at=None if bounds is None else from_ms(bounds.newest_ms),
+        last_frame_at=None if newest is None else from_ms(newest.newest_ms),
         **counts,
     )

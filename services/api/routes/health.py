@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -21,16 +24,19 @@ def healthz() -> schemas.Health:
 @router.get("/readyz", responses={503: {"model": schemas.Health}})
 def readyz(ports: Ports, response: Response) -> schemas.Health:
     """Database, both Redis and the store answer; 503 names those that do not."""
-    checks = {}
-    for name, check in ports.checks.items():
-        try:
-            check()
-            checks[name] = "ok"
-        except PlatereelError as error:
-            checks[name] = error.message
+    with ThreadPoolExecutor(len(ports.checks)) as pool:
+        checks = dict(zip(ports.checks, pool.map(_state, ports.checks.values()), strict=True))
     ready = all(state == "ok" for state in checks.values())
     response.status_code = 200 if ready else 503
     return schemas.Health(status="ok" if ready else "unavailable", checks=checks)
+
+
+def _state(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except PlatereelError as error:
+        return error.message
+    return "ok"
 
 
 @router.get("/metrics", response_class=Response)

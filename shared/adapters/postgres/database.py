@@ -33,21 +33,21 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
 
 @contextmanager
 def kinds() -> Iterator[None]:
-    """Map driver errors: away, slow or restarting is Retryable; a broken constraint is a Conflict."""
+    """Map driver errors: away, slow, full or restarting is Retryable; a broken constraint is a Conflict."""
     try:
         yield
-    except (psycopg.errors.IntegrityError, psycopg.errors.SerializationFailure) as error:
+    except psycopg.errors.IntegrityError as error:
         raise Conflict(f"the database refused: {error.diag.constraint_name or error.sqlstate}") from error
     except psycopg.DataError as error:
         raise BadInput("value", "holds something a database cannot store, such as a NUL character") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout) as error:
         raise Retryable(f"the database does not answer: {type(error).__name__}") from error
 
 
 class Database:
     """A pool for one process. Open it after any fork: a socket shared by two processes garbles the protocol."""
 
-    def __init__(self, url: str, *, max_size: int = 4, name: str = "platereel") -> None:
+    def __init__(self, url: str, *, max_size: int = 4, name: str = "platereel", patience_s: float = 5) -> None:
         self.url = url
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -57,7 +57,7 @@ class Database:
             max_size=max_size,
             max_lifetime=1800,
             reconnect_timeout=5,
-            timeout=5,
+            timeout=patience_s,
             check=ConnectionPool.check_connection,
             open=False,
         )

@@ -48,7 +48,7 @@ class PacerRepository:
             ).fetchall()
             parts = connection.execute(
                 """
-                SELECT p.id, p.segment_id, p.number, p.start_time, p.end_time, p.state,
+                SELECT p.id, p.segment_id, p.number, p.start_time, p.end_time, p.state, p.parked,
                        CASE p.state WHEN 'due' THEN p.not_before IS NULL OR p.not_before <= now()
                                     WHEN 'queued' THEN p.offered_at < now() - make_interval(secs => %s)
                                     ELSE false END AS offerable
@@ -62,7 +62,7 @@ class PacerRepository:
             grouped[row["segment_id"]].append(
                 PartView(
                     row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["state"],
-                    row["offerable"],
+                    row["offerable"], row["parked"],
                 )
             )  # fmt: skip
         return [_live(row, tuple(grouped[row["id"]])) for row in segments]
@@ -81,8 +81,7 @@ class PacerRepository:
             if row is None:
                 return False
             policy = RecordingPolicy.from_json(row["policy"])
-            reach = growing.end_ms if silent else watermark_ms
-            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, reach)
+            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms)
             planned = plan_parts(connection, growing.segment_id, passed)
             _, effects = step(windows, Reached(watermark_ms, silent), uuid4)
             apply(connection, camera_id, policy, effects)

@@ -1,8 +1,8 @@
-"""Jobs that take turns in the database, and the rows that the audit compares objects with."""
+"""Jobs that take turns in the database."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.recordings import WAKE
 from shared.adapters.postgres.videos import log
 from shared.domain.errors import NotFound
-from shared.domain.ports import Expectation, Job
+from shared.domain.ports import Job
 
 STALE_SECONDS = 900
 
@@ -122,56 +122,3 @@ class JobRepository:
     def purge_outbox(self, older_than_s: float) -> None:
         """Drop events that were relayed long ago."""
         self._database.execute("DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s)
-
-
-class LedgerRepository:
-    """Implements the port `Ledger`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def deployment_id(self) -> UUID:
-        """See the port."""
-        row = self._database.fetch_one("SELECT id FROM deployment")
-        if row is None:
-            raise NotFound("the database has lost its deployment id")
-        return UUID(str(row["id"]))
-
-    def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
-        """See the port. An expired segment expects nothing; a part expects the key of its committed run."""
-        rows = self._database.fetch(
-            """
-            SELECT file_path AS key, id, status, file_size_bytes AS size FROM video_segments
-             WHERE file_path = ANY(%(keys)s) AND status <> 'expired'
-            UNION ALL
-            SELECT thumbnail_path, id, status, NULL FROM video_segments
-             WHERE thumbnail_path = ANY(%(keys)s) AND status <> 'expired'
-            UNION ALL
-            SELECT object_key, segment_id, state, (facts->>'size_bytes')::bigint FROM segment_parts
-             WHERE object_key = ANY(%(keys)s)
-            """,
-            {"keys": list(keys)},
-        )
-        return {row["key"]: Expectation(row["id"], row["status"], row["size"]) for row in rows}
-
-    def ready_objects(self, after: str, limit: int) -> list[tuple[str, UUID, int, str]]:
-        """See the port."""
-        rows = self._database.fetch(
-            """
-            SELECT file_path, id, file_size_bytes, sha256 FROM video_segments
-             WHERE status = 'ready' AND file_path > %s ORDER BY file_path LIMIT %s
-            """,
-            after,
-            limit,
-        )
-        return [(row["file_path"], row["id"], row["file_size_bytes"], row["sha256"]) for row in rows]
-
-    def finished_with_parts(self) -> list[UUID]:
-        """See the port."""
-        rows = self._database.fetch(
-            """
-            SELECT DISTINCT s.id FROM video_segments s JOIN segment_parts p ON p.segment_id = s.id
-             WHERE s.status IN ('ready', 'expiring', 'expired') AND s.updated_at < now() - interval '60 s'
-            """
-        )
-        return [row["id"] for row in rows]

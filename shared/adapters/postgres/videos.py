@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
+from shared.adapters.postgres.counters import count
 from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
 from shared.adapters.postgres.outbox import emit
 from shared.adapters.postgres.windows import apply, load_growing
-from shared.adapters.postgres.writing import count
 from shared.domain.errors import BadInput, Conflict, Gone, NotFound
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Page, SegmentFilter
@@ -225,7 +225,7 @@ class VideoRepository:
         return [(row["id"], row["file_path"], row["thumbnail_path"]) for row in rows]
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> None:
-        """See the port; parts of a failed segment go with it."""
+        """See the port; parts that a failed segment still has go when they are settled."""
         with self._database.transaction() as connection:
             connection.execute(
                 """
@@ -234,7 +234,6 @@ class VideoRepository:
                 """,
                 [list(segment_ids)],
             )
-            connection.execute("DELETE FROM segment_parts WHERE segment_id = ANY(%s)", [list(segment_ids)])
 
 
 def log(connection: Connection, who: str, action: str, segment_id: UUID | None, details: dict[str, Any]) -> None:

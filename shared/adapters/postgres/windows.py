@@ -66,8 +66,8 @@ def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effec
                     [from_ms(end_ms), segment_id],
                 )
                 touched.append(segment_id)
-            case Closed(segment_id, end_ms):
-                _close(connection, segment_id, from_ms(end_ms))
+            case Closed(segment_id, end_ms, early):
+                _close(connection, segment_id, from_ms(end_ms), early)
                 touched.append(segment_id)
             case Missed():
                 continue
@@ -115,14 +115,15 @@ def insert_segment(
     emit(connection, f"segment.{status}", {"segment_id": str(window.segment_id), "camera_id": camera_id})
 
 
-def _close(connection: Connection, segment_id: UUID, end: datetime) -> None:
+def _close(connection: Connection, segment_id: UUID, end: datetime, early: str | None = None) -> None:
     """The window is final; plan every part it still lacks. It never ends before what is planned already."""
     row = connection.execute(
         """
-        UPDATE video_segments SET status = 'finalizing', deadline = greatest(%s, covered_to), updated_at = now()
+        UPDATE video_segments SET status = 'finalizing', deadline = greatest(%s, covered_to), closed_early = %s,
+               updated_at = now()
          WHERE id = %s RETURNING covered_to, deadline, policy
         """,
-        [end, segment_id],
+        [end, early, segment_id],
     ).fetchone()
     if row is None:
         return

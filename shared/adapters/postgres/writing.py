@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 from uuid import UUID, uuid4
 
-from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.database import Connection, Database
+from shared.adapters.postgres.counters import count
+from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.outbox import emit
+from shared.adapters.postgres.part_facts import facts_json, facts_of, gaps_json, stored_part
 from shared.adapters.postgres.recordings import WAKE
 from shared.domain.lifecycle import MAX_ATTEMPTS
-from shared.domain.media import FrameMark
-from shared.domain.parts import Gap, Packet, PartFacts, StoredPart
+from shared.domain.parts import Gap, PartFacts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
 from shared.domain.timing import from_ms, to_ms
 
 LEASE_SECONDS = 6
 MAX_BACKOFF_SECONDS = 15
+PARKED_BACKOFF_SECONDS = 30
 
 
 class WriterRepository:
@@ -38,8 +37,8 @@ class WriterRepository:
                    lease_until = now() + make_interval(secs => %s)
               FROM video_segments s
              WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
-            RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, s.camera_id,
-                      s.trigger_time, s.policy, s.width, s.height
+            RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, p.parked, p.facts,
+                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height
             """,
             uuid4().hex[:12],
             LEASE_SECONDS,
@@ -52,6 +51,7 @@ class WriterRepository:
             row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
             to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
             RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
+            facts_of(row) if row["parked"] else None,
         )  # fmt: skip
 
     def renew_part(self, part_id: UUID, token: str) -> bool:
@@ -85,14 +85,30 @@ class WriterRepository:
             done = connection.execute(
                 """
                 UPDATE segment_parts SET state = 'done', object_key = %s, facts = %s, thumbnail = %s, error = NULL,
-                       lease_until = NULL
+                       lease_until = NULL, parked = false
                  WHERE id = %s AND token = %s AND state = 'running'
                 """,
-                [object_key, Jsonb(_facts_json(facts)), facts.thumbnail, part_id, token],
+                [object_key, Jsonb(facts_json(facts)), facts.thumbnail, part_id, token],
             ).rowcount
             if done:
                 connection.execute(f"NOTIFY {WAKE}")
         return done == 1
+
+    def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
+        """See the port; not an attempt. Backs off to 30 s: after an outage of minutes many parts wait."""
+        return self._database.execute(
+            """
+            UPDATE segment_parts SET state = 'due', parked = true, facts = %(facts)s, thumbnail = %(thumbnail)s,
+                   token = NULL, lease_until = NULL, attempts = attempts - 1, retries = retries + 1,
+                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                   error = %(reason)s
+             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
+            """,
+            {
+                "facts": Jsonb(facts_json(facts)), "thumbnail": facts.thumbnail, "top": PARKED_BACKOFF_SECONDS,
+                "reason": reason[:500], "id": part_id, "token": token,
+            },
+        ) == 1  # fmt: skip
 
     def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
         """See the port. Retryable failures are not attempts; they back off from 1 s to 15 s."""
@@ -135,7 +151,8 @@ class WriterRepository:
             row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
             to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
             RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
-            None if row["since"] is None else to_ms(row["since"]), tuple(_stored_part(part) for part in parts),
+            None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
+            row["closed_early"],
         )  # fmt: skip
 
     def renew_finalise(self, segment_id: UUID, token: str, seconds: float = LEASE_SECONDS) -> float:
@@ -168,7 +185,7 @@ class WriterRepository:
                 """,
                 [
                     first, from_ms(facts.first_frame_ms + facts.duration_ms), facts.duration_ms / 1000,
-                    facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, _gaps_json(facts.gaps),
+                    facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, gaps_json(facts.gaps),
                     facts.pre_roll_requested_ms / 1000, facts.pre_roll_delivered_ms / 1000, facts.has_thumbnail,
                     facts.truncated_reason, segment_id, token,
                 ],
@@ -201,7 +218,7 @@ class WriterRepository:
                        lease_token = NULL, lease_until = NULL, updated_at = now()
                  WHERE id = %s AND lease_token = %s AND status = 'finalizing' RETURNING camera_id
                 """,
-                [reason, _gaps_json(gaps), sum(gap.frames for gap in gaps), segment_id, token],
+                [reason, gaps_json(gaps), sum(gap.frames for gap in gaps), segment_id, token],
             ).fetchone()
             if row is None:
                 return False
@@ -230,70 +247,3 @@ class WriterRepository:
             if row is not None and row["status"] == "failed":
                 body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason[:500]}
                 emit(connection, "segment.failed", body)
-
-    def forget_parts(self, segment_id: UUID) -> None:
-        """See the port; only of a segment that no longer needs them."""
-        self._database.execute(
-            """
-            DELETE FROM segment_parts p USING video_segments s
-             WHERE p.segment_id = %s AND s.id = p.segment_id AND s.status IN ('ready', 'expiring', 'expired')
-            """,
-            segment_id,
-        )
-
-
-def count(
-    connection: Connection, camera_id: str, start_time: object, segments: int, size_bytes: int, duration_ms: int
-) -> None:
-    """Move the counters of the camera's day, in the transaction that made them wrong."""
-    connection.execute(
-        """
-        INSERT INTO segment_counters AS c (camera_id, day, segments, bytes, duration_ms)
-        VALUES (%s, (%s AT TIME ZONE 'UTC')::date, %s, %s, %s)
-        ON CONFLICT (camera_id, day) DO UPDATE SET segments = c.segments + excluded.segments,
-            bytes = c.bytes + excluded.bytes, duration_ms = c.duration_ms + excluded.duration_ms
-        """,
-        [camera_id, start_time, segments, size_bytes, duration_ms],
-    )
-
-
-def _gaps_json(gaps: Sequence[Gap]) -> Jsonb:
-    return Jsonb(
-        [
-            {
-                "from": from_ms(gap.from_ms).isoformat(), "to": from_ms(gap.to_ms).isoformat(), "frames": gap.frames,
-                "cause": gap.cause, **({"estimated": True} if gap.estimated else {}),
-            }
-            for gap in gaps
-        ]
-    )  # fmt: skip
-
-
-def _facts_json(facts: PartFacts) -> dict[str, Any]:
-    return {
-        "index": [[p.pts_ms, p.size, int(p.keyframe)] for p in facts.index],
-        "before": None if facts.before is None else asdict(facts.before),
-        "first": None if facts.first is None else asdict(facts.first),
-        "last": None if facts.last is None else asdict(facts.last),
-        "gaps": [asdict(gap) for gap in facts.gaps],
-        "size_bytes": facts.size_bytes,
-        "parameters_sha256": facts.parameters_sha256,
-    }
-
-
-def _stored_part(row: DictRow) -> StoredPart:
-    stored = row["facts"]
-    facts = None
-    if stored is not None:
-        facts = PartFacts(
-            tuple(Packet(pts, size, bool(key)) for pts, size, key in stored["index"]),
-            None if stored["before"] is None else FrameMark(**stored["before"]),
-            None if stored["first"] is None else FrameMark(**stored["first"]),
-            None if stored["last"] is None else FrameMark(**stored["last"]),
-            tuple(Gap(**gap) for gap in stored["gaps"]),
-            stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"],
-        )  # fmt: skip
-    return StoredPart(
-        row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"], facts,
-        row["error"],
-    )  # fmt: skip

@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.encoder import PartEncoder, picture_size
-from shared.adapters.video.join import join
+from shared.adapters.video.join import frame_times_ms, join
 from shared.adapters.video.jpeg import thumbnail
 from shared.domain.errors import Permanent
 from shared.domain.parts import Joined, Piece
@@ -48,6 +48,10 @@ class AvVideo:
             part = encoder.finish()
             made.append(Piece(piece.start_ms, part.data, part.index))
         return made
+
+    def count_frames(self, path: Path) -> int:
+        """See the port."""
+        return len(frame_times_ms(path))
 
     def join(
         self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, width: int, height: int

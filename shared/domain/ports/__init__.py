@@ -12,10 +12,19 @@ from shared.domain.ports.detections import (
     EventSink,
     TaskQueue,
 )
-from shared.domain.ports.frames import Appended, Bounds, BufferLimits, CameraLeases, CameraStates, FrameBuffer, Holds
+from shared.domain.ports.frames import (
+    Appended,
+    Bounds,
+    BufferLimits,
+    CameraLeases,
+    CameraStates,
+    FrameBuffer,
+    Holds,
+    Parking,
+)
 from shared.domain.ports.objects import ObjectStore, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
-from shared.domain.ports.upkeep import Expectation, Job, Jobs, Ledger
+from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, ReadyClip, Repairs
 from shared.domain.ports.video import PartEncoding, Video
 from shared.domain.ports.videos import Page, SegmentFilter, Videos
 
@@ -35,6 +44,7 @@ __all__ = [
     "EventSink",
     "Expectation",
     "FinaliseRun",
+    "FinishedClip",
     "FrameBuffer",
     "Holds",
     "Job",
@@ -44,9 +54,12 @@ __all__ = [
     "ObjectStore",
     "Pacing",
     "Page",
+    "Parking",
     "PartEncoding",
     "PartRun",
     "PartView",
+    "ReadyClip",
+    "Repairs",
     "SegmentFilter",
     "StoredObject",
     "TaskQueue",

@@ -28,10 +28,14 @@ class BufferLimits:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Outcome of one frame: stored, or `refused` because the buffer holds a newer one (another owner wrote it)."""
+    """Outcome of one frame: stored, or not because the buffer holds a newer one (another owner wrote it).
+
+    shed: older frames that had to go because the server was at its memory limit.
+    """
 
     frame: Frame
     stored: bool
+    shed: int = 0
 
 
 class FrameBuffer(Protocol):
@@ -67,6 +71,22 @@ class Holds(Protocol):
 
     def holds(self, camera_id: str) -> dict[str, int]:
         """All holds of a camera."""
+
+
+class Parking(Protocol):
+    """Where encoded parts wait while storage refuses. Within a budget of bytes per camera; nothing waits for ever."""
+
+    def park(self, camera_id: str, part_id: str, data: bytes, budget_bytes: int) -> bool:
+        """Keep a part's packets; False when the camera's budget is used up."""
+
+    def parked(self, camera_id: str, part_id: str) -> bytes | None:
+        """A part's packets, None when they are not (or no longer) there."""
+
+    def parked_parts(self, camera_id: str) -> list[str]:
+        """Ids of the parts that wait."""
+
+    def unpark(self, camera_id: str, part_ids: Iterable[str]) -> None:
+        """These need not wait any more; unknown ones are fine."""
 
 
 class CameraLeases(Protocol):

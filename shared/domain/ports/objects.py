@@ -38,5 +38,8 @@ class ObjectStore(Protocol):
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
         """Delete many; absent keys are fine. Returns key -> reason for those that could not be deleted."""
 
+    def abandon_uploads(self, before_ms: int) -> int:
+        """Remove what uploads begun before that moment left behind without ending; how many there were."""
+
     def prepare(self) -> None:
         """Make the bucket or folder if it is not there."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import Gap, PartFacts, StoredPart
 from shared.domain.policy import RecordingPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """An unfinished part, as the pacer sees it."""
+    """An unfinished part, as the pacer sees it; a `parked` one is encoded and needs no frames any more."""
 
     part_id: UUID
     number: int
@@ -21,6 +22,7 @@ class PartView:
     end_ms: int
     state: str
     offerable: bool
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,17 @@ class LiveSegment:
     @property
     def hold_ms(self) -> int:
         """The oldest frame that is still needed."""
-        return min((p.start_ms for p in self.parts), default=self.covered_to_ms)
+        return min((p.start_ms for p in self.parts if not p.parked), default=self.covered_to_ms)
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether the buffer must keep anything for it."""
+        return self.status == SegmentStatus.RECORDING or any(not part.parked for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class PartRun:
-    """A writer's right to make one part, until its lease runs out."""
+    """A writer's right to make one part, until its lease runs out; `parked`: the facts of what is encoded already."""
 
     part_id: UUID
     segment_id: UUID
@@ -59,6 +66,7 @@ class PartRun:
     policy: RecordingPolicy
     width: int | None
     height: int | None
+    parked: PartFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class FinaliseRun:
     height: int | None
     continues_from_ms: int | None
     parts: tuple[StoredPart, ...]
+    closed_early: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,9 @@ class Writing(Protocol):
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
         """The part is done; False when the run had lost its right."""
 
+    def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
+        """Storage refuses: the packets wait elsewhere, and the part is due again later. False: the right was lost."""
+
     def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
         """The run ended without a part."""
 
@@ -161,6 +173,3 @@ class Writing(Protocol):
 
     def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
         """The finalising run ended without a clip."""
-
-    def forget_parts(self, segment_id: UUID) -> None:
-        """A finished segment's part objects are gone: drop their rows."""

@@ -51,6 +51,27 @@ class Expectation:
     size_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyClip:
+    """What a READY row promises of its object."""
+
+    segment_id: UUID
+    key: str
+    size_bytes: int
+    sha256: str
+    frame_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedClip:
+    """A segment past finalising whose parts still have rows."""
+
+    segment_id: UUID
+    status: str
+    file_path: str
+    size_bytes: int | None
+
+
 class Ledger(Protocol):
     """What the audit compares objects with."""
 
@@ -60,8 +81,39 @@ class Ledger(Protocol):
     def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
         """Which of these keys under videos/, thumbnails/ and parts/ some row expects."""
 
-    def ready_objects(self, after: str, limit: int) -> list[tuple[str, UUID, int, str]]:
-        """READY segments in order of key: key, id, size, sha256."""
+    def count_ready(self) -> int:
+        """How many clips there are."""
 
-    def finished_with_parts(self) -> list[UUID]:
-        """Segments past finalising whose parts still have rows."""
+    def ready_clips(self, after: str, limit: int) -> list[ReadyClip]:
+        """READY segments in order of key, after a key."""
+
+    def still_ready(self, segment_id: UUID) -> bool:
+        """Whether nobody has deleted or reopened it meanwhile."""
+
+    def finished_with_parts(self, older_than_s: float, limit: int) -> list[FinishedClip]:
+        """Segments past finalising for that long whose parts still have rows, oldest first."""
+
+    def unfinished(self, older_than_s: float) -> list[UUID]:
+        """Segments that should have been finished that long ago and that nobody is working on."""
+
+    def failed_with_parts(self, most_repairs: int) -> list[UUID]:
+        """FAILED segments that have footage in parts and were sent back at most that often."""
+
+    def half_deleted(self, older_than_s: float) -> list[UUID]:
+        """Segments marked for deletion that long ago whose deletion is not recorded."""
+
+
+class Repairs(Protocol):
+    """Ways back for segments that a crash or the store left behind. Every call says whether it changed anything."""
+
+    def reopen(self, segment_id: UUID, reason: str) -> bool:
+        """A READY or FAILED segment that has footage in parts goes through finalising again."""
+
+    def lose(self, segment_id: UUID, reason: str) -> bool:
+        """A READY segment whose object is gone for good is FAILED, and says why."""
+
+    def give_up(self, segment_id: UUID) -> bool:
+        """End an abandoned recording: its window is closed, and parts that nobody wrote are gaps."""
+
+    def forget_parts(self, segment_id: UUID) -> None:
+        """A finished segment's part objects are gone: drop their rows."""

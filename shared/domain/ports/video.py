@@ -35,6 +35,9 @@ class Video(Protocol):
     def reencode(self, pieces: Sequence[Piece], policy: RecordingPolicy, width: int, height: int) -> list[Piece]:
         """Parts that share their parameters, from parts that do not."""
 
+    def count_frames(self, path: Path) -> int:
+        """Frames of a clip, decoded one by one; Permanent where decoding fails."""
+
     def join(
         self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, width: int, height: int
     ) -> Joined:

@@ -1,0 +1,63 @@
+"""What a part's row keeps of it, to and from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from shared.domain.media import FrameMark
+from shared.domain.parts import Gap, Packet, PartFacts, StoredPart
+from shared.domain.timing import from_ms, to_ms
+
+
+def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
+    """A segment's column `gaps`."""
+    return Jsonb(
+        [
+            {
+                "from": from_ms(gap.from_ms).isoformat(), "to": from_ms(gap.to_ms).isoformat(), "frames": gap.frames,
+                "cause": gap.cause, **({"estimated": True} if gap.estimated else {}),
+            }
+            for gap in gaps
+        ]
+    )  # fmt: skip
+
+
+def facts_json(facts: PartFacts) -> dict[str, Any]:
+    """A part's column `facts`."""
+    return {
+        "index": [[p.pts_ms, p.size, int(p.keyframe)] for p in facts.index],
+        "before": None if facts.before is None else asdict(facts.before),
+        "first": None if facts.first is None else asdict(facts.first),
+        "last": None if facts.last is None else asdict(facts.last),
+        "gaps": [asdict(gap) for gap in facts.gaps],
+        "size_bytes": facts.size_bytes,
+        "parameters_sha256": facts.parameters_sha256,
+    }
+
+
+def facts_of(row: DictRow) -> PartFacts | None:
+    """The facts in a part's row, None when it has none."""
+    stored = row["facts"]
+    if stored is None:
+        return None
+    return PartFacts(
+        tuple(Packet(pts, size, bool(key)) for pts, size, key in stored["index"]),
+        None if stored["before"] is None else FrameMark(**stored["before"]),
+        None if stored["first"] is None else FrameMark(**stored["first"]),
+        None if stored["last"] is None else FrameMark(**stored["last"]),
+        tuple(Gap(**gap) for gap in stored["gaps"]),
+        stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"],
+    )  # fmt: skip
+
+
+def stored_part(row: DictRow) -> StoredPart:
+    """A part's row, as finalise sees it."""
+    return StoredPart(
+        row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"],
+        facts_of(row) if row["state"] == "done" else None, row["error"],
+    )  # fmt: skip

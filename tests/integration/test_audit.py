@@ -1,0 +1,232 @@
+"""The audit on real rows and objects: what it finds, what it mends, and where it stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.domain.errors import Conflict
+from shared.wire.keys import SENTINEL
+from tests.integration.conftest import POLICY, World
+from tests.integration.test_recordings import Away, accept, finish, offer_parts
+from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
+from workers.reconcile.audit import audit, claim_store
+from workers.retention.sweep import sweep
+from workers.writer.write_part import write_part
+
+
+def made(world: World, camera: str = "cam", at_s: float = 10) -> UUID:
+    """A READY clip of real frames, whose parts are still there."""
+    world.film(camera, at_s - 3, at_s + 8)
+    (segment_id,) = accept(world, camera, at_s, f"{camera}-{at_s}")
+    finish(world, camera)
+    assert world.status(segment_id) == "ready"
+    return segment_id
+
+
+def refinish(world: World) -> None:
+    """What pacer and writer do after the audit has sent something back."""
+    finish(world, "nobody")
+
+
+def found(report: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    return {kind: (each["found"], each["repaired"]) for kind, each in report["findings"].items()}
+
+
+def test_a_sound_store_is_clean_twice(world: World) -> None:
+    made(world)
+    for _ in range(2):
+        report = audit(auditing(world, age_floor_s=3600), {"deep": True})
+        assert (report["clean"], report["objects"], report["clips"]) == (True, 6, 1)
+
+
+def test_objects_that_no_row_expects_go_when_they_are_old_enough(world: World) -> None:
+    clip(world, "a", 1)
+    world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
+    report = audit(auditing(world), {})
+    assert (report["objects"], found(report), report["clean"]) == (2, {"orphan": (1, 0)}, False)
+    assert found(audit(auditing(world, age_floor_s=3600), {"repair": True})) == {}
+    assert found(audit(auditing(world), {"repair": True})) == {"orphan": (1, 1)}
+    assert audit(auditing(world), {})["clean"]
+
+
+def test_a_lost_clip_is_made_again_from_its_parts_with_the_same_bytes(world: World) -> None:
+    segment_id = made(world)
+    row = world.videos.get(segment_id)
+    before = world.store.get(row["file_path"])
+    world.store.delete([row["file_path"]])
+    assert found(audit(auditing(world), {"repair": True, "regular": True})) == {"missing": (1, 1)}
+    assert world.status(segment_id) == "finalizing"
+    assert counted(world) == recount(world) == {"segments": 0, "bytes": 0}
+    refinish(world)
+    assert world.store.get(row["file_path"]) == before
+    assert world.videos.get(segment_id)["sha256"] == row["sha256"]
+    assert counted(world) == recount(world)
+
+
+def test_the_sweep_notices_a_lost_clip_before_it_lets_the_parts_go(world: World) -> None:
+    kept, lost = made(world), made(world, "other")
+    world.store.delete([world.videos.get(lost)["file_path"]])
+    result = sweep(ports(world), {})
+    assert (result["parts_settled"], result["reopened"]) == (1, 1)
+    assert not list(world.store.walk(f"parts/{kept}/"))
+    refinish(world)
+    assert world.status(lost) == "ready"
+    assert sweep(ports(world), {})["parts_settled"] == 1
+    assert not list(world.store.walk("parts/"))
+
+
+def test_without_parts_only_a_person_says_that_a_clip_is_gone(world: World) -> None:
+    segment_id = clip(world, "a", 1)
+    path = str(world.videos.get(segment_id)["file_path"])
+    world.store.delete([path])
+    assert found(audit(auditing(world), {"repair": True, "regular": True})) == {"missing": (1, 0)}
+    assert world.status(segment_id) == "ready"
+    report = audit(auditing(world), {"repair": True})
+    assert (found(report), report["findings"]["missing"]["examples"]) == ({"missing": (1, 1)}, [path])
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["error"]) == ("failed", "object_missing")
+    assert counted(world) == recount(world)
+    assert audit(auditing(world), {})["clean"]
+
+
+def test_deep_reads_every_clip_back(world: World) -> None:
+    whole, other = made(world), made(world, "other")
+    path = str(world.videos.get(other)["file_path"])
+    data = bytearray(world.store.get(path))
+    data[len(data) // 2] ^= 0xFF
+    world.store.put(path, bytes(data), "video/mp4")
+    assert audit(auditing(world), {})["clean"]
+    assert found(audit(auditing(world), {"deep": True})) == {"damaged": (1, 0)}
+    assert found(audit(auditing(world), {"deep": True, "repair": True})) == {"damaged": (1, 1)}
+    refinish(world)
+    assert audit(auditing(world), {"deep": True})["clean"]
+    assert world.status(whole) == "ready"
+
+
+def test_a_clip_of_another_size_is_found(world: World) -> None:
+    path = str(world.videos.get(clip(world, "a", 1))["file_path"])
+    world.store.put(path, b"short", "video/mp4")
+    assert found(audit(auditing(world), {})) == {"wrong_size": (1, 0)}
+
+
+def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) -> None:
+    """Everything died in the middle: two parts are stored, the rest of the frames are gone."""
+    world.film("cam", 7, 12)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 12_000, silent=False)
+    for part_id, offer in offer_parts(world):
+        assert write_part(part_id, offer, world.writer) == "done"
+    world.frames._redis.delete(world.frames._keys.frames("cam"))
+    assert audit(auditing(world, age_floor_s=3600), {})["clean"]
+    assert found(audit(auditing(world), {})) == {"unfinished": (1, 0)}
+    assert found(audit(auditing(world), {"repair": True})) == {"unfinished": (1, 1)}
+    refinish(world)
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "abandoned", 40)
+
+
+def test_an_abandoned_recording_without_a_frame_fails_and_says_why(world: World) -> None:
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    audit(auditing(world), {"repair": True})
+    refinish(world)
+    row = world.videos.get(segment_id)
+    assert (row["status"], row["error"]) == ("failed", "no_frames")
+    assert audit(auditing(world), {})["clean"]
+
+
+def test_a_failed_segment_with_footage_gets_another_chance_and_not_for_ever(world: World) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    world.database.execute("UPDATE video_segments SET status = 'failed', error = 'finalise_failed'")
+    assert found(audit(auditing(world), {"repair": True, "regular": True})) == {"failed": (1, 1)}
+    refinish(world)
+    assert world.videos.get(segment_id)["frame_count"] == 60
+    world.database.execute("UPDATE video_segments SET status = 'finalizing', repairs = 9")
+    world.database.execute("UPDATE video_segments SET status = 'failed'")
+    assert audit(auditing(world), {"repair": True})["clean"]
+
+
+def test_a_failed_segment_whose_time_another_took_stays_failed(world: World) -> None:
+    world.film("cam", 0, 30)
+    (first,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    world.database.execute("UPDATE video_segments SET status = 'failed', error = 'finalise_failed'")
+    accept(world, "cam", 10, "d2")
+    assert found(audit(auditing(world, 3600), {"repair": True})) == {"failed": (1, 0)}
+    assert world.status(first) == "failed"
+
+
+def test_parts_that_nobody_let_go_and_deletions_that_nobody_finished(world: World) -> None:
+    segment_id, deleted = made(world), clip(world, "a", 1)
+    world.videos.archive(deleted, "me")
+    world.database.execute(
+        "UPDATE video_segments SET updated_at = now() - interval '2 h', archived_at = archived_at - interval '2 h'"
+    )
+    report = audit(auditing(world, 3600), {"repair": True})
+    assert found(report) == {"leftover_parts": (1, 1), "half_deleted": (1, 0)}
+    assert not list(world.store.walk(f"parts/{segment_id}/"))
+    assert sweep(ports(world), {})["deleted"] == 1
+    assert audit(auditing(world), {})["clean"]
+
+
+def test_an_audit_stops_before_it_gives_up_more_than_half(world: World) -> None:
+    for n in range(30):
+        world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")
+    report = audit(auditing(world), {"repair": True})
+    assert "30 of 30 objects" in report["stopped"][0]
+    assert found(report) == {"orphan": (30, 0)}
+    assert len(list(world.store.walk("videos/"))) == 30
+
+
+def test_clips_are_not_given_up_when_half_of_them_are_missing(world: World) -> None:
+    clips = [clip(world, f"cam{n}", 1) for n in range(20)]
+    world.store.delete([str(world.videos.get(each)["file_path"]) for each in clips[:11]])
+    report = audit(auditing(world), {"repair": True})
+    assert "11 of 20 clips" in report["stopped"][0]
+    assert {world.status(each) for each in clips} == {"ready"}
+
+
+def test_a_store_of_another_database_and_one_of_nobody_are_refused(world: World) -> None:
+    refused = auditing(world)
+    claim_store(world.store, world.ledger)
+    world.store.put(SENTINEL, str(uuid4()).encode(), "text/plain")
+    with pytest.raises(Conflict, match="another database"):
+        audit(refused, {"repair": True})
+    world.store.delete([SENTINEL])
+    with pytest.raises(Conflict, match="is it the right one"):
+        audit(refused, {"repair": True})
+
+
+def test_a_store_that_is_away_is_no_finding(world: World) -> None:
+    segment_id = clip(world, "a", 1)
+    with pytest.raises(Exception, match="does not answer"):
+        audit(replace(auditing(world), store=Away()), {"repair": True})
+    assert world.status(segment_id) == "ready"
+
+
+def test_an_audit_says_how_far_it_is(world: World) -> None:
+    made(world)
+    said: list[tuple[str, int, int]] = []
+    audit(auditing(world), {}, lambda *now: said.append(now))
+    assert ("clips", 1, 1) in said
+    assert said[0][0] == "objects"
+
+
+def test_a_policy_of_another_version_is_read(world: World) -> None:
+    """Old rows and newer ones: unknown keys are ignored, missing ones take their default."""
+    segment_id = made(world)
+    world.database.execute("UPDATE video_segments SET policy = policy - 'codec' || '{\"tomorrow\": 1}'::jsonb")
+    world.database.execute("UPDATE video_segments SET status = 'finalizing', offered_at = NULL")
+    refinish(world)
+    assert world.status(segment_id) == "ready"
+    assert POLICY.codec == "h264"

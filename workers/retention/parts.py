@@ -1,0 +1,52 @@
+"""How parts die: some time after their clip is READY, once its object has been seen again.
+
+Several S3 servers answer a PUT before the bytes are on disk. A clip that a crash of the store took back is made again
+from its parts, with the same bytes under the same key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.ports import FinishedClip, Ledger, ObjectStore, Repairs
+from shared.runtime.logs import logger
+from workers.part_objects import clear_parts
+
+BATCH = 200
+OBJECT_LOST = "object_lost"
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PartsPorts:
+    """What settling needs of the world; kept_s: how long parts stay after READY."""
+
+    ledger: Ledger
+    repairs: Repairs
+    store: ObjectStore
+    kept_s: float
+
+
+def settle(ports: PartsPorts) -> tuple[int, int]:
+    """Remove parts that have served; how many segments' parts went, how many clips have to be made again."""
+    settled = reopened = 0
+    while True:
+        batch = ports.ledger.finished_with_parts(ports.kept_s, BATCH)
+        before = settled + reopened
+        for clip in batch:
+            if _is_there(clip, ports.store):
+                settled += clear_parts(clip.segment_id, ports.repairs, ports.store)
+            elif ports.repairs.reopen(clip.segment_id, OBJECT_LOST):
+                _log.error("clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path)
+                reopened += 1
+        if len(batch) < BATCH or settled + reopened == before:
+            return settled, reopened
+
+
+def _is_there(clip: FinishedClip, store: ObjectStore) -> bool:
+    if clip.status != SegmentStatus.READY:
+        return True
+    stored = store.head(clip.file_path)
+    return stored is not None and stored.size_bytes == clip.size_bytes

@@ -1,0 +1,35 @@
+"""A finaliser's temporary folder, and the folders of those that were killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
+
+from shared.domain.ports import Clock
+
+PREFIX = "platereel-clip-"
+
+
+@contextmanager
+def workspace(parent: Path | None, clock: Clock, oldest_s: float) -> Iterator[Path]:
+    """A folder of one's own below `parent` (or the system's), gone at the end of the block.
+
+    A SIGKILL leaves one behind; so folders older than `oldest_s`, the longest any run may take, go first.
+    """
+    place = Path(gettempdir() if parent is None else parent)
+    newest_ms = clock.now_ms() - round(oldest_s * 1000)
+    for folder in place.glob(f"{PREFIX}*"):
+        if _modified_ms(folder) < newest_ms:
+            rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory(prefix=PREFIX, dir=place) as made:
+        yield Path(made)
+
+
+def _modified_ms(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime * 1000
+    except FileNotFoundError:  # another worker was faster
+        return float("inf")
