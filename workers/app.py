@@ -9,8 +9,10 @@ from typing import Any
 import cv2
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.worker import state
 
 from shared.adapters.celery_queue import celery_app
+from shared.adapters.clock import SystemClock
 from shared.runtime.logs import configure
 from shared.runtime.memory import limit_memory
 from shared.runtime.pulse import EVERY_SECONDS
@@ -19,7 +21,8 @@ from shared.runtime.signals import die_with_parent
 from shared.wire.tasks import Audit, Sweep
 from workers.reconcile.tasks import register as register_audit
 from workers.retention.tasks import register as register_sweep
-from workers.wiring import close_world, open_world, worker_pulse
+from workers.stall import watch
+from workers.wiring import close_world, open_world, queues_hold_work, worker_pulse
 from workers.writer.tasks import register as register_writer
 
 
@@ -34,6 +37,7 @@ def build_app(settings: Settings, broker_url: str) -> Celery:
     }
     _connect_signals(settings)
     app.steps["worker"].add(_pulse_step(settings))
+    app.steps["worker"].add(_stall_step(settings))
     return app
 
 
@@ -48,6 +52,22 @@ def _pulse_step(settings: Settings) -> type[bootsteps.StartStopStep]:
             parent.timer.call_repeatedly(EVERY_SECONDS, alive)
 
     return Pulse
+
+
+def _stall_step(settings: Settings) -> type[bootsteps.StartStopStep]:
+    """Beside the event loop: whether it still takes work."""
+
+    class StallWatch(bootsteps.StartStopStep):
+        requires = ("celery.worker.components:Timer",)
+
+        def start(self, parent: Any) -> None:
+            queues = sorted(parent.app.amqp.queues.consume_from)
+            watch(
+                queues_hold_work(settings, queues), lambda: bool(state.active_requests),
+                lambda: sum(state.total_count.values()), SystemClock(),
+            )  # fmt: skip
+
+    return StallWatch
 
 
 def _connect_signals(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
-from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.stores import open_store
@@ -93,6 +93,17 @@ def check_schema(settings: Settings) -> bool:
 def worker_pulse(settings: Settings) -> Callable[[], None]:
     """The worker's sign of life."""
     return pulse(settings.pulse_file, SystemClock())
+
+
+def queues_hold_work(settings: Settings, queues: Sequence[str]) -> Callable[[], bool]:
+    """A call that asks the broker whether messages wait in these queues; raises Retryable while it does not answer."""
+    broker = redis_client(addresses(settings).broker, name="platereel-worker")
+
+    def ask() -> bool:
+        with kinds("broker"):
+            return any(broker.llen(queue) for queue in queues)
+
+    return ask
 
 
 _worlds: list[World] = []

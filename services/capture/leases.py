@@ -29,6 +29,7 @@ class Ownership:
     owner: str
     cameras: Sequence[str]
     server_ms: Callable[[str], int]
+    recorded: Callable[[str], bool]
     _deadlines: dict[str, float] = field(default_factory=dict)
     _server: tuple[int, float] | None = None
 
@@ -48,7 +49,10 @@ class Ownership:
         return captured_ms - (server_ms + (self.clock.monotonic() - at) * 1000) > AHEAD_LIMIT_MS
 
     def round(self) -> tuple[list[str], list[str], str | None]:
-        """Renew, then take a fair share: cameras won, cameras lost, and one that is beyond the share."""
+        """Renew, then take a fair share: cameras won, cameras lost, and one that is beyond the share.
+
+        A camera that is being recorded stays where it is until that is over: handing one over costs about a second.
+        """
         processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
         lost = [camera_id for camera_id in self.owned() if not self._acquire(camera_id)]
         share = ceil(len(self.cameras) / max(1, processes))
@@ -57,7 +61,9 @@ class Ownership:
             for camera_id in self.cameras
             if len(self._deadlines) < share and camera_id not in self._deadlines and self._acquire(camera_id)
         ]
-        surplus = self.owned()[-1] if len(self._deadlines) > share else None
+        surplus = None
+        if len(self._deadlines) > share:
+            surplus = next((camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)), None)
         if self.cameras:
             before = self.clock.monotonic()
             self._server = (self.server_ms(self.cameras[0]), before)

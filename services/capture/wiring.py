@@ -35,6 +35,8 @@ def build(settings: Settings) -> Capture:
         if not settings.source(camera_id).startswith("push:")
     }
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    ownership = Ownership(cameras, clock, owner, list(plans), frames.server_ms)
+    ownership = Ownership(
+        cameras, clock, owner, list(plans), frames.server_ms, lambda camera_id: bool(frames.holds(camera_id))
+    )
     alive = pulse(settings.pulse_file, clock)
     return Capture(plans, CapturePorts(frames, cameras, clock, alive), ownership)

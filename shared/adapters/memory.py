@@ -83,6 +83,10 @@ class MemoryFrames:
         earlier = [f for f in self._frames.get(camera_id, []) if f.captured_ms < ms]
         return earlier[-1].mark if earlier else None
 
+    def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
+        """See the port."""
+        return next((f.mark for f in self._frames.get(camera_id, []) if f.captured_ms >= ms), None)
+
     def server_ms(self, camera_id: str) -> int:
         """See the port."""
         return self._clock.now_ms()

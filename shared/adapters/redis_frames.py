@@ -25,8 +25,8 @@ local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #first == 0 then return {} end
 return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
-_MARK_BEFORE = """
-local found = redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', 1)
+_MARK = """
+local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
 if #found == 0 then return {} end
 local answer = {found[1][1]}
 local fields = found[1][2]
@@ -50,7 +50,7 @@ class RedisFrames:
         self._totals: dict[str, int] = {}
         self._smallest_hold: dict[str, int | None] = {}
         self._bounds = client.register_script(_BOUNDS)
-        self._mark_before = client.register_script(_MARK_BEFORE)
+        self._mark = client.register_script(_MARK)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """See the port. One round trip; a frame that is there already counts as stored (a retry after a lost reply)."""
@@ -168,8 +168,15 @@ class RedisFrames:
 
     def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
         """See the port."""
+        return self._one_mark(camera_id, "XREVRANGE", f"({entry_id(ms)}", "-")
+
+    def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
+        """See the port."""
+        return self._one_mark(camera_id, "XRANGE", entry_id(ms), "+")
+
+    def _one_mark(self, camera_id: str, *search: str) -> FrameMark | None:
         with kinds("frames"):
-            reply: Any = self._mark_before(keys=[self._keys.frames(camera_id)], args=[f"({entry_id(ms)}"])
+            reply: Any = self._mark(keys=[self._keys.frames(camera_id)], args=list(search))
         if not reply:
             return None
         return decode_mark(reply[0], dict(zip(reply[1::2], reply[2::2], strict=True)))

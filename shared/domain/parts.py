@@ -91,7 +91,8 @@ class Joined:
 class PartFacts:
     """What a finished part says of itself.
 
-    Its index in decode order, the first and last frame taken from the buffer, the last frame before it, gaps inside.
+    Its index in decode order, the first and last frame taken from the buffer, the last frame before it, gaps inside,
+    and the first frame after it (None when there was none yet, or no more).
     """
 
     index: tuple[Packet, ...]
@@ -102,6 +103,7 @@ class PartFacts:
     size_bytes: int
     parameters_sha256: str
     thumbnail: bytes | None = None
+    after: FrameMark | None = None
 
     @property
     def trimmed(self) -> bool:
@@ -163,7 +165,7 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
                 gaps.append(between if told is None else replace(between, cause=told))
             gaps += facts.gaps
             previous, cause = facts.last, None
-    return (*gaps, *_tail(previous, cause, start_ms, deadline_ms, fps))
+    return (*gaps, *_tail(parts, previous, cause, start_ms, deadline_ms, fps))
 
 
 def _head(facts: PartFacts, start_ms: int, fps: float, cause: str | None) -> Gap | None:
@@ -188,14 +190,29 @@ def _head(facts: PartFacts, start_ms: int, fps: float, cause: str | None) -> Gap
     return Gap(start_ms, first.captured_ms, 0, "camera_started")
 
 
-def _tail(previous: FrameMark | None, cause: str | None, start_ms: int, deadline_ms: int, fps: float) -> list[Gap]:
-    """What is missing after a window's last frame, or all of it."""
+def _tail(
+    parts: Sequence[StoredPart],
+    previous: FrameMark | None,
+    cause: str | None,
+    start_ms: int,
+    deadline_ms: int,
+    fps: float,
+) -> list[Gap]:
+    """What is missing after a window's last frame, or all of it. The first frame after the window tells."""
     since = start_ms if previous is None else previous.captured_ms
     if cause is not None:
         return [Gap(since, deadline_ms, _estimate(since, deadline_ms, fps), cause, estimated=True)]
-    if previous is None or deadline_ms - since > FREEZE_MS:
-        return [Gap(since, deadline_ms, 0, "camera_silent")]
-    return []
+    outside = (parts[0].facts, parts[-1].facts) if parts else (None, None)
+    before = previous if previous is not None or outside[0] is None else outside[0].before
+    after = None if outside[1] is None else outside[1].after
+    between = None if before is None or after is None else gap_between(before, after, fps)
+    if between is None or between.frames == 0:
+        silent = previous is None or deadline_ms - since > FREEZE_MS
+        return [Gap(since, deadline_ms, 0, "camera_silent")] if silent else []
+    if previous is not None and between.to_ms - deadline_ms <= 1000 / fps:
+        return [replace(between, to_ms=deadline_ms)]
+    frames = min(between.frames, _estimate(since, deadline_ms, fps))
+    return [Gap(since, deadline_ms, frames, between.cause, estimated=True)] if frames else []
 
 
 def _estimate(from_ms: int, to_ms: int, fps: float) -> int:

@@ -111,6 +111,10 @@ def test_a_frame_that_is_there_already_is_no_error_but_an_older_one_is_refused(b
 
 def test_marks_carry_time_and_number(buffer: Buffer) -> None:
     buffer.append(frames(1000, 2000), {"cam": LIMIT})
+    after = buffer.mark_after("cam", 1500)
+    assert after is not None
+    assert (after.captured_ms, after.counter, after.run_id) == (1500, 5, "r")
+    assert buffer.mark_after("cam", 10**9) is None
     mark = buffer.mark_before("cam", 1500)
     assert mark is not None
     assert (mark.captured_ms, mark.counter, mark.run_id) == (1400, 4, "r")

@@ -10,9 +10,9 @@ import pytest
 
 from shared.domain.errors import Conflict
 from shared.wire.keys import SENTINEL
-from tests.integration.conftest import POLICY, World
 from tests.integration.test_recordings import Away, accept, finish, offer_parts
 from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
+from tests.support.world import POLICY, World
 from workers.reconcile.audit import audit, claim_store
 from workers.retention.sweep import sweep
 from workers.writer.write_part import write_part

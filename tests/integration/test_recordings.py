@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
-from tests.integration.conftest import LIMITS, POLICY, World
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_jpeg
+from tests.support.world import LIMITS, POLICY, World
 from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
 

@@ -12,7 +12,7 @@ from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Conflict, Gone
 from shared.domain.ports import ClipFacts
 from shared.domain.retention import RetentionPolicy, RetentionRule
-from tests.integration.conftest import POLICY, World
+from tests.support.world import POLICY, World
 from workers.reconcile.audit import AuditPorts, claim_store
 from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts, sweep

@@ -82,10 +82,11 @@ def test_the_outbox_is_bounded_in_bytes_and_gives_nothing_without_a_lease() -> N
 def test_capture_processes_share_cameras_and_hand_one_over() -> None:
     clock, leases = SimulatedClock(), Leases(alive=1)
     cameras = ["a", "b", "c", "d"]
-    first = Ownership(leases, clock, "first", cameras, lambda _: clock.now_ms())
+    busy = {"d"}
+    first = Ownership(leases, clock, "first", cameras, lambda _: clock.now_ms(), busy.__contains__)
     assert first.round()[0] == cameras
     leases.alive = 2
-    second = Ownership(leases, clock, "second", cameras, lambda _: clock.now_ms())
+    second = Ownership(leases, clock, "second", cameras, lambda _: clock.now_ms(), busy.__contains__)
     for _ in range(4):
         surplus = first.round()[2]
         if surplus is not None:
@@ -93,6 +94,7 @@ def test_capture_processes_share_cameras_and_hand_one_over() -> None:
         second.round()
     assert len(first.owned()) == len(second.owned()) == 2
     assert set(first.owned()) | set(second.owned()) == set(cameras)
+    assert "d" in first.owned()  # it is being recorded
     second.leave()
     first.round()
     assert len(first.owned()) == 4
@@ -100,7 +102,7 @@ def test_capture_processes_share_cameras_and_hand_one_over() -> None:
 
 def test_a_lease_that_was_not_renewed_writes_nothing() -> None:
     clock, leases = SimulatedClock(), Leases(alive=1)
-    owner = Ownership(leases, clock, "me", ["a"], lambda _: clock.now_ms())
+    owner = Ownership(leases, clock, "me", ["a"], lambda _: clock.now_ms(), lambda _: False)
     owner.round()
     assert owner.holds("a")
     clock.sleep(3.1)
@@ -117,6 +119,18 @@ def test_a_numbered_source_makes_every_number_at_its_rate() -> None:
     pictures = list(source.pictures())
     assert [number_of_jpeg(p.jpeg()) for p in pictures] == list(range(25))
     assert clock.monotonic() == pytest.approx(2.4)
+
+
+def test_a_source_that_is_opened_again_goes_on_counting() -> None:
+    clock = SimulatedClock()
+    since = clock.now_ms() // 1000
+    name = f"synthetic:numbered?fps=10&size=320x180&since={since}&frames=5"
+    clock.sleep(7.03)
+    pictures = list(make_source(name, clock, 85).pictures())
+    assert [number_of_jpeg(p.jpeg()) for p in pictures] == [71, 72, 73, 74, 75]
+    assert [p.captured_ms for p in pictures] == [since * 1000 + n * 100 for n in range(71, 76)]
+    with pytest.raises(BadInput, match="since goes with speed 1"):
+        make_source(f"{name}&speed=2", clock, 85)
 
 
 def test_an_accelerated_source_starts_in_the_past_and_ends_by_now() -> None:

@@ -129,6 +129,7 @@ class _Reading:
         self._before: FrameMark | None = None
         self._first: FrameMark | None = None
         self._last: FrameMark | None = None
+        self._after: FrameMark | None = None
         self._gaps: list[Gap] = []
         self._picture: Frame | None = None
 
@@ -147,6 +148,7 @@ class _Reading:
                 continue
             if self._picture is None or self._nearer(frame):
                 self._picture = frame
+        self._after = self._ports.frames.mark_after(run.camera_id, run.end_ms)
         return EncodedPart(b"", (), "") if encoder is None else encoder.finish()
 
     def _encoder(self, frame: Frame) -> PartEncoding:
@@ -191,5 +193,5 @@ class _Reading:
         picture = self._ports.video.thumbnail(self._picture.jpeg) if wanted and self._picture is not None else None
         return PartFacts(
             encoded.index, self._before, self._first, self._last, tuple(self._gaps), len(encoded.data),
-            encoded.parameters_sha256, picture,
+            encoded.parameters_sha256, picture, self._after,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Iterator
+from math import ceil
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from shared.domain.ports import Clock
 from shared.wire.frames import MAX_SIDE
 
 Image = NDArray[np.uint8]
-_OPTIONS = {"fps", "size", "seed", "speed", "frames", "interval", "first", "quality"}
+_OPTIONS = {"fps", "size", "seed", "speed", "frames", "interval", "first", "quality", "since"}
 _LETTERS = "".join(sorted(set(string.ascii_uppercase) - set("IOQ")))
 PASS_SECONDS = 4.0
 SMALLEST = 64
@@ -28,7 +29,8 @@ class SyntheticSource:
     """`synthetic:?fps=15&size=1280x720&seed=1&interval=12&first=2` and `synthetic:numbered?…&speed=1&frames=0`.
 
     interval: seconds between vehicles; first: seconds before the first; frames: how many to make (0: no end), which a
-    speed other than 1 needs.
+    speed other than 1 needs. since: a moment (epoch seconds) from which pictures are numbered and stamped, so that a
+    source that is opened again goes on counting where a real camera would be.
     """
 
     def __init__(self, name: str, clock: Clock, jpeg_quality: int = 85) -> None:
@@ -40,6 +42,10 @@ class SyntheticSource:
         speed = number(options, "speed", 1, 0, 1000)
         if speed != 1 and not self._frames:
             raise BadInput("source", "a speed other than 1 needs frames: the source must end by now")
+        self._since = number(options, "since", 0, 0, 1e11)
+        if self._since and speed != 1:
+            raise BadInput("source", "since goes with speed 1 alone")
+        self._clock = clock
         width, height = _size(options.get("size", "1280x720"))
         self._quality = int(number(options, "quality", jpeg_quality, 10, 100))
         seed = int(number(options, "seed", 1, 0, 1e9))
@@ -52,12 +58,23 @@ class SyntheticSource:
     def pictures(self) -> Iterator[Picture]:
         """See the protocol; every number is made, however late."""
         self._pace.begin()
+        first, late_s = self._first()
         count = 0
         while not self._frames or count < self._frames:
-            at = count / self._fps
+            at = count / self._fps + late_s
             captured_ms = self._pace.wait(at)
-            yield Picture(lambda n=count, t=at: self._jpeg(n, t), at, captured_ms)  # type: ignore[misc]
+            if self._since:
+                captured_ms = round((self._since + (first + count) / self._fps) * 1000)
+            yield Picture(lambda n=first + count, t=at: self._jpeg(n, t), at, captured_ms)  # type: ignore[misc]
             count += 1
+
+    def _first(self) -> tuple[int, float]:
+        """The number of the first picture, and in how many seconds it is due."""
+        if not self._since:
+            return 0, 0.0
+        passed_s = self._clock.now_ms() / 1000 - self._since
+        first = max(0, ceil(passed_s * self._fps))
+        return first, first / self._fps - passed_s
 
     def _jpeg(self, count: int, at_s: float) -> bytes:
         image = self._scene.draw(count, at_s)

@@ -11,6 +11,8 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.patience import Patience
 from shared.domain.errors import BadInput, Conflict, Retryable
 
 Connection = psycopg.Connection[DictRow]
@@ -24,6 +26,13 @@ _CONNECT: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
     "options": _OPTIONS,
 }
+TRANSACTION_SECONDS, CHECK_SECONDS = 20.0, 3.0
+patience = Patience(SystemClock())
+
+
+def _check(connection: Connection) -> None:
+    with patience.within(connection, CHECK_SECONDS):
+        ConnectionPool.check_connection(connection)
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:
@@ -58,7 +67,7 @@ class Database:
             max_lifetime=1800,
             reconnect_timeout=5,
             timeout=patience_s,
-            check=ConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
 
@@ -72,8 +81,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction that commits at the end of the block, or rolls back on an error."""
-        with kinds(), self._pool.connection() as connection:
+        """A connection in a transaction that commits at the end of the block, or rolls back on an error.
+
+        It ends within 20 s, whatever the server does: a little later than the server's own statement_timeout.
+        """
+        with (
+            kinds(),
+            self._pool.connection() as connection,
+            patience.within(connection, TRANSACTION_SECONDS),
+            connection.transaction(),
+        ):
             yield connection
 
     def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:

@@ -34,6 +34,7 @@ def facts_json(facts: PartFacts) -> dict[str, Any]:
         "before": None if facts.before is None else asdict(facts.before),
         "first": None if facts.first is None else asdict(facts.first),
         "last": None if facts.last is None else asdict(facts.last),
+        "after": None if facts.after is None else asdict(facts.after),
         "gaps": [asdict(gap) for gap in facts.gaps],
         "size_bytes": facts.size_bytes,
         "parameters_sha256": facts.parameters_sha256,
@@ -47,12 +48,16 @@ def facts_of(row: DictRow) -> PartFacts | None:
         return None
     return PartFacts(
         tuple(Packet(pts, size, bool(key)) for pts, size, key in stored["index"]),
-        None if stored["before"] is None else FrameMark(**stored["before"]),
-        None if stored["first"] is None else FrameMark(**stored["first"]),
-        None if stored["last"] is None else FrameMark(**stored["last"]),
+        _mark(stored["before"]),
+        _mark(stored["first"]),
+        _mark(stored["last"]),
         tuple(Gap(**gap) for gap in stored["gaps"]),
-        stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"],
+        stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"], _mark(stored.get("after")),
     )  # fmt: skip
+
+
+def _mark(stored: dict[str, Any] | None) -> FrameMark | None:
+    return None if stored is None else FrameMark(**stored)
 
 
 def stored_part(row: DictRow) -> StoredPart:

@@ -10,7 +10,15 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import DictRow
 
-from shared.adapters.postgres.database import Connection, Database, connect, kinds, lock_camera
+from shared.adapters.postgres.database import (
+    CHECK_SECONDS,
+    Connection,
+    Database,
+    connect,
+    kinds,
+    lock_camera,
+    patience,
+)
 from shared.adapters.postgres.outbox import emit, relay
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
@@ -170,7 +178,8 @@ class PacerRepository:
             with kinds():
                 if self._ear is None:
                     self._ear = connect(self._database.url, autocommit=True)
-                    self._ear.execute(f"LISTEN {WAKE}")
+                    with patience.within(self._ear, CHECK_SECONDS):
+                        self._ear.execute(f"LISTEN {WAKE}")
                 for _ in self._ear.notifies(timeout=timeout_s, stop_after=1):
                     return
         except Retryable:

@@ -56,6 +56,9 @@ class FrameBuffer(Protocol):
     def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
         """The last frame before `ms` that is still there."""
 
+    def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
+        """The first frame at or after `ms`."""
+
     def server_ms(self, camera_id: str) -> int:
         """The buffer server's own wall time."""
 

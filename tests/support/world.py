@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-import pytest
+from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
@@ -25,6 +26,7 @@ from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits, ObjectStore
+from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.pictures import numbered_jpeg
 from tests.support.servers import Servers
@@ -33,6 +35,7 @@ from workers.writer.write_part import WriterPorts
 LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
 POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
 PARKING_BYTES = 1_000_000
+CAMERAS = 100
 _prefixes = count(1)
 
 
@@ -53,6 +56,7 @@ class World:
     store: ObjectStore
     clock: SystemClock
     base_ms: int
+    settings: Settings
 
     @property
     def writer(self) -> WriterPorts:
@@ -76,20 +80,31 @@ class World:
         return str(row["status"])
 
 
-@pytest.fixture
-def world(servers: Servers) -> Iterator[World]:
+@contextmanager
+def open_world(servers: Servers) -> Iterator[World]:
+    """A world of its own on the shared servers."""
     clock = SystemClock()
     database = Database(servers.new_database(), max_size=8)
     database.open()
-    store = open_store(servers.new_bucket(), clock)
+    bucket = servers.new_bucket()
+    store = open_store(bucket, clock)
     store.prepare()
+    prefix = f"int{next(_prefixes)}"
+    settings = Settings(
+        cameras={f"cam{n}": CameraSettings(source=SecretStr("push:")) for n in range(CAMERAS)},
+        defaults=RecordingSettings(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10),
+        database_url=SecretStr(database.url), frames_url=SecretStr(servers.redis_url),
+        broker_url=SecretStr(servers.redis_url), storage_url=SecretStr(bucket), redis_prefix=prefix,
+        detections_name=f"{prefix}-detections", delete_grace_seconds=0, parts_kept_seconds=0,
+        audit_age_floor_seconds=0,
+    )  # fmt: skip
     with redis_client(servers.redis_url) as client:
         pacing = PacerRepository(database)
-        keys = Keys(f"int{next(_prefixes)}")
+        keys = Keys(prefix, settings.detections_name)
         yield World(
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
             JobRepository(database), LedgerRepository(database), RepairRepository(database), RedisFrames(client, keys),
-            RedisParking(client, keys), store, clock, clock.now_ms() - 60_000,
+            RedisParking(client, keys), store, clock, clock.now_ms() - 60_000, settings,
         )  # fmt: skip
         pacing.close()
     database.close()

@@ -1,0 +1,114 @@
+"""What a window lacks: at its head, between its frames, between its parts, at its tail."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from shared.domain.media import FrameMark
+from shared.domain.parts import Gap, PartFacts, StoredPart, gaps_of
+
+FPS = 10.0
+
+
+def mark(ms: int, counter: int | None = None, run: str = "r") -> FrameMark:
+    """A frame of a camera that makes one every 100 ms."""
+    return FrameMark(ms, ms // 100 if counter is None else counter, run)
+
+
+def part(
+    start: int,
+    end: int,
+    *,
+    before: FrameMark | None = None,
+    first: FrameMark | None = None,
+    last: FrameMark | None = None,
+    after: FrameMark | None = None,
+    gaps: tuple[Gap, ...] = (),
+) -> StoredPart:
+    """A part of [start, end) whose frames are all there unless said otherwise."""
+    facts = PartFacts(
+        (), before or mark(start - 100), first or mark(start), last or mark(end - 100), gaps, 1, "x",
+        after=after or mark(end),
+    )  # fmt: skip
+    return StoredPart(uuid4(), 0, start, end, "key", facts)
+
+
+def lost(start: int, end: int, error: str = "writer_failed") -> StoredPart:
+    return StoredPart(uuid4(), 0, start, end, None, None, error)
+
+
+def test_a_whole_window_lacks_nothing() -> None:
+    assert gaps_of([part(1000, 3000), part(3000, 5000)], 1000, 5000, FPS) == ()
+
+
+def test_a_hole_in_the_counter_is_exact_wherever_it_lies() -> None:
+    inside = Gap(1500, 1900, 3, "dropped")
+    across = [part(1000, 3000, last=mark(2700), gaps=(inside,)), part(3000, 5000, first=mark(3200))]
+    assert gaps_of(across, 1000, 5000, FPS) == (inside, Gap(2700, 3200, 4, "dropped"))
+
+
+@pytest.mark.parametrize(
+    ("first", "gap"),
+    [
+        (mark(1400), Gap(900, 1400, 4, "dropped")),
+        (mark(1400, 0, "new"), Gap(900, 1400, 4, "capture_interrupted", estimated=True)),
+    ],
+)
+def test_frames_that_are_missing_at_the_head(first: FrameMark, gap: Gap) -> None:
+    assert gaps_of([part(1000, 3000, first=first)], 1000, 3000, FPS) == (gap,)
+
+
+def test_of_a_gap_that_began_before_the_window_only_its_own_share_counts() -> None:
+    (gap,) = gaps_of([part(1000, 3000, before=mark(200), first=mark(1500, 0, "new"))], 1000, 3000, FPS)
+    assert gap == Gap(1000, 1500, 5, "capture_interrupted", estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "gap"),
+    [
+        # Capture was killed 1.6 s before the window's end: short enough to look like an ordinary pause.
+        (mark(4500, 0, "new"), Gap(2400, 3000, 5, "capture_interrupted", estimated=True)),
+        (mark(4500), Gap(2400, 3000, 5, "dropped", estimated=True)),
+        (mark(3000), Gap(2400, 3000, 5, "dropped")),
+        (mark(3050, 0, "new"), Gap(2400, 3000, 5, "capture_interrupted", estimated=True)),
+    ],
+)
+def test_frames_that_are_missing_at_the_tail(after: FrameMark, gap: Gap) -> None:
+    assert gaps_of([part(1000, 3000, last=mark(2400), after=after)], 1000, 3000, FPS) == (gap,)
+
+
+def test_a_camera_that_paused_lost_nothing_and_a_viewer_is_told_of_a_long_pause() -> None:
+    resumed = FrameMark(3900, 11, "r")
+    short = part(1000, 3000, last=FrameMark(2400, 10, "r"), after=resumed)
+    assert gaps_of([short], 1000, 3000, FPS) == ()
+    long = part(1000, 6000, last=FrameMark(2400, 10, "r"), after=FrameMark(6900, 11, "r"))
+    assert gaps_of([long], 1000, 6000, FPS) == (Gap(2400, 6000, 0, "camera_silent"),)
+
+
+def test_the_tail_without_a_frame_after_it_is_silence() -> None:
+    facts = PartFacts((), mark(900), mark(1000), mark(1900), (), 1, "x")
+    only = StoredPart(uuid4(), 0, 1000, 6000, "key", facts)
+    assert gaps_of([only], 1000, 6000, FPS) == (Gap(1900, 6000, 0, "camera_silent"),)
+
+
+def test_parts_that_were_given_up_say_why() -> None:
+    middle = [part(1000, 3000), lost(3000, 5000), part(5000, 7000)]
+    assert gaps_of(middle, 1000, 7000, FPS) == (Gap(2900, 5000, 20, "writer_failed"),)
+    head = [lost(1000, 3000, "abandoned"), part(3000, 5000)]
+    assert gaps_of(head, 1000, 5000, FPS) == (Gap(1000, 3000, 20, "abandoned", estimated=True),)
+    tail = [part(1000, 3000), lost(3000, 5000)]
+    assert gaps_of(tail, 1000, 5000, FPS) == (Gap(2900, 5000, 20, "writer_failed", estimated=True),)
+
+
+def test_a_window_in_which_capture_was_down_all_the_time() -> None:
+    facts = PartFacts((), mark(900), None, None, (), 0, "x", after=mark(5000, 0, "new"))
+    empty = StoredPart(uuid4(), 0, 1000, 3000, None, facts)
+    assert gaps_of([empty], 1000, 3000, FPS) == (Gap(1000, 3000, 19, "capture_interrupted", estimated=True),)
+
+
+def test_frames_that_left_the_buffer_before_they_were_read() -> None:
+    trimmed = PartFacts((), None, mark(2000), mark(2900), (), 1, "x", after=mark(3000))
+    (gap,) = gaps_of([StoredPart(uuid4(), 0, 1000, 3000, "key", trimmed)], 1000, 3000, FPS)
+    assert gap == Gap(1000, 2000, 10, "buffer_expired", estimated=True)
