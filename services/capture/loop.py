@@ -16,7 +16,7 @@ from shared.domain.ports import BufferLimits, CameraStates, Clock, FrameBuffer
 from shared.runtime.logs import logger
 from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 
-ROUND_SECONDS = 1.0
+ROUND_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
 FLUSH_SECONDS = 3.0
@@ -71,7 +71,9 @@ class Capture:
                 self._ports.alive()
             except PlatereelError as error:
                 _log.warning("capture_waits", error=error.message)
-            stopping.wait(ROUND_SECONDS)
+                stopping.wait(AGAIN_SECONDS)
+            else:
+                stopping.wait(ROUND_SECONDS)
         for camera in self._cameras.values():
             camera.stop(0.0)
         self._flush(FLUSH_SECONDS)

@@ -16,13 +16,17 @@ from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 
+# A connection that died without a word is noticed, and the lease renewed by another, before the lease ends.
+FRAMES_PATIENCE_SECONDS, LEASES_PATIENCE_SECONDS = 2.0, 1.0
+
 
 def build(settings: Settings) -> Capture:
     """One capture process for all cameras it can get; `push:` cameras are written by their clients."""
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
-    client = redis_client(addresses(settings).frames, name="platereel-capture")
-    frames, cameras = RedisFrames(client, keys), RedisCameras(client, keys)
+    url = addresses(settings).frames
+    frames = RedisFrames(redis_client(url, name="platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS), keys)
+    cameras = RedisCameras(redis_client(url, name="platereel-leases", patience_s=LEASES_PATIENCE_SECONDS), keys)
     plans = {
         camera_id: CameraPlan(
             settings.source(camera_id),

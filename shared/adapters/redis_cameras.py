@@ -12,7 +12,8 @@ from shared.wire.keys import Keys
 
 STATE_EXPIRY_SECONDS = 600
 
-_ACQUIRE = """
+# A server at its memory limit must not take the leases of those who could free some.
+_ACQUIRE = """#!lua flags=allow-oom
 local owner = redis.call('GET', KEYS[1])
 if owner == false or owner == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -22,12 +23,16 @@ return 0
 """
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 # The server's own clock: no two hosts' clocks are compared.
-_ENROL = """
+_ENROL = """#!lua flags=allow-oom
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 redis.call('ZADD', KEYS[1], ms, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms - ARGV[2])
 return redis.call('ZCARD', KEYS[1])
+"""
+_REPORT = """#!lua flags=allow-oom
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 
 
@@ -40,6 +45,7 @@ class RedisCameras:
         self._acquire = client.register_script(_ACQUIRE)
         self._release = client.register_script(_RELEASE)
         self._enrol = client.register_script(_ENROL)
+        self._report = client.register_script(_REPORT)
 
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         """See the port."""
@@ -65,10 +71,7 @@ class RedisCameras:
         """See the port."""
         key = self._keys.camera(camera_id)
         with kinds("frames"):
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hset(key, mapping=dict(state.items()))
-            pipe.expire(key, STATE_EXPIRY_SECONDS)
-            pipe.execute()
+            self._report(keys=[key], args=[STATE_EXPIRY_SECONDS, *(part for pair in state.items() for part in pair)])
 
     def state(self, camera_id: str) -> dict[str, str]:
         """See the port."""

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from shared.adapters.redis_client import kinds
+from shared.domain.errors import Retryable
 from shared.domain.media import Frame, FrameMark
 from shared.domain.ports import Appended, Bounds, BufferLimits
 from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
@@ -19,13 +20,14 @@ HOLD_MARGIN_MS = 1_000
 EXPIRY_MARGIN_MS = 15_000
 _NOT_NEWEST = "equal or smaller"
 
-# Ids alone: the entries themselves carry a picture each.
-_BOUNDS = """
+# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all the same.
+_BOUNDS = """#!lua flags=no-writes,allow-oom
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #first == 0 then return {} end
 return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
-_MARK = """
+_HOLD = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], unpack(ARGV))"
+_MARK = """#!lua flags=no-writes,allow-oom
 local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
 if #found == 0 then return {} end
 local answer = {found[1][1]}
@@ -41,6 +43,8 @@ class RedisFrames:
     """Implements the ports `FrameBuffer` and `Holds`.
 
     Byte accounting covers what this process appended; a camera's earlier owner left frames that age out within the cap.
+    After an outage trimming waits for as long as the buffer normally reaches: whoever needs frames of before could not
+    say so meanwhile.
     """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
@@ -49,38 +53,62 @@ class RedisFrames:
         self._sizes: dict[str, deque[tuple[int, int]]] = {}
         self._totals: dict[str, int] = {}
         self._smallest_hold: dict[str, int | None] = {}
+        self._lenient_until: dict[str, int] = {}
+        self._had_outage = False
+        self._hold = client.register_script(_HOLD)
         self._bounds = client.register_script(_BOUNDS)
         self._mark = client.register_script(_MARK)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """See the port. One round trip; a frame that is there already counts as stored (a retry after a lost reply)."""
-        with kinds("frames"):
-            pipe = self._redis.pipeline(transaction=False)
-            for frame in frames:
-                pipe.xadd(
-                    self._keys.frames(frame.camera_id),
-                    dict(encode_frame(frame).items()),
-                    id=entry_id(frame.captured_ms),
-                    minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
-                    approximate=True,
-                )
-            cameras = list(dict.fromkeys(frame.camera_id for frame in frames))
-            for camera_id in cameras:
-                limit = limits[camera_id]
-                pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
-                pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
-            replies = pipe.execute(raise_on_error=False)
-            answers = [self._settle(f, r) for f, r in zip(frames, replies, strict=False)]
-            for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
-                if isinstance(reply, Exception):
-                    raise reply
-                self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
+        try:
+            with kinds("frames"):
+                return self._append(frames, limits)
+        except Retryable:
+            self._had_outage = True
+            self._smallest_hold.clear()
+            raise
+
+    def _append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        cameras = list(dict.fromkeys(frame.camera_id for frame in frames))
+        self._learn_holds(frames, cameras, limits)
+        pipe = self._redis.pipeline(transaction=False)
+        for frame in frames:
+            pipe.xadd(
+                self._keys.frames(frame.camera_id),
+                dict(encode_frame(frame).items()),
+                id=entry_id(frame.captured_ms),
+                minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
+                approximate=True,
+            )
+        for camera_id in cameras:
+            limit = limits[camera_id]
+            pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
+            pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+        replies = pipe.execute(raise_on_error=False)
+        answers = [self._settle(f, r) for f, r in zip(frames, replies, strict=False)]
+        for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
+            if isinstance(reply, Exception):
+                raise reply
+            self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
         return answers
+
+    def _learn_holds(self, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]) -> None:
+        """A camera that is new here, or whose server was away, may be held by somebody already."""
+        for camera_id in cameras:
+            if camera_id in self._smallest_hold:
+                continue
+            found: Any = self._redis.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+            self._smallest_hold[camera_id] = int(found[0][1]) if found else None
+            if self._had_outage:
+                first_ms = min(frame.captured_ms for frame in frames if frame.camera_id == camera_id)
+                self._lenient_until[camera_id] = first_ms + limits[camera_id].keep_ms
 
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
         """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
         newest = frame.captured_ms
-        oldest = newest - limit.keep_ms
+        lenient = newest < self._lenient_until.get(frame.camera_id, 0)
+        oldest = newest - (limit.cap_ms if lenient else limit.keep_ms)
         held = self._smallest_hold.get(frame.camera_id)
         if held is not None:
             oldest = min(oldest, held - HOLD_MARGIN_MS)
@@ -99,32 +127,39 @@ class RedisFrames:
         if not isinstance(reply, Exception):
             return Appended(frame, stored=True)
         if isinstance(reply, redis.exceptions.OutOfMemoryError):
-            return self._make_room(frame)
+            return self._again(frame)
         if isinstance(reply, redis.ResponseError) and _NOT_NEWEST in str(reply):
             return Appended(frame, stored=self._is_there(frame))
         raise reply
 
-    def _make_room(self, frame: Frame) -> Appended:
-        """At maxmemory the camera gives up the older half of its pre-roll and tries once more.
+    def _again(self, frame: Frame) -> Appended:
+        """At maxmemory the camera gives up the older half of its pre-roll, unless an earlier frame has made room.
 
         What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
         """
-        key = self._keys.frames(frame.camera_id)
-        bounds = self.bounds([frame.camera_id]).get(frame.camera_id)
+        key, entry, identifier = self._keys.frames(frame.camera_id), encode_frame(frame), entry_id(frame.captured_ms)
         shed = 0
-        if bounds is not None:
-            keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
-            held = self._smallest_hold.get(frame.camera_id)
-            if held is not None:
-                keep_from = min(keep_from, held)
-            shed = int(self._redis.xtrim(key, minid=entry_id(keep_from), approximate=False))
         try:
-            self._redis.xadd(key, dict(encode_frame(frame).items()), id=entry_id(frame.captured_ms))
+            try:
+                self._redis.xadd(key, dict(entry.items()), id=identifier)
+            except redis.exceptions.OutOfMemoryError:
+                shed = self._shed(frame.camera_id)
+                self._redis.xadd(key, dict(entry.items()), id=identifier)
+        except redis.exceptions.OutOfMemoryError:
+            raise
         except redis.ResponseError as error:
             if _NOT_NEWEST not in str(error):
                 raise
             return Appended(frame, stored=False, shed=shed)  # a later frame of the batch found room
         return Appended(frame, stored=True, shed=shed)
+
+    def _shed(self, camera_id: str) -> int:
+        bounds = self.bounds([camera_id]).get(camera_id)
+        if bounds is None:
+            return 0
+        keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
+        keep_from = min([keep_from, *self.holds(camera_id).values()])
+        return int(self._redis.xtrim(self._keys.frames(camera_id), minid=entry_id(keep_from), approximate=False))
 
     def _is_there(self, frame: Frame) -> bool:
         identifier = entry_id(frame.captured_ms)
@@ -190,8 +225,9 @@ class RedisFrames:
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
         """See the port."""
         if holds:
+            pairs = [part for holder, ms in holds.items() for part in (ms, holder)]
             with kinds("frames"):
-                self._redis.zadd(self._keys.holds(camera_id), dict(holds.items()))
+                self._hold(keys=[self._keys.holds(camera_id)], args=pairs)
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         """See the port."""

@@ -262,7 +262,7 @@ class Site:
     def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
         """Rows, asked for past the proxy."""
         with psycopg.connect(self.urls["database"], row_factory=dict_row, connect_timeout=5) as connection:
-            return connection.execute(sql, args).fetchall()
+            return connection.execute(sql, args or None).fetchall()
 
     def redis(self, name: str) -> redis.Redis:
         """A client past the proxy."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+import redis
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.memory import MemoryFrames
+from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits, FrameBuffer, Holds
 from shared.wire.keys import Keys
@@ -143,3 +147,82 @@ def test_a_frames_redis_at_its_memory_limit_gives_up_pre_roll_first(servers: Ser
             assert times(buffer)[-1] == 6000
         finally:
             client.config_set("maxmemory", 500_000_000)
+
+
+@contextmanager
+def at_the_limit(client: redis.Redis) -> Iterator[None]:
+    """The server has no byte left for anything new."""
+    client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", 500_000_000)
+
+
+def test_at_the_memory_limit_leases_and_holds_still_work_and_frames_wait(servers: Servers) -> None:
+    """Else nobody could keep a camera, and nobody would be left to free memory."""
+    with redis_client(servers.redis_url) as client:
+        keys = Keys(f"test{next(_names)}")
+        frames_, cameras = RedisFrames(client, keys), RedisCameras(client, keys)
+        frames_.append(frames(1000, 5000), {"cam": LIMIT})
+        with at_the_limit(client):
+            assert cameras.acquire("cam", "me", 3)
+            assert cameras.enrol("me", 3) == 1
+            cameras.report("cam", {"state": "connected"})
+            frames_.hold("cam", {"segment": 4500})
+            assert frames_.bounds(["cam"])["cam"].newest_ms == 4900
+            with pytest.raises(Retryable, match="maxmemory"):
+                frames_.append(frames(5000, 5100, first=40), {"cam": LIMIT})
+            bounds = frames_.bounds(["cam"])["cam"]
+            assert 2800 <= bounds.oldest_ms <= 3000  # half of the pre-roll went
+            for _ in range(8):
+                with pytest.raises(Retryable):
+                    frames_.append(frames(5000, 5100, first=40), {"cam": LIMIT})
+            assert frames_.bounds(["cam"])["cam"].oldest_ms == 4500  # what is held stays
+        (answer,) = frames_.append(frames(5000, 5100, first=40), {"cam": LIMIT})
+        assert answer.stored
+
+
+def test_room_is_made_from_pre_roll_and_counted(servers: Servers) -> None:
+    with redis_client(servers.redis_url) as client:
+        frames_ = RedisFrames(client, Keys(f"test{next(_names)}"))
+        frames_.append(frames(1000, 21000), {"cam": BufferLimits(60_000, 60_000, 10**9)})
+        used: Any = client.info("memory")
+        client.config_set("maxmemory", used["used_memory"] - 100_000)
+        try:
+            answers = frames_.append(frames(21000, 21300, first=200), {"cam": BufferLimits(60_000, 60_000, 10**9)})
+        finally:
+            client.config_set("maxmemory", 500_000_000)
+        assert all(answer.stored for answer in answers)
+        assert sum(answer.shed for answer in answers) == pytest.approx(100, abs=3)
+
+
+def test_a_new_owner_keeps_what_others_hold(servers: Servers) -> None:
+    """Its first append already; the one who held it before knew, and is gone."""
+    with redis_client(servers.redis_url) as client:
+        keys = Keys(f"test{next(_names)}")
+        first, second = RedisFrames(client, keys), RedisFrames(client, keys)
+        first.append(frames(1000, 3000), {"cam": LIMIT})
+        first.hold("cam", {"segment": 2000})
+        second.append(frames(12000, 12500, first=110, run="other"), {"cam": LIMIT})
+        assert second.bounds(["cam"])["cam"].oldest_ms == 1000
+
+
+def test_after_an_outage_trimming_waits_for_those_who_could_not_say_what_they_need(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis_client(servers.redis_url) as client:
+        buffer = RedisFrames(client, Keys(f"test{next(_names)}"))
+        buffer.append(frames(1000, 3000), {"cam": LIMIT})
+        with monkeypatch.context() as patch:
+
+            def away(*_: object, **__: object) -> None:
+                raise redis.ConnectionError
+
+            patch.setattr(client, "pipeline", away)
+            with pytest.raises(Retryable):
+                buffer.append(frames(12000, 12100, first=110), {"cam": LIMIT})
+        buffer.append(frames(12000, 12100, first=110), {"cam": LIMIT})
+        assert times(buffer)[0] == 1000
+        buffer.append(frames(17100, 17200, first=161), {"cam": LIMIT})
+        assert times(buffer) == [17100]
