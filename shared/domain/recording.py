@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 CAMERA_SILENT = "camera_silent"
+SLIVER_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +184,12 @@ def _record(
                 state = state.with_(growing)
                 effects.append(Extended(growing.segment_id, reach))
             start_ms = reach
-            if start_ms == end_ms:
-                return state, effects
+        if start_ms == end_ms or _is_sliver(state, start_ms, end_ms, given.captured_ms):
+            return state, effects
         state, closed = _close(state, growing, growing.end_ms)
         effects += closed
+    elif _is_sliver(state, start_ms, end_ms, given.captured_ms):
+        return state, effects
     while start_ms < end_ms:
         stop_ms = min(end_ms, start_ms + given.max_segment_ms)
         window = Window(mint(), start_ms, stop_ms, growing=stop_ms == end_ms and not in_the_past)
@@ -195,3 +198,12 @@ def _record(
         effects.append(Opened(window, given.captured_ms, before))
         start_ms = stop_ms
     return state, effects
+
+
+def _is_sliver(state: CameraWindows, start_ms: int, end_ms: int, captured_ms: int) -> bool:
+    """Less than a second beside footage that there is, without the detection's own moment: not worth a clip.
+
+    Detections that arrive out of order would each open a segment of some milliseconds, which holds a frame or none.
+    """
+    touches = any(start_ms == window.end_ms or window.start_ms == end_ms for window in state.windows)
+    return touches and end_ms - start_ms < SLIVER_MS and not start_ms <= captured_ms < end_ms

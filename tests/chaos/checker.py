@@ -22,6 +22,7 @@ from tests.chaos.traffic import Entry
 from tests.support.numbers import read_number
 
 BUFFER_S, POST_S = float(POLICY["buffer_seconds"]), float(POLICY["post_event_seconds"])
+SLIVER_S = 1.0  # less than this beside footage that there is gets no clip of its own
 SLACK_FRAMES = 1  # a picture on the edge of a window or a gap may fall on either side
 LIVE = {"recording", "finalizing"}
 
@@ -131,12 +132,13 @@ def check(site: Site, acknowledged: dict[str, Entry], since: float) -> Verdict:
             if row["truncated_reason"] or row["frames_lost"]:
                 lost = [f"{gap['frames']} {gap['cause']}" for gap in row["gaps"]]
                 verdict.notes.append(f"{row['camera_id']} {row['id']}: {row['truncated_reason']}, lost {lost}")
-            numbers = _clip(row, objects, verdict)
+            numbered = not site.cameras[row["camera_id"]].get("unnumbered")
+            numbers = _clip(row, objects, verdict, numbered=numbered)
             again = seen[row["camera_id"]] & set(numbers)
-            if again:
+            if again and numbered:
                 verdict.add(f"{row['id']}: frames {sorted(again)[:5]} are in another clip too", duplicated=len(again))
             seen[row["camera_id"]] |= set(numbers)
-            if not site.cameras[row["camera_id"]].get("unnumbered"):
+            if numbered:
                 _explained(site, row, numbers, verdict)
         elif row["status"] == "failed":
             verdict.failed += 1
@@ -178,13 +180,13 @@ def _detections(site: Site, acknowledged: dict[str, Entry], segments: dict[Any, 
 def _covered(name: str, at: float, chain: list[Any], verdict: Verdict) -> None:
     reach = at - BUFFER_S
     for segment in chain:
-        if _s(segment["start_time"]) > reach + 0.002 and not any(s["status"] == "failed" for s in chain):
-            before = [s for s in chain if _s(s["deadline"]) <= reach + 0.002]
+        if _s(segment["start_time"]) > reach + SLIVER_S and not any(s["status"] == "failed" for s in chain):
+            before = [s for s in chain if _s(s["deadline"]) <= reach + SLIVER_S]
             if not (before and before[-1]["closed_early"]) and not _buffer_began(segment):
                 verdict.add(f"{name}: nothing covers {reach:.3f} to {_s(segment['start_time']):.3f}", lost=1)
         reach = max(reach, _s(segment["deadline"]))
     short = at + POST_S - reach
-    if short > 0.002 and not any(s["closed_early"] or s["status"] == "failed" for s in chain):
+    if short > SLIVER_S and not any(s["closed_early"] or s["status"] == "failed" for s in chain):
         verdict.add(f"{name}: {short:.3f} s of its post-roll are missing", lost=1)
 
 
@@ -204,7 +206,7 @@ def _overlaps(segments: Iterable[Any], verdict: Verdict) -> None:
         last[row["camera_id"]] = row
 
 
-def _clip(row: Any, objects: Objects, verdict: Verdict) -> list[int]:
+def _clip(row: Any, objects: Objects, verdict: Verdict, *, numbered: bool) -> list[int]:
     """The numbers in a READY row's clip, in order; whatever is not as the row says is a problem."""
     data = objects.get(row["file_path"])
     if data is None:
@@ -217,11 +219,11 @@ def _clip(row: Any, objects: Objects, verdict: Verdict) -> list[int]:
     verdict.frames_lost += row["frames_lost"]
     if len(numbers) != row["frame_count"]:
         verdict.add(f"{row['id']}: {len(numbers)} frames decode, the row says {row['frame_count']}", unexplained=1)
-    if None in numbers:
+    if numbered and None in numbers:
         verdict.add(f"{row['id']}: {numbers.count(None)} frames are not the camera's", unexplained=1)
     found = [number for number in numbers if number is not None]
     back = sum(b <= a for a, b in pairwise(found))
-    if back:
+    if numbered and back:
         verdict.add(f"{row['id']}: {back} frames are doubled or out of order", duplicated=back)
     return found
 

@@ -283,7 +283,9 @@ def clip_lost(site: Site, chance: random.Random) -> None:
         )
 
     found = site.wait("a clip that is just READY", young, 60)
-    Objects(site.urls["storage"]).remove(found[0]["file_path"])
+    objects, key = Objects(site.urls["storage"]), found[0]["file_path"]
+    objects.remove(key)
+    site.wait("the clip to be made again", lambda: objects.get(key), 60)
 
 
 def storm(site: Site, chance: random.Random) -> None:

@@ -6,6 +6,7 @@ import http.client
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +33,10 @@ class HttpFaults:
 
             def log_message(self, *_: Any) -> None:
                 pass
+
+            def handle(self) -> None:
+                with suppress(OSError):  # whoever asked has hung up
+                    super().handle()
 
             def _any(self) -> None:
                 faults.handle(self)

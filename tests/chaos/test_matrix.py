@@ -21,7 +21,7 @@ from tests.chaos.traffic import History, Traffic
 
 TIMES = {
     "worker tree killed under load": 40,
-    "rolling restart: TERM, QUIT, twice": 2,
+    "rolling restart: TERM, QUIT, twice": 1,
     "writer frozen for three leases": 2,
 }
 STALE_HOLD_SECONDS = 30
@@ -39,7 +39,7 @@ def at_first(site: Site) -> dict[tuple[str, int], Gauge]:
 def test_a_fault_loses_nothing(
     site: Site, fault: Fault, seed: int, told: Callable[[Row], None], at_first: dict[tuple[str, int], Gauge]
 ) -> None:
-    times = TIMES.get(fault.name, 3) if FULL else 1
+    times = TIMES.get(fault.name, 2) if FULL else 1
     row = endure(site, fault, times, seed)
     told(row)
     assert row.accepted

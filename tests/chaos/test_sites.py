@@ -6,7 +6,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,9 @@ def test_an_endless_task_is_ended_and_its_part_given_up(tmp_path: Path, told: To
             site.sleep(8)
         told(judged(site, history, since, row))
         (clip,) = site.query("SELECT status, truncated_reason FROM video_segments WHERE camera_id = 'loop'")
-        assert clip == {"status": "ready", "truncated_reason": "writer_failed"}
+        # Five attempts of half a minute outlast the hold; whichever comes first, the clip says so.
+        assert clip["status"] == "ready"
+        assert clip["truncated_reason"] in {"writer_failed", "buffer_expired"}
 
 
 @contextmanager
@@ -117,13 +119,9 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
 def filled(path: Path) -> Iterator[None]:
     """Not a byte is left on that disk for the length of a block."""
     ballast = path / "ballast"
-    with ballast.open("wb") as out:
-        try:
-            while True:
-                out.write(bytes(65_536))
-                out.flush()
-        except OSError:
-            pass
+    with ballast.open("wb", buffering=0) as out, suppress(OSError):
+        while True:
+            out.write(bytes(65_536))
     try:
         yield
     finally:
@@ -259,11 +257,12 @@ def test_an_event_of_an_hour_in_constant_memory(tmp_path: Path, told: Told) -> N
     """Twenty times as fast; detections all the way; a writer's tree is killed twice. Twelve clips, every frame once."""
     fps, hour, speed = 5, 3600, 20
     source = f"synthetic:numbered?size=320x180&fps={fps}&speed={speed}&frames={hour * fps}"
+    # Numbers begin anew with every run and are held against the rows below, not against the wall clock.
     long = {"source": source, "fps": fps, "max_segment_seconds": 300, "part_seconds": 5, "hold_cap_seconds": 600}
     site = Site(tmp_path / "site", {"hour": long | {"unnumbered": True}})
     row = Row("F23", "an event of an hour, writers killed in it", injected=2)
     try:
-        site.start()
+        site.start(live=False)
         history = History(site.folder / "history.jsonl")
         traffic = Traffic(site, history, 1)
         began, since, before = time.monotonic(), time.time() - hour - 60, gauges(site)
