@@ -159,6 +159,7 @@ class Pacer:
                 offer = self.ports.rows.offer_part(part.part_id)
                 if offer is not None and not self._send(write_part(part.part_id, offer)):
                     self.ports.rows.withdraw_offer(part.part_id, offer)
+                    return
         if segment.finalise_offerable:
             offer = self.ports.rows.offer_finalise(segment.segment_id)
             if offer is not None and not self._send(finalise(segment.segment_id, offer)):

@@ -81,7 +81,9 @@ def test_plain_event(deployment: Deployment) -> None:
     assert status == 200
     assert headers["content-type"] == "image/jpeg"
     assert picture[:2] == b"\xff\xd8"
-    assert not deployment.query("SELECT FROM segment_parts WHERE segment_id = %s", segment["id"])
+    # The parts go when the sweep has seen the clip again.
+    parts = "SELECT FROM segment_parts WHERE segment_id = %s"
+    wait_until("the parts to go", lambda: not deployment.query(parts, segment["id"]), 30)
 
 
 def test_extended_three_times(deployment: Deployment) -> None:
