@@ -127,6 +127,8 @@ def check(site: Site, acknowledged: dict[str, Entry], since: float) -> Verdict:
     objects = Objects(site.urls["storage"])
     seen: dict[str, set[int]] = defaultdict(set)
     for row in segments.values():
+        if _s(row["created_at"]) < since:
+            continue  # it was there before, and was checked then
         if row["status"] == "ready":
             verdict.clips += 1
             if row["truncated_reason"] or row["frames_lost"]:

@@ -100,21 +100,17 @@ def recovery(site: Site, traffic: Traffic) -> float:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as people read them (and as Markdown shows them)."""
+    """The rows as people read them (and as Markdown shows them); CHAOS_SEED replays a row."""
     head = [
-        "fault",
-        "",
-        "injected",
-        "accepted",
-        "lost",
-        "duplicated",
-        "unexplained",
-        "clips",
-        "failed",
-        "slowest recovery",
+        "", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "FAILED", "frames told lost",
+        "slowest recovery", "seed",
+    ]  # fmt: skip
+    keys = [
+        "key", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "failed", "frames_lost",
+    ]  # fmt: skip
+    lines = [
+        [*(str(row[key]) for key in keys), f"{row['slowest_recovery_s']:.1f} s", str(row["seed"] or "")] for row in rows
     ]
-    keys = ["key", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "failed"]
-    lines = [[str(row[key]) for key in keys] + [f"{row['slowest_recovery_s']:.1f} s"] for row in rows]
     wide = [max(len(line[at]) for line in [head, *lines]) for at in range(len(head))]
 
     def line(cells: list[str]) -> str:
