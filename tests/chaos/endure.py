@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tests.chaos.checker import Verdict, check, quiet
@@ -17,31 +17,19 @@ WARM_SECONDS = 2.0
 
 
 @dataclass
-class Row:
-    """A line of the table."""
+class Row(Verdict):
+    """A line of the table: what all checks of one fault found together."""
 
-    key: str
-    fault: str
+    key: str = ""
+    fault: str = ""
     injected: int = 0
-    accepted: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    unexplained: int = 0
-    clips: int = 0
-    failed: int = 0
-    frames: int = 0
-    frames_lost: int = 0
     slowest_recovery_s: float = 0.0
     seed: int = 0
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     def take(self, verdict: Verdict) -> None:
         """Add what a check found."""
-        for name in ("accepted", "lost", "duplicated", "unexplained", "clips", "failed", "frames", "frames_lost"):
-            setattr(self, name, getattr(self, name) + getattr(verdict, name))
-        self.problems += verdict.problems
-        self.notes += verdict.notes
+        for each in fields(Verdict):
+            setattr(self, each.name, getattr(self, each.name) + getattr(verdict, each.name))
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,7 +39,7 @@ def endure(site: Site, fault: Fault, times: int, seed: int) -> Row:
     """Inject a fault a number of times under traffic; the row for the table."""
     chance = random.Random(seed)
     history = History(site.folder / "history.jsonl")
-    row = Row(fault.key, fault.name, seed=seed)
+    row = Row(key=fault.key, fault=fault.name, seed=seed)
     since = time.time()
     doors = ("http",) if fault.durable_only else ("http", "stream")
     with Traffic(site, history, seed, doors) as traffic:

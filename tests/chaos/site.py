@@ -36,6 +36,7 @@ from tests.support.deployment import clean_environment, wait_until
 
 AGAIN_SECONDS = 0.5
 SERVERS = ("frames", "broker", "database", "storage")
+WRITERS = ("parts-1", "parts-2")
 ROLES: dict[str, list[str]] = {
     "capture-1": ["capture"],
     "capture-2": ["capture"],

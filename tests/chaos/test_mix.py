@@ -26,7 +26,7 @@ def test_any_faults_in_any_order(site: Site, seed: int, told: Callable[[Row], No
     """In rounds of four faults; after each the site becomes quiet and is checked."""
     chance = random.Random(seed)
     history = History(site.folder / "history.jsonl")
-    row = Row("F25", f"random mix, {SECONDS:.0f} s", seed=seed)
+    row = Row(key="F25", fault=f"random mix, {SECONDS:.0f} s", seed=seed)
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and not row.problems:
         faults = [chance.choice(MATRIX) for _ in range(A_ROUND)]

@@ -52,7 +52,7 @@ class Points:
 
     def __init__(self, world: World, victim: Victims, use_case: str, fault: str) -> None:
         self._world, self._victim, self._use_case = world, victim, use_case
-        self.row = Row("F1", fault)
+        self.row = Row(key="F1", fault=fault)
         self.number = 0
 
     @property

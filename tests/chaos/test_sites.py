@@ -54,7 +54,7 @@ def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) 
         tmp_path / "site", {**cameras, "probe": {}}, env=dict.fromkeys(("parts-1", "parts-2"), env),
         programs=dict.fromkeys(("parts-1", "parts-2"), "tests.chaos.poisoned"),
     )  # fmt: skip
-    row = Row("F4", "poison: MemoryError, segfault, exit, 8 GB, error", injected=len(kinds))
+    row = Row(key="F4", fault="poison: MemoryError, segfault, exit, 8 GB, error", injected=len(kinds))
     with running(site):
         history = History(site.folder / "history.jsonl")
         since = time.time()
@@ -81,7 +81,7 @@ def test_an_endless_task_is_ended_and_its_part_given_up(tmp_path: Path, told: To
         env=dict.fromkeys(("parts-1", "parts-2"), env),
         programs=dict.fromkeys(("parts-1", "parts-2"), "tests.chaos.poisoned"),
     )  # fmt: skip
-    row = Row("F4", "poison: a task that never ends", injected=1)
+    row = Row(key="F4", fault="poison: a task that never ends", injected=1)
     with running(site):
         history = History(site.folder / "history.jsonl")
         since = time.time()
@@ -137,7 +137,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, full: str, seed: int, told: T
             file_storage=disk / "store" if full == "storage" else None,
             server_folders={full: disk} if full != "storage" else {},
         )  # fmt: skip
-        row = Row("F15", f"disk full: {full}", seed=seed)
+        row = Row(key="F15", fault=f"disk full: {full}", seed=seed)
         with running(site):
             history = History(site.folder / "history.jsonl")
             since = time.time()
@@ -171,7 +171,7 @@ def test_wrong_clocks_end_nothing_early_and_leave_nothing_open(tmp_path: Path, s
         for role, which in chosen.items()
     }  # fmt: skip
     site = Site(tmp_path / "site", {"one": {}, "two": {}, "probe": {}}, env=env)
-    row = Row("F18", "clocks step by an hour and back, and drift", seed=seed)
+    row = Row(key="F18", fault="clocks step by an hour and back, and drift", seed=seed)
     with running(site):
         history = History(site.folder / "history.jsonl")
         since = time.time()
@@ -200,7 +200,7 @@ def test_a_wild_camera_harms_nobody(tmp_path: Path, seed: int, told: Told) -> No
     camera = WildCamera()
     try:
         site = Site(tmp_path / "site", {"one": {}, "probe": {}, "wild": {"source": camera.url, "unnumbered": True}})
-        row = Row("F20", "camera freezes, stops, sends damage, changes size", seed=seed)
+        row = Row(key="F20", fault="camera freezes, stops, sends damage, changes size", seed=seed)
         with running(site):
             history = History(site.folder / "history.jsonl")
             since = time.time()
@@ -225,7 +225,7 @@ def test_a_wild_camera_harms_nobody(tmp_path: Path, seed: int, told: Told) -> No
 
 def test_writers_away_for_longer_than_a_hold_leave_a_gap_that_is_told(tmp_path: Path, told: Told) -> None:
     site = Site(tmp_path / "site", {"capped": {"hold_cap_seconds": 13}, "probe": {}})
-    row = Row("F22", "writers away for longer than the hold cap", injected=1)
+    row = Row(key="F22", fault="writers away for longer than the hold cap", injected=1)
     with running(site):
         history = History(site.folder / "history.jsonl")
         since = time.time()
@@ -243,7 +243,7 @@ def test_writers_away_for_longer_than_a_hold_leave_a_gap_that_is_told(tmp_path: 
 
 def test_two_beats_take_one_turn_each_period(tmp_path: Path, told: Told) -> None:
     site = Site(tmp_path / "site", {"probe": {}}, roles=ROLES | {"beat-2": ["beat"]})
-    row = Row("F19", "two beats", injected=1)
+    row = Row(key="F19", fault="two beats", injected=1)
     with running(site):
         history = History(site.folder / "history.jsonl")
         since = time.time()
@@ -263,7 +263,7 @@ def test_an_event_of_an_hour_in_constant_memory(tmp_path: Path, told: Told) -> N
     # Numbers begin anew with every run and are held against the rows below, not against the wall clock.
     long = {"source": source, "fps": fps, "max_segment_seconds": 300, "part_seconds": 5, "hold_cap_seconds": 600}
     site = Site(tmp_path / "site", {"hour": long | {"unnumbered": True}})
-    row = Row("F23", "an event of an hour, writers killed in it", injected=2)
+    row = Row(key="F23", fault="an event of an hour, writers killed in it", injected=2)
     try:
         site.start(live=False)
         history = History(site.folder / "history.jsonl")
