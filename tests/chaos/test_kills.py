@@ -22,7 +22,8 @@ defaults: {buffer_seconds: 3, post_event_seconds: 6, part_seconds: 2}
 cameras:
   one: {source: "synthetic:numbered?size=320x180", detect: false}
   two: {source: "synthetic:numbered?size=320x180", detect: false}
-  three: {source: "synthetic:numbered?size=320x180", detect: false}
+  # A long pre-roll: capture is back, however slow the machine, before its absence counts as silence.
+  three: {source: "synthetic:numbered?size=320x180", detect: false, buffer_seconds: 20}
 """
 
 
