@@ -17,8 +17,8 @@ import av
 import numpy as np
 from minio import Minio
 
+from tests.chaos.history import Entry
 from tests.chaos.site import POLICY, Site
-from tests.chaos.traffic import Entry
 from tests.support.numbers import read_number
 
 BUFFER_S, POST_S = float(POLICY["buffer_seconds"]), float(POLICY["post_event_seconds"])

@@ -11,7 +11,7 @@ from typing import Any
 from tests.chaos.checker import Verdict, check, quiet
 from tests.chaos.faults import Fault
 from tests.chaos.site import Site
-from tests.chaos.traffic import History, Traffic
+from tests.chaos.traffic import Traffic
 
 WARM_SECONDS = 2.0
 
@@ -38,7 +38,7 @@ class Row(Verdict):
 def endure(site: Site, fault: Fault, times: int, seed: int) -> Row:
     """Inject a fault a number of times under traffic; the row for the table."""
     chance = random.Random(seed)
-    history = History(site.folder / "history.jsonl")
+    history = site.history
     row = Row(key=fault.key, fault=fault.name, seed=seed)
     since = time.time()
     doors = ("http",) if fault.durable_only else ("http", "stream")
@@ -97,7 +97,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         "key", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "failed", "frames_lost",
     ]  # fmt: skip
     lines = [
-        [*(str(row[key]) for key in keys), f"{row['slowest_recovery_s']:.1f} s", str(row["seed"] or "")] for row in rows
+        [
+            *(str(row[key]) for key in keys),
+            f"{row['slowest_recovery_s']:.1f} s" if row["slowest_recovery_s"] else "-",
+            str(row["seed"] or "-"),
+        ]
+        for row in rows
     ]
     wide = [max(len(line[at]) for line in [head, *lines]) for at in range(len(head))]
 

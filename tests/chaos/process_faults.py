@@ -92,7 +92,10 @@ def storm(site: Site, chance: random.Random) -> None:
             pipe = client.pipeline(transaction=False)
             for body in batch:
                 pipe.xadd("detections", {"json": json.dumps(body)})
+            entries = [site.history.begin("detection", "storm", **body) for body in batch]
             pipe.execute()
+            for entry in entries:
+                site.history.end(entry, "ok")
             site.sleep(max(0.0, 1 - (time.monotonic() - began)))
 
 

@@ -30,6 +30,7 @@ from platereel.embedded.processes import Command, free_ports, spawn
 from platereel.wiring import prepare
 from shared.adapters.clock import SystemClock
 from shared.runtime.addresses import Addresses
+from tests.chaos.history import History
 from tests.chaos.http_faults import HttpFaults
 from tests.chaos.proxy import Proxy
 from tests.support.deployment import clean_environment, wait_until
@@ -92,6 +93,7 @@ class Site:
     members: dict[str, Member] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
+    history: History = field(init=False)
     api_url: str = ""
     fps: float = POLICY["fps"]
     since: float = field(default_factory=lambda: float(int(time.time())))
@@ -102,6 +104,7 @@ class Site:
         """Servers, database, processes; and wait until the API is ready and (live) every camera delivers."""
         (self.folder / "logs").mkdir(parents=True)
         (self.folder / "work").mkdir()
+        self.history = History(self.folder / "history.jsonl")
         self._start_servers()
         clock = SystemClock()
         prepare(Addresses(*(self.urls[name] for name in ("database", "frames", "broker", "storage"))), clock)

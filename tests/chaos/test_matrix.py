@@ -17,7 +17,7 @@ from tests.chaos.endure import Row, endure
 from tests.chaos.faults import MATRIX, Fault
 from tests.chaos.gauges import Gauge, gauges, grown
 from tests.chaos.site import AGE_FLOOR_SECONDS, WRITERS, Site
-from tests.chaos.traffic import History, Traffic
+from tests.chaos.traffic import Traffic
 
 TIMES = {
     "worker tree killed under load": 40,
@@ -50,7 +50,7 @@ def test_a_fault_loses_nothing(
 
 def test_a_killed_writers_part_is_being_written_again_within_ten_seconds(site: Site) -> None:
     """All writers' children die in the middle of a part; its row tells when the next attempt begins."""
-    traffic = Traffic(site, History(site.folder / "history.jsonl"), 1)
+    traffic = Traffic(site, site.history, 1)
     traffic.publish("one", time.time() - 0.3, "http")
     with psycopg.connect(site.urls["database"], autocommit=True) as rows:
         found = None
@@ -74,7 +74,7 @@ def test_a_killed_writers_part_is_being_written_again_within_ten_seconds(site: S
 
 def test_a_dead_dispatchers_share_is_taken_over_within_five_seconds(site: Site) -> None:
     """It dies with messages delivered to it; the other one has them, and it stays dead."""
-    history = History(site.folder / "history.jsonl")
+    history = site.history
     with Traffic(site, history, 2, ("stream",), (0.01, 0.03)) as traffic:
         site.sleep(1)
         with site.down("dispatch-1"):

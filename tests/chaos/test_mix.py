@@ -14,7 +14,7 @@ from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row, recovery
 from tests.chaos.faults import MATRIX
 from tests.chaos.site import Site
-from tests.chaos.traffic import History, Traffic
+from tests.chaos.traffic import Traffic
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "300"))
 A_ROUND = 4
@@ -25,7 +25,7 @@ A_ROUND = 4
 def test_any_faults_in_any_order(site: Site, seed: int, told: Callable[[Row], None]) -> None:
     """In rounds of four faults; after each the site becomes quiet and is checked."""
     chance = random.Random(seed)
-    history = History(site.folder / "history.jsonl")
+    history = site.history
     row = Row(key="F25", fault=f"random mix, {SECONDS:.0f} s", seed=seed)
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and not row.problems:

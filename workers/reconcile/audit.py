@@ -43,6 +43,7 @@ class AuditPorts:
     jobs: Jobs
     clock: Clock
     age_floor_s: float
+    parts_kept_s: float = 0.0
     work_dir: Path | None = None
 
 
@@ -166,7 +167,8 @@ class _Audit:
         self._each(Kind.UNFINISHED, ports.ledger.unfinished(floor_s), ports.repairs.give_up)
         failed = ports.ledger.failed_with_parts(MOST_REPAIRS)
         self._each(Kind.FAILED, failed, lambda segment_id: ports.repairs.reopen(segment_id, "repaired"))
-        self._leftovers(ports.ledger.finished_with_parts(max(floor_s, SETTLED_SECONDS), BATCH))
+        settled_s = max(floor_s, ports.parts_kept_s + SETTLED_SECONDS)
+        self._leftovers(ports.ledger.finished_with_parts(settled_s, BATCH))
         self._each(Kind.HALF_DELETED, ports.ledger.half_deleted(max(floor_s, SETTLED_SECONDS)), lambda _: False)
 
     def _each(self, kind: Kind, segment_ids: Iterable[Any], mend: Callable[[Any], bool]) -> None:
@@ -174,7 +176,7 @@ class _Audit:
             self.findings.add(kind, segment_id, repaired=self.findings.repair and mend(segment_id))
 
     def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
-        """The sweep lets parts go; an hour after READY it has not."""
+        """The sweep lets parts go; an hour after it should have, it has not."""
         for clip in clips:
             gone = self.findings.repair and clear_parts(clip.segment_id, self._ports.repairs, self._ports.store)
             self.findings.add(Kind.LEFTOVER_PARTS, clip.segment_id, repaired=gone)
