@@ -59,7 +59,7 @@ class Demo:
         self._settings = settings
         self._desk = desk
         self._show = show
-        self._began_ms = desk.clock.now_ms()
+        self._began_ms = stack.began_ms  # the first vehicle may have come before the API was ready
         self.state = Rehearsal()
 
     def run(self, duration_s: float, stopping: Callable[[], bool]) -> None:

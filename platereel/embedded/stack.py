@@ -51,12 +51,14 @@ class Stack:
     clock: SystemClock = field(default_factory=SystemClock)
     addresses: Addresses | None = None
     api_url: str = ""
+    began_ms: int = 0
     _supervisor: Supervisor | None = None
     _lock: int = -1
 
     def start(self) -> None:
         """Start everything and write run.json once the API answers for all of it."""
         data = self.plan.data
+        self.began_ms = self.clock.now_ms()
         (data / "logs").mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data, self.clock)
         port = _usable_port(self.plan.settings.api.host, self.plan.port)

@@ -266,6 +266,7 @@ def test_an_event_of_an_hour_in_constant_memory(tmp_path: Path, told: Told) -> N
         "source": source,
         "fps": fps,
         "post_event_seconds": 30,
+        "buffer_seconds": 60,  # capture's own memory is as long: three seconds at this speed
         "max_segment_seconds": 300,
         "part_seconds": 5,
         "hold_cap_seconds": 600,
