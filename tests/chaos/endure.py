@@ -14,6 +14,7 @@ from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
 
 WARM_SECONDS = 2.0
+STEADY_SECONDS = 5.0  # longer than a pre-roll
 
 
 @dataclass
@@ -40,6 +41,7 @@ def endure(site: Site, fault: Fault, times: int, seed: int) -> Row:
     chance = random.Random(seed)
     history = site.history
     row = Row(key=fault.key, fault=fault.name, seed=seed)
+    site.wait_steady(STEADY_SECONDS)
     since = time.time()
     doors = ("http",) if fault.durable_only else ("http", "stream")
     with Traffic(site, history, seed, doors) as traffic:

@@ -295,6 +295,22 @@ class Site:
 
         self.wait(f"{seconds:g} s of every camera", flowing, timeout)
 
+    def wait_steady(self, seconds: float) -> None:
+        """Wait until every camera has been in one capture run for that long: nothing of an earlier fault is in it."""
+
+        def steady() -> bool:
+            with self.redis("frames") as client:
+                for camera in self.cameras:
+                    key = f"platereel:frames:{{{camera}}}"
+                    last: Any = client.xrevrange(key, count=1)
+                    first: Any = client.xrange(key, _ms(last) - round(seconds * 1000) if last else 0, count=1)
+                    before: Any = client.xrange(key, count=1)
+                    if not last or first[0][1][b"r"] != last[0][1][b"r"] or _ms(last) - _ms(before) < seconds * 1000:
+                        return False
+            return True
+
+        self.wait(f"{seconds:g} s of one run of every camera", steady, 60)
+
     def _answers(self) -> bool:
         self.poll()
         try:
