@@ -129,6 +129,17 @@ def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) 
     assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "abandoned", 40)
 
 
+def test_a_recording_whose_parts_are_still_offered_is_not_abandoned(world: World) -> None:
+    """Writers are behind, or the footage is of long ago; the pacer goes on offering."""
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    offer_parts(world)
+    world.database.execute("UPDATE video_segments SET updated_at = now() - interval '2 h'")
+    assert audit(auditing(world, 30), {"repair": True})["clean"]
+    world.database.execute("UPDATE segment_parts SET offered_at = now() - interval '2 h'")
+    assert found(audit(auditing(world, 30), {"repair": True})) == {"unfinished": (1, 1)}
+
+
 def test_an_abandoned_recording_without_a_frame_fails_and_says_why(world: World) -> None:
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)

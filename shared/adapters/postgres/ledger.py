@@ -79,17 +79,19 @@ class LedgerRepository:
         return [FinishedClip(row["id"], row["status"], row["file_path"], row["file_size_bytes"]) for row in rows]
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """See the port; a lease that runs, of the segment or of a part, is somebody at work."""
+        """See the port; a lease that runs, or an offer made meanwhile (every 30 s), is somebody at work."""
         rows = self._database.fetch(
             """
             SELECT id FROM video_segments s
              WHERE status IN ('recording', 'finalizing') AND coalesce(lease_until < now(), true)
-               AND greatest(deadline, updated_at) < now() - make_interval(secs => %s)
+               AND greatest(deadline, updated_at, offered_at) < now() - make_interval(secs => %(age)s)
                AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'running'
                                   AND p.lease_until >= now())
+               AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id
+                                  AND p.offered_at >= now() - make_interval(secs => %(age)s))
              ORDER BY start_time
             """,
-            older_than_s,
+            {"age": older_than_s},
         )
         return as_uuids(rows)
 
