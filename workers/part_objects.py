@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.domain.ports import ObjectStore, Repairs
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.ports import FinishedClip, ObjectStore, Repairs
 from shared.wire.keys import parts_prefix
+
+
+def is_there(clip: FinishedClip, store: ObjectStore) -> bool:
+    """Whether a READY clip's object is stored; only then may its parts go. Others promise no object."""
+    if clip.status != SegmentStatus.READY:
+        return True
+    stored = store.head(clip.file_path)
+    return stored is not None and stored.size_bytes == clip.size_bytes
 
 
 def clear_parts(segment_id: UUID, repairs: Repairs, store: ObjectStore) -> bool:

@@ -190,6 +190,18 @@ def test_parts_that_nobody_let_go_and_deletions_that_nobody_finished(world: Worl
     assert audit(auditing(world), {})["clean"]
 
 
+def test_leftover_parts_of_a_clip_that_is_lost_are_what_it_is_made_of(world: World) -> None:
+    """The sweep was away for hours, and the store lost the clip meanwhile."""
+    segment_id = made(world)
+    row = world.videos.get(segment_id)
+    world.store.delete([row["file_path"]])
+    world.database.execute("UPDATE video_segments SET updated_at = now() - interval '2 h'")
+    report = audit(auditing(world, 3600), {"repair": True})
+    assert found(report) == {"leftover_parts": (1, 0), "missing": (1, 1)}
+    refinish(world)
+    assert world.videos.get(segment_id)["sha256"] == row["sha256"]
+
+
 def test_an_audit_stops_before_it_gives_up_more_than_half(world: World) -> None:
     for n in range(30):
         world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")

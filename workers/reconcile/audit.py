@@ -18,7 +18,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.ports import Clock, FinishedClip, Jobs, Ledger, ObjectStore, ReadyClip, Repairs, StoredObject, Video
 from shared.runtime.logs import logger
 from shared.wire.keys import SENTINEL
-from workers.part_objects import clear_parts
+from workers.part_objects import clear_parts, is_there
 from workers.reconcile.deep import damage
 from workers.reconcile.findings import Findings, Kind
 
@@ -178,5 +178,9 @@ class _Audit:
     def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
         """The sweep lets parts go; an hour after it should have, it has not."""
         for clip in clips:
-            gone = self.findings.repair and clear_parts(clip.segment_id, self._ports.repairs, self._ports.store)
+            gone = (
+                self.findings.repair
+                and is_there(clip, self._ports.store)
+                and clear_parts(clip.segment_id, self._ports.repairs, self._ports.store)
+            )
             self.findings.add(Kind.LEFTOVER_PARTS, clip.segment_id, repaired=gone)

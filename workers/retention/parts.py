@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.domain.lifecycle import SegmentStatus
-from shared.domain.ports import FinishedClip, Ledger, ObjectStore, Repairs
+from shared.domain.ports import Ledger, ObjectStore, Repairs
 from shared.runtime.logs import logger
-from workers.part_objects import clear_parts
+from workers.part_objects import clear_parts, is_there
 
 BATCH = 200
 OBJECT_LOST = "object_lost"
@@ -36,17 +35,10 @@ def settle(ports: PartsPorts) -> tuple[int, int]:
         batch = ports.ledger.finished_with_parts(ports.kept_s, BATCH)
         before = settled + reopened
         for clip in batch:
-            if _is_there(clip, ports.store):
+            if is_there(clip, ports.store):
                 settled += clear_parts(clip.segment_id, ports.repairs, ports.store)
             elif ports.repairs.reopen(clip.segment_id, OBJECT_LOST):
                 _log.error("clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path)
                 reopened += 1
         if len(batch) < BATCH or settled + reopened == before:
             return settled, reopened
-
-
-def _is_there(clip: FinishedClip, store: ObjectStore) -> bool:
-    if clip.status != SegmentStatus.READY:
-        return True
-    stored = store.head(clip.file_path)
-    return stored is not None and stored.size_bytes == clip.size_bytes
