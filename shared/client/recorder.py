@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.client.wiring import jpeg_of, system_clock, video
 from shared.domain.errors import BadInput, Conflict
-from shared.domain.parts import Piece
+from shared.domain.parts import ClipForm, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Clock, PartEncoding, Video
 from shared.domain.recording import CameraWindows, Closed, Detected, Effect, Extended, Opened, Reached, Stopped, step
@@ -30,7 +30,7 @@ class _Clip:
     path: Path
     start_ms: int
     end_ms: int
-    size: tuple[int, int] | None = None
+    form: ClipForm | None = None
     first_ms: int | None = None
     complete: bool = False
     part_start_ms: int = 0
@@ -129,9 +129,9 @@ class VideoRecorder:
         if not clip.complete and self._newest_ms is not None:
             self._windows, _ = step(self._windows, Stopped(self._newest_ms + 1), uuid4)
         self._end_part(clip)
-        if not any(piece.index for piece in clip.pieces) or clip.size is None:
+        if not any(piece.index for piece in clip.pieces) or clip.form is None:
             return None, 0, 0.0
-        joined = self._video.join(clip.path, clip.pieces, clip.end_ms, self._policy, *clip.size)
+        joined = self._video.join(clip.path, clip.pieces, clip.end_ms, self._policy, clip.form)
         return str(clip.path), joined.frame_count, joined.duration_ms / 1000
 
     def _detected(self) -> Detected:
@@ -175,14 +175,14 @@ class VideoRecorder:
         return self._clip is not None and self._clip.complete
 
     def _write(self, clip: _Clip, captured_ms: int, jpeg: bytes) -> None:
-        if clip.size is None:
-            clip.size = self._video.picture_size(jpeg, self._policy.scale)
+        if clip.form is None:
+            clip.form = self._video.form(jpeg, self._policy)
             clip.first_ms = captured_ms
         if captured_ms >= clip.part_start_ms + self._policy.part_ms:
             self._end_part(clip)
             clip.part_start_ms = captured_ms
         if clip.encoder is None:
-            clip.encoder = self._video.encoder(self._policy, *clip.size, clip.part_start_ms)
+            clip.encoder = self._video.encoder(self._policy, clip.form, clip.part_start_ms)
         clip.encoder.add(jpeg, captured_ms)
 
     def _end_part(self, clip: _Clip) -> None:

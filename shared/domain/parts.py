@@ -61,12 +61,25 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipForm:
+    """What all parts of a clip share, fixed by the first that is written: size in pixels, and the encoder's name."""
+
+    width: int
+    height: int
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedPart:
-    """Packets in decode order, their index, and a hash of the parameters that all parts of a clip must share."""
+    """Packets in decode order, their index, and a hash of the parameters that all parts of a clip must share.
+
+    thumbnail: a small JPEG, where one was asked for.
+    """
 
     data: bytes
     index: tuple[Packet, ...]
     parameters_sha256: str
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-PART_SUFFIX = {"h264": "h264", "mp4v": "m4v"}
+PART_SUFFIX = {"h264": "h264", "hevc": "h265", "av1": "obu", "mp4v": "m4v", "mjpeg": "mjpeg"}
+# CRF, or for mp4v the quantiser: about the same look. Motion JPEG keeps the camera's.
+DEFAULT_QUALITY = {"h264": 23, "hevc": 26, "av1": 35, "mp4v": 4, "mjpeg": 0}
+# The largest; 0: the codec has none.
+QUALITY_LIMIT = {"h264": 51, "hevc": 51, "av1": 63, "mp4v": 31, "mjpeg": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingPolicy:
-    """Recording settings of one camera; seconds are seconds, `quality` is a CRF (h264) or quantiser (mp4v)."""
+    """Recording settings of one camera.
+
+    Seconds are seconds; `quality` is a CRF (h264, hevc, av1) or a quantiser (mp4v), smaller is better; `bitrate` (bits
+    a second) takes its place; `encoder` names a family of hardware encoders, `software`, or `auto`.
+    """
 
     buffer_seconds: float = 5.0
     post_event_seconds: float = 15.0
@@ -22,6 +30,7 @@ class RecordingPolicy:
     part_seconds: float = 5.0
     trigger_slack_seconds: float = 10.0
     codec: str = "h264"
+    encoder: str = "auto"
     preset: str = "superfast"
     quality: int | None = None
     bitrate: int | None = None
@@ -57,3 +66,15 @@ class RecordingPolicy:
         """Read a row's policy; keys of a newer version are ignored, missing ones take their default."""
         known = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in stored.items() if k in known})
+
+
+def unfit(policy: RecordingPolicy) -> str | None:
+    """What a policy's codec cannot do of what is asked of it, naming the setting; None when it can do all."""
+    codec = policy.codec
+    if policy.quality is not None and policy.quality > QUALITY_LIMIT[codec] > 0:
+        return f"quality of {codec} is 1 to {QUALITY_LIMIT[codec]}, not {policy.quality}"
+    if codec == "mjpeg":
+        asked = [name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None]
+        if asked:
+            return f"{asked[0]} cannot be set with codec mjpeg, which keeps the camera's own pictures"
+    return None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.domain.media import CAMERA_ID
-from shared.domain.policy import RecordingPolicy
+from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import MAX_DAYS, RetentionPolicy, RetentionRule
 from shared.runtime.quantities import Bytes, Days, Seconds
@@ -35,10 +35,10 @@ class RecordingSettings(_Model):
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
-    codec: Literal["h264", "mp4v"] | None = None
-    encoder: Literal["auto", "software"] | None = None
+    codec: Literal["h264", "hevc", "av1", "mp4v", "mjpeg"] | None = None
+    encoder: Literal["auto", "software", "nvenc", "qsv", "amf", "v4l2m2m"] | None = None
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
-    quality: Annotated[int, Field(ge=1, le=51)] | None = None
+    quality: Annotated[int, Field(ge=1, le=63)] | None = None
     bitrate: Annotated[Bytes, Field(ge=10_000, le=200_000_000)] | None = None
     scale: str | None = None
     color_range: Literal["full", "limited"] | None = None
@@ -144,6 +144,9 @@ class Settings(BaseSettings):
                     f"cameras.{camera_id}: buffer_seconds + post_event_seconds exceed max_segment_seconds "
                     f"({policy.max_segment_seconds:g})"
                 )
+            wrong = unfit(policy)
+            if wrong is not None:
+                raise ValueError(f"cameras.{camera_id}: {wrong}")
         return self
 
     def merged(self, camera_id: str) -> dict[str, Any]:

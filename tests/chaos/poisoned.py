@@ -47,11 +47,11 @@ def poison() -> None:
     """Put the poison in."""
     clean = AvVideo.encoder
 
-    def encoder(self: AvVideo, policy: Any, width: int, height: int, base_ms: int) -> Any:
+    def encoder(self: AvVideo, policy: Any, form: Any, base_ms: int, picture_ms: int | None = None) -> Any:
         kind = KINDS.get(policy.quality or 0)
         if kind is not None and _is_poisoned(kind, base_ms):
             _take_effect(kind)
-        return clean(self, policy, width, height, base_ms)
+        return clean(self, policy, form, base_ms, picture_ms)
 
     AvVideo.encoder = encoder  # type: ignore[method-assign]
 

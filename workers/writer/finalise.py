@@ -66,12 +66,12 @@ def _ended(result: str) -> str:
 def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
     parts, pieces = _fetch(run, ports)
     gaps = gaps_of(parts, run.start_ms, run.deadline_ms, run.policy.fps)
-    if not pieces or run.width is None or run.height is None:
+    if not pieces or run.form is None:
         return NO_FRAMES if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps) else "lost"
     hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
     if len(hashes) > 1:
-        pieces = ports.video.reencode(pieces, run.policy, run.width, run.height)
-    joined = ports.video.join(path, pieces, run.deadline_ms, run.policy, run.width, run.height)
+        pieces = ports.video.reencode(pieces, run.policy, run.form)
+    joined = ports.video.join(path, pieces, run.deadline_ms, run.policy, run.form)
     picture = _picture(run, parts)
     with path.open("rb") as clip:
         digest = file_digest(clip, "sha256").hexdigest()

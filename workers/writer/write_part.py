@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.domain.errors import Permanent, Retryable
+from shared.domain.errors import BadInput, Permanent, Retryable
 from shared.domain.media import Frame, FrameMark
 from shared.domain.parts import EncodedPart, Gap, PartFacts, gap_between
 from shared.domain.policy import PART_SUFFIX
@@ -21,10 +21,12 @@ from shared.domain.ports import Clock, FrameBuffer, ObjectStore, Parking, PartEn
 from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS
 from shared.wire.keys import part_key
+from workers.writer.ahead import ahead
 from workers.writer.lease import Lease
 
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 30, 25
 PUT_SECONDS = 8.0
+FETCHED_AHEAD = 8
 
 _log = logger(__name__)
 
@@ -131,7 +133,6 @@ class _Reading:
         self._last: FrameMark | None = None
         self._after: FrameMark | None = None
         self._gaps: list[Gap] = []
-        self._picture: Frame | None = None
 
     def encode(self) -> EncodedPart:
         """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""
@@ -143,21 +144,16 @@ class _Reading:
                 encoder = self._encoder(frame)
             try:
                 encoder.add(frame.jpeg, frame.captured_ms)
-            except Permanent:
+            except BadInput:
                 self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
-                continue
-            if self._picture is None or self._nearer(frame):
-                self._picture = frame
         self._after = self._ports.frames.mark_after(run.camera_id, run.end_ms)
         return EncodedPart(b"", (), "") if encoder is None else encoder.finish()
 
     def _encoder(self, frame: Frame) -> PartEncoding:
         run, video = self._run, self._ports.video
-        width, height = run.width, run.height
-        if width is None or height is None:
-            wanted = video.picture_size(frame.jpeg, run.policy.scale)
-            width, height = self._ports.rows.set_size(run.segment_id, *wanted)
-        return video.encoder(run.policy, width, height, run.start_ms)
+        form = run.form or self._ports.rows.fix_form(run.segment_id, video.form(frame.jpeg, run.policy))
+        pictured = run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms
+        return video.encoder(run.policy, form, run.start_ms, run.trigger_ms if pictured else None)
 
     def _thinned(self) -> Iterator[Frame]:
         """Frames of the stretch at the clip's rate, marking what the counters say is lost.
@@ -168,7 +164,7 @@ class _Reading:
         slot_ms = 1000 / run.policy.fps
         thin = run.policy.capture_fps > run.policy.fps
         previous = self._before
-        for frame in self._ports.frames.read(run.camera_id, run.start_ms, run.end_ms):
+        for frame in ahead(self._ports.frames.read(run.camera_id, run.start_ms, run.end_ms), FETCHED_AHEAD):
             mark = frame.mark
             if self._first is None:
                 self._first = mark
@@ -182,16 +178,9 @@ class _Reading:
             if not (thin and same_slot):
                 yield frame
 
-    def _nearer(self, frame: Frame) -> bool:
-        at = self._run.trigger_ms
-        return self._picture is not None and abs(frame.captured_ms - at) < abs(self._picture.captured_ms - at)
-
     def facts(self, encoded: EncodedPart) -> PartFacts:
         """What the row keeps of the part; a picture only from the first part and the trigger's."""
-        run = self._run
-        wanted = run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms
-        picture = self._ports.video.thumbnail(self._picture.jpeg) if wanted and self._picture is not None else None
         return PartFacts(
             encoded.index, self._before, self._first, self._last, tuple(self._gaps), len(encoded.data),
-            encoded.parameters_sha256, picture, self._after,
+            encoded.parameters_sha256, encoded.thumbnail, self._after,
         )  # fmt: skip

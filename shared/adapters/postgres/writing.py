@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
@@ -13,7 +14,7 @@ from shared.adapters.postgres.outbox import emit
 from shared.adapters.postgres.part_facts import facts_json, facts_of, gaps_json, stored_part
 from shared.adapters.postgres.recordings import WAKE
 from shared.domain.lifecycle import MAX_ATTEMPTS
-from shared.domain.parts import Gap, PartFacts
+from shared.domain.parts import ClipForm, Gap, PartFacts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
 from shared.domain.timing import from_ms, to_ms
@@ -21,6 +22,13 @@ from shared.domain.timing import from_ms, to_ms
 LEASE_SECONDS = 6
 MAX_BACKOFF_SECONDS = 15
 PARKED_BACKOFF_SECONDS = 30
+
+
+def _form_of(row: Mapping[str, Any]) -> ClipForm | None:
+    """A segment's form; None before its first part. Rows of the schema before 0003 have no encoder."""
+    if row["width"] is None or row["height"] is None:
+        return None
+    return ClipForm(row["width"], row["height"], row["encoder"] or "")
 
 
 class WriterRepository:
@@ -38,7 +46,7 @@ class WriterRepository:
               FROM video_segments s
              WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
             RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, p.parked, p.facts,
-                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height
+                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height, s.encoder
             """,
             uuid4().hex[:12],
             LEASE_SECONDS,
@@ -50,7 +58,7 @@ class WriterRepository:
         return PartRun(
             row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
             to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
+            RecordingPolicy.from_json(row["policy"]), _form_of(row),
             facts_of(row) if row["parked"] else None,
         )  # fmt: skip
 
@@ -66,18 +74,20 @@ class WriterRepository:
             token,
         ) == 1  # fmt: skip
 
-    def set_size(self, segment_id: UUID, width: int, height: int) -> tuple[int, int]:
+    def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
         """See the port; the first part to arrive here decides."""
         row = self._database.fetch_one(
             """
-            UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s)
-             WHERE id = %s RETURNING width, height
+            UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s),
+                   encoder = coalesce(encoder, %s)
+             WHERE id = %s RETURNING width, height, encoder
             """,
-            width,
-            height,
+            form.width,
+            form.height,
+            form.encoder,
             segment_id,
         )
-        return (width, height) if row is None else (row["width"], row["height"])
+        return form if row is None else ClipForm(row["width"], row["height"], row["encoder"])
 
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
         """See the port; wakes the pacer."""
@@ -150,7 +160,7 @@ class WriterRepository:
         return FinaliseRun(
             row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
             to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), row["width"], row["height"],
+            RecordingPolicy.from_json(row["policy"]), _form_of(row),
             None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
             row["closed_early"],
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -10,38 +10,48 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.encoder import PartEncoder, picture_size
+from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_size
+from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.join import frame_times_ms, join
-from shared.adapters.video.jpeg import thumbnail
 from shared.domain.errors import Permanent
-from shared.domain.parts import Joined, Piece
+from shared.domain.parts import ClipForm, Joined, Piece
 from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import PartEncoding
 from shared.wire.frames import check_jpeg
-
-_DECODERS = {"h264": "h264", "mp4v": "mpeg4"}
 
 
 class AvVideo:
-    """Implements the port `Video`."""
+    """Implements the port `Video`. Make it after the fork; threads: of a software encoder, asked at every part."""
 
-    def picture_size(self, jpeg: bytes, scale: str | None) -> tuple[int, int]:
+    def __init__(self, threads: Callable[[], int] = one_thread) -> None:
+        self._encoders = Encoders(threads)
+
+    def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
         """See the port."""
         info = check_jpeg(jpeg)
-        return picture_size(info.width, info.height, scale)
+        return ClipForm(*picture_size(info.width, info.height, policy), self._encoders.choose(policy))
 
-    def encoder(self, policy: RecordingPolicy, width: int, height: int, base_ms: int) -> PartEncoder:
+    def encoder(
+        self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
+    ) -> PartEncoding:
         """See the port."""
-        return PartEncoder(policy, width, height, base_ms)
+        size = (form.width, form.height)
+        if policy.codec == "mjpeg":
+            return CopiedPictures(size, base_ms, picture_ms)
+        return self._part_encoder(policy, form, base_ms, picture_ms)
 
-    def thumbnail(self, jpeg: bytes) -> bytes:
-        """See the port."""
-        return thumbnail(jpeg)
+    def _part_encoder(
+        self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
+    ) -> PartEncoder:
+        name = self._encoders.choose(policy, form.encoder or None)
+        return PartEncoder(self._encoders, name, policy, (form.width, form.height), base_ms, picture_ms)
 
-    def reencode(self, pieces: Sequence[Piece], policy: RecordingPolicy, width: int, height: int) -> list[Piece]:
-        """See the port. Parts differ when an upgrade changed the encoder in the middle of a recording."""
+    def reencode(self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm) -> list[Piece]:
+        """See the port. Parts differ when hosts have different encoders, or an upgrade came between two of them."""
         made = []
         for piece in pieces:
-            encoder = PartEncoder(policy, width, height, piece.start_ms)
+            encoder = self._part_encoder(policy, form, piece.start_ms)
             order = sorted(packet.pts_ms for packet in piece.index)
             for pts_ms, frame in zip(order, _pictures(piece, policy.codec), strict=False):
                 encoder.add_picture(frame, piece.start_ms + pts_ms)
@@ -53,16 +63,14 @@ class AvVideo:
         """See the port."""
         return len(frame_times_ms(path))
 
-    def join(
-        self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, width: int, height: int
-    ) -> Joined:
+    def join(self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, form: ClipForm) -> Joined:
         """See the port."""
-        return join(path, pieces, end_ms, policy.codec, width, height, policy.fps)
+        return join(path, pieces, end_ms, policy, (form.width, form.height))
 
 
 def _pictures(piece: Piece, codec: str) -> Iterator[VideoFrame]:
     """A part's pictures in order of presentation."""
-    decoder = av.CodecContext.create(_DECODERS[codec], "r")
+    decoder = av.CodecContext.create(CODECS[codec].decoder, "r")
     if not isinstance(decoder, VideoCodecContext):
         raise Permanent(f"{codec} is not a video codec")
     try:

@@ -6,57 +6,69 @@ decode times are rebuilt over the whole clip. See docs/design/parts-and-joins.md
 
 from __future__ import annotations
 
-from fractions import Fraction
-from hashlib import sha256
-
-import av
 import av.error
-from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 
-from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder
-from shared.domain.errors import Permanent
+from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.encoders import Encoders, pixels_of
+from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
+from shared.adapters.video.parameters import parameters_sha256
+from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import EncodedPart, Packet
 from shared.domain.policy import RecordingPolicy
-
-_H264_QUALITY, _MP4V_QUALITY = 23, 4
-_SEQUENCE_PARAMETERS, _PICTURE_PARAMETERS = 7, 8
-_VOP_START = b"\x00\x00\x01\xb6"
-_FULL, _LIMITED, _SMPTE170M, _BT709 = 2, 1, 6, 1
+from shared.wire.frames import check_jpeg
 
 
-def picture_size(width: int, height: int, scale: str | None) -> tuple[int, int]:
-    """Clip size for a source of `width` x `height`: scaled as set, then even, as 4:2:0 needs it."""
-    if scale:
-        if "x" in scale:
-            left, right = scale.split("x")
+def picture_size(width: int, height: int, policy: RecordingPolicy) -> tuple[int, int]:
+    """Clip size for a source of `width` x `height`: scaled as set, then even, as 4:2:0 needs it; copies stay as is."""
+    if policy.codec == "mjpeg":
+        return width, height
+    if policy.scale:
+        if "x" in policy.scale:
+            left, right = policy.scale.split("x")
             width, height = int(left), int(right)
         else:
-            width, height = round(width * float(scale)), round(height * float(scale))
+            width, height = round(width * float(policy.scale)), round(height * float(policy.scale))
     return max(2, width & ~1), max(2, height & ~1)
 
 
 class PartEncoder:
-    """Encodes frames of one part in order; `base_ms` is the part's start, and packet times are relative to it."""
+    """Encodes frames of one part in order; `base_ms` is the part's start, and packet times are relative to it.
 
-    def __init__(self, policy: RecordingPolicy, width: int, height: int, base_ms: int) -> None:
-        self._base_ms = base_ms
-        full = policy.codec == "h264" and policy.color_range == "full"
-        self._decoder = JpegDecoder(width, height, full=full)
-        self._codec = _h264(policy, full=full) if policy.codec == "h264" else _mp4v(policy)
-        self._codec.width, self._codec.height = width, height
-        self._codec.time_base = MILLISECOND
-        self._codec.framerate = Fraction(policy.fps).limit_denominator(1001)
-        self._codec.thread_count = 1
-        self._mp4v = policy.codec == "mp4v"
+    picture_ms: the part's thumbnail is of the picture nearest to this capture time; None for no thumbnail.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        name: str,
+        policy: RecordingPolicy,
+        size: tuple[int, int],
+        base_ms: int,
+        picture_ms: int | None = None,
+    ) -> None:
+        self._encoders, self._name = encoders, name
+        self._codec_name, self._software = policy.codec, CODECS[policy.codec].software
+        self._base_ms, self._size = base_ms, size
+        self._pixels = pixels_of(name, policy, *size)
+        self._decoder = JpegDecoder(self._pixels)
+        self._codec = encoders.open(name, policy, *size)
+        self._nearest = _Nearest(picture_ms)
+        self._picture: VideoFrame | None = None
         self._chunks: list[bytes] = []
         self._index: list[Packet] = []
 
     def add(self, jpeg: bytes, captured_ms: int) -> None:
-        """Encode one frame; Permanent when its JPEG cannot be decoded (the part goes on without it)."""
-        self.add_picture(self._decoder.decode(jpeg), captured_ms)
+        """Encode one frame; BadInput when its JPEG cannot be decoded (the part goes on without it)."""
+        self._encode(self._decoder.decode(jpeg), captured_ms)
 
-    def add_picture(self, frame: av.VideoFrame, captured_ms: int) -> None:
-        """Encode one decoded frame of the encoder's size and pixel format."""
+    def add_picture(self, frame: VideoFrame, captured_ms: int) -> None:
+        """Encode one decoded frame, whatever its size and pixel format."""
+        self._encode(self._pixels.fit(frame), captured_ms)
+
+    def _encode(self, frame: VideoFrame, captured_ms: int) -> None:
+        if self._nearest.is_nearer(captured_ms):
+            self._picture = frame
         frame.pts = captured_ms - self._base_ms
         frame.time_base = MILLISECOND
         frame.pict_type = 0  # a JPEG decodes as an I picture; kept, every frame would become a keyframe
@@ -64,15 +76,25 @@ class PartEncoder:
 
     def finish(self) -> EncodedPart:
         """Flush the encoder; the part's packets and index."""
-        if self._codec.is_open:
-            self._take(None)
-        parameters = b"" if not self._chunks else _parameters(self._chunks[0], mp4v=self._mp4v)
-        return EncodedPart(b"".join(self._chunks), tuple(self._index), sha256(parameters).hexdigest())
+        if not self._codec.is_open:
+            return EncodedPart(b"", (), "")
+        self._take(None)
+        if not self._chunks:
+            raise Permanent(f"the encoder {self._name} delivered nothing")
+        return EncodedPart(
+            b"".join(self._chunks),
+            tuple(self._index),
+            parameters_sha256(self._codec_name, self._chunks[0], *self._size),
+            None if self._picture is None else thumbnail_of(self._picture),
+        )
 
-    def _take(self, frame: av.VideoFrame | None) -> None:
+    def _take(self, frame: VideoFrame | None) -> None:
         try:
             packets = self._codec.encode(frame)
         except av.error.FFmpegError as error:
+            if self._name != self._software:
+                self._encoders.condemn(self._name, str(error.strerror))
+                raise Retryable(f"the encoder {self._name} failed; the next run uses another") from error
             raise Permanent(f"the encoder failed: {error.strerror}") from error
         for packet in packets:
             data = bytes(packet)
@@ -80,48 +102,50 @@ class PartEncoder:
             self._index.append(Packet(int(packet.pts or 0), len(data), bool(packet.is_keyframe)))
 
 
-def _h264(policy: RecordingPolicy, *, full: bool) -> VideoCodecContext:
-    codec = _create("libx264")
-    codec.pix_fmt = "yuvj420p" if full else "yuv420p"
-    codec.colorspace, codec.color_primaries, codec.color_trc = _SMPTE170M, _BT709, _BT709
-    codec.color_range = _FULL if full else _LIMITED
-    # Closed GOPs, one per part; parameter sets in-band and equal in all parts whatever their quality (stitchable).
-    options = {
-        "preset": policy.preset,
-        "bf": "3",
-        "x264-params": "open-gop=0:scenecut=0:keyint=infinite:stitchable=1:mbtree=1:rc-lookahead=20",
-    }
-    if policy.bitrate is None:
-        options["crf"] = str(_H264_QUALITY if policy.quality is None else policy.quality)
-    else:
-        codec.bit_rate = policy.bitrate
-    codec.options = options
-    return codec
+class CopiedPictures:
+    """A Motion JPEG part: the camera's own JPEGs, none of them decoded but one of another size than the clip."""
+
+    def __init__(self, size: tuple[int, int], base_ms: int, picture_ms: int | None = None) -> None:
+        self._size, self._base_ms = size, base_ms
+        self._nearest = _Nearest(picture_ms)
+        self._picture: bytes | None = None
+        self._chunks: list[bytes] = []
+        self._index: list[Packet] = []
+
+    def add(self, jpeg: bytes, captured_ms: int) -> None:
+        """Take one frame; BadInput when it is not a whole JPEG."""
+        info = check_jpeg(jpeg)
+        if (info.width, info.height) != self._size:
+            jpeg = resized_jpeg(jpeg, *self._size)
+        if self._nearest.is_nearer(captured_ms):
+            self._picture = jpeg
+        self._chunks.append(jpeg)
+        self._index.append(Packet(captured_ms - self._base_ms, len(jpeg), keyframe=True))
+
+    def finish(self) -> EncodedPart:
+        """The part's packets and index."""
+        if not self._chunks:
+            return EncodedPart(b"", (), "")
+        return EncodedPart(
+            b"".join(self._chunks),
+            tuple(self._index),
+            parameters_sha256("mjpeg", self._chunks[0], *self._size),
+            None if self._picture is None else thumbnail(self._picture),
+        )
 
 
-def _mp4v(policy: RecordingPolicy) -> VideoCodecContext:
-    codec = _create("mpeg4")
-    codec.pix_fmt = "yuv420p"
-    codec.options = {"g": "600", "sc_threshold": "1000000000"}
-    if policy.bitrate is None:
-        quantiser = _MP4V_QUALITY if policy.quality is None else max(1, min(31, policy.quality))
-        codec.qmin = codec.qmax = quantiser
-    else:
-        codec.bit_rate = policy.bitrate
-    return codec
+class _Nearest:
+    """Which of the frames seen so far is nearest to a moment."""
 
+    def __init__(self, picture_ms: int | None) -> None:
+        self._picture_ms = picture_ms
+        self._distance: int | None = None
 
-def _create(name: str) -> VideoCodecContext:
-    codec = av.CodecContext.create(name, "w")
-    if not isinstance(codec, VideoCodecContext):
-        raise Permanent(f"{name} is not a video encoder")
-    return codec
-
-
-def _parameters(first_packet: bytes, *, mp4v: bool) -> bytes:
-    """The parameter sets at the head of a part (ITU-T H.264 annex B; for MPEG-4 all before the first picture)."""
-    if mp4v:
-        return first_packet.split(_VOP_START)[0]
-    units = first_packet.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01")
-    wanted = (_SEQUENCE_PARAMETERS, _PICTURE_PARAMETERS)
-    return b"".join(unit for unit in units if unit and unit[0] & 0x1F in wanted)
+    def is_nearer(self, captured_ms: int) -> bool:
+        if self._picture_ms is None:
+            return False
+        distance = abs(captured_ms - self._picture_ms)
+        if self._distance is not None and distance >= self._distance:
+            return False
+        self._distance = distance
+        return True

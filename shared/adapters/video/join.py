@@ -12,21 +12,24 @@ import av.error
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from shared.adapters.video.codecs import CODECS, is_full_range
 from shared.adapters.video.jpeg import MILLISECOND
+from shared.adapters.video.pixels import tag_colours
 from shared.domain.errors import Permanent
 from shared.domain.parts import Joined, Piece
+from shared.domain.policy import RecordingPolicy
 
 MEDIA_CLOCK = Fraction(1, 90_000)
 
 
-def join(path: Path, pieces: Sequence[Piece], end_ms: int, codec: str, width: int, height: int, fps: float) -> Joined:
+def join(path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, size: tuple[int, int]) -> Joined:
     """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes first.
 
     A frame lasts until the next one, the last until `end_ms`, but no longer than the one before it lasted.
     """
     order = sorted(piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
     first_ms, last_ms = order[0], order[-1]
-    usual_ms = order[-1] - order[-2] if len(order) > 1 else round(1000 / fps)
+    usual_ms = order[-1] - order[-2] if len(order) > 1 else round(1000 / policy.fps)
     stop_ms = last_ms + max(1, min(usual_ms, end_ms - last_ms))
     lasts = dict(zip(order, (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)), strict=True))
     delay = _reorder_delay(pieces, order)
@@ -34,7 +37,7 @@ def join(path: Path, pieces: Sequence[Piece], end_ms: int, codec: str, width: in
         with av.open(
             str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
         ) as container:
-            stream = _add_stream(container, pieces, codec, width, height)
+            stream = _add_stream(container, pieces, policy, size)
             stream.time_base = MEDIA_CLOCK
             _copy(container, stream, pieces, order, lasts, delay)
     except av.error.FFmpegError as error:
@@ -50,18 +53,23 @@ def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
 
 
 def _add_stream(
-    container: OutputContainer, pieces: Sequence[Piece], codec: str, width: int, height: int
+    container: OutputContainer, pieces: Sequence[Piece], policy: RecordingPolicy, size: tuple[int, int]
 ) -> VideoStream:
     stream: object
-    if codec == "h264":
-        stream = container.add_mux_stream("h264", width=width, height=height)
+    codec = CODECS[policy.codec]
+    if codec.probe is None:
+        stream = container.add_mux_stream(codec.muxer, width=size[0], height=size[1])
     else:
-        # MPEG-4 part 2 keeps its header outside the packets in MP4; the demuxer of a raw stream finds it.
+        # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)
-        with av.open(io.BytesIO(first.data), format="m4v") as source:
+        with av.open(io.BytesIO(first.data[: first.index[0].size]), format=codec.probe) as source:
             stream = container.add_stream_from_template(source.streams.video[0])
     if not isinstance(stream, VideoStream):
         raise Permanent("the parts hold no video")
+    if codec.probe is not None:
+        tag_colours(stream.codec_context, full=is_full_range(policy))
+        if codec.tag is not None:
+            stream.codec_context.codec_tag = codec.tag
     return stream
 
 
@@ -75,8 +83,8 @@ def _copy(
 ) -> None:
     """Decode times are the presentation times in order, moved back by the delay, over the whole clip.
 
-    Rebuilding them per part would break at some joints. The last packet's decode time is its own: with B-frames the
-    duration in the file header comes from decode times, and would end a frame early.
+    Rebuilding them per part would break at some joints. The last packet is decoded at its own time and lasts to the
+    clip's end: with B-frames the duration in the file header comes from decode times, and would end frames early.
     """
     first_ms, number = order[0], 0
     for piece in pieces:
@@ -92,7 +100,7 @@ def _copy(
             packet.duration = lasts[captured]
             number += 1
             if number == len(order):
-                packet.dts = packet.pts
+                packet.dts, packet.duration = packet.pts, order[-1] + lasts[order[-1]] - captured
             container.mux(packet)
 
 

@@ -9,54 +9,60 @@ import av.error
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from shared.domain.errors import Permanent
+from shared.adapters.video.pixels import Pixels
+from shared.domain.errors import BadInput, Permanent
+from shared.wire.frames import check_jpeg
 
 Image = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
-_BT601 = 5
-_FULL, _LIMITED = 2, 1
+THUMBNAIL_WIDTH, THUMBNAIL_QUALITY = 320, 80
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
 class JpegDecoder:
-    """Decodes one camera's JPEGs into YUV 4:2:0 of one size.
+    """Decodes one camera's JPEGs into pictures as an encoder takes them.
 
-    full=True keeps the JPEG's samples (full range, ITU-R BT.601 matrix, as JFIF defines them); full=False squeezes them
-    into limited range with the matrix kept.
+    A clip of at most half the camera's size is decoded at a reduced size (libjpeg's scaled inverse transform): that is
+    cheaper than decoding all of it, though it goes through BGR. A picture that is byte for byte the one before is not
+    decoded again.
     """
 
-    def __init__(self, width: int, height: int, *, full: bool) -> None:
-        self._width, self._height, self._full = width, height, full
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
         self._codec = av.CodecContext.create("mjpeg", "r")
         self._codec.thread_count = 1
-        self._reformatter = VideoReformatter()
+        self._last: tuple[bytes, VideoFrame] | None = None
 
     def decode(self, jpeg: bytes) -> VideoFrame:
-        """A yuvj420p (full) or yuv420p frame of the decoder's size; Permanent when the JPEG cannot be decoded."""
+        """A picture of the encoder's size and format, good until the next call; BadInput when it cannot be decoded."""
+        if self._last is not None and self._last[0] == jpeg:
+            return self._last[1]
+        info = check_jpeg(jpeg)
+        factor = min(info.width / self._pixels.width, info.height / self._pixels.height)
+        reduced = next((flag for by, flag in _REDUCED.items() if factor >= by), None)
+        frame = self._pixels.fit(self._whole(jpeg) if reduced is None else _reduced(jpeg, reduced))
+        self._last = (jpeg, frame)
+        return frame
+
+    def _whole(self, jpeg: bytes) -> VideoFrame:
         try:
             frames = self._codec.decode(av.Packet(jpeg))
         except av.error.MemoryError as error:
-            raise Permanent("a picture too large to decode") from error
+            raise BadInput("frame", "a picture too large to decode") from error
         except (av.error.FFmpegError, ValueError) as error:
-            raise Permanent("a JPEG that cannot be decoded") from error
+            raise BadInput("frame", "a JPEG that cannot be decoded") from error
         if not frames or not isinstance(frames[0], VideoFrame):
-            raise Permanent("a JPEG without a picture")
-        frame = frames[0]
-        wanted = "yuvj420p" if self._full else "yuv420p"
-        if (frame.width, frame.height, frame.format.name) == (self._width, self._height, wanted):
-            return frame
-        return self._reformatter.reformat(
-            frame,
-            self._width,
-            self._height,
-            wanted,
-            src_colorspace=_BT601,
-            dst_colorspace=_BT601,
-            src_color_range=_FULL,
-            dst_color_range=_FULL if self._full else _LIMITED,
-        )
+            raise BadInput("frame", "a JPEG without a picture")
+        return frames[0]
+
+
+def _reduced(jpeg: bytes, flag: int) -> VideoFrame:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise BadInput("frame", "a JPEG that cannot be decoded")
+    return VideoFrame.from_ndarray(image.astype(np.uint8, copy=False), format="bgr24")
 
 
 def encode_jpeg(image: Image, quality: int = 85) -> bytes:
@@ -68,17 +74,30 @@ def encode_jpeg(image: Image, quality: int = 85) -> bytes:
 
 
 def decode_bgr(jpeg: bytes) -> Image:
-    """A BGR picture, uint8 of shape (height, width, 3); Permanent when it cannot be decoded."""
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    """A BGR picture, uint8 of shape (height, width, 3); BadInput when it cannot be decoded."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
-        raise Permanent("a JPEG that cannot be decoded")
+        raise BadInput("frame", "a JPEG that cannot be decoded")
     return image.astype(np.uint8, copy=False)
 
 
-def thumbnail(jpeg: bytes, width: int = 320) -> bytes:
-    """A small JPEG of a picture, at most `width` pixels wide."""
-    image = decode_bgr(jpeg)
-    scale = min(1.0, width / image.shape[1])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return encode_jpeg(small.astype(np.uint8, copy=False), 80)
+def resized_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
+    """A JPEG of another size, decoded and encoded again; BadInput when it cannot be decoded."""
+    resized = cv2.resize(decode_bgr(jpeg), (width, height), interpolation=cv2.INTER_AREA)
+    return encode_jpeg(resized.astype(np.uint8, copy=False))
+
+
+def thumbnail_of(frame: VideoFrame) -> bytes:
+    """A small JPEG of a decoded picture."""
+    width = min(THUMBNAIL_WIDTH, frame.width)
+    height = max(1, round(frame.height * width / frame.width))
+    small = Pixels(width, height, "bgr24", full=True).fit(frame)
+    return encode_jpeg(small.to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)
+
+
+def thumbnail(jpeg: bytes) -> bytes:
+    """A small JPEG of a picture, decoded no larger than it has to be."""
+    info = check_jpeg(jpeg)
+    width = min(THUMBNAIL_WIDTH, info.width)
+    decoder = JpegDecoder(Pixels(width, max(1, round(info.height * width / info.width)), "bgr24", full=True))
+    return encode_jpeg(decoder.decode(jpeg).to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)

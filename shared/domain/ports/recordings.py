@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.parts import Gap, PartFacts, StoredPart
+from shared.domain.parts import ClipForm, Gap, PartFacts, StoredPart
 from shared.domain.policy import RecordingPolicy
 
 
@@ -64,8 +64,7 @@ class PartRun:
     token: str
     attempts: int
     policy: RecordingPolicy
-    width: int | None
-    height: int | None
+    form: ClipForm | None
     parked: PartFacts | None = None
 
 
@@ -83,8 +82,7 @@ class FinaliseRun:
     token: str
     attempts: int
     policy: RecordingPolicy
-    width: int | None
-    height: int | None
+    form: ClipForm | None
     continues_from_ms: int | None
     parts: tuple[StoredPart, ...]
     closed_early: str | None = None
@@ -147,8 +145,8 @@ class Writing(Protocol):
     def renew_part(self, part_id: UUID, token: str) -> bool:
         """Prolong the lease; False when it is lost."""
 
-    def set_size(self, segment_id: UUID, width: int, height: int) -> tuple[int, int]:
-        """Fix the recording's picture size once; answers the one that holds."""
+    def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
+        """Fix the recording's size and encoder once; answers those that hold."""
 
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
         """The part is done; False when the run had lost its right."""

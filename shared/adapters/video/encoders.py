@@ -1,0 +1,106 @@
+"""Which encoders of this host really work, and opening them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import av.error
+import structlog
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from shared.adapters.video.codecs import CODECS, is_full_range, options_of
+from shared.adapters.video.jpeg import MILLISECOND
+from shared.adapters.video.pixels import Pixels, tag_colours
+from shared.domain.errors import Permanent
+from shared.domain.policy import RecordingPolicy
+
+_FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": "nv12"}
+_PROBE_SIZE, _PROBE_FRAMES = (640, 368), 3
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def one_thread() -> int:
+    """The default: a writer process is one core's work."""
+    return 1
+
+
+class Encoders:
+    """The encoders of this process. Make it after the fork: a hardware session does not survive one.
+
+    threads: how many threads a software encoder may use, asked at every part.
+    """
+
+    def __init__(self, threads: Callable[[], int] = one_thread) -> None:
+        self._threads = threads
+        self._refusals: dict[str, str | None] = {}
+
+    def choose(self, policy: RecordingPolicy, before: str | None = None) -> str:
+        """The encoder for a policy: `before` (the recording began with it) if it works here, else the first that does.
+
+        The software encoder is the last resort and is not probed.
+        """
+        codec = CODECS[policy.codec]
+        candidates = ([] if before is None else [before]) + codec.encoders(policy.encoder)
+        return next(name for name in candidates if name == codec.software or self.refusal(name, policy) is None)
+
+    def refusal(self, name: str, policy: RecordingPolicy) -> str | None:
+        """Why an encoder cannot be used here; None when it can. Tried once, by encoding a few pictures."""
+        if name not in self._refusals:
+            self._refusals[name] = self._probe(name, policy)
+            if self._refusals[name] is None:
+                _log.info("encoder_works", encoder=name)
+            else:
+                wanted = policy.encoder not in {"auto", "software"}
+                (_log.warning if wanted else _log.info)(
+                    "encoder_refused", encoder=name, reason=self._refusals[name], wanted=policy.encoder
+                )
+        return self._refusals[name]
+
+    def condemn(self, name: str, reason: str) -> None:
+        """An encoder that opened and then failed is not used again by this process."""
+        _log.error("encoder_condemned", encoder=name, reason=reason)
+        self._refusals[name] = reason
+
+    def _probe(self, name: str, policy: RecordingPolicy) -> str | None:
+        width, height = _PROBE_SIZE
+        pixels = pixels_of(name, policy, width, height)
+        try:
+            context = self.open(name, policy, width, height)
+            packets = []
+            for number in range(_PROBE_FRAMES):
+                frame = VideoFrame(width, height, pixels.pix_fmt)
+                for plane in frame.planes:
+                    plane.update(bytes([128]) * plane.buffer_size)
+                frame.pts, frame.time_base = number * 40, MILLISECOND
+                packets += context.encode(frame)
+            packets += context.encode(None)
+        except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, Permanent) as error:
+            return str(getattr(error, "strerror", None) or error).split(":")[0] or type(error).__name__
+        return None if packets else "it opens and delivers nothing"
+
+    def open(self, name: str, policy: RecordingPolicy, width: int, height: int) -> VideoCodecContext:
+        """A context that opens with its first picture."""
+        context = av.CodecContext.create(name, "w")
+        if not isinstance(context, VideoCodecContext):
+            raise Permanent(f"{name} is not a video encoder")
+        pixels = pixels_of(name, policy, width, height)
+        context.width, context.height, context.pix_fmt = width, height, pixels.pix_fmt
+        context.time_base = MILLISECOND
+        context.framerate = Fraction(policy.fps).limit_denominator(1001)
+        context.thread_count = self._threads()
+        tag_colours(context, full=pixels.full)
+        if policy.bitrate:
+            context.bit_rate = policy.bitrate
+        context.options = options_of(name, policy)
+        return context
+
+
+def pixels_of(encoder: str, policy: RecordingPolicy, width: int, height: int) -> Pixels:
+    """What an encoder is given: the JPEG's own samples unless the policy or the codec asks for limited range."""
+    full = is_full_range(policy)
+    pix_fmt = _FORMATS.get(encoder) or _FORMATS.get(encoder.rpartition("_")[2], "yuv420p")
+    return Pixels(width, height, "yuv420p" if pix_fmt == "yuvj420p" and not full else pix_fmt, full)

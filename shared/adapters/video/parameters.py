@@ -1,0 +1,61 @@
+"""The parameter sets at the head of a part: what all parts of a clip must share to be joined by copying."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+_VOP_START = b"\x00\x00\x01\xb6"
+_H264_SETS = {7, 8}
+_HEVC_SETS = {32, 33, 34}
+_AV1_SEQUENCE_HEADER = 1
+
+
+def parameters_sha256(codec: str, first_packet: bytes, width: int, height: int) -> str:
+    """A hash of a part's parameters, from its first packet.
+
+    ITU-T H.264 and H.265, annex B: the parameter set units; AV1 (section 5.5): the sequence header; MPEG-4 part 2: all
+    before the first picture; Motion JPEG: every picture has its own tables, so the size alone.
+    """
+    sets = {"h264": _h264, "hevc": _hevc, "av1": _av1, "mp4v": _mp4v}.get(codec)
+    return sha256(f"{width}x{height}".encode() if sets is None else sets(first_packet)).hexdigest()
+
+
+def _units(packet: bytes) -> list[bytes]:
+    return [u for u in packet.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01") if u]
+
+
+def _h264(packet: bytes) -> bytes:
+    return b"".join(unit for unit in _units(packet) if unit[0] & 0x1F in _H264_SETS)
+
+
+def _hevc(packet: bytes) -> bytes:
+    return b"".join(unit for unit in _units(packet) if unit[0] >> 1 & 0x3F in _HEVC_SETS)
+
+
+def _mp4v(packet: bytes) -> bytes:
+    return packet.split(_VOP_START)[0]
+
+
+def _av1(packet: bytes) -> bytes:
+    at = 0
+    while at < len(packet):
+        kind, extended, sized = packet[at] >> 3 & 0xF, packet[at] >> 2 & 1, packet[at] >> 1 & 1
+        at += 1 + extended
+        if not sized:
+            return packet[at:] if kind == _AV1_SEQUENCE_HEADER else b""
+        size, at = _leb128(packet, at)
+        if kind == _AV1_SEQUENCE_HEADER:
+            return packet[at : at + size]
+        at += size
+    return b""
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            break
+    return value, at

@@ -1,0 +1,26 @@
+"""Fetches while the consumer works: frames come over the network while earlier ones are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item], batch: int) -> Iterator[Item]:
+    """The same items in order; a batch of them is fetched on another thread while the one before it is used.
+
+    What fetching raises is raised here.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+
+        def fetch() -> list[Item]:
+            return list(islice(items, batch))
+
+        coming = thread.submit(fetch)
+        while found := coming.result():
+            coming = thread.submit(fetch)
+            yield from found
