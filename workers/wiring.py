@@ -21,6 +21,7 @@ from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
 from shared.runtime.addresses import addresses
+from shared.runtime.cores import idle_threads
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
@@ -56,6 +57,8 @@ def build(settings: Settings) -> World:
     rows = WriterRepository(database)
     ledger, repairs = LedgerRepository(database), RepairRepository(database)
     keys = Keys(settings.redis_prefix, settings.detections_name)
+    wanted = settings.encoder_threads
+    video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted)
     frames_client = redis_client(urls.frames, name="platereel-worker")
     return World(
         WriterPorts(
@@ -64,7 +67,7 @@ def build(settings: Settings) -> World:
             lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
             store,
             rows,
-            AvVideo(),
+            video,
             clock,
         ),
         SweepPorts(
@@ -80,7 +83,7 @@ def build(settings: Settings) -> World:
             ledger,
             repairs,
             store,
-            AvVideo(),
+            video,
             jobs,
             clock,
             settings.audit_age_floor_seconds,

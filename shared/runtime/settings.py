@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     audit_age_floor_seconds: Annotated[Seconds, Field(ge=0)] = 3600
     parts_kept_seconds: Annotated[Seconds, Field(ge=0, le=86_400)] = 300
     worker_memory_bytes: Annotated[Bytes, Field(ge=500_000_000)] = 4_000_000_000
+    encoder_threads: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
     detect_fps: Annotated[float, Field(gt=0, le=60)] = 5.0
     work_dir: Path | None = None
     pulse_file: Path | None = None

@@ -10,6 +10,7 @@ import pytest
 from tests.support.deployment import Deployment
 
 NUMBERED = ("plain", "extended", "rolled", "both-1", "both-2", "late", "doubled", "killed", "paced", "doors", "stopped")
+CODECS = ("hevc", "av1", "mp4v", "mjpeg")
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     cameras = [f'  {name}: {{source: "synthetic:numbered?size=320x180", detect: false}}' for name in NUMBERED]
     cameras += [
         '  slow: {source: "synthetic:numbered?fps=9&size=320x180", detect: false}',
-        '  old: {source: "synthetic:numbered?size=320x180", detect: false, codec: mp4v}',
+        *(
+            f'  in-{codec}: {{source: "synthetic:numbered?size=320x180", detect: false, codec: {codec}}}'
+            for codec in CODECS
+        ),
         f'  street: {{source: "file:{bikes}", detect: false}}',
         '  mine: {source: "push:", detect: false}',
     ]

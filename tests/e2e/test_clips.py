@@ -12,6 +12,7 @@ from typing import Any
 import av
 import pytest
 
+from tests.e2e.conftest import CODECS
 from tests.support.deployment import Deployment, wait_until
 from tests.support.numbers import boxes, numbers_of_clip
 
@@ -216,14 +217,23 @@ def test_true_rate_of_nine(deployment: Deployment) -> None:
     check_clip(deployment, segment, captured_ms, number, 9, (BUFFER_MS, POST_MS))
 
 
-def test_mp4v(deployment: Deployment) -> None:
-    """The seed's codec, through the same parts and joins."""
-    deployment.wait_buffered("old", 4)
-    captured_ms, number = deployment.newest("old")
-    deployment.detect("old", captured_ms, "old-1")
-    (segment,) = deployment.clips_of("old-1")
-    check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
-    check_format(deployment.folder / f"{segment['id']}.mp4", "mpeg4")
+def test_other_codecs(deployment: Deployment) -> None:
+    """Every codec, each on a camera of its own, at once, through the same parts and joins."""
+
+    def event(codec: str, decoder: str) -> None:
+        camera = f"in-{codec}"
+        deployment.wait_buffered(camera, 4)
+        captured_ms, number = deployment.newest(camera)
+        deployment.detect(camera, captured_ms, f"{camera}-1")
+        (segment,) = deployment.clips_of(f"{camera}-1")
+        check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
+        check_format(deployment.folder / f"{segment['id']}.mp4", decoder)
+
+    wanted = {"hevc": "hevc", "av1": "libdav1d", "mp4v": "mpeg4", "mjpeg": "mjpeg"}
+    assert set(wanted) == set(CODECS)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        for done in [pool.submit(event, codec, decoder) for codec, decoder in wanted.items()]:
+            done.result()
 
 
 def test_real_street_footage(deployment: Deployment) -> None:

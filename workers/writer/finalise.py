@@ -7,6 +7,7 @@ bytes are on disk, and from its parts a clip can be made again. The sweep lets t
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
@@ -24,6 +25,7 @@ from workers.writer.write_part import WriterPorts
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 SLOWEST_UPLOAD_BYTES_PER_SECOND = 2_000_000
 PUT_MARGIN_SECONDS = 2.0
+FETCHED_AT_ONCE = 4
 NO_FRAMES = "no_frames"
 _EXPLAINED = {"camera_started", "camera_silent"}
 
@@ -84,19 +86,26 @@ def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
 def _fetch(run: FinaliseRun, ports: WriterPorts) -> tuple[list[StoredPart], list[Piece]]:
     """The parts as they are, and the packets of those that have some. A part whose object is gone becomes a gap."""
     parts, pieces = [], []
-    for part in run.parts:
-        found = part
-        if part.object_key is not None and part.facts is not None:
-            try:
-                data = ports.store.get(part.object_key)
-            except NotFound:
-                data = b""
-            if len(data) == part.facts.size_bytes:
-                pieces.append(Piece(part.start_ms, data, part.facts.index))
-            else:
-                found = replace(part, facts=None, error="part_lost")
-        parts.append(found)
+    with ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch") as threads:
+        for part, data in zip(run.parts, threads.map(lambda part: _packets(part, ports), run.parts), strict=True):
+            found = part
+            if data is not None and part.facts is not None:
+                if len(data) == part.facts.size_bytes:
+                    pieces.append(Piece(part.start_ms, data, part.facts.index))
+                else:
+                    found = replace(part, facts=None, error="part_lost")
+            parts.append(found)
     return parts, pieces
+
+
+def _packets(part: StoredPart, ports: WriterPorts) -> bytes | None:
+    """A part's packets, empty when its object is gone; None for a part that has none."""
+    if part.object_key is None or part.facts is None:
+        return None
+    try:
+        return ports.store.get(part.object_key)
+    except NotFound:
+        return b""
 
 
 def _picture(run: FinaliseRun, parts: list[StoredPart]) -> bytes | None:

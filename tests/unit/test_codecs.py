@@ -1,0 +1,228 @@
+"""Every codec through parts and joins: what goes in comes out, in order, at its time, with its colours."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import av.error
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from structlog.testing import capture_logs
+
+from shared.adapters.video import encoders as encoders_module
+from shared.adapters.video.av_video import AvVideo
+from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.jpeg import JpegDecoder
+from shared.adapters.video.pixels import Pixels
+from shared.domain.errors import BadInput, Retryable
+from shared.domain.parts import ClipForm, EncodedPart, Piece
+from shared.domain.policy import RecordingPolicy
+from tests.support.numbers import boxes, numbers_of_clip
+from tests.support.pictures import numbered_jpeg
+
+START_MS = 1_700_000_000_000
+TIMES_MS = [START_MS + round(n * 1000 / 15) + (n % 3) * 4 for n in range(90)]  # a camera's times jitter
+PART_FRAMES = 30
+
+
+def encode_parts(video: AvVideo, policy: RecordingPolicy, jpegs: list[bytes]) -> tuple[ClipForm, list[EncodedPart]]:
+    form = video.form(jpegs[0], policy)
+    parts = []
+    for at in range(0, len(jpegs), PART_FRAMES):
+        encoder = video.encoder(policy, form, TIMES_MS[at], TIMES_MS[at] + 500)
+        for jpeg, ms in zip(jpegs[at : at + PART_FRAMES], TIMES_MS[at : at + PART_FRAMES], strict=True):
+            encoder.add(jpeg, ms)
+        parts.append(encoder.finish())
+    return form, parts
+
+
+def pieces_of(parts: list[EncodedPart]) -> list[Piece]:
+    return [Piece(TIMES_MS[n * PART_FRAMES], part.data, part.index) for n, part in enumerate(parts)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "tag"),
+    [
+        (RecordingPolicy(), "avc1"),
+        (RecordingPolicy(color_range="limited"), "avc1"),
+        (RecordingPolicy(bitrate=400_000, preset="veryfast"), "avc1"),
+        (RecordingPolicy(codec="hevc"), "hvc1"),
+        (RecordingPolicy(codec="hevc", bitrate=400_000), "hvc1"),
+        (RecordingPolicy(codec="av1"), "av01"),
+        (RecordingPolicy(codec="av1", color_range="limited", bitrate=400_000), "av01"),
+        (RecordingPolicy(codec="mp4v"), "mp4v"),
+        (RecordingPolicy(codec="mp4v", bitrate=400_000), "mp4v"),
+        (RecordingPolicy(codec="mjpeg"), "mp4v"),
+    ],
+    ids=lambda value: (
+        f"{value.codec}-{value.color_range}-{value.bitrate}" if isinstance(value, RecordingPolicy) else ""
+    ),
+)
+def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path) -> None:
+    """Three parts join into one clip that holds every picture once, at its time to the millisecond."""
+    video = AvVideo()
+    form, parts = encode_parts(video, policy, [numbered_jpeg(n) for n in range(90)])
+    assert form == ClipForm(320, 180, CODECS[policy.codec].software)
+    assert len({part.parameters_sha256 for part in parts}) == 1
+    path = tmp_path / "clip.mp4"
+    joined = video.join(path, pieces_of(parts), TIMES_MS[-1] + 67, policy, form)
+    numbers, times = numbers_of_clip(path)
+    assert numbers == list(range(90))
+    assert [round(t * 1000) for t in times] == [ms - TIMES_MS[0] for ms in TIMES_MS]
+    assert boxes(path)[:2] == ["ftyp", "moov"]
+    full = policy.color_range == "full" and policy.codec != "mp4v"
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert context.codec_tag == tag
+        assert context.color_range == (2 if full else 1)
+        assert context.colorspace == (5 if policy.codec == "mjpeg" else 6)
+        stream = container.streams.video[0]
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        assert round(float(stream.duration * stream.time_base) * 1000) == joined.duration_ms
+
+
+def test_copied_pictures_are_the_cameras_own(tmp_path: Path) -> None:
+    """Motion JPEG decodes nothing, keeps every byte, and takes in a picture of another size."""
+    policy = RecordingPolicy(codec="mjpeg")
+    jpegs = [numbered_jpeg(n) for n in range(29)] + [numbered_jpeg(29, 640, 360)]
+    _, (part,) = encode_parts(AvVideo(), policy, jpegs)
+    assert part.data.startswith(b"".join(jpegs[:29]))
+    picture = cv2.imdecode(np.frombuffer(part.data[-part.index[-1].size :], np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (180, 320, 3)
+    encoder = AvVideo().encoder(policy, ClipForm(320, 180, "mjpeg"), START_MS)
+    with pytest.raises(BadInput, match="truncated"):
+        encoder.add(jpegs[0][:-100], START_MS)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_parts_of_different_settings_are_told_apart_and_made_one(codec: str, tmp_path: Path) -> None:
+    """As when two hosts have different encoders: the hashes differ, and encoding again makes parts that join."""
+    video = AvVideo()
+    policy = RecordingPolicy(codec=codec)
+    other = replace(policy, color_range="limited", fps=7)
+    jpegs = [numbered_jpeg(n) for n in range(90)]
+    form, parts = encode_parts(video, policy, jpegs)
+    _, others = encode_parts(video, other, jpegs)
+    assert parts[0].parameters_sha256 != others[0].parameters_sha256
+    mixed = pieces_of([parts[0], others[1], parts[2]])
+    path = tmp_path / "clip.mp4"
+    video.join(path, video.reencode(mixed, policy, form), TIMES_MS[-1] + 67, policy, form)
+    assert numbers_of_clip(path)[0] == list(range(90))
+
+
+def test_an_encoder_that_does_not_open_is_passed_over(tmp_path: Path) -> None:
+    """No GPU here: whatever is asked for, the clip is made, in software, and the log says why."""
+    policy = RecordingPolicy(encoder="nvenc")
+    with capture_logs() as logs:
+        form, _ = encode_parts(AvVideo(), policy, [numbered_jpeg(n) for n in range(30)])
+    assert form.encoder == "libx264"
+    (refused,) = [entry for entry in logs if entry["event"] == "encoder_refused"]
+    assert (refused["encoder"], refused["log_level"]) == ("h264_nvenc", "warning")
+    assert refused["reason"]
+
+
+def test_auto_tries_each_family_once() -> None:
+    video = AvVideo()
+    with capture_logs() as logs:
+        video.form(numbered_jpeg(1), RecordingPolicy())
+        video.form(numbered_jpeg(1), RecordingPolicy())
+    refused = [entry["encoder"] for entry in logs if entry["event"] == "encoder_refused"]
+    assert refused == ["h264_nvenc", "h264_qsv", "h264_amf", "h264_v4l2m2m"]
+
+
+def test_an_encoder_that_fails_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part is put off, not counted as an attempt, and its next run is made in software."""
+    video, policy = AvVideo(), RecordingPolicy(encoder="nvenc")
+    monkeypatch.setattr(encoders_module.Encoders, "_probe", lambda *_: None)
+    form = video.form(numbered_jpeg(1), policy)
+    assert form.encoder == "h264_nvenc"
+    with pytest.raises(Retryable, match="h264_nvenc failed"):
+        video.encoder(policy, form, START_MS).add(numbered_jpeg(1), START_MS)
+    encoder = video.encoder(policy, form, START_MS)
+    encoder.add(numbered_jpeg(1), START_MS)
+    assert encoder.finish().index
+    assert video.form(numbered_jpeg(1), policy).encoder == "libx264"
+
+
+def test_a_picture_that_repeats_is_decoded_once() -> None:
+    decoder = JpegDecoder(Pixels(320, 180, "yuvj420p", full=True))
+    first = decoder.decode(numbered_jpeg(1))
+    assert decoder.decode(bytes(bytearray(numbered_jpeg(1)))) is first
+    assert decoder.decode(numbered_jpeg(2)) is not first
+
+
+def test_frames_that_repeat_are_all_in_the_clip(tmp_path: Path) -> None:
+    video, policy = AvVideo(), RecordingPolicy()
+    form, parts = encode_parts(video, policy, [numbered_jpeg(n // 10) for n in range(90)])
+    path = tmp_path / "clip.mp4"
+    video.join(path, pieces_of(parts), TIMES_MS[-1] + 67, policy, form)
+    assert numbers_of_clip(path)[0] == [n // 10 for n in range(90)]
+
+
+def card(width: int, height: int) -> NDArray[np.uint8]:
+    """Thirty patches of all colours, BGR."""
+    chance = np.random.default_rng(1)
+    return cv2.resize(
+        chance.integers(0, 255, (5, 6, 3)).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+    ).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("policy", "size", "tolerance"),
+    [
+        (RecordingPolicy(quality=1), (640, 360), 6),
+        (RecordingPolicy(quality=1, color_range="limited"), (640, 360), 8),
+        (RecordingPolicy(quality=1, scale="0.5"), (320, 180), 6),
+        (RecordingPolicy(quality=1, scale="300x200"), (300, 200), 6),
+        (RecordingPolicy(quality=1, scale="0.25", color_range="limited"), (160, 90), 8),
+        (RecordingPolicy(codec="mp4v", quality=1), (640, 360), 8),
+        (RecordingPolicy(codec="av1", quality=1), (640, 360), 8),
+    ],
+    ids=["full", "limited", "half", "other-shape", "quarter", "mp4v", "av1"],
+)
+def test_colours_and_size(policy: RecordingPolicy, size: tuple[int, int], tolerance: int, tmp_path: Path) -> None:
+    """The middle of every patch has the JPEG's own colour, whatever range, size or way of decoding."""
+    ok, data = cv2.imencode(".jpg", card(640, 360), [cv2.IMWRITE_JPEG_QUALITY, 98])
+    assert ok
+    jpeg = data.tobytes()
+    video = AvVideo()
+    form = video.form(jpeg, policy)
+    assert (form.width, form.height) == size
+    encoder = video.encoder(policy, form, START_MS, START_MS)
+    for n in range(3):
+        encoder.add(jpeg, START_MS + n * 67)
+    part = encoder.finish()
+    path = tmp_path / "clip.mp4"
+    video.join(path, [Piece(START_MS, part.data, part.index)], START_MS + 200, policy, form)
+    with av.open(str(path)) as container:
+        frame = next(iter(container.decode(video=0)))
+    assert (frame.width, frame.height) == size
+    planes = Pixels(*size, "yuvj420p", full=True).fit(frame).to_ndarray(format="yuvj420p")
+    shown = _bgr(planes.astype(np.uint8))
+    original = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert original is not None
+    for row in range(5):
+        for column in range(6):
+            at = (column + 0.5) / 6, (row + 0.5) / 5
+            given = original[round(at[1] * 360), round(at[0] * 640)].astype(int)
+            seen = shown[round(at[1] * size[1]), round(at[0] * size[0])].astype(int)
+            assert abs(given - seen).max() <= tolerance, (row, column, given, seen)
+    assert part.thumbnail is not None
+    with av.open(io.BytesIO(part.thumbnail)) as container:
+        assert container.streams.video[0].width == min(320, size[0])
+
+
+def _bgr(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """JFIF's equations (ITU-T T.871), chroma repeated."""
+    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
+    luma = planes[:height].astype(float)
+    chroma = planes[height:].reshape(2, height // 2, width // 2).astype(float) - 128
+    cb, cr = (np.kron(plane, np.ones((2, 2))) for plane in chroma)
+    return np.stack([luma + 1.772 * cb, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.402 * cr], 2).clip(0, 255)
