@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
+ONLY ?=
 JOBS ?= 2
 CHAOS_SECONDS ?= 300
 
@@ -73,6 +74,10 @@ unit: $(STAMP) ## Unit and property tests alone: seconds, no servers
 .PHONY: e2e
 e2e: $(STAMP) ## Whole-system tests: every MP4 is decoded, frame by frame
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## Measure against peers: all of docs/performance.md, or ONLY="writer ready"
+	$(BIN)/python -m benchmarks $(ONLY) $(ARGS)
 
 .PHONY: chaos
 chaos: $(STAMP) ## Inject every fault of docs/reliability.md and print the table (CHAOS_SECONDS= of the random mix, CHAOS_SEED=)

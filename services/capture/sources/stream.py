@@ -11,6 +11,7 @@ import cv2
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
+from services.capture.sources.multipart import Unsuited, jpegs
 from services.capture.sources.pace import Pace
 from services.capture.sources.picture import Picture, SourceLost, number, options_of
 from shared.domain.errors import BadInput
@@ -34,6 +35,12 @@ class StreamSource:
 
     def pictures(self) -> Iterator[Picture]:
         """See the protocol. A source that stays silent for five seconds is lost."""
+        if self._url.startswith("http://"):
+            try:
+                for jpeg in jpegs(self._url, READ_SECONDS):
+                    yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
+            except Unsuited:
+                pass  # FFmpeg knows more dialects
         with _lost(), self._open() as container:
             yield from _pictures(container, self._quality)
         raise SourceLost("the stream ended")

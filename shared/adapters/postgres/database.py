@@ -61,7 +61,7 @@ class Database:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[DictRow],
-            kwargs={**_CONNECT, "row_factory": dict_row, "application_name": name},
+            kwargs={**_CONNECT, "autocommit": True, "row_factory": dict_row, "application_name": name},
             min_size=1,
             max_size=max_size,
             max_lifetime=1800,
@@ -80,32 +80,42 @@ class Database:
         self._pool.close(timeout=2)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction that commits at the end of the block, or rolls back on an error.
+    def _connection(self) -> Iterator[Connection]:
+        """A connection on which every statement is a transaction of its own, unless one is begun.
 
-        It ends within 20 s, whatever the server does: a little later than the server's own statement_timeout.
+        The block ends within 20 s, whatever the server does: a little later than the server's own statement_timeout.
         """
-        with (
-            kinds(),
-            self._pool.connection() as connection,
-            patience.within(connection, TRANSACTION_SECONDS),
-            connection.transaction(),
-        ):
+        with kinds(), self._pool.connection() as connection, patience.within(connection, TRANSACTION_SECONDS):
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction that commits at the end of the block, or rolls back on an error."""
+        with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def pipelined(self) -> Iterator[Connection]:
+        """A transaction whose statements are sent without waiting for each other's answers.
+
+        What a statement answers is waited for when it is fetched; an error is raised there, or at the block's end.
+        """
+        with self._connection() as connection, connection.pipeline(), connection.transaction():
             yield connection
 
     def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:
         """All rows of one statement; args in order, or one mapping by name."""
-        with self.transaction() as connection:
+        with self._connection() as connection:
             return connection.execute(query, _named(args)).fetchall()
 
     def fetch_one(self, query: LiteralString, *args: object) -> DictRow | None:
         """The first row of one statement."""
-        with self.transaction() as connection:
+        with self._connection() as connection:
             return connection.execute(query, _named(args)).fetchone()
 
     def execute(self, query: LiteralString, *args: object) -> int:
         """Run one statement; the number of rows it touched."""
-        with self.transaction() as connection:
+        with self._connection() as connection:
             return connection.execute(query, _named(args)).rowcount
 
 

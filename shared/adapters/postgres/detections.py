@@ -36,7 +36,9 @@ class DetectionRepository:
     def publish(self, detection: Detection) -> None:
         """Insert as `pending`; the same detection again is a no-op."""
         with self._database.transaction() as connection:
-            stored = _insert(connection, detection)
+            _insert(connection, detection)
+            found = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id])
+            stored = _stored(found.fetchone(), detection)
         if not _same(stored, detection):
             raise Conflict(
                 f"detection_id: {detection.detection_id} was used before for another camera or time",
@@ -60,9 +62,15 @@ class DetectionRepository:
 
     def _accept(self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy) -> Accepted | None:
         """One detection in one transaction; None when the buffer no longer has its footage."""
-        with self._database.transaction() as connection:
+        given = Detected(
+            detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms
+        )
+        with self._database.pipelined() as connection:
             lock_camera(connection, detection.camera_id)
-            stored = _insert(connection, detection)
+            _insert(connection, detection)
+            found = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id])
+            before = load_windows(connection, detection.camera_id, *given.wanted)
+            stored = _stored(found.fetchone(), detection)
             if not _same(stored, detection):
                 return Accepted(DetectionOutcome.REJECTED, (), ID_REUSED)
             if stored["outcome"] != DetectionOutcome.PENDING:
@@ -70,10 +78,7 @@ class DetectionRepository:
             if detection.confidence <= policy.min_confidence:
                 _conclude(connection, detection, DetectionOutcome.BELOW_THRESHOLD)
                 return Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
-            given = Detected(
-                detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms
-            )
-            windows, effects = step(load_windows(connection, detection.camera_id, *given.wanted), given, uuid4)
+            windows, effects = step(before, given, uuid4)
             if any(isinstance(effect, Missed) for effect in effects):
                 return None
             _conclude(connection, detection, DetectionOutcome.RECORDED, given.wanted)
@@ -141,7 +146,7 @@ class DetectionRepository:
         return 0 if row is None else int(row["n"])
 
 
-def _insert(connection: Connection, detection: Detection) -> DictRow:
+def _insert(connection: Connection, detection: Detection) -> None:
     box = detection.bbox
     connection.execute(
         """
@@ -154,7 +159,9 @@ def _insert(connection: Connection, detection: Detection) -> DictRow:
             Jsonb(dict(detection.attributes)),
         ],
     )  # fmt: skip
-    row = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id]).fetchone()
+
+
+def _stored(row: DictRow | None, detection: Detection) -> DictRow:
     if row is None:
         raise Conflict("the detection was deleted while it was stored", detection_id=detection.detection_id)
     return row

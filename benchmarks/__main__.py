@@ -1,0 +1,31 @@
+"""`python -m benchmarks [NAME …] [--quick]`: run, print, write results/NAME.json and docs/charts/NAME.svg."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from benchmarks.chart import draw
+from benchmarks.harness import console, machine, save, show
+
+NAMES = ("writer", "capture", "trigger", "ready", "scale", "memory", "density")
+
+
+def main() -> None:
+    """Run the named benchmarks, or all; exit status 0 when all could be measured, whatever the figures."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], help="which; none: all")
+    parser.add_argument("--quick", action="store_true", help="a tiny size, to see that it works")
+    asked = parser.parse_args()
+    for name in asked.names or NAMES:
+        console.print(f"{name}: running")
+        rows = import_module(f"benchmarks.{name}").run(quick=asked.quick)
+        show(name, rows)
+        if not asked.quick:
+            found = machine()
+            written = save(name, rows), draw(name, rows, f"{found['cpu']}, {found['cores']} cores")
+            console.print("written: " + ", ".join(str(path) for path in written if path is not None))
+
+
+if __name__ == "__main__":
+    main()

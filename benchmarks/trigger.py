@@ -1,0 +1,79 @@
+"""Trigger: a detection on the stream until its recording's row is committed, against the least that could do it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from statistics import median, quantiles
+from typing import Any
+
+import psycopg
+import redis
+
+from benchmarks.harness import Row, compare
+from benchmarks.site import site, wait_for
+
+DETECTIONS, WARM_UP, PAUSE_S = 200, 20, 0.02
+CONFIG = "defaults: {buffer_seconds: 2, post_event_seconds: 4}\ncameras:\n"
+BARE_STREAM, BARE_GROUP = "bare", "bare"
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Milliseconds of ours and of a bare XADD, XREADGROUP, INSERT in the same servers, in turn, a camera each."""
+    count = 10 if quick else DETECTIONS
+    cameras = [f"cam{number}" for number in range(count + WARM_UP)]
+    config = CONFIG + "".join(f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras)
+    with site(config) as place:
+        place.run("dispatch", "dispatch")
+        bare = multiprocessing.get_context("spawn").Process(
+            target=_bare, args=(place.addresses.broker, place.addresses.database), daemon=True
+        )
+        with place.database() as rows, place.broker() as broker:
+            rows.execute("CREATE TABLE bare (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())")
+            broker.xgroup_create(BARE_STREAM, BARE_GROUP, "0", mkstream=True)
+            bare.start()
+            ours_ms, peer_ms = [], []
+            for camera in cameras:
+                ours_ms.append(_ours(rows, broker, camera))
+                peer_ms.append(_peer(rows, broker, camera))
+                time.sleep(PAUSE_S)
+            bare.terminate()
+            bare.join()
+    ours_ms, peer_ms = ours_ms[WARM_UP:], peer_ms[WARM_UP:]
+    return [
+        compare("detection to row", "p50 ms", median(ours_ms), median(peer_ms), "<= 2.0"),
+        compare("detection to row", "p90 ms", quantiles(ours_ms, n=10)[8], quantiles(peer_ms, n=10)[8]),
+    ]
+
+
+def _ours(rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, camera: str) -> float:
+    detection = json.dumps({"detection_id": f"of-{camera}", "camera_id": camera, "confidence": 0.9})
+    began = time.perf_counter()
+    broker.xadd("detections", {"json": detection})
+    _wait(rows, "SELECT 1 FROM video_segments WHERE camera_id = %s", camera)
+    return (time.perf_counter() - began) * 1000
+
+
+def _peer(rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, camera: str) -> float:
+    began = time.perf_counter()
+    broker.xadd(BARE_STREAM, {"json": camera})
+    _wait(rows, "SELECT 1 FROM bare WHERE name = %s", camera)
+    return (time.perf_counter() - began) * 1000
+
+
+def _wait(rows: psycopg.Connection[dict[str, Any]], statement: str, camera: str) -> None:
+    """Ask without a pause: the answer is the commit, a fraction of a millisecond late for both."""
+    wait_for(f"the row of {camera}", lambda: rows.execute(statement, [camera]).fetchone(), every_s=0.0)
+
+
+def _bare(broker_url: str, database_url: str) -> None:
+    """The peer's process."""
+    broker: redis.Redis = redis.Redis.from_url(broker_url, protocol=2)
+    with psycopg.connect(database_url, autocommit=True) as rows:
+        while True:
+            found: Any = broker.xreadgroup(BARE_GROUP, "one", {BARE_STREAM: ">"}, count=10, block=1000)
+            for _, messages in found or []:
+                for identifier, fields in messages:
+                    rows.execute("INSERT INTO bare (name) VALUES (%s)", [fields[b"json"].decode()])
+                    broker.xack(BARE_STREAM, BARE_GROUP, identifier)

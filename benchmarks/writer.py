@@ -1,0 +1,193 @@
+"""Writer: JPEG frames in memory to an MP4 file, one encoder thread, against OpenCV's writer and the ffmpeg command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+
+from benchmarks.harness import ROUNDS, Row, compare, in_turn
+from benchmarks.scene import jpegs
+from shared.adapters.video.av_video import AvVideo
+from shared.domain.parts import ClipForm, Piece
+from shared.domain.policy import RecordingPolicy
+
+FPS, PART_SECONDS = 15, 5
+SIZES = ((1280, 720), (1920, 1080))
+SSIM, SSIM_STEP = 0.980, 0.0004
+HALVINGS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class _Footage:
+    """Frames in memory, and the same as a Motion JPEG file for the ffmpeg command."""
+
+    jpegs: list[bytes]
+    width: int
+    height: int
+    folder: Path
+
+    @property
+    def mjpeg(self) -> Path:
+        return self.folder / "frames.mjpeg"
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Rows of both sizes; quick: a dozen frames of a small one."""
+    require_ffmpeg()
+    rows: list[Row] = []
+    for width, height in ((320, 180),) if quick else SIZES:
+        with TemporaryDirectory(prefix="platereel-bench-") as folder:
+            footage = _Footage(jpegs(width, height, 12 if quick else 300), width, height, Path(folder))
+            footage.mjpeg.write_bytes(b"".join(footage.jpegs))
+            rounds = 1 if quick else ROUNDS
+            rows += _against_opencv(footage, rounds) + _against_ffmpeg(footage, rounds)
+    return rows
+
+
+def require_ffmpeg() -> None:
+    """Raise where the ffmpeg command, the peer and the judge of quality, is missing."""
+    if shutil.which("ffmpeg") is None:
+        raise RuntimeError("this benchmark compares with the ffmpeg command: install ffmpeg")
+
+
+def write_clip(frames: Sequence[bytes], policy: RecordingPolicy, size: tuple[int, int], path: Path) -> None:
+    """What write_part and finalise do, without servers: parts of five seconds, joined."""
+    video = AvVideo()
+    form = ClipForm(*size, "")
+    pieces = []
+    in_part = FPS * PART_SECONDS
+    for first in range(0, len(frames), in_part):
+        start_ms = _ms(first)
+        encoder = video.encoder(policy, form, start_ms)
+        for number, jpeg in enumerate(frames[first : first + in_part], first):
+            encoder.add(jpeg, _ms(number))
+        part = encoder.finish()
+        pieces.append(Piece(start_ms, part.data, part.index))
+    video.join(path, pieces, _ms(len(frames)), policy, form)
+
+
+def _ms(number: int) -> int:
+    return round(number * 1000 / FPS)
+
+
+def _opencv(footage: _Footage, path: Path) -> None:
+    """The single-process predecessor: decode to BGR, write mp4v at a nominal rate."""
+    fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), fourcc, FPS, (footage.width, footage.height))
+    for jpeg in footage.jpegs:
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise RuntimeError("OpenCV cannot read its own JPEG")
+        writer.write(image)
+    writer.release()
+
+
+def _command(footage: _Footage, crf: float, path: Path) -> None:
+    subprocess.run(  # noqa: S603 - our own arguments
+        [
+            "ffmpeg", "-y", "-v", "error", "-threads", "1", "-f", "mjpeg", "-framerate", str(FPS),
+            "-i", str(footage.mjpeg), "-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf:.2f}", "-threads", "1",
+            "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path),
+        ],
+        check=True,
+    )  # fmt: skip
+
+
+def ssim(clip: Path, footage_file: Path) -> float:
+    """SSIM (ffmpeg's, all planes) of a clip to its footage; frames are matched by number, not by rounded times."""
+    whole = "settb=1/90000,setpts=N*6000"
+    judge = (
+        f"[0:v]{whole},scale=in_range=auto:out_range=pc,format=yuvj420p[a];[1:v]{whole},format=yuvj420p[b];[a][b]ssim"
+    )
+    told = subprocess.run(  # noqa: S603 - our own arguments
+        [
+            "ffmpeg", "-hide_banner", "-nostats", "-i", str(clip), "-f", "mjpeg", "-framerate", str(FPS),
+            "-i", str(footage_file), "-lavfi", judge, "-f", "null", "-",
+        ],
+        check=True, capture_output=True, text=True,
+    ).stderr  # fmt: skip
+    return float(told.rsplit("All:", 1)[1].split()[0])
+
+
+def _against_opencv(footage: _Footage, rounds: int) -> list[Row]:
+    size, folder = (footage.width, footage.height), footage.folder
+    paths = {name: folder / f"{name}.mp4" for name in ("mp4v", "h264", "opencv")}
+    mp4v = RecordingPolicy(codec="mp4v", quality=3, fps=FPS, encoder="software")
+    h264 = RecordingPolicy(fps=FPS, encoder="software")
+    costs = in_turn(
+        {
+            "mp4v": partial(write_clip, footage.jpegs, mp4v, size, paths["mp4v"]),
+            "opencv": partial(_opencv, footage, paths["opencv"]),
+            "h264": partial(write_clip, footage.jpegs, h264, size, paths["h264"]),
+        },
+        rounds,
+    )
+    speed = {name: len(footage.jpegs) / cost.cpu_s for name, cost in costs.items()}
+    quality = {name: ssim(path, footage.mjpeg) for name, path in paths.items()}
+    megabytes = {name: path.stat().st_size / 1e6 for name, path in paths.items()}
+    case = f"{footage.height}p"
+    return [
+        compare(f"{case} mp4v / OpenCV mp4v", "frames per CPU s", speed["mp4v"], speed["opencv"], ">= 1.9"),
+        compare(f"{case} mp4v / OpenCV mp4v", "SSIM", quality["mp4v"], quality["opencv"], ">= 1.0"),
+        compare(f"{case} mp4v / OpenCV mp4v", "MB", megabytes["mp4v"], megabytes["opencv"]),
+        compare(f"{case} h264 / OpenCV mp4v", "frames per CPU s", speed["h264"], speed["opencv"], ">= 0.75"),
+        compare(f"{case} h264 / OpenCV mp4v", "MB", megabytes["h264"], megabytes["opencv"], "<= 0.60"),
+        compare(f"{case} h264 / OpenCV mp4v", "SSIM", quality["h264"], quality["opencv"]),
+    ]
+
+
+def _against_ffmpeg(footage: _Footage, rounds: int) -> list[Row]:
+    """Both at the same SSIM: ours at the whole CRF that reaches it, the command's tuned to ours."""
+    size, ours, theirs = (footage.width, footage.height), footage.folder / "ours.mp4", footage.folder / "ffmpeg.mp4"
+    policy, reached = _policy_at(footage, SSIM, ours)
+    crf = _crf_at(footage, reached, theirs)
+    costs = in_turn(
+        {
+            "ours": partial(write_clip, footage.jpegs, policy, size, ours),
+            "ffmpeg": partial(_command, footage, crf, theirs),
+        },
+        rounds,
+    )
+    speed = {name: len(footage.jpegs) / cost.cpu_s for name, cost in costs.items()}
+    case = f"{footage.height}p h264 / ffmpeg veryfast"
+    return [
+        compare(case, "frames per CPU s", speed["ours"], speed["ffmpeg"], ">= 1.4"),
+        compare(case, "MB", ours.stat().st_size / 1e6, theirs.stat().st_size / 1e6, "<= 1.05"),
+        compare(case, "SSIM", reached, ssim(theirs, footage.mjpeg)),
+    ]
+
+
+def _policy_at(footage: _Footage, wanted: float, path: Path) -> tuple[RecordingPolicy, float]:
+    """The largest CRF at which our clip reaches an SSIM."""
+    low, high = 1, 40
+    while low < high:
+        middle = (low + high + 1) // 2
+        write_clip(footage.jpegs, _policy(middle), (footage.width, footage.height), path)
+        low, high = (middle, high) if ssim(path, footage.mjpeg) >= wanted else (low, middle - 1)
+    write_clip(footage.jpegs, _policy(low), (footage.width, footage.height), path)
+    return _policy(low), ssim(path, footage.mjpeg)
+
+
+def _policy(crf: int) -> RecordingPolicy:
+    return RecordingPolicy(quality=crf, fps=FPS, encoder="software")
+
+
+def _crf_at(footage: _Footage, wanted: float, path: Path) -> float:
+    """The CRF at which the command's clip has the same SSIM, by halving."""
+    low, high = 1.0, 40.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        _command(footage, middle, path)
+        got = ssim(path, footage.mjpeg)
+        if abs(got - wanted) <= SSIM_STEP:
+            return middle
+        low, high = (middle, high) if got > wanted else (low, middle)
+    return (low + high) / 2

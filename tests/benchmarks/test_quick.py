@@ -1,0 +1,55 @@
+"""Every benchmark in its quick size, and what becomes of its rows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.__main__ import NAMES
+from benchmarks.chart import draw
+from benchmarks.harness import Row, compare, holds, report, save
+
+ROOT = Path(__file__).parents[2]
+NEED_FFMPEG = {"writer", "copy"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.apt if n in NEED_FFMPEG else ()) for n in NAMES])
+def test_it_runs(name: str) -> None:
+    """In a process of its own, as `make bench` does."""
+    if name in NEED_FFMPEG and shutil.which("ffmpeg") is None:
+        assert "CI" not in os.environ, "CI installs ffmpeg"
+        pytest.skip("the peer is the ffmpeg command: install ffmpeg")
+    command = [sys.executable, "-m", "benchmarks", name, "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "ours" in done.stdout
+
+
+def test_ratios_and_targets() -> None:
+    assert compare("a", "MB", 3.0, 4.0, "<= 0.8") == Row("a", "MB", 3.0, 4.0, 0.75, "<= 0.8", met=True)
+    assert compare("a", "frames", 3.0, 4.0, ">= 0.8").met is False
+    assert compare("a", "frames", 3.0, 4.0).met is None
+    assert report("a", "MB", 5.0, "<= 4").met is False
+    assert holds(1.4, ">= 1.4")
+
+
+def test_results_and_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chart is well-formed, names every row with a peer, and escapes what it is told."""
+    monkeypatch.setattr("benchmarks.harness.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.chart.CHARTS", tmp_path)
+    rows = [compare("a < b", "MB", 3.0, 4.0, "<= 0.8"), compare("c", "s", 9.0, 3.0), report("alone", "MB", 5.0)]
+    assert '"ratio": 0.75' in save("trial", rows).read_text(encoding="utf-8")
+    path = draw("trial", rows, "a machine")
+    assert path is not None
+    root = ET.parse(path).getroot()  # noqa: S314 - written a line above
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert "a < b, MB" in texts
+    assert "0.75" in texts
+    assert "alone, MB" not in texts
+    assert draw("nothing", [report("alone", "MB", 5.0)], "a machine") is None
