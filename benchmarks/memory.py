@@ -12,8 +12,8 @@ from benchmarks.cameras import mjpeg_cameras
 from benchmarks.harness import Row, compare, report
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
-from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
@@ -36,7 +36,7 @@ def run(*, quick: bool) -> list[Row]:
 
 def _per_byte(place: Site, frames: list[bytes]) -> Row:
     """A buffer of fifteen seconds for eight cameras; what the server's used memory grew by."""
-    buffer, held = RedisFrames(redis_client(place.addresses.frames), Keys()), 0
+    buffer, held = RedisFrames(frame_servers(place.addresses.frames), Keys()), 0
     with place.frames() as client:
         before = _used(client.info("memory"))
         for camera in (f"filled{n}" for n in range(8)):

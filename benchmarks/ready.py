@@ -17,8 +17,8 @@ from benchmarks.harness import ROUNDS, Row, compare
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.parts import Piece
@@ -81,7 +81,7 @@ def _until_ready(rows: psycopg.Connection[dict[str, Any]], frames: redis.Redis, 
 def _whole_clip(place: Site, rows: psycopg.Connection[dict[str, Any]], segment: dict[str, Any]) -> float:
     """The same frames from the same buffer: read, encode, join, upload, say so in a row."""
     start_ms, end_ms = to_ms(segment["start_time"]), to_ms(segment["deadline"])
-    buffer = RedisFrames(redis_client(place.addresses.frames), Keys())
+    buffer = RedisFrames(frame_servers(place.addresses.frames), Keys())
     store = open_store(place.addresses.storage, SystemClock())
     video, policy = AvVideo(), RecordingPolicy(fps=FPS, encoder="software")
     began = time.perf_counter()

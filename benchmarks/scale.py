@@ -12,8 +12,8 @@ from benchmarks.harness import Row, compare
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
@@ -47,7 +47,7 @@ def run(*, quick: bool) -> list[Row]:
 def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -> tuple[float, float]:
     """Frames a second of the wall and of the writers' CPU, for one recording on every camera."""
     start_ms = SystemClock().now_ms() - (SECONDS + 1) * 1000
-    buffer = RedisFrames(redis_client(place.addresses.frames), Keys())
+    buffer = RedisFrames(frame_servers(place.addresses.frames), Keys())
     for camera in cameras:
         moments = [start_ms + round(number * 1000 / FPS) for number in range((SECONDS + 1) * FPS)]
         batch = [Frame(camera, ms, frames[n % len(frames)], n, f"run{writers}") for n, ms in enumerate(moments)]

@@ -18,6 +18,7 @@ from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.stores import open_store
 from shared.domain.ports import ObjectStore
 from shared.runtime.addresses import Addresses, addresses
@@ -47,7 +48,7 @@ def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds:
 
     The pacer closes the windows of cameras that are disconnected; what is not done in time goes on at the next start.
     """
-    cameras = RedisCameras(redis_client(addresses.frames), Keys(settings.redis_prefix, settings.detections_name))
+    cameras = RedisCameras(frame_servers(addresses.frames), Keys(settings.redis_prefix, settings.detections_name))
     database = Database(addresses.database, max_size=1, name="platereel-drain")
     database.open()
     try:
@@ -88,7 +89,8 @@ def desk(settings: Settings) -> Iterator[Desk]:
     try:
         yield Desk(
             VideoRepository(database), DetectionRepository(database), stream,
-            RedisCameras(redis_client(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock), clock,
+            RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
+            clock,
         )  # fmt: skip
     finally:
         database.close()

@@ -17,6 +17,7 @@ from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_parking import RedisParking
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
@@ -59,11 +60,11 @@ def build(settings: Settings) -> World:
     keys = Keys(settings.redis_prefix, settings.detections_name)
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted)
-    frames_client = redis_client(urls.frames, name="platereel-worker")
+    frames_servers = frame_servers(urls.frames, name="platereel-worker")
     return World(
         WriterPorts(
-            RedisFrames(frames_client, keys),
-            RedisParking(frames_client, keys),
+            RedisFrames(frames_servers, keys),
+            RedisParking(frames_servers, keys),
             lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
             store,
             rows,

@@ -19,6 +19,7 @@ from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.stores import open_store
 from shared.runtime.addresses import addresses
 from shared.runtime.settings import Settings
@@ -37,13 +38,9 @@ def build(settings: Settings) -> FastAPI:
     names = Keys(settings.redis_prefix, settings.detections_name)
     database = Database(urls.database, max_size=8, name="platereel-api", patience_s=PATIENCE_SECONDS)
     database.open()
-    frames_client = redis_client(urls.frames, name="platereel-api", patience_s=PATIENCE_SECONDS)
+    frames_servers = frame_servers(urls.frames, name="platereel-api", patience_s=PATIENCE_SECONDS)
     broker = redis_client(urls.broker, name="platereel-api", patience_s=PATIENCE_SECONDS)
     store = open_store(urls.storage, clock, PATIENCE_SECONDS)
-
-    def ping_frames() -> None:
-        with kinds("frames"):
-            frames_client.ping()
 
     def ping_broker() -> None:
         with kinds("broker"):
@@ -51,11 +48,11 @@ def build(settings: Settings) -> FastAPI:
 
     ports = ApiPorts(
         VideoRepository(database), DetectionRepository(database),
-        RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_client, names),
-        RedisCameras(frames_client, names), store, JobRepository(database), clock, settings, keys,
+        RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
+        RedisCameras(frames_servers, names), store, JobRepository(database), clock, settings, keys,
         {
             "database": lambda: database.fetch_one("SELECT 1"),
-            "frames": ping_frames,
+            "frames": lambda: ping(frames_servers),
             "broker": ping_broker,
             "storage": lambda: store.head(SENTINEL),
         },

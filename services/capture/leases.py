@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from shared.domain.errors import PartlyAway
 from shared.domain.ports import CameraLeases, Clock
 from shared.runtime.logs import logger
 
@@ -32,6 +33,7 @@ class Ownership:
     recorded: Callable[[str], bool]
     _deadlines: dict[str, float] = field(default_factory=dict)
     _server: tuple[int, float] | None = None
+    _processes: int = 1
 
     def owned(self) -> list[str]:
         """Cameras whose lease was won and not given up."""
@@ -53,9 +55,12 @@ class Ownership:
 
         A camera that is being recorded stays where it is until that is over: handing one over costs about a second.
         """
-        processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
+        try:
+            self._processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
+        except PartlyAway as error:  # as many as before, then
+            _log.warning("captures_not_counted", error=error.message)
         lost = [camera_id for camera_id in self.owned() if not self._acquire(camera_id)]
-        share = ceil(len(self.cameras) / max(1, processes))
+        share = ceil(len(self.cameras) / max(1, self._processes))
         won = [
             camera_id
             for camera_id in self.cameras
@@ -64,14 +69,28 @@ class Ownership:
         surplus = None
         if len(self._deadlines) > share:
             surplus = next((camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)), None)
-        if self.cameras:
-            before = self.clock.monotonic()
-            self._server = (self.server_ms(self.cameras[0]), before)
+        self._read_clock()
         return won, lost, surplus
 
+    def _read_clock(self) -> None:
+        """The server's time, of the first camera's server that answers."""
+        for camera_id in self.cameras:
+            before = self.clock.monotonic()
+            try:
+                self._server = (self.server_ms(camera_id), before)
+            except PartlyAway:
+                continue
+            return
+
     def _acquire(self, camera_id: str) -> bool:
+        """Whether the camera is ours. A server of several that does not answer takes none away: the deadline does."""
         before = self.clock.monotonic()
-        if self.leases.acquire(camera_id, self.owner, TTL_SECONDS):
+        try:
+            ours = self.leases.acquire(camera_id, self.owner, TTL_SECONDS)
+        except PartlyAway as error:
+            _log.warning("lease_not_renewed", camera_id=camera_id, error=error.message)
+            return camera_id in self._deadlines
+        if ours:
             self._deadlines[camera_id] = before + TTL_SECONDS
             return True
         self._deadlines.pop(camera_id, None)

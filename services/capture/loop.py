@@ -10,9 +10,9 @@ from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.sources.factory import make_source
-from shared.domain.errors import BadInput, PlatereelError, Retryable
+from shared.domain.errors import BadInput, PartlyAway, PlatereelError, Retryable
 from shared.domain.media import Frame
-from shared.domain.ports import BufferLimits, CameraStates, Clock, FrameBuffer
+from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
 from shared.runtime.logs import logger
 from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 
@@ -58,6 +58,7 @@ class Capture:
         self._cameras: dict[str, Camera] = {}
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._sent: dict[str, int] = {}
+        self._paused: dict[str, float] = {}
         self._last_round = 0.0
 
     def run(self, stopping: threading.Event) -> None:
@@ -137,7 +138,7 @@ class Capture:
     def _send(self, done: threading.Event) -> None:
         """Write frames to Redis; while it is away they wait in the outbox, which drops the oldest and counts."""
         while not done.is_set():
-            batch = self._outbox.take(TAKE_SECONDS, self._ownership.holds)
+            batch = self._outbox.take(TAKE_SECONDS, self._may_write)
             batch = [frame for frame in batch if self._plausible(frame)]
             if not batch:
                 continue
@@ -147,21 +148,34 @@ class Capture:
                 _log.warning("frames_wait", error=error.message, waiting=len(batch))
                 self._outbox.put_back(batch)
                 done.wait(BACKOFF_SECONDS)
-                continue
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("frames_not_written", count=len(batch))
                 for frame in batch:
                     FRAMES_DROPPED.labels(frame.camera_id, "not_written").inc()
-                continue
-            for answer in answers:
-                camera_id = answer.frame.camera_id
-                if answer.shed:
-                    BUFFER_SHED.labels(camera_id).inc(answer.shed)
-                if answer.stored:
-                    FRAMES.labels(camera_id).inc()
-                    self._sent[camera_id] = self._sent.get(camera_id, 0) + 1
-                else:
-                    FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
+            else:
+                self._account(answers)
+
+    def _may_write(self, camera_id: str) -> bool:
+        """Whether the camera is ours, and its server is not one that did not answer a moment ago."""
+        paused = self._ports.clock.monotonic() < self._paused.get(camera_id, 0.0)
+        return not paused and self._ownership.holds(camera_id)
+
+    def _account(self, answers: list[Appended]) -> None:
+        waiting = [answer.frame for answer in answers if answer.waits]
+        if waiting:
+            cameras = {frame.camera_id for frame in waiting}
+            _log.warning("frames_wait", error="one server of several does not answer", cameras=len(cameras))
+            self._outbox.put_back(waiting)
+            self._paused |= dict.fromkeys(cameras, self._ports.clock.monotonic() + BACKOFF_SECONDS)
+        for answer in answers:
+            camera_id = answer.frame.camera_id
+            if answer.shed:
+                BUFFER_SHED.labels(camera_id).inc(answer.shed)
+            if answer.stored:
+                FRAMES.labels(camera_id).inc()
+                self._sent[camera_id] = self._sent.get(camera_id, 0) + 1
+            elif not answer.waits:
+                FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
 
     def _plausible(self, frame: Frame) -> bool:
         """One id from the far future would stop the stream's trimming for good."""
@@ -171,19 +185,26 @@ class Capture:
         return False
 
     def _report(self) -> None:
+        """Tell of every camera; one whose server, of several, does not answer is told of later."""
         now = self._ports.clock.monotonic()
         elapsed, self._last_round = now - self._last_round, now
         for camera_id, camera in self._cameras.items():
-            report = camera.report
             sent = self._sent.pop(camera_id, 0)
-            state = "stalled" if camera.stalled() else report.state
-            self._ports.states.report(
-                camera_id,
-                {
-                    "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
-                    "height": report.height, "fps": round(sent / elapsed, 1) if elapsed < STALE_SECONDS else 0,
-                    "frames": report.frames, "dropped": self._outbox.dropped(camera_id),
-                    "bad_frames": report.bad_frames, "reconnects": report.reconnects, "error": report.error,
-                    "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),
-                },
-            )  # fmt: skip
+            try:
+                self._report_camera(camera_id, camera, round(sent / elapsed, 1) if elapsed < STALE_SECONDS else 0)
+            except PartlyAway:
+                continue
+
+    def _report_camera(self, camera_id: str, camera: Camera, fps: float) -> None:
+        report = camera.report
+        state = "stalled" if camera.stalled() else report.state
+        self._ports.states.report(
+            camera_id,
+            {
+                "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
+                "height": report.height, "fps": fps, "frames": report.frames,
+                "dropped": self._outbox.dropped(camera_id), "bad_frames": report.bad_frames,
+                "reconnects": report.reconnects, "error": report.error,
+                "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),
+            },
+        )  # fmt: skip

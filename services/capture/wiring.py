@@ -9,8 +9,8 @@ from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -25,8 +25,8 @@ def build(settings: Settings) -> Capture:
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
     url = addresses(settings).frames
-    frames = RedisFrames(redis_client(url, name="platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS), keys)
-    cameras = RedisCameras(redis_client(url, name="platereel-leases", patience_s=LEASES_PATIENCE_SECONDS), keys)
+    frames = RedisFrames(frame_servers(url, name="platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS), keys)
+    cameras = RedisCameras(frame_servers(url, name="platereel-leases", patience_s=LEASES_PATIENCE_SECONDS), keys)
     plans = {
         camera_id: CameraPlan(
             settings.source(camera_id),

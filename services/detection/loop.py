@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid5
 
 from services.detection.detector import Detector, Image
-from shared.domain.errors import Permanent, PlatereelError
+from shared.domain.errors import PartlyAway, Permanent, PlatereelError
 from shared.domain.media import Box, Detection, Frame
 from shared.domain.ports import Clock, DetectionStream, FrameBuffer
 from shared.runtime.logs import logger
@@ -59,7 +59,10 @@ class DetectionLoop:
             stopping.wait(max(0.0, self._interval_s - (self._ports.clock.monotonic() - began)))
 
     def _look(self, camera_id: str) -> None:
-        frame = self._ports.frames.newest(camera_id)
+        try:
+            frame = self._ports.frames.newest(camera_id)
+        except PartlyAway:
+            return
         if frame is None or frame.captured_ms == self._seen_ms.get(camera_id):
             return
         self._seen_ms[camera_id] = frame.captured_ms

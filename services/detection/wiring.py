@@ -11,6 +11,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.video.jpeg import decode_bgr
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
@@ -23,7 +24,7 @@ def build(settings: Settings) -> DetectionLoop:
     urls = addresses(settings)
     keys = Keys(settings.redis_prefix, settings.detections_name)
     clock = SystemClock()
-    frames = RedisFrames(redis_client(urls.frames, name="platereel-detect"), keys)
+    frames = RedisFrames(frame_servers(urls.frames, name="platereel-detect"), keys)
     broker = redis_client(urls.broker, name="platereel-detect")
     detector: Detector = LibraryDetector() if find_spec("fast_alpr") else TemplateDetector()
     cameras = [camera_id for camera_id, camera in settings.cameras.items() if camera.detect]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.errors import Retryable
+from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import next_part_end
 from shared.domain.ports import (
-    Bounds,
+    BoundsByCamera,
     CameraStates,
     Clock,
     DetectionStream,
@@ -114,6 +114,7 @@ class Pacer:
         cameras = list(dict.fromkeys(segment.camera_id for segment in live))
         bounds = self.ports.frames.bounds(cameras)
         self._watch(cameras, bounds)
+        live = [segment for segment in live if segment.camera_id not in bounds.away]
         changed = False
         for segment in live:
             seen = bounds.get(segment.camera_id)
@@ -126,17 +127,25 @@ class Pacer:
                 self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
         if changed:
             for segment in self.ports.rows.live():
+                if segment.camera_id in bounds.away:
+                    continue
                 seen = bounds.get(segment.camera_id)
                 self._offer(segment, 0 if seen is None else seen.newest_ms, silent=self._silent(segment))
 
-    def _watch(self, cameras: Iterable[str], bounds: Mapping[str, Bounds]) -> None:
-        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second."""
+    def _watch(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
+        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
+
+        A camera whose server does not answer does not stand still: nobody looked.
+        """
         now = self.ports.clock.monotonic()
         passed, self._looked_at = min(now - self._looked_at, LOOK_SECONDS), now
         watches: dict[str, _Watch] = {}
         for camera_id in cameras:
             newest_ms = bounds[camera_id].newest_ms if camera_id in bounds else -1
             before = self._watches.get(camera_id)
+            if camera_id in bounds.away:
+                watches |= {} if before is None else {camera_id: before}
+                continue
             same = before is not None and before.newest_ms == newest_ms
             watches[camera_id] = _Watch(newest_ms, before.still_s + passed if before is not None and same else 0.0)
         self._watches = watches
@@ -190,17 +199,16 @@ class Pacer:
         waiting = {(segment.camera_id, str(part.part_id)) for segment in live for part in segment.parts}
         unowned: dict[tuple[str, str], float] = {}
         for camera_id in self.ports.cameras:
-            for holder in self.ports.holds.holds(camera_id):
-                if (camera_id, holder) not in owners:
-                    unowned[(camera_id, holder)] = self._unowned.get((camera_id, holder), now)
-            for part_id in self.ports.parking.parked_parts(camera_id):
-                if (camera_id, part_id) not in waiting:
-                    unowned[(camera_id, part_id)] = self._unowned.get((camera_id, part_id), now)
-        for (camera_id, holder), since in list(unowned.items()):
-            if now - since > STALE_HOLD_SECONDS:
-                self.ports.holds.release(camera_id, [holder])
-                self.ports.parking.unpark(camera_id, [holder])
-                del unowned[(camera_id, holder)]
+            try:
+                holders, parked = self.ports.holds.holds(camera_id), self.ports.parking.parked_parts(camera_id)
+                kept = [h for h in holders if (camera_id, h) not in owners]
+                kept += [part_id for part_id in parked if (camera_id, part_id) not in waiting]
+                stale = [h for h in kept if now - self._unowned.get((camera_id, h), now) > STALE_HOLD_SECONDS]
+                self.ports.holds.release(camera_id, stale)
+                self.ports.parking.unpark(camera_id, stale)
+            except PartlyAway:
+                continue
+            unowned |= {(camera_id, h): self._unowned.get((camera_id, h), now) for h in kept if h not in stale}
         self._unowned = unowned
 
 

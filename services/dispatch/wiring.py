@@ -21,6 +21,7 @@ from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_parking import RedisParking
+from shared.adapters.redis_servers import frame_servers
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -54,9 +55,9 @@ def build(settings: Settings) -> World:
     keys = Keys(settings.redis_prefix, settings.detections_name)
     database = Database(urls.database, max_size=8, name="platereel-dispatch")
     database.open()
-    frames_client = redis_client(urls.frames, name="platereel-dispatch")
+    frames_servers = frame_servers(urls.frames, name="platereel-dispatch")
     broker = redis_client(urls.broker, name="platereel-dispatch")
-    frames = RedisFrames(frames_client, keys)
+    frames = RedisFrames(frames_servers, keys)
     stream = RedisDetections(broker, keys, f"{socket.gethostname()}-{os.getpid()}", clock)
     channel = RedisChannel(broker, keys)
     rows = PacerRepository(database)
@@ -69,7 +70,7 @@ def build(settings: Settings) -> World:
     )  # fmt: skip
     pacer = Pacer(
         PacerPorts(
-            rows, frames, frames, RedisParking(frames_client, keys), RedisCameras(frames_client, keys), stream,
+            rows, frames, frames, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
             CeleryQueue(celery_app(urls.broker)),
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.domain.errors import NotFound
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BufferLimits, Clock, StoredObject
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, Clock, StoredObject
 
 HOLD_MARGIN_MS = 1_000
 
@@ -65,10 +65,12 @@ class MemoryFrames:
             kept.pop(0)
         self._frames[newest.camera_id] = kept
 
-    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
+    def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         """See the port."""
         found = {camera_id: self._frames.get(camera_id, []) for camera_id in camera_ids}
-        return {c: Bounds(kept[0].captured_ms, kept[-1].captured_ms) for c, kept in found.items() if kept}
+        return BoundsByCamera(
+            {c: Bounds(kept[0].captured_ms, kept[-1].captured_ms) for c, kept in found.items() if kept}
+        )
 
     def newest(self, camera_id: str) -> Frame | None:
         """See the port."""

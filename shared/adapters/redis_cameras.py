@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import redis
-
-from shared.adapters.redis_client import kinds
+from shared.adapters.redis_servers import FrameServers
 from shared.wire.keys import Keys
 
 STATE_EXPIRY_SECONDS = 600
@@ -39,42 +37,43 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 class RedisCameras:
     """Implements the ports `CameraLeases` and `CameraStates`."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
+    def __init__(self, servers: FrameServers, keys: Keys) -> None:
+        self._servers = servers
         self._keys = keys
-        self._acquire = client.register_script(_ACQUIRE)
-        self._release = client.register_script(_RELEASE)
-        self._enrol = client.register_script(_ENROL)
-        self._report = client.register_script(_REPORT)
 
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         """See the port."""
-        with kinds("frames"):
-            return bool(self._acquire(keys=[self._keys.lease(camera_id)], args=[owner, round(ttl_s * 1000)]))
+        key = self._keys.lease(camera_id)
+        with self._servers.talking(key) as server:
+            return bool(server.register_script(_ACQUIRE)(keys=[key], args=[owner, round(ttl_s * 1000)]))
 
     def release(self, camera_id: str, owner: str) -> None:
         """See the port."""
-        with kinds("frames"):
-            self._release(keys=[self._keys.lease(camera_id)], args=[owner])
+        key = self._keys.lease(camera_id)
+        with self._servers.talking(key) as server:
+            server.register_script(_RELEASE)(keys=[key], args=[owner])
 
     def enrol(self, owner: str, ttl_s: float) -> int:
         """See the port."""
-        with kinds("frames"):
-            return int(self._enrol(keys=[self._keys.captures], args=[owner, round(ttl_s * 1000)]))
+        key = self._keys.captures
+        with self._servers.talking(key) as server:
+            return int(server.register_script(_ENROL)(keys=[key], args=[owner, round(ttl_s * 1000)]))
 
     def resign(self, owner: str) -> None:
         """See the port."""
-        with kinds("frames"):
-            self._redis.zrem(self._keys.captures, owner)
+        with self._servers.talking(self._keys.captures) as server:
+            server.zrem(self._keys.captures, owner)
 
     def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
         """See the port."""
         key = self._keys.camera(camera_id)
-        with kinds("frames"):
-            self._report(keys=[key], args=[STATE_EXPIRY_SECONDS, *(part for pair in state.items() for part in pair)])
+        fields = [part for pair in state.items() for part in pair]
+        with self._servers.talking(key) as server:
+            server.register_script(_REPORT)(keys=[key], args=[STATE_EXPIRY_SECONDS, *fields])
 
     def state(self, camera_id: str) -> dict[str, str]:
         """See the port."""
-        with kinds("frames"):
-            found: Any = self._redis.hgetall(self._keys.camera(camera_id))
+        key = self._keys.camera(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.hgetall(key)
         return {name.decode(): value.decode("utf-8", "replace") for name, value in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,7 +15,13 @@ from shared.domain.errors import Retryable
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
 # A full disk under the append-only file, a script that runs, a replica that lost its master.
-_FOR_NOW = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "CLUSTERDOWN"}
+_FOR_NOW = {"MISCONF", "BUSY", "NOREPLICAS"}
+_FOR_NOW_ERRORS = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MaxConnectionsError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+)
 
 
 def redis_client(url: str, *, name: str = "platereel", patience_s: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
@@ -22,18 +29,22 @@ def redis_client(url: str, *, name: str = "platereel", patience_s: float = SOCKE
 
     patience_s: how long an answer may take; a blocking read adds its own wait to it.
     """
-    client: redis.Redis = redis.Redis.from_url(
-        url,
-        protocol=2,
-        decode_responses=False,
-        socket_timeout=patience_s,
-        socket_connect_timeout=min(CONNECT_TIMEOUT_SECONDS, patience_s),
-        socket_keepalive=True,
-        health_check_interval=5,
-        retry=Retry(NoBackoff(), 0),
-        client_name=name,
-    )
+    client: redis.Redis = redis.Redis.from_url(url, **client_options(name, patience_s))
     return client
+
+
+def client_options(name: str, patience_s: float) -> dict[str, Any]:
+    """Options of every client, of a single server or of a cluster's nodes."""
+    return {
+        "protocol": 2,
+        "decode_responses": False,
+        "socket_timeout": patience_s,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT_SECONDS, patience_s),
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": name,
+    }
 
 
 @contextmanager
@@ -45,7 +56,7 @@ def kinds(what: str) -> Iterator[None]:
         raise Retryable(f"the {what} Redis does not answer: {type(error).__name__}") from error
     except redis.exceptions.OutOfMemoryError as error:
         raise Retryable(f"the {what} Redis is at its maxmemory") from error
-    except (redis.exceptions.ReadOnlyError, redis.exceptions.MaxConnectionsError) as error:
+    except _FOR_NOW_ERRORS as error:
         raise Retryable(f"the {what} Redis refuses work for now: {type(error).__name__}") from error
     except redis.ResponseError as error:
         word = str(error).split(" ", 1)[0]

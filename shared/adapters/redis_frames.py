@@ -8,10 +8,10 @@ from typing import Any
 
 import redis
 
-from shared.adapters.redis_client import kinds
+from shared.adapters.redis_servers import FrameServers
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BufferLimits
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits
 from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
 from shared.wire.keys import Keys
 
@@ -47,32 +47,41 @@ class RedisFrames:
     say so meanwhile.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
+    def __init__(self, servers: FrameServers, keys: Keys) -> None:
+        self._servers = servers
         self._keys = keys
         self._sizes: dict[str, deque[tuple[int, int]]] = {}
         self._totals: dict[str, int] = {}
         self._smallest_hold: dict[str, int | None] = {}
         self._lenient_until: dict[str, int] = {}
         self._had_outage = False
-        self._hold = client.register_script(_HOLD)
-        self._bounds = client.register_script(_BOUNDS)
-        self._mark = client.register_script(_MARK)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """See the port. One round trip; a frame that is there already counts as stored (a retry after a lost reply)."""
-        try:
-            with kinds("frames"):
-                return self._append(frames, limits)
-        except Retryable:
-            self._had_outage = True
-            self._smallest_hold.clear()
-            raise
+        """See the port. One round trip a server; a frame that is there already counts as stored (a lost reply)."""
+        cameras = dict.fromkeys(frame.camera_id for frame in frames)
+        answers: list[Appended] = []
+        refusal: Retryable | None = None
+        groups = self._servers.together({camera_id: self._keys.frames(camera_id) for camera_id in cameras})
+        for group in groups:
+            batch = [frame for frame in frames if frame.camera_id in group]
+            try:
+                with self._servers.talking(self._keys.frames(group[0])) as server:
+                    answers += self._append(server, batch, group, limits)
+            except Retryable as error:
+                refusal = error
+                self._had_outage = True
+                for camera_id in group:
+                    self._smallest_hold.pop(camera_id, None)
+                answers += [Appended(frame, stored=False, waits=True) for frame in batch]
+        if refusal is not None and all(answer.waits for answer in answers):
+            raise refusal
+        return answers
 
-    def _append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        cameras = list(dict.fromkeys(frame.camera_id for frame in frames))
-        self._learn_holds(frames, cameras, limits)
-        pipe = self._redis.pipeline(transaction=False)
+    def _append(
+        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+    ) -> list[Appended]:
+        self._learn_holds(server, frames, cameras, limits)
+        pipe = server.pipeline(transaction=False)
         for frame in frames:
             pipe.xadd(
                 self._keys.frames(frame.camera_id),
@@ -86,19 +95,21 @@ class RedisFrames:
             pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
             pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
         replies = pipe.execute(raise_on_error=False)
-        answers = [self._settle(f, r) for f, r in zip(frames, replies, strict=False)]
+        answers = [self._settle(server, f, r) for f, r in zip(frames, replies, strict=False)]
         for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
             if isinstance(reply, Exception):
                 raise reply
             self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
         return answers
 
-    def _learn_holds(self, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]) -> None:
+    def _learn_holds(
+        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+    ) -> None:
         """A camera that is new here, or whose server was away, may be held by somebody already."""
         for camera_id in cameras:
             if camera_id in self._smallest_hold:
                 continue
-            found: Any = self._redis.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+            found: Any = server.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
             self._smallest_hold[camera_id] = int(found[0][1]) if found else None
             if self._had_outage:
                 first_ms = min(frame.captured_ms for frame in frames if frame.camera_id == camera_id)
@@ -123,16 +134,16 @@ class RedisFrames:
             oldest = max(oldest, dropped_ms + 1)
         return max(0, min(oldest, newest))
 
-    def _settle(self, frame: Frame, reply: object) -> Appended:
+    def _settle(self, server: redis.Redis, frame: Frame, reply: object) -> Appended:
         if not isinstance(reply, Exception):
             return Appended(frame, stored=True)
         if isinstance(reply, redis.exceptions.OutOfMemoryError):
-            return self._again(frame)
+            return self._again(server, frame)
         if isinstance(reply, redis.ResponseError) and _NOT_NEWEST in str(reply):
-            return Appended(frame, stored=self._is_there(frame))
+            return Appended(frame, stored=self._is_there(server, frame))
         raise reply
 
-    def _again(self, frame: Frame) -> Appended:
+    def _again(self, server: redis.Redis, frame: Frame) -> Appended:
         """At maxmemory the camera gives up the older half of its pre-roll, unless an earlier frame has made room.
 
         What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
@@ -141,10 +152,10 @@ class RedisFrames:
         shed = 0
         try:
             try:
-                self._redis.xadd(key, dict(entry.items()), id=identifier)
+                server.xadd(key, dict(entry.items()), id=identifier)
             except redis.exceptions.OutOfMemoryError:
-                shed = self._shed(frame.camera_id)
-                self._redis.xadd(key, dict(entry.items()), id=identifier)
+                shed = self._shed(server, frame.camera_id)
+                server.xadd(key, dict(entry.items()), id=identifier)
         except redis.exceptions.OutOfMemoryError:
             raise
         except redis.ResponseError as error:
@@ -153,48 +164,53 @@ class RedisFrames:
             return Appended(frame, stored=False, shed=shed)  # a later frame of the batch found room
         return Appended(frame, stored=True, shed=shed)
 
-    def _shed(self, camera_id: str) -> int:
+    def _shed(self, server: redis.Redis, camera_id: str) -> int:
         bounds = self.bounds([camera_id]).get(camera_id)
         if bounds is None:
             return 0
         keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
         keep_from = min([keep_from, *self.holds(camera_id).values()])
-        return int(self._redis.xtrim(self._keys.frames(camera_id), minid=entry_id(keep_from), approximate=False))
+        return int(server.xtrim(self._keys.frames(camera_id), minid=entry_id(keep_from), approximate=False))
 
-    def _is_there(self, frame: Frame) -> bool:
+    def _is_there(self, server: redis.Redis, frame: Frame) -> bool:
         identifier = entry_id(frame.captured_ms)
-        found: Any = self._redis.xrange(self._keys.frames(frame.camera_id), identifier, identifier)
+        found: Any = server.xrange(self._keys.frames(frame.camera_id), identifier, identifier)
         return bool(found) and decode_mark(*found[0]) == frame.mark
 
-    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
+    def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         """See the port."""
-        if not camera_ids:
-            return {}
-        with kinds("frames"):
-            pipe = self._redis.pipeline(transaction=False)
-            for camera_id in camera_ids:
-                self._bounds(keys=[self._keys.frames(camera_id)], client=pipe)
-            replies = pipe.execute()
-        return {
-            camera_id: Bounds(*(int(identifier.split(b"-")[0]) for identifier in reply))
-            for camera_id, reply in zip(camera_ids, replies, strict=True)
-            if reply
-        }
+        found = BoundsByCamera()
+        groups = self._servers.together({camera_id: self._keys.frames(camera_id) for camera_id in camera_ids})
+        for group in groups:
+            try:
+                with self._servers.talking(self._keys.frames(group[0])) as server:
+                    script, pipe = server.register_script(_BOUNDS), server.pipeline(transaction=False)
+                    for camera_id in group:
+                        script(keys=[self._keys.frames(camera_id)], client=pipe)
+                    replies = pipe.execute()
+            except Retryable:
+                found.away |= set(group)
+                if len(found.away) == len(camera_ids):
+                    raise
+                continue
+            for camera_id, reply in zip(group, replies, strict=True):
+                if reply:
+                    found[camera_id] = Bounds(*(int(identifier.split(b"-")[0]) for identifier in reply))
+        return found
 
     def newest(self, camera_id: str) -> Frame | None:
         """See the port."""
-        with kinds("frames"):
-            found: Any = self._redis.xrevrange(self._keys.frames(camera_id), count=1)
+        key = self._keys.frames(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.xrevrange(key, count=1)
         return decode_frame(camera_id, *found[0]) if found else None
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
         """See the port; a page is a few frames, so that no reply is huge and no other client waits long."""
-        at = entry_id(start_ms)
+        key, at = self._keys.frames(camera_id), entry_id(start_ms)
         while True:
-            with kinds("frames"):
-                page: Any = self._redis.xrange(
-                    self._keys.frames(camera_id), at, f"({entry_id(end_ms)}", count=PAGE_FRAMES
-                )
+            with self._servers.talking(key) as server:
+                page: Any = server.xrange(key, at, f"({entry_id(end_ms)}", count=PAGE_FRAMES)
             for identifier, fields in page:
                 yield decode_frame(camera_id, identifier, fields)
             if len(page) < PAGE_FRAMES:
@@ -210,34 +226,36 @@ class RedisFrames:
         return self._one_mark(camera_id, "XRANGE", entry_id(ms), "+")
 
     def _one_mark(self, camera_id: str, *search: str) -> FrameMark | None:
-        with kinds("frames"):
-            reply: Any = self._mark(keys=[self._keys.frames(camera_id)], args=list(search))
+        key = self._keys.frames(camera_id)
+        with self._servers.talking(key) as server:
+            reply: Any = server.register_script(_MARK)(keys=[key], args=list(search))
         if not reply:
             return None
         return decode_mark(reply[0], dict(zip(reply[1::2], reply[2::2], strict=True)))
 
     def server_ms(self, camera_id: str) -> int:
         """See the port."""
-        with kinds("frames"):
-            seconds, microseconds = self._redis.time()
+        with self._servers.talking(self._keys.frames(camera_id)) as server:
+            seconds, microseconds = server.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
         """See the port."""
         if holds:
-            pairs = [part for holder, ms in holds.items() for part in (ms, holder)]
-            with kinds("frames"):
-                self._hold(keys=[self._keys.holds(camera_id)], args=pairs)
+            key, pairs = self._keys.holds(camera_id), [part for holder, ms in holds.items() for part in (ms, holder)]
+            with self._servers.talking(key) as server:
+                server.register_script(_HOLD)(keys=[key], args=pairs)
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         """See the port."""
-        names = list(holders)
+        names, key = list(holders), self._keys.holds(camera_id)
         if names:
-            with kinds("frames"):
-                self._redis.zrem(self._keys.holds(camera_id), *names)
+            with self._servers.talking(key) as server:
+                server.zrem(key, *names)
 
     def holds(self, camera_id: str) -> dict[str, int]:
         """See the port."""
-        with kinds("frames"):
-            found: Any = self._redis.zrange(self._keys.holds(camera_id), 0, -1, withscores=True)
+        key = self._keys.holds(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.zrange(key, 0, -1, withscores=True)
         return {member.decode(): int(score) for member, score in found}

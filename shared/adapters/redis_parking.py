@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import redis
-
-from shared.adapters.redis_client import kinds
+from shared.adapters.redis_servers import FrameServers
 from shared.wire.keys import Keys
 
 KEPT_MS = 86_400_000
@@ -27,31 +25,33 @@ return 1
 class RedisParking:
     """Implements the port `Parking`."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
+    def __init__(self, servers: FrameServers, keys: Keys) -> None:
+        self._servers = servers
         self._keys = keys
-        self._park = client.register_script(_PARK)
 
     def park(self, camera_id: str, part_id: str, data: bytes, budget_bytes: int) -> bool:
         """See the port; a day after the last part came, what is left is forgotten."""
-        with kinds("frames"):
-            return bool(self._park(keys=[self._keys.parked(camera_id)], args=[part_id, data, budget_bytes, KEPT_MS]))
+        key = self._keys.parked(camera_id)
+        with self._servers.talking(key) as server:
+            return bool(server.register_script(_PARK)(keys=[key], args=[part_id, data, budget_bytes, KEPT_MS]))
 
     def parked(self, camera_id: str, part_id: str) -> bytes | None:
         """See the port."""
-        with kinds("frames"):
-            found: Any = self._redis.hget(self._keys.parked(camera_id), part_id)
+        key = self._keys.parked(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.hget(key, part_id)
         return None if found is None else bytes(found)
 
     def parked_parts(self, camera_id: str) -> list[str]:
         """See the port."""
-        with kinds("frames"):
-            found: Any = self._redis.hkeys(self._keys.parked(camera_id))
+        key = self._keys.parked(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.hkeys(key)
         return [name.decode() for name in found]
 
     def unpark(self, camera_id: str, part_ids: Iterable[str]) -> None:
         """See the port."""
-        names = list(part_ids)
+        names, key = list(part_ids), self._keys.parked(camera_id)
         if names:
-            with kinds("frames"):
-                self._redis.hdel(self._keys.parked(camera_id), *names)
+            with self._servers.talking(key) as server:
+                server.hdel(key, *names)

@@ -19,6 +19,7 @@ from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.jpeg import encode_jpeg
 from shared.domain.errors import BadInput
@@ -57,14 +58,14 @@ def connect(settings: Settings) -> Doorway:
     urls = addresses(settings)
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
-    frames_client = redis_client(urls.frames, name="platereel-client")
+    frames_servers = frame_servers(urls.frames, name="platereel-client")
     broker = redis_client(urls.broker, name="platereel-client")
     database = Database(urls.database, max_size=2, name="platereel-client")
     database.open()
     owner = f"push:{socket.gethostname()}:{os.getpid()}"
-    cameras = RedisCameras(frames_client, keys)
+    cameras = RedisCameras(frames_servers, keys)
     return Doorway(
-        RedisFrames(frames_client, keys), cameras, cameras, RedisDetections(broker, keys, owner, clock),
+        RedisFrames(frames_servers, keys), cameras, cameras, RedisDetections(broker, keys, owner, clock),
         JobRepository(database), clock, database, owner,
     )  # fmt: skip
 

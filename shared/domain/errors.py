@@ -16,6 +16,10 @@ class Retryable(PlatereelError):
     """The same call may succeed later: a server is away, slow, or full for now."""
 
 
+class PartlyAway(Retryable):
+    """One server of several does not answer; others may, so what is not on it should go on."""
+
+
 class Permanent(PlatereelError):
     """The same call fails again: bad input, an impossible setting, a broken frame."""
 

@@ -234,7 +234,7 @@ def test_intake(world: World, victim: Victims, told: Told) -> None:
 def _take_over(world: World, read: Callable[[float], int]) -> None:
     """What another dispatcher does once the dead one's messages are idle: age them, then claim until none is left."""
     name = world.settings.detections_name
-    client = world.frames._redis
+    client = world.redis
     groups: Any = client.xinfo_groups(name)
     while any(group["pending"] or group["lag"] for group in groups):
         waiting: Any = client.xpending_range(name, "dispatch", "-", "+", 100)

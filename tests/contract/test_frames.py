@@ -15,6 +15,7 @@ from shared.adapters.memory import MemoryFrames
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import OneServer
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits, FrameBuffer, Holds
@@ -37,7 +38,7 @@ def buffer(request: pytest.FixtureRequest) -> Iterator[Buffer]:
         return
     servers: Servers = request.getfixturevalue("servers")
     with redis_client(servers.redis_url) as client:
-        yield RedisFrames(client, Keys(f"test{next(_names)}"))
+        yield RedisFrames(OneServer(client), Keys(f"test{next(_names)}"))
 
 
 def frames(start: int, end: int, every: int = 100, run: str = "r", first: int = 0) -> list[Frame]:
@@ -128,7 +129,7 @@ def test_a_removed_camera_frees_its_memory(servers: Servers) -> None:
     """The stream expires; nobody has to remember the camera."""
     with redis_client(servers.redis_url) as client:
         keys = Keys(f"test{next(_names)}")
-        RedisFrames(client, keys).append(frames(1000, 2000), {"cam": LIMIT})
+        RedisFrames(OneServer(client), keys).append(frames(1000, 2000), {"cam": LIMIT})
         left = client.pttl(keys.frames("cam"))
         assert 20_000 < int(left) <= 20_000 + 5_000 + 15_000
 
@@ -136,7 +137,7 @@ def test_a_removed_camera_frees_its_memory(servers: Servers) -> None:
 def test_a_frames_redis_at_its_memory_limit_gives_up_pre_roll_first(servers: Servers) -> None:
     with redis_client(servers.redis_url) as client:
         keys = Keys(f"test{next(_names)}")
-        buffer = RedisFrames(client, keys)
+        buffer = RedisFrames(OneServer(client), keys)
         buffer.append(frames(1000, 6000), {"cam": LIMIT})
         used = int(client.info("memory")["used_memory"])
         client.config_set("maxmemory", used - 50_000)
@@ -163,7 +164,7 @@ def test_at_the_memory_limit_leases_and_holds_still_work_and_frames_wait(servers
     """Else nobody could keep a camera, and nobody would be left to free memory."""
     with redis_client(servers.redis_url) as client:
         keys = Keys(f"test{next(_names)}")
-        frames_, cameras = RedisFrames(client, keys), RedisCameras(client, keys)
+        frames_, cameras = RedisFrames(OneServer(client), keys), RedisCameras(OneServer(client), keys)
         frames_.append(frames(1000, 5000), {"cam": LIMIT})
         with at_the_limit(client):
             assert cameras.acquire("cam", "me", 3)
@@ -185,7 +186,7 @@ def test_at_the_memory_limit_leases_and_holds_still_work_and_frames_wait(servers
 
 def test_room_is_made_from_pre_roll_and_counted(servers: Servers) -> None:
     with redis_client(servers.redis_url) as client:
-        frames_ = RedisFrames(client, Keys(f"test{next(_names)}"))
+        frames_ = RedisFrames(OneServer(client), Keys(f"test{next(_names)}"))
         frames_.append(frames(1000, 21000), {"cam": BufferLimits(60_000, 60_000, 10**9)})
         used: Any = client.info("memory")
         client.config_set("maxmemory", used["used_memory"] - 100_000)
@@ -201,7 +202,7 @@ def test_a_new_owner_keeps_what_others_hold(servers: Servers) -> None:
     """Its first append already; the one who held it before knew, and is gone."""
     with redis_client(servers.redis_url) as client:
         keys = Keys(f"test{next(_names)}")
-        first, second = RedisFrames(client, keys), RedisFrames(client, keys)
+        first, second = RedisFrames(OneServer(client), keys), RedisFrames(OneServer(client), keys)
         first.append(frames(1000, 3000), {"cam": LIMIT})
         first.hold("cam", {"segment": 2000})
         second.append(frames(12000, 12500, first=110, run="other"), {"cam": LIMIT})
@@ -212,7 +213,7 @@ def test_after_an_outage_trimming_waits_for_those_who_could_not_say_what_they_ne
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_client(servers.redis_url) as client:
-        buffer = RedisFrames(client, Keys(f"test{next(_names)}"))
+        buffer = RedisFrames(OneServer(client), Keys(f"test{next(_names)}"))
         buffer.append(frames(1000, 3000), {"cam": LIMIT})
         with monkeypatch.context() as patch:
 

@@ -10,6 +10,7 @@ import pytest
 from shared.adapters.memory import MemoryParking
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_parking import RedisParking
+from shared.adapters.redis_servers import OneServer
 from shared.domain.ports import Parking
 from shared.wire.keys import Keys
 from tests.support.servers import Servers
@@ -24,7 +25,7 @@ def parking(request: pytest.FixtureRequest) -> Iterator[Parking]:
         return
     servers: Servers = request.getfixturevalue("servers")
     with redis_client(servers.redis_url) as client:
-        yield RedisParking(client, Keys(f"park{next(_names)}"))
+        yield RedisParking(OneServer(client), Keys(f"park{next(_names)}"))
 
 
 def test_what_is_parked_comes_back_until_it_is_taken(parking: Parking) -> None:

@@ -120,7 +120,7 @@ def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) 
     world.pacing.advance("cam", world.base_ms + 12_000, silent=False)
     for part_id, offer in offer_parts(world):
         assert write_part(part_id, offer, world.writer) == "done"
-    world.frames._redis.delete(world.frames._keys.frames("cam"))
+    world.redis.delete(world.frames._keys.frames("cam"))
     assert audit(auditing(world, age_floor_s=3600), {})["clean"]
     assert found(audit(auditing(world), {})) == {"unfinished": (1, 0)}
     assert found(audit(auditing(world), {"repair": True})) == {"unfinished": (1, 1)}

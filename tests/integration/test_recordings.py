@@ -273,7 +273,7 @@ def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world:
     (live,) = world.pacing.live()
     assert not live.needs_frames
     assert len(world.parking.parked_parts("cam")) == len(live.parts)
-    world.frames._redis.delete(world.frames._keys.frames("cam"))
+    world.redis.delete(world.frames._keys.frames("cam"))
     world.database.execute("UPDATE segment_parts SET not_before = NULL")
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
+import redis
 from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
@@ -21,6 +22,7 @@ from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_parking import RedisParking
+from shared.adapters.redis_servers import OneServer
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
@@ -51,6 +53,7 @@ class World:
     jobs: JobRepository
     ledger: LedgerRepository
     repairs: RepairRepository
+    redis: redis.Redis
     frames: RedisFrames
     parking: RedisParking
     store: ObjectStore
@@ -103,8 +106,9 @@ def open_world(servers: Servers) -> Iterator[World]:
         keys = Keys(prefix, settings.detections_name)
         yield World(
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
-            JobRepository(database), LedgerRepository(database), RepairRepository(database), RedisFrames(client, keys),
-            RedisParking(client, keys), store, clock, clock.now_ms() - 60_000, settings,
+            JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
+            RedisFrames(OneServer(client), keys),
+            RedisParking(OneServer(client), keys), store, clock, clock.now_ms() - 60_000, settings,
         )  # fmt: skip
         pacing.close()
     database.close()

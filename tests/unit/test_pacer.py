@@ -14,7 +14,7 @@ from shared.adapters.memory import MemoryFrames, MemoryParking, SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Bounds, BufferLimits, LiveSegment, PartView
+from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, PartView
 
 START = 1_000_000
 LIMITS = {"cam": BufferLimits(60_000, 60_000, 10**9)}
@@ -57,7 +57,7 @@ class Frames(MemoryFrames):
 
     away = False
 
-    def bounds(self, camera_ids: Any) -> dict[str, Bounds]:
+    def bounds(self, camera_ids: Any) -> BoundsByCamera:
         if self.away:
             raise Retryable("the frames Redis does not answer")
         return super().bounds(camera_ids)

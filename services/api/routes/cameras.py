@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Response
 from services.api import schemas
 from services.api.access import Ports, Viewer
 from services.api.ports import ApiPorts
-from shared.domain.errors import Retryable
+from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.timing import from_ms
 from shared.runtime.settings import masked
@@ -25,7 +25,7 @@ def list_cameras(ports: Ports, _: Viewer) -> schemas.CameraList:
     cameras = list(ports.settings.cameras)
     try:
         bounds = ports.frames.bounds(cameras)
-        items = [_camera(ports, camera_id, ports.states.state(camera_id), bounds) for camera_id in cameras]
+        items = [_camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras]
     except Retryable as error:
         state = {"state": "unknown", "error": error.message}
         items = [_camera(ports, camera_id, state, {}) for camera_id in cameras]
@@ -41,6 +41,14 @@ def snapshot(ports: Ports, _: Viewer, camera_id: str) -> Response:
         raise HTTPException(404, f"camera {camera_id} has no frames now")
     headers = {"Cache-Control": "no-store", "X-Captured-At": from_ms(frame.captured_ms).isoformat()}
     return Response(frame.jpeg, media_type="image/jpeg", headers=headers)
+
+
+def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
+    """What capture says; `unknown` for a camera whose server, of several, does not answer."""
+    try:
+        return ports.states.state(camera_id)
+    except PartlyAway as error:
+        return {"state": "unknown", "error": error.message}
 
 
 def _known(ports: ApiPorts, camera_id: str) -> None:

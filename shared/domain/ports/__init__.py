@@ -15,6 +15,7 @@ from shared.domain.ports.detections import (
 from shared.domain.ports.frames import (
     Appended,
     Bounds,
+    BoundsByCamera,
     BufferLimits,
     CameraLeases,
     CameraStates,
@@ -32,6 +33,7 @@ __all__ = [
     "Accepted",
     "Appended",
     "Bounds",
+    "BoundsByCamera",
     "BufferLimits",
     "CameraLeases",
     "CameraStates",

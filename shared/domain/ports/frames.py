@@ -30,12 +30,22 @@ class BufferLimits:
 class Appended:
     """Outcome of one frame: stored, or not because the buffer holds a newer one (another owner wrote it).
 
-    shed: older frames that had to go because the server was at its memory limit.
+    shed: older frames that had to go because the server was at its memory limit. waits: its server does not answer, but
+    others do; the frame may be tried again.
     """
 
     frame: Frame
     stored: bool
     shed: int = 0
+    waits: bool = False
+
+
+class BoundsByCamera(dict[str, Bounds]):
+    """Bounds of the cameras that have frames; `away`: those whose server does not answer while others do."""
+
+    def __init__(self, found: Mapping[str, Bounds] | None = None) -> None:
+        super().__init__(found or {})
+        self.away: set[str] = set()
 
 
 class FrameBuffer(Protocol):
@@ -44,8 +54,8 @@ class FrameBuffer(Protocol):
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """Store frames in order and trim each camera's buffer to its limits and holds."""
 
-    def bounds(self, camera_ids: Sequence[str]) -> dict[str, Bounds]:
-        """Bounds of the cameras that have frames."""
+    def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
+        """Bounds of the cameras that have frames. Raises Retryable only when no server answers."""
 
     def newest(self, camera_id: str) -> Frame | None:
         """The newest frame."""

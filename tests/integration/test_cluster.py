@@ -1,0 +1,177 @@
+"""The frames on a Redis Cluster of three real servers; a node that is lost costs its own cameras alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import redis
+
+from services.capture.leases import Ownership
+from services.capture.loop import CameraPlan, Capture, CapturePorts
+from shared.adapters.clock import SystemClock
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_parking import RedisParking
+from shared.adapters.redis_servers import FrameServers, frame_servers, ping
+from shared.domain.errors import PartlyAway, Retryable
+from shared.domain.media import Frame
+from shared.domain.ports import BufferLimits
+from shared.wire.keys import Keys
+from tests.support.cluster import Cluster, running_cluster
+from tests.support.deployment import wait_until
+from tests.support.numbers import number_of_jpeg
+
+LIMITS = BufferLimits(keep_ms=60_000, cap_ms=60_000, max_bytes=100_000_000)
+JPEG = b"\xff\xd8" + bytes(5000) + b"\xff\xd9"
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def servers_of(cluster: Cluster) -> Iterator[FrameServers]:
+    with frame_servers(cluster.url, patience_s=1.0) as servers:
+        yield servers
+
+
+def frames(camera: str, first: int, count: int) -> list[Frame]:
+    return [Frame(camera, 1000 + n * 100, JPEG, n, "run") for n in range(first, first + count)]
+
+
+def test_one_batch_goes_to_every_node(cluster: Cluster, servers_of: FrameServers) -> None:
+    cameras = cluster.cameras(2)
+    buffer = RedisFrames(servers_of, Keys())
+    batch = [frame for camera in cameras for frame in frames(camera, 0, 10)]
+    assert all(answer.stored for answer in buffer.append(batch, dict.fromkeys(cameras, LIMITS)))
+    bounds = buffer.bounds(cameras)
+    assert {(b.oldest_ms, b.newest_ms) for b in bounds.values()} == {(1000, 1900)}
+    assert len(bounds) == 6
+    assert not bounds.away
+    for node in range(3):
+        with cluster.client(node) as client:
+            assert client.dbsize() == 2
+    assert [frame.counter for frame in buffer.read(cameras[3], 0, 10**6)] == list(range(10))
+    mark = buffer.mark_before(cameras[3], 1500)
+    assert mark is not None
+    assert mark.counter == 4
+    ping(servers_of)
+
+
+def test_every_key_of_a_camera_is_on_its_node(cluster: Cluster, servers_of: FrameServers) -> None:
+    """Frames, holds, lease, state and parked parts go and stay together."""
+    keys = Keys()
+    buffer, cameras, parking = (
+        RedisFrames(servers_of, keys), RedisCameras(servers_of, keys), RedisParking(servers_of, keys),
+    )  # fmt: skip
+    for camera in cluster.cameras(1):
+        buffer.append(frames(camera, 0, 1), {camera: LIMITS})
+        buffer.hold(camera, {"segment": 1000})
+        assert cameras.acquire(camera, "me", 30)
+        cameras.report(camera, {"state": "connected"})
+        assert parking.park(camera, "part", b"packets", 10_000)
+        with cluster.client(cluster.node_of(camera)) as client:
+            found = {key.decode() for key in client.keys(f"*{{{camera}}}")}
+        assert found == {
+            keys.frames(camera), keys.holds(camera), keys.lease(camera), keys.camera(camera), keys.parked(camera)
+        }  # fmt: skip
+        assert parking.parked(camera, "part") == b"packets"
+        assert buffer.holds(camera) == {"segment": 1000}
+    assert cameras.enrol("me", 3) == 1
+
+
+def test_a_lost_node_is_told_apart_from_cameras_without_frames(cluster: Cluster, servers_of: FrameServers) -> None:
+    cameras = cluster.cameras(1)
+    buffer = RedisFrames(servers_of, Keys())
+    batch = [frame for camera in cameras for frame in frames(camera, 0, 5)]
+    buffer.append(batch, dict.fromkeys(cameras, LIMITS))
+    cluster.kill(1)
+    later = [frame for camera in cameras for frame in frames(camera, 5, 5)]
+    answers = buffer.append(later, dict.fromkeys(cameras, LIMITS))
+    assert {(a.frame.camera_id, a.stored, a.waits) for a in answers} == {
+        (cameras[0], True, False), (cameras[1], False, True), (cameras[2], True, False)
+    }  # fmt: skip
+    bounds = buffer.bounds([*cameras, "nobody"])
+    assert bounds.away >= {cameras[1]}
+    assert cameras[1] not in bounds
+    with pytest.raises(PartlyAway):
+        buffer.newest(cameras[1])
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(PartlyAway):
+            buffer.newest(cameras[1])
+    assert time.monotonic() - began < 2.5  # not a time-out each
+    with pytest.raises(Retryable):
+        ping(servers_of)
+    cluster.start(1)
+    wait_until("the node", lambda: _appends(buffer, frames(cameras[1], 10, 1)), 20)
+
+
+def _appends(buffer: RedisFrames, batch: list[Frame]) -> bool:
+    try:
+        return all(answer.stored for answer in buffer.append(batch, {batch[0].camera_id: LIMITS}))
+    except Retryable:
+        return False
+
+
+def test_a_cluster_that_is_not_there_is_waited_for() -> None:
+    with frame_servers("redis+cluster://127.0.0.1:1/0", patience_s=0.5) as servers, pytest.raises(Retryable):
+        RedisFrames(servers, Keys()).newest("cam")
+
+
+def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) -> None:
+    """A node is killed and comes back empty: four cameras lack nothing, two go on with what fits their outbox."""
+    cameras = cluster.cameras(2)
+    clock = SystemClock()
+    with frame_servers(cluster.url, patience_s=2.0) as writing, frame_servers(cluster.url, patience_s=1.0) as leasing:
+        buffer, states = RedisFrames(writing, Keys()), RedisCameras(leasing, Keys())
+        plan = CameraPlan("synthetic:numbered?fps=10&size=320x180", 10, 85, LIMITS, 2000)
+        ownership = Ownership(states, clock, "me", cameras, buffer.server_ms, lambda _: False)
+        rounds: list[float] = []
+        capture = Capture(
+            dict.fromkeys(cameras, plan),
+            CapturePorts(buffer, states, clock, lambda: rounds.append(time.monotonic())),
+            ownership,
+        )
+        stopping = threading.Event()
+        thread = threading.Thread(target=capture.run, args=(stopping,))
+        thread.start()
+        try:
+            with frame_servers(cluster.url, patience_s=1.0) as looking:
+                seen = RedisFrames(looking, Keys())
+                wait_until("frames", lambda: len(_bounds(seen, cameras)) == 6, 20)
+                time.sleep(1)
+                cluster.kill(2)
+                time.sleep(5)
+                assert rounds[-1] > time.monotonic() - 3, "capture gives no sign of life"
+                cluster.start(2)
+                lost = cameras[4:]
+                wait_until("frames of the lost cameras", lambda: len(_bounds(seen, lost)) == 2, 20)
+                time.sleep(1)
+                for camera in cameras:
+                    found = list(seen.read(camera, 0, clock.now_ms() + 60_000))
+                    assert [number_of_jpeg(f.jpeg) for f in found] == [f.counter for f in found]
+                    runs = {f.run_id for f in found}
+                    holes = [b.counter - a.counter for a, b in pairwise(found) if b.counter != a.counter + 1]
+                    if camera in lost:
+                        assert found[-1].captured_ms > clock.now_ms() - 1500
+                    else:
+                        assert len(runs) == 1
+                        assert not holes
+                        assert len(found) > 60
+        finally:
+            stopping.set()
+            thread.join()
+
+
+def _bounds(buffer: RedisFrames, cameras: list[str]) -> dict[str, object]:
+    try:
+        return dict(buffer.bounds(cameras))
+    except (Retryable, redis.RedisError):
+        return {}
