@@ -59,6 +59,7 @@ class Deployment:
 
     folder: Path
     config: str
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -73,7 +74,7 @@ class Deployment:
                     sys.executable, "-m", "platereel", "up", "--config", str(path), "--data", str(self.folder / "data"),
                     "--port", "0",
                 ],
-                stdout=log, stderr=log, env=clean_environment(), start_new_session=True,
+                stdout=log, stderr=log, env=clean_environment() | self.environment, start_new_session=True,
             )  # fmt: skip
         wait_until("run.json", self._running, 90)
 
