@@ -39,7 +39,7 @@ class Site:
     addresses: Addresses
     supervisor: Supervisor
     config: Path
-    _env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def settings(self) -> Settings:
@@ -50,7 +50,7 @@ class Site:
         """Start `platereel ARGUMENTS` as a child."""
         argv = [sys.executable, "-m", "platereel", *arguments]
         log = self.folder / "logs" / f"{name}.log"
-        self.supervisor.start(Command(name, argv, log, self._env, lifeline=True))
+        self.supervisor.start(Command(name, argv, log, self.env, lifeline=True))
 
     def stop(self, *names: str) -> None:
         """Stop children."""

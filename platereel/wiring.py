@@ -18,6 +18,7 @@ from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers
 from shared.adapters.stores import open_store
 from shared.domain.ports import ObjectStore
@@ -69,6 +70,7 @@ def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds:
 class Desk:
     """What the commands for clips use."""
 
+    database: Database
     videos: VideoRepository
     detections: DetectionRepository
     stream: RedisDetections
@@ -88,12 +90,19 @@ def desk(settings: Settings) -> Iterator[Desk]:
     stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
     try:
         yield Desk(
-            VideoRepository(database), DetectionRepository(database), stream,
+            database, VideoRepository(database), DetectionRepository(database), stream,
             RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
             clock,
         )  # fmt: skip
     finally:
         database.close()
+
+
+@contextmanager
+def frame_buffer(settings: Settings) -> Iterator[RedisFrames]:
+    """The cameras' buffers, for one command."""
+    with frame_servers(addresses(settings).frames, name="platereel-cli") as servers:
+        yield RedisFrames(servers, Keys(settings.redis_prefix, settings.detections_name))
 
 
 def with_addresses(settings: Settings, urls: Addresses) -> Settings:

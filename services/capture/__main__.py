@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import cv2
 
-from services.capture.wiring import build
+from services.capture.wiring import build, check_frames_redis
 from shared.runtime.settings import Settings
 from shared.runtime.signals import stop_event
+from shared.runtime.startup import when_ready
 
 
 def main(settings: Settings) -> None:
-    """Run until told to stop."""
+    """Run until told to stop; waits for the frames Redis, and refuses one that would lose frames."""
     cv2.setNumThreads(1)
-    build(settings).run(stop_event())
+    stopping = stop_event()
+    if when_ready(lambda: check_frames_redis(settings), stopping):
+        build(settings).run(stopping)

@@ -21,6 +21,7 @@ from shared.wire.frames import check_jpeg
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 STALL_SECONDS = 10.0
 HEALTHY_SECONDS = 10.0
+AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
 
 _log = logger(__name__)
 
@@ -34,6 +35,7 @@ class CameraReport:
     width: int = 0
     height: int = 0
     frames: int = 0
+    jpeg_bytes: float = 0.0
     bad_frames: int = 0
     reconnects: int = 0
     last_ms: int = 0
@@ -121,6 +123,8 @@ class Camera:
                 self._read_at = self._clock.monotonic()
                 self._last_ms = frame.captured_ms
                 self.report.frames += 1
+                size = len(frame.jpeg)
+                self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (AVERAGED if self.report.jpeg_bytes else 1)
                 self.report.last_ms = frame.captured_ms
                 self._outbox.put(frame)
             elif self.stalled():

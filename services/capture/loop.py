@@ -203,6 +203,7 @@ class Capture:
             {
                 "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
                 "height": report.height, "fps": fps, "frames": report.frames,
+                "jpeg_bytes": round(report.jpeg_bytes),
                 "dropped": self._outbox.dropped(camera_id), "bad_frames": report.bad_frames,
                 "reconnects": report.reconnects, "error": report.error,
                 "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),

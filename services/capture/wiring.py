@@ -10,7 +10,9 @@ from services.capture.loop import CameraPlan, Capture, CapturePorts
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis_servers import check_room, frame_servers
+from shared.domain.capacity import buffered_bytes
+from shared.domain.errors import PartlyAway
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -18,6 +20,27 @@ from shared.wire.keys import Keys
 
 # A connection that died without a word is noticed, and the lease renewed by another, before the lease ends.
 FRAMES_PATIENCE_SECONDS, LEASES_PATIENCE_SECONDS = 2.0, 1.0
+
+
+def check_frames_redis(settings: Settings) -> bool:
+    """True when the frames Redis keeps what it is given and has room for every buffer; Permanent says why it is not.
+
+    A camera's need is known from the size of its newest frame, so one that was never captured counts nothing yet.
+    """
+    keys = Keys(settings.redis_prefix, settings.detections_name)
+    with frame_servers(addresses(settings).frames, name="platereel-capture") as servers:
+        frames = RedisFrames(servers, keys)
+        needs = {}
+        for camera_id in settings.cameras:
+            try:
+                newest = frames.newest(camera_id)
+            except PartlyAway:
+                continue
+            if newest is not None:
+                keep_s = settings.limits(camera_id).keep_ms / 1000
+                needs[camera_id] = buffered_bytes(settings.policy(camera_id).capture_fps, len(newest.jpeg), keep_s)
+        check_room(servers, needs, {camera_id: keys.frames(camera_id) for camera_id in settings.cameras})
+    return True
 
 
 def build(settings: Settings) -> Capture:

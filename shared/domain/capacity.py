@@ -1,6 +1,6 @@
 """How large a site has to be: memory of the frames Redis, network, cores, storage. Pure arithmetic on measured figures.
 
-The figures are of the benchmarks (docs/performance.md says which row each comes from and how to take them again).
+The figures are of the benchmarks; docs/performance.md says which row each comes from and how to take them again.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from math import ceil, sqrt
 
 SECONDS_PER_DAY = 86_400.0
+# Asked of a frames Redis: a quarter more than the buffers need, and that within 70 % of its maxmemory.
 BUDGET_MARGIN, MAXMEMORY_SHARE = 1.25, 0.7
 BUSY_SHARE = 0.7  # a writer that is busy more than this keeps parts waiting
-PARTS_IN_FLIGHT = 2.0  # frames stay held while their part waits to be due, and while it is written
+STORED_TIMES = 3  # a clip's bytes go out as parts, come back to be joined, and go out as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Figures:
 
     jpeg_bytes_per_pixel: float = 0.141
     redis_bytes_per_byte: float = 1.02
-    capture_s_per_frame: float = 0.00012
-    capture_s_per_megabyte: float = 0.0010
+    capture_s_per_frame: float = 0.0001
+    capture_s_per_megabyte: float = 0.0018
     redis_s_per_megabyte: float = 0.0007
     finalise_s_per_clip: float = 0.06
     clip_bytes_per_megapixel: Mapping[str, float] = field(
         default_factory=lambda: {"h264": 7600.0, "hevc": 3000.0, "av1": 5300.0, "mp4v": 11_000.0}
     )
     writer_s_per_megapixel: Mapping[str, float] = field(
-        default_factory=lambda: {"h264": 0.0086, "hevc": 0.032, "av1": 0.012, "mp4v": 0.0056, "mjpeg": 0.0003}
+        default_factory=lambda: {"h264": 0.0088, "hevc": 0.033, "av1": 0.012, "mp4v": 0.0056, "mjpeg": 0.0003}
     )
 
 
@@ -53,7 +54,6 @@ class CameraLoad:
     buffer_seconds: float = 5.0
     post_event_seconds: float = 15.0
     slack_seconds: float = 10.0
-    part_seconds: float = 5.0
     codec: str = "h264"
     scaled: float = 1.0
     events_per_day: float = 200.0
@@ -79,10 +79,12 @@ class CameraLoad:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a site needs. Bytes are bytes, rates are per second, cores are CPU seconds per second."""
+    """What a site needs. Rates are per second, cores are CPU seconds per second; storage_bytes None: without end.
+
+    redis_bytes is what the buffers take; redis_maxmemory_bytes what the server should be allowed.
+    """
 
     cameras: int
-    buffered_bytes: float
     redis_bytes: float
     redis_maxmemory_bytes: float
     capture_bytes_per_second: float
@@ -98,62 +100,83 @@ class Plan:
     storage_bytes: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """One camera's share of everything; bytes, seconds and rates as in Plan."""
+
+    buffered: float
+    captured: float
+    read: float
+    capture_cores: float
+    writer_cores: float
+    clips_per_day: float
+    clip_bytes_per_day: float
+
+
+def buffered_bytes(capture_fps: float, jpeg_bytes: float, keep_seconds: float) -> float:
+    """JPEG bytes that a camera's buffer holds."""
+    return capture_fps * jpeg_bytes * keep_seconds
+
+
+def maxmemory_for(buffered: float) -> float:
+    """The maxmemory that a frames Redis needs for buffers of so many bytes."""
+    return buffered * BUDGET_MARGIN / MAXMEMORY_SHARE
+
+
 def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:
-    """Sum up a site; retention None means clips are kept for ever, so that no total can be told."""
+    """Sum up a site."""
     figures = figures or Figures()
-    needs = [(camera, _need(camera, figures)) for camera in cameras]
-    total = {key: sum(camera.count * need[key] for camera, need in needs) for key in _KEYS}
+    loads = list(cameras)
+    needs = [(camera.count, _need(camera, figures)) for camera in loads]
+
+    def total(name: str) -> float:
+        return sum(count * float(getattr(need, name)) for count, need in needs)
+
+    number = sum(camera.count for camera in loads)
     # Recordings start independently: their number is nearly Poisson, and twice its deviation covers 97 of 100 moments.
-    recorded = sum(camera.count * camera.busy for camera, _ in needs)
-    cameras_all = sum(camera.count for camera, _ in needs)
-    peak = min(float(cameras_all), recorded + 2 * sqrt(recorded)) / recorded if recorded else 0.0
-    endless = any(camera.retention_days is None for camera, _ in needs)
-    in_buffer = total["in_buffer"] * figures.redis_bytes_per_byte
+    recorded = sum(camera.count * camera.busy for camera in loads)
+    peak = min(float(number), recorded + 2 * sqrt(recorded)) / recorded if recorded else 0.0
+    kept = [
+        None if camera.retention_days is None else camera.count * need.clip_bytes_per_day * camera.retention_days
+        for camera, (_, need) in zip(loads, needs, strict=True)
+    ]
+    writer_cores = total("writer_cores")
     return Plan(
-        cameras=cameras_all,
-        buffered_bytes=total["in_buffer"],
-        redis_bytes=in_buffer,
-        redis_maxmemory_bytes=total["budget"] * BUDGET_MARGIN / MAXMEMORY_SHARE,
-        capture_bytes_per_second=total["captured"],
-        writer_bytes_per_second=total["read"],
-        storage_bytes_per_second=total["clip_per_day"] * _STORED_TIMES / SECONDS_PER_DAY,
-        capture_cores=total["capture"],
-        redis_cores=(total["captured"] + total["read"]) / 1e6 * figures.redis_s_per_megabyte,
-        writer_cores=total["writer"],
-        writer_cores_peak=total["writer"] * peak,
-        writers=max(1, ceil(total["writer"] * peak / BUSY_SHARE)) if recorded else 0,
-        clips_per_day=total["clips"],
-        storage_bytes_per_day=total["clip_per_day"],
-        storage_bytes=None if endless else total["kept"],
+        cameras=number,
+        redis_bytes=total("buffered") * figures.redis_bytes_per_byte,
+        redis_maxmemory_bytes=maxmemory_for(total("buffered")),
+        capture_bytes_per_second=total("captured"),
+        writer_bytes_per_second=total("read"),
+        storage_bytes_per_second=total("clip_bytes_per_day") * STORED_TIMES / SECONDS_PER_DAY,
+        capture_cores=total("capture_cores"),
+        redis_cores=(total("captured") + total("read")) / 1e6 * figures.redis_s_per_megabyte,
+        writer_cores=writer_cores,
+        writer_cores_peak=writer_cores * peak,
+        writers=max(1, ceil(writer_cores * peak / BUSY_SHARE)) if recorded else 0,
+        clips_per_day=total("clips_per_day"),
+        storage_bytes_per_day=total("clip_bytes_per_day"),
+        storage_bytes=None if None in kept else sum(size for size in kept if size is not None),
     )
 
 
-_KEYS = ("in_buffer", "budget", "captured", "read", "capture", "writer", "clips", "clip_per_day", "kept")
-_STORED_TIMES = 3  # a clip's bytes go out as parts, come back to be joined, and go out as one
-
-
-def _need(camera: CameraLoad, figures: Figures) -> dict[str, float]:
-    """One camera's share."""
+def _need(camera: CameraLoad, figures: Figures) -> _Need:
     jpeg = camera.jpeg_bytes or camera.megapixels * 1e6 * figures.jpeg_bytes_per_pixel
     captured = camera.capture_fps * jpeg
-    normally = camera.buffer_seconds + camera.slack_seconds
-    clip_fps = min(camera.fps, camera.capture_fps)
-    recorded_megapixels = camera.busy * clip_fps * camera.megapixels
+    fps = min(camera.fps, camera.capture_fps)
+    megapixels = camera.busy * fps * camera.megapixels
     if camera.codec == "mjpeg":
-        clip_per_day = camera.busy * clip_fps * jpeg * SECONDS_PER_DAY
+        clip_bytes = camera.busy * fps * jpeg
     else:
-        rate = figures.clip_bytes_per_megapixel[camera.codec]
-        clip_per_day = recorded_megapixels * camera.scaled * rate * SECONDS_PER_DAY
+        clip_bytes = megapixels * camera.scaled * figures.clip_bytes_per_megapixel[camera.codec]
     clips = camera.busy * SECONDS_PER_DAY / camera.clip_seconds
-    writing = recorded_megapixels * figures.writer_s_per_megapixel[camera.codec]
-    return {
-        "in_buffer": captured * normally,
-        "budget": captured * normally,
-        "captured": captured,
-        "read": camera.busy * captured,
-        "capture": camera.capture_fps * figures.capture_s_per_frame + captured / 1e6 * figures.capture_s_per_megabyte,
-        "writer": writing + clips / SECONDS_PER_DAY * figures.finalise_s_per_clip,
-        "clips": clips,
-        "clip_per_day": clip_per_day,
-        "kept": clip_per_day * (camera.retention_days or 0.0),
-    }
+    return _Need(
+        buffered=buffered_bytes(camera.capture_fps, jpeg, camera.buffer_seconds + camera.slack_seconds),
+        captured=captured,
+        read=camera.busy * captured,
+        capture_cores=camera.capture_fps * figures.capture_s_per_frame
+        + captured / 1e6 * figures.capture_s_per_megabyte,
+        writer_cores=megapixels * figures.writer_s_per_megapixel[camera.codec]
+        + clips / SECONDS_PER_DAY * figures.finalise_s_per_clip,
+        clips_per_day=clips,
+        clip_bytes_per_day=clip_bytes * SECONDS_PER_DAY,
+    )

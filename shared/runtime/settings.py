@@ -186,6 +186,11 @@ class Settings(BaseSettings):
         }
         return RetentionPolicy(RetentionRule(self.retention.days, self.retention.bytes), cameras)
 
+    def kept_days(self, camera_id: str) -> float | None:
+        """How long a camera's clips are kept; None: for ever."""
+        own = self.cameras[camera_id].retention if camera_id in self.cameras else None
+        return self.retention.days if own is None or own.days is None else own.days
+
     def source(self, camera_id: str) -> str:
         """A camera's source with its password: never log it, see `masked`."""
         return self.cameras[camera_id].source.get_secret_value()

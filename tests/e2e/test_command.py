@@ -123,3 +123,19 @@ def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
     assert clip["decodes"]
     assert Path(clip["local_path"]).stat().st_size == clip["file_size_bytes"]
     assert not (tmp_path / "data" / "run.json").exists()
+
+
+def test_doctor_and_plan_of_a_running_deployment(deployment: Deployment) -> None:
+    """Nothing but JSON on standard output, and nothing broken."""
+    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    deployment.wait_buffered("plain", 3)
+    done = platereel("doctor", "--json", *data)
+    findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 0, findings
+    assert findings["camera plain"]["health"] == "ok"
+    assert findings["camera mine"]["health"] == "warning"
+    measured = platereel("plan", "--measure", "--json", *data)
+    assert measured.returncode == 0, measured.stderr
+    cameras = json.loads(measured.stdout)["cameras"]
+    assert (cameras["plain"]["width"], cameras["plain"]["height"]) == (320, 180)
+    assert 1000 < cameras["plain"]["jpeg_bytes"] < 50_000

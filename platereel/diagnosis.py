@@ -1,0 +1,179 @@
+"""What `platereel doctor` looks at: every server, every codec, every camera, each with what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from platereel.wiring import Desk, desk
+from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_servers import NodeFacts, check_room, facts_of, frame_servers
+from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.encoders import Encoders
+from shared.domain.capacity import buffered_bytes, maxmemory_for
+from shared.domain.errors import Conflict, NotFound, PlatereelError
+from shared.domain.policy import RecordingPolicy
+from shared.domain.timing import to_ms
+from shared.runtime.addresses import addresses
+from shared.runtime.settings import Settings, masked
+from shared.wire.keys import Keys
+from workers.reconcile.audit import check_store
+
+OLDEST_REDIS = 7
+SKEW_MS, STALE_MS = 2_000, 5_000
+
+
+class Health(StrEnum):
+    """How a finding stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    health: Health
+    detail: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one finding at a time; what cannot be reached is a finding too."""
+    urls = addresses(settings)
+    yield from _guarded("database", lambda: _database(urls.database))
+    yield from _guarded("frames Redis", lambda: _frames(settings, urls.frames))
+    yield from _guarded("broker Redis", lambda: _broker(urls.broker))
+    if not settings.cameras:
+        yield Finding("cameras", Health.WARNING, "the configuration has none")
+    with desk(settings) as world:
+        yield from _guarded("storage", lambda: _storage(world))
+        yield from _guarded("clocks", lambda: _clocks(world, urls.frames))
+        yield from codecs(settings)
+        for camera_id in settings.cameras:
+            yield from _guarded(f"camera {camera_id}", lambda camera=camera_id: _camera(world, settings, camera))  # type: ignore[misc]
+
+
+def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except PlatereelError as error:
+        yield Finding(what, Health.BROKEN, masked(error.message))
+
+
+def _database(url: str) -> Iterator[Finding]:
+    version = current_version(url)
+    if version == SCHEMA_VERSION:
+        yield Finding("database", Health.OK, f"schema {version}")
+    else:
+        yield Finding(
+            "database", Health.BROKEN, f"schema {version or 'none'}, wanted {SCHEMA_VERSION}: platereel migrate"
+        )
+
+
+def _frames(settings: Settings, url: str) -> Iterator[Finding]:
+    keys = Keys(settings.redis_prefix, settings.detections_name)
+    with frame_servers(url, name="platereel-doctor") as servers:
+        for node in servers.nodes():
+            facts = facts_of(node)
+            yield Finding(f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts))
+        check_room(servers, {}, {camera_id: keys.frames(camera_id) for camera_id in settings.cameras})
+
+
+def _broker(url: str) -> Iterator[Finding]:
+    with redis_client(url, name="platereel-doctor") as client:
+        facts = facts_of(client)
+    yield Finding(f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts))
+
+
+def _redis_health(facts: NodeFacts, *, durable: bool) -> Health:
+    """Frames are memory only, the broker keeps an append-only file; either must never evict."""
+    if facts.policy != "noeviction" or int(facts.version.split(".")[0]) < OLDEST_REDIS:
+        return Health.BROKEN
+    if facts.append_only != durable or (not durable and facts.maxmemory_bytes == 0):
+        return Health.WARNING
+    return Health.OK
+
+
+def _describe(facts: NodeFacts) -> str:
+    limit = "no maxmemory" if facts.maxmemory_bytes == 0 else f"of {facts.maxmemory_bytes / 1e6:.0f} MB"
+    file = "with" if facts.append_only else "without"
+    return f"version {facts.version}, {facts.used_bytes / 1e6:.0f} MB {limit}, {facts.policy}, {file} append-only file"
+
+
+def _storage(world: Desk) -> Iterator[Finding]:
+    try:
+        check_store(world.store, LedgerRepository(world.database))
+    except NotFound:
+        yield Finding("storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it")
+        return
+    except Conflict as error:
+        yield Finding("storage", Health.BROKEN, error.message)
+        return
+    yield Finding("storage", Health.OK, "reachable, and this deployment's sentinel is there")
+
+
+def _clocks(world: Desk, frames_url: str) -> Iterator[Finding]:
+    """Leases use the servers' own clocks; but a detection from the future is refused, and people compare times."""
+    row = world.database.fetch_one("SELECT now() AS now")
+    skews = {"database": 0 if row is None else to_ms(row["now"]) - world.clock.now_ms()}
+    with frame_servers(frames_url, name="platereel-doctor") as servers:
+        for node in servers.nodes():
+            facts = facts_of(node)
+            skews[f"frames Redis {facts.name}"] = facts.now_ms - world.clock.now_ms()
+    worst = max(skews.values(), key=abs)
+    told = ", ".join(f"{name} {skew:+d} ms" for name, skew in skews.items())
+    yield Finding("clocks", Health.OK if abs(worst) <= SKEW_MS else Health.WARNING, f"against this host: {told}")
+
+
+def codecs(settings: Settings) -> Iterator[Finding]:
+    """Each codec with the encoders that work on this host, and what each camera's setting comes to."""
+    encoders = Encoders()
+    for name, codec in CODECS.items():
+        if name == "mjpeg":
+            yield Finding("codec mjpeg", Health.OK, "the camera's own pictures are copied")
+            continue
+        policy = RecordingPolicy(codec=name)
+        refused = {each: encoders.refusal(each, policy) for each in codec.encoders("auto")}
+        works = [each for each, reason in refused.items() if reason is None]
+        others = "; ".join(f"{each}: {reason}" for each, reason in refused.items() if reason is not None)
+        health = Health.OK if codec.software in works else Health.BROKEN
+        yield Finding(f"codec {name}", health, f"{', '.join(works)} ({others})" if others else ", ".join(works))
+    for camera_id in settings.cameras:
+        policy = settings.policy(camera_id)
+        if policy.encoder in {"auto", "software"} or policy.codec == "mjpeg":
+            continue
+        chosen = encoders.choose(policy)
+        if not chosen.endswith(policy.encoder):
+            detail = f"{policy.encoder} does not work on this host: {chosen} takes its place"
+            yield Finding(f"encoder of {camera_id}", Health.WARNING, detail)
+
+
+def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding]:
+    state = world.cameras.state(camera_id)
+    what = f"camera {camera_id}"
+    pushed = settings.source(camera_id).startswith("push:")
+    if not state:
+        reason = "no client pushes its frames" if pushed else "no capture process reports it"
+        yield Finding(what, Health.WARNING if pushed else Health.BROKEN, reason)
+        return
+    age_ms = world.clock.now_ms() - int(state.get("updated_ms", 0))
+    name = state.get("state", "unknown")
+    policy = settings.policy(camera_id)
+    size = float(state.get("jpeg_bytes", 0))
+    keep_s = settings.limits(camera_id).keep_ms / 1000
+    need = maxmemory_for(buffered_bytes(policy.capture_fps, size, keep_s))
+    detail = (
+        f"{name}, {state.get('width', '?')}x{state.get('height', '?')}, {state.get('fps', '?')} frames/s, "
+        f"{size / 1000:.0f} kB each ({need / 1e6:.0f} MB of maxmemory), {state.get('dropped', 0)} dropped"
+    )
+    if state.get("error"):
+        detail += f", {masked(state['error'])}"
+    healthy = name == "connected" and age_ms < STALE_MS
+    # Whether a client pushes at all is its own affair.
+    yield Finding(what, Health.OK if healthy else Health.WARNING if pushed else Health.BROKEN, detail)

@@ -1,0 +1,85 @@
+"""Measures what encoding costs on this host, with frames that a running deployment's cameras have in the buffer."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from statistics import mean
+
+from platereel.wiring import frame_buffer
+from shared.adapters.video.av_video import AvVideo
+from shared.domain.capacity import CameraLoad, Figures
+from shared.domain.errors import NotFound
+from shared.domain.media import Frame
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import FrameBuffer
+from shared.runtime.settings import Settings
+from shared.wire.frames import check_jpeg
+
+FRAMES = 75
+CpuClock = Callable[[], float]
+
+
+def measured(
+    settings: Settings, loads: list[tuple[str, CameraLoad]], cpu_s: CpuClock = time.process_time
+) -> tuple[Figures, list[tuple[str, CameraLoad]]]:
+    """Figures of this host and these cameras, and the loads with their cameras' real sizes.
+
+    A load that is no camera of the deployment gets the mean of all of them. NotFound while no camera has frames.
+    """
+    with frame_buffer(settings) as buffer:
+        taken = {camera_id: _newest(buffer, camera_id) for camera_id in settings.cameras}
+    taken = {camera_id: frames for camera_id, frames in taken.items() if frames}
+    if not taken:
+        raise NotFound("no camera of the deployment has frames to measure with")
+    known = [(name, _real(load, taken.get(name) or next(iter(taken.values())))) for name, load in loads]
+    return _figures(settings, known, taken, cpu_s), known
+
+
+def _newest(buffer: FrameBuffer, camera_id: str) -> list[Frame]:
+    bounds = buffer.bounds([camera_id]).get(camera_id)
+    if bounds is None:
+        return []
+    return list(islice(buffer.read(camera_id, bounds.oldest_ms, bounds.newest_ms + 1), FRAMES))
+
+
+def _real(load: CameraLoad, frames: list[Frame]) -> CameraLoad:
+    info = check_jpeg(frames[-1].jpeg)
+    return replace(
+        load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.jpeg) for frame in frames)
+    )  # fmt: skip
+
+
+def _figures(
+    settings: Settings, loads: list[tuple[str, CameraLoad]], taken: dict[str, list[Frame]], cpu_s: CpuClock
+) -> Figures:
+    """Encode each camera's frames as it would be recorded; the means per codec."""
+    costs: dict[str, list[float]] = defaultdict(list)
+    sizes: dict[str, list[float]] = defaultdict(list)
+    video = AvVideo()
+    for name, load in loads:
+        frames = taken.get(name) or next(iter(taken.values()))
+        policy = replace(settings.policy(name), codec=load.codec)
+        began = cpu_s()
+        size = _encoded(video, policy, frames)
+        megapixels = len(frames) * load.megapixels
+        costs[load.codec].append((cpu_s() - began) / megapixels)
+        sizes[load.codec].append(size / (megapixels * load.scaled))
+    reference = Figures()
+    return replace(
+        reference,
+        writer_s_per_megapixel={**reference.writer_s_per_megapixel, **{c: mean(v) for c, v in costs.items()}},
+        clip_bytes_per_megapixel={**reference.clip_bytes_per_megapixel, **{c: mean(v) for c, v in sizes.items()}},
+    )
+
+
+def _encoded(video: AvVideo, policy: RecordingPolicy, frames: list[Frame]) -> int:
+    """Bytes of the frames as one part; the first encoder is opened before, as a writer's is."""
+    form = video.form(frames[0].jpeg, policy)
+    encoder = video.encoder(policy, form, frames[0].captured_ms)
+    for frame in frames:
+        encoder.add(frame.jpeg, frame.captured_ms)
+    return len(encoder.finish().data)

@@ -1,0 +1,108 @@
+"""What `platereel doctor` finds wrong, and what capture refuses to start with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from platereel.diagnosis import Finding, Health, examine
+from services.capture.wiring import check_frames_redis
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_servers import OneServer
+from shared.domain.errors import Permanent
+from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
+from shared.wire.keys import Keys
+from tests.support.world import World
+from workers.reconcile.audit import claim_store
+
+
+def asked(world: World, **cameras: str) -> Settings:
+    """The world's deployment with these cameras alone; camera=encoder."""
+    given = {name: CameraSettings(source=SecretStr("push:"), encoder=e) for name, e in cameras.items()}  # type: ignore[arg-type]
+    return world.settings.model_copy(update={"cameras": given})
+
+
+def findings(settings: Settings) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(settings)}
+
+
+@contextmanager
+def configured(world: World, **values: object) -> Iterator[None]:
+    """The frames Redis with other settings for a while."""
+    before = {name: str(world.redis.config_get(name)[name]) for name in values}
+    try:
+        for name, value in values.items():
+            world.redis.config_set(name, str(value))
+        yield
+    finally:
+        for name, value in before.items():
+            world.redis.config_set(name, value)
+
+
+def named(found: dict[str, Finding], beginning: str) -> Finding:
+    (finding,) = [f for what, f in found.items() if what.startswith(beginning)]
+    return finding
+
+
+def test_a_sound_deployment(world: World) -> None:
+    claim_store(world.store, world.ledger)
+    world.film("cam", 0, 1)
+    states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
+    states.report(
+        "cam", {"state": "connected", "width": 320, "height": 180, "fps": 10, "jpeg_bytes": 4000, "dropped": 0,
+                "updated_ms": world.clock.now_ms()},
+    )  # fmt: skip
+    found = findings(asked(world, cam="auto"))
+    assert {f.health for f in found.values()} <= {Health.OK, Health.WARNING}
+    assert found["database"].health is Health.OK
+    assert found["storage"].health is Health.OK
+    assert found["clocks"].health is Health.OK
+    assert found["camera cam"] == Finding(
+        "camera cam", Health.OK, "connected, 320x180, 10 frames/s, 4 kB each (1 MB of maxmemory), 0 dropped"
+    )
+    assert "libx264" in found["codec h264"].detail
+    assert "h264_nvenc: " in found["codec h264"].detail
+    assert {f"codec {name}" for name in ("h264", "hevc", "av1", "mp4v", "mjpeg")} <= found.keys()
+
+
+def test_what_is_wrong_is_named(world: World) -> None:
+    """A store of nobody, a Redis that evicts, a camera nobody captures, an encoder this host has not."""
+    with configured(world, **{"maxmemory-policy": "allkeys-lru"}):
+        found = findings(asked(world, cam="nvenc"))
+    assert named(found, "frames Redis ").health is Health.BROKEN
+    assert "allkeys-lru" in named(found, "frames Redis ").detail
+    assert found["storage"].health is Health.BROKEN
+    assert found["camera cam"].detail == "no client pushes its frames"
+    assert found["encoder of cam"].detail == "nvenc does not work on this host: libx264 takes its place"
+
+
+def test_servers_that_are_away_are_findings(world: World) -> None:
+    away = {"frames_url": SecretStr("redis://:secretword@127.0.0.1:1/0")}
+    found = findings(asked(world).model_copy(update=away))
+    assert found["frames Redis"].health is Health.BROKEN
+    assert found["clocks"].health is Health.BROKEN
+    assert found["database"].health is Health.OK
+    assert "secretword" not in str(found)
+
+
+def test_capture_refuses_a_redis_that_evicts_or_is_too_small(world: World) -> None:
+    """Before it takes a camera: what does not fit would be lost later, at the worst time."""
+    settings = asked(world, cam="auto").model_copy(
+        update={"defaults": RecordingSettings(buffer_seconds=60, trigger_slack_seconds=60, fps=120)}
+    )
+    assert check_frames_redis(settings)
+    world.film("cam", 0, 0.2)
+    assert check_frames_redis(settings)
+    with (
+        configured(world, **{"maxmemory-policy": "volatile-lru"}),
+        pytest.raises(Permanent, match="volatile-lru: it would remove whole buffers"),
+    ):
+        check_frames_redis(settings)
+    with (
+        configured(world, maxmemory=50_000_000),
+        pytest.raises(Permanent, match=r"1 cameras need \d+ MB: give it more"),
+    ):
+        check_frames_redis(settings)
