@@ -42,7 +42,7 @@ def _per_byte(place: Site, frames: list[bytes]) -> Row:
         for camera in (f"filled{n}" for n in range(8)):
             batch = [Frame(camera, 10**12 + n * 67, frames[n % len(frames)], n, "run") for n in range(FPS * 15)]
             buffer.append(batch, {camera: LIMITS})
-            held += sum(len(frame.jpeg) for frame in batch)
+            held += sum(len(frame.data) for frame in batch)
         used = _used(client.info("memory")) - before
         client.flushdb()
     return compare("frames Redis", "bytes used / JPEG bytes", used, held, "<= 1.25")

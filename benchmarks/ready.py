@@ -88,15 +88,15 @@ def _whole_clip(place: Site, rows: psycopg.Connection[dict[str, Any]], segment: 
     form = encoder = None
     for frame in buffer.read(CAMERA, start_ms, end_ms):
         if form is None or encoder is None:
-            form = video.form(frame.jpeg, policy)
+            form = video.form(frame.data, policy)
             encoder = video.encoder(policy, form, start_ms, start_ms)
-        encoder.add(frame.jpeg, frame.captured_ms)
+        encoder.add(frame.data, frame.captured_ms)
     if form is None or encoder is None:
         raise RuntimeError("the buffer no longer has the event")
     part = encoder.finish()
     with TemporaryDirectory(prefix="platereel-bench-") as folder:
         clip = Path(folder) / "clip.mp4"
-        video.join(clip, [Piece(start_ms, part.data, part.index)], end_ms, policy, form)
+        video.join(clip, [Piece(start_ms, part.data, part.index)], (start_ms, end_ms), policy, form)
         store.put(f"bench/{segment['id']}.mp4", clip, "video/mp4", 30)
     rows.execute("UPDATE video_segments SET note = 'encoded again' WHERE id = %s", [segment["id"]])
     return time.perf_counter() - began

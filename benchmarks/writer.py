@@ -71,7 +71,7 @@ def write_clip(frames: Sequence[bytes], policy: RecordingPolicy, size: tuple[int
             encoder.add(jpeg, _ms(number))
         part = encoder.finish()
         pieces.append(Piece(start_ms, part.data, part.index))
-    video.join(path, pieces, _ms(len(frames)), policy, form)
+    video.join(path, pieces, (0, _ms(len(frames))), policy, form)
 
 
 def _ms(number: int) -> int:

@@ -47,9 +47,9 @@ def _newest(buffer: FrameBuffer, camera_id: str) -> list[Frame]:
 
 
 def _real(load: CameraLoad, frames: list[Frame]) -> CameraLoad:
-    info = check_jpeg(frames[-1].jpeg)
+    info = check_jpeg(frames[-1].data)
     return replace(
-        load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.jpeg) for frame in frames)
+        load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.data) for frame in frames)
     )  # fmt: skip
 
 
@@ -78,8 +78,8 @@ def _figures(
 
 def _encoded(video: AvVideo, policy: RecordingPolicy, frames: list[Frame]) -> int:
     """Bytes of the frames as one part; the first encoder is opened before, as a writer's is."""
-    form = video.form(frames[0].jpeg, policy)
+    form = video.form(frames[0].data, policy)
     encoder = video.encoder(policy, form, frames[0].captured_ms)
     for frame in frames:
-        encoder.add(frame.jpeg, frame.captured_ms)
+        encoder.add(frame.data, frame.captured_ms)
     return len(encoder.finish().data)

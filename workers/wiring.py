@@ -16,6 +16,7 @@ from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.redis_servers import frame_servers
 from shared.adapters.stores import open_store
@@ -29,7 +30,7 @@ from shared.wire.keys import Keys
 from workers.reconcile.audit import AuditPorts
 from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts
-from workers.writer.write_part import WriterPorts
+from workers.writer.ports import WriterPorts
 
 PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
 
@@ -64,6 +65,7 @@ def build(settings: Settings) -> World:
     return World(
         WriterPorts(
             RedisFrames(frames_servers, keys),
+            RedisPackets(frames_servers, keys),
             RedisParking(frames_servers, keys),
             lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
             store,

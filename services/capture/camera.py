@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from services.capture.outbox import Outbox
-from services.capture.sources.picture import Picture, Source, SourceLost
+from services.capture.sources.picture import CodedPicture, Picture, Source, SourceLost
 from shared.domain.errors import BadInput, PlatereelError
-from shared.domain.media import Frame
+from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
 from shared.domain.timing import CaptureClock, RateLimit, SourceTimeline
 from shared.runtime.logs import logger
@@ -36,6 +36,7 @@ class CameraReport:
     height: int = 0
     frames: int = 0
     jpeg_bytes: float = 0.0
+    gop_ms: int = 0
     bad_frames: int = 0
     reconnects: int = 0
     last_ms: int = 0
@@ -123,19 +124,20 @@ class Camera:
                 self._read_at = self._clock.monotonic()
                 self._last_ms = frame.captured_ms
                 self.report.frames += 1
-                size = len(frame.jpeg)
-                self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (AVERAGED if self.report.jpeg_bytes else 1)
+                self._measure(frame)
                 self.report.last_ms = frame.captured_ms
                 self._outbox.put(frame)
             elif self.stalled():
                 raise SourceLost(f"no usable picture for {STALL_SECONDS:g} s")
 
-    def _frame(self, run: _Run, picture: Picture) -> Frame | None:
+    def _frame(self, run: _Run, picture: Picture | CodedPicture) -> Frame | None:
         """The frame of a picture, or None when it is thinned out, unusable, or its time cannot be told yet."""
         captured_ms = run.time_of(picture)
         if captured_ms is None:
             FRAMES_DROPPED.labels(self.camera_id, "clock_behind").inc()
             return None
+        if isinstance(picture, CodedPicture):
+            return self._coded(run, picture, captured_ms)
         if not run.rate.take(captured_ms):
             return None
         jpeg = picture.jpeg()
@@ -152,6 +154,19 @@ class Camera:
         run.counter += 1
         return frame
 
+    def _measure(self, frame: Frame) -> None:
+        if frame.packet is None:
+            size = len(frame.data)
+            self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (AVERAGED if self.report.jpeg_bytes else 1)
+
+    def _coded(self, run: _Run, picture: CodedPicture, captured_ms: int) -> Frame:
+        if picture.keyframe:
+            self.report.gop_ms = captured_ms - run.keyframe_ms if run.keyframe_ms else 0
+            run.keyframe_ms = captured_ms
+        mark = PacketMark(picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters)
+        run.packets += 1
+        return Frame(self.camera_id, captured_ms, picture.data, run.packets - 1, run.run_id, mark)
+
 
 class _Run:
     """One capture run's clock, rate and counter; made anew for every connection."""
@@ -160,14 +175,16 @@ class _Run:
         self.run_id = uuid4().hex[:12]
         self.rate = RateLimit(fps)
         self.counter = 0
+        self.packets = 0
+        self.keyframe_ms = 0
         self._clock = clock
         self._capture = CaptureClock(clock.now_ms(), clock.monotonic(), last_ms)
         self._timeline = SourceTimeline()
         self._last_ms = last_ms if last_ms is not None else -1
 
-    def time_of(self, picture: Picture) -> int | None:
+    def time_of(self, picture: Picture | CodedPicture) -> int | None:
         """Capture time of a picture, newer than any before; None while the buffer is ahead of this host's clock."""
-        if picture.captured_ms is not None:
+        if isinstance(picture, Picture) and picture.captured_ms is not None:
             self._last_ms = max(self._last_ms + 1, picture.captured_ms)
             return self._last_ms
         now = self._clock.monotonic()

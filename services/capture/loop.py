@@ -10,6 +10,8 @@ from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.sources.factory import make_source
+from services.capture.sources.packets import PacketSource
+from services.capture.sources.picture import Source
 from shared.domain.errors import BadInput, PartlyAway, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
@@ -28,13 +30,19 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
-    """How one camera is captured; outbox_ms: how much waits here while Redis is away."""
+    """How one camera is captured.
+
+    fps: of its JPEGs; outbox_ms: how much waits here while Redis is away; copied: its own packets are recorded;
+    watched: a detector looks at it.
+    """
 
     source: str
     fps: float
     jpeg_quality: int
     limits: BufferLimits
     outbox_ms: int
+    copied: bool = False
+    watched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Capture:
         plan = self._plans[camera_id]
         self._outbox.open(camera_id, plan.outbox_ms, plan.limits.max_bytes)
         try:
-            source = make_source(plan.source, self._ports.clock, plan.jpeg_quality)
+            source = self._source(plan)
         except BadInput as error:
             _log.error("camera_source_wrong", camera_id=camera_id, error=error.message)
             self._ports.states.report(camera_id, {"state": "misconfigured", "error": error.message, "outbox": 0})
@@ -110,6 +118,11 @@ class Capture:
         )
         self._cameras[camera_id] = camera
         camera.start()
+
+    def _source(self, plan: CameraPlan) -> Source:
+        if plan.copied:
+            return PacketSource(plan.source, plan.jpeg_quality, watched=plan.watched)
+        return make_source(plan.source, self._ports.clock, plan.jpeg_quality)
 
     def _newest_ms(self, camera_id: str) -> int | None:
         bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
@@ -173,7 +186,8 @@ class Capture:
                 BUFFER_SHED.labels(camera_id).inc(answer.shed)
             if answer.stored:
                 FRAMES.labels(camera_id).inc()
-                self._sent[camera_id] = self._sent.get(camera_id, 0) + 1
+                recorded = (answer.frame.packet is not None) == self._plans[camera_id].copied
+                self._sent[camera_id] = self._sent.get(camera_id, 0) + recorded
             elif not answer.waits:
                 FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
 
@@ -203,7 +217,7 @@ class Capture:
             {
                 "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
                 "height": report.height, "fps": fps, "frames": report.frames,
-                "jpeg_bytes": round(report.jpeg_bytes),
+                "jpeg_bytes": round(report.jpeg_bytes), "gop_ms": report.gop_ms,
                 "dropped": self._outbox.dropped(camera_id), "bad_frames": report.bad_frames,
                 "reconnects": report.reconnects, "error": report.error,
                 "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),

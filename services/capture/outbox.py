@@ -41,7 +41,7 @@ class Outbox:
         with self._changed:
             queue = self._queues[frame.camera_id]
             queue.frames.append(frame)
-            queue.size_bytes += len(frame.jpeg)
+            queue.size_bytes += len(frame.data)
             while len(queue.frames) > 1 and (
                 frame.captured_ms - queue.frames[0].captured_ms > queue.keep_ms or queue.size_bytes > queue.max_bytes
             ):
@@ -49,7 +49,7 @@ class Outbox:
             self._changed.notify()
 
     def _drop(self, queue: _Queue, camera_id: str) -> None:
-        queue.size_bytes -= len(queue.frames.popleft().jpeg)
+        queue.size_bytes -= len(queue.frames.popleft().data)
         queue.dropped += 1
         FRAMES_DROPPED.labels(camera_id, "outbox_full").inc()
 
@@ -62,8 +62,8 @@ class Outbox:
             for camera_id, queue in self._queues.items():
                 while queue.frames and allowed(camera_id) and len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
                     frame = queue.frames.popleft()
-                    queue.size_bytes -= len(frame.jpeg)
-                    size += len(frame.jpeg)
+                    queue.size_bytes -= len(frame.data)
+                    size += len(frame.data)
                     batch.append(frame)
             return batch
 
@@ -73,7 +73,7 @@ class Outbox:
             for frame in reversed(frames):
                 queue = self._queues[frame.camera_id]
                 queue.frames.appendleft(frame)
-                queue.size_bytes += len(frame.jpeg)
+                queue.size_bytes += len(frame.data)
             for camera_id, queue in self._queues.items():
                 while len(queue.frames) > 1 and (
                     queue.frames[-1].captured_ms - queue.frames[0].captured_ms > queue.keep_ms

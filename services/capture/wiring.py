@@ -7,9 +7,11 @@ import socket
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
+from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_servers import check_room, frame_servers
 from shared.domain.capacity import buffered_bytes
 from shared.domain.errors import PartlyAway
@@ -38,7 +40,7 @@ def check_frames_redis(settings: Settings) -> bool:
                 continue
             if newest is not None:
                 keep_s = settings.limits(camera_id).keep_ms / 1000
-                needs[camera_id] = buffered_bytes(settings.policy(camera_id).capture_fps, len(newest.jpeg), keep_s)
+                needs[camera_id] = buffered_bytes(settings.jpeg_fps(camera_id), len(newest.data), keep_s)
         check_room(servers, needs, {camera_id: keys.frames(camera_id) for camera_id in settings.cameras})
     return True
 
@@ -48,22 +50,28 @@ def build(settings: Settings) -> Capture:
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
     url = addresses(settings).frames
-    frames = RedisFrames(frame_servers(url, name="platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS), keys)
+    servers = frame_servers(url, name="platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS)
+    frames = CameraBuffers(
+        RedisFrames(servers, keys), RedisPackets(servers, keys), lambda camera_id: settings.policy(camera_id).copied
+    )
     cameras = RedisCameras(frame_servers(url, name="platereel-leases", patience_s=LEASES_PATIENCE_SECONDS), keys)
     plans = {
         camera_id: CameraPlan(
             settings.source(camera_id),
-            settings.policy(camera_id).capture_fps,
+            settings.jpeg_fps(camera_id),
             settings.jpeg_quality(camera_id),
             settings.limits(camera_id),
             max(1000, settings.policy(camera_id).buffer_ms),
+            settings.policy(camera_id).copied,
+            settings.cameras[camera_id].detect,
         )
         for camera_id in settings.cameras
         if not settings.source(camera_id).startswith("push:")
     }
+    holds = RedisFrames(servers, keys)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     ownership = Ownership(
-        cameras, clock, owner, list(plans), frames.server_ms, lambda camera_id: bool(frames.holds(camera_id))
+        cameras, clock, owner, list(plans), frames.server_ms, lambda camera_id: bool(holds.holds(camera_id))
     )
     alive = pulse(settings.pulse_file, clock)
     return Capture(plans, CapturePorts(frames, cameras, clock, alive), ownership)

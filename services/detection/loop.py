@@ -67,7 +67,7 @@ class DetectionLoop:
             return
         self._seen_ms[camera_id] = frame.captured_ms
         try:
-            picture = self._ports.decode(frame.jpeg)
+            picture = self._ports.decode(frame.data)
         except Permanent:
             return
         for found in self._detector.process_frame(picture)[1]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.pacer import Pacer, PacerPorts
+from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
@@ -20,6 +21,7 @@ from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.redis_servers import frame_servers
 from shared.runtime.addresses import addresses
@@ -57,20 +59,23 @@ def build(settings: Settings) -> World:
     database.open()
     frames_servers = frame_servers(urls.frames, name="platereel-dispatch")
     broker = redis_client(urls.broker, name="platereel-dispatch")
-    frames = RedisFrames(frames_servers, keys)
+    holds = RedisFrames(frames_servers, keys)
+    frames = CameraBuffers(
+        holds, RedisPackets(frames_servers, keys), lambda camera_id: settings.policy(camera_id).copied
+    )
     stream = RedisDetections(broker, keys, f"{socket.gethostname()}-{os.getpid()}", clock)
     channel = RedisChannel(broker, keys)
     rows = PacerRepository(database)
     cameras = tuple(settings.cameras)
     intake = Intake(
         IntakePorts(
-            stream, channel, DetectionRepository(database), frames, frames, clock,
+            stream, channel, DetectionRepository(database), frames, holds, clock,
             {camera_id: settings.policy(camera_id) for camera_id in cameras},
         )
     )  # fmt: skip
     pacer = Pacer(
         PacerPorts(
-            rows, frames, frames, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
+            rows, frames, holds, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
             CeleryQueue(celery_app(urls.broker)),
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},

@@ -61,7 +61,7 @@ class MemoryFrames:
             oldest = min(oldest, held - HOLD_MARGIN_MS)
         oldest = max(oldest, newest.captured_ms - limit.cap_ms)
         kept = [f for f in self._frames[newest.camera_id] if f.captured_ms >= oldest]
-        while len(kept) > 1 and sum(len(f.jpeg) for f in kept) > limit.max_bytes:
+        while len(kept) > 1 and sum(len(f.data) for f in kept) > limit.max_bytes:
             kept.pop(0)
         self._frames[newest.camera_id] = kept
 

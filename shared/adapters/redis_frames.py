@@ -33,7 +33,7 @@ if #found == 0 then return {} end
 local answer = {found[1][1]}
 local fields = found[1][2]
 for i = 1, #fields, 2 do
-  if fields[i] ~= 'j' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
+  if fields[i] ~= 'j' and fields[i] ~= 'p' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
 end
 return answer
 """
@@ -56,16 +56,25 @@ class RedisFrames:
         self._lenient_until: dict[str, int] = {}
         self._had_outage = False
 
+    def _key(self, camera_id: str) -> str:
+        return self._keys.frames(camera_id)
+
+    def _encode(self, frame: Frame) -> dict[str, bytes | int | str]:
+        return encode_frame(frame)
+
+    def _decode(self, camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
+        return decode_frame(camera_id, identifier, fields)
+
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """See the port. One round trip a server; a frame that is there already counts as stored (a lost reply)."""
         cameras = dict.fromkeys(frame.camera_id for frame in frames)
         answers: list[Appended] = []
         refusal: Retryable | None = None
-        groups = self._servers.together({camera_id: self._keys.frames(camera_id) for camera_id in cameras})
+        groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in cameras})
         for group in groups:
             batch = [frame for frame in frames if frame.camera_id in group]
             try:
-                with self._servers.talking(self._keys.frames(group[0])) as server:
+                with self._servers.talking(self._key(group[0])) as server:
                     answers += self._append(server, batch, group, limits)
             except Retryable as error:
                 refusal = error
@@ -84,15 +93,15 @@ class RedisFrames:
         pipe = server.pipeline(transaction=False)
         for frame in frames:
             pipe.xadd(
-                self._keys.frames(frame.camera_id),
-                dict(encode_frame(frame).items()),
+                self._key(frame.camera_id),
+                dict(self._encode(frame).items()),
                 id=entry_id(frame.captured_ms),
                 minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
                 approximate=True,
             )
         for camera_id in cameras:
             limit = limits[camera_id]
-            pipe.pexpire(self._keys.frames(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
+            pipe.pexpire(self._key(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
             pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
         replies = pipe.execute(raise_on_error=False)
         answers = [self._settle(server, f, r) for f, r in zip(frames, replies, strict=False)]
@@ -125,8 +134,8 @@ class RedisFrames:
             oldest = min(oldest, held - HOLD_MARGIN_MS)
         sizes = self._sizes.setdefault(frame.camera_id, deque())
         if not sizes or sizes[-1][0] < newest:
-            sizes.append((newest, len(frame.jpeg)))
-            self._totals[frame.camera_id] = self._totals.get(frame.camera_id, 0) + len(frame.jpeg)
+            sizes.append((newest, len(frame.data)))
+            self._totals[frame.camera_id] = self._totals.get(frame.camera_id, 0) + len(frame.data)
         oldest = max(oldest, newest - limit.cap_ms)
         while sizes and (sizes[0][0] < oldest or self._totals[frame.camera_id] > limit.max_bytes):
             dropped_ms, size = sizes.popleft()
@@ -148,7 +157,7 @@ class RedisFrames:
 
         What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
         """
-        key, entry, identifier = self._keys.frames(frame.camera_id), encode_frame(frame), entry_id(frame.captured_ms)
+        key, entry, identifier = self._key(frame.camera_id), self._encode(frame), entry_id(frame.captured_ms)
         shed = 0
         try:
             try:
@@ -170,23 +179,23 @@ class RedisFrames:
             return 0
         keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
         keep_from = min([keep_from, *self.holds(camera_id).values()])
-        return int(server.xtrim(self._keys.frames(camera_id), minid=entry_id(keep_from), approximate=False))
+        return int(server.xtrim(self._key(camera_id), minid=entry_id(keep_from), approximate=False))
 
     def _is_there(self, server: redis.Redis, frame: Frame) -> bool:
         identifier = entry_id(frame.captured_ms)
-        found: Any = server.xrange(self._keys.frames(frame.camera_id), identifier, identifier)
+        found: Any = server.xrange(self._key(frame.camera_id), identifier, identifier)
         return bool(found) and decode_mark(*found[0]) == frame.mark
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         """See the port."""
         found = BoundsByCamera()
-        groups = self._servers.together({camera_id: self._keys.frames(camera_id) for camera_id in camera_ids})
+        groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in camera_ids})
         for group in groups:
             try:
-                with self._servers.talking(self._keys.frames(group[0])) as server:
+                with self._servers.talking(self._key(group[0])) as server:
                     script, pipe = server.register_script(_BOUNDS), server.pipeline(transaction=False)
                     for camera_id in group:
-                        script(keys=[self._keys.frames(camera_id)], client=pipe)
+                        script(keys=[self._key(camera_id)], client=pipe)
                     replies = pipe.execute()
             except Retryable:
                 found.away |= set(group)
@@ -200,19 +209,19 @@ class RedisFrames:
 
     def newest(self, camera_id: str) -> Frame | None:
         """See the port."""
-        key = self._keys.frames(camera_id)
+        key = self._key(camera_id)
         with self._servers.talking(key) as server:
             found: Any = server.xrevrange(key, count=1)
-        return decode_frame(camera_id, *found[0]) if found else None
+        return self._decode(camera_id, *found[0]) if found else None
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
         """See the port; a page is a few frames, so that no reply is huge and no other client waits long."""
-        key, at = self._keys.frames(camera_id), entry_id(start_ms)
+        key, at = self._key(camera_id), entry_id(start_ms)
         while True:
             with self._servers.talking(key) as server:
                 page: Any = server.xrange(key, at, f"({entry_id(end_ms)}", count=PAGE_FRAMES)
             for identifier, fields in page:
-                yield decode_frame(camera_id, identifier, fields)
+                yield self._decode(camera_id, identifier, fields)
             if len(page) < PAGE_FRAMES:
                 return
             at = f"({page[-1][0].decode()}"
@@ -226,7 +235,7 @@ class RedisFrames:
         return self._one_mark(camera_id, "XRANGE", entry_id(ms), "+")
 
     def _one_mark(self, camera_id: str, *search: str) -> FrameMark | None:
-        key = self._keys.frames(camera_id)
+        key = self._key(camera_id)
         with self._servers.talking(key) as server:
             reply: Any = server.register_script(_MARK)(keys=[key], args=list(search))
         if not reply:
@@ -235,7 +244,7 @@ class RedisFrames:
 
     def server_ms(self, camera_id: str) -> int:
         """See the port."""
-        with self._servers.talking(self._keys.frames(camera_id)) as server:
+        with self._servers.talking(self._key(camera_id)) as server:
             seconds, microseconds = server.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 

@@ -11,19 +11,33 @@ DETECTION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One JPEG picture of a camera.
+class PacketMark:
+    """What a coded packet is.
 
-    captured_ms: capture time, milliseconds since 1970 UTC; strictly increasing per camera.
+    keyframe: whether decoding can begin with it. shown_ms: when its picture is shown, milliseconds since 1970.
+    parameters: its codec and a hash of the parameter sets it needs, as `h264:1f2e3d4c`.
+    """
+
+    keyframe: bool
+    shown_ms: int
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a camera: a JPEG picture or, with `packet`, a packet of the camera's own H.264 or H.265.
+
+    captured_ms: capture time, milliseconds since 1970 UTC; strictly increasing per camera, packets in decoding order.
     counter: the frame's number within its capture run; a hole is a frame that was lost on the way.
     run_id: the capture run; counters of two runs cannot be compared.
     """
 
     camera_id: str
     captured_ms: int
-    jpeg: bytes
+    data: bytes
     counter: int
     run_id: str
+    packet: PacketMark | None = None
 
     @property
     def mark(self) -> FrameMark:

@@ -84,11 +84,15 @@ class EncodedPart:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One part to join: its start (ms since 1970), packets and index."""
+    """One part to join: its start (ms since 1970), packets and index.
+
+    continues: whether the piece before it ends where this one starts, with no packet lost in between.
+    """
 
     start_ms: int
     data: bytes
     index: tuple[Packet, ...]
+    continues: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,11 @@ class StoredPart:
     object_key: str | None
     facts: PartFacts | None
     error: str | None = None
+
+
+def follows(before: FrameMark, after: FrameMark) -> bool:
+    """Whether no frame is missing between two."""
+    return before.run_id == after.run_id and after.counter == before.counter + 1
 
 
 def gap_between(before: FrameMark, after: FrameMark, fps: float) -> Gap | None:

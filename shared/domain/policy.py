@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-PART_SUFFIX = {"h264": "h264", "hevc": "h265", "av1": "obu", "mp4v": "m4v", "mjpeg": "mjpeg"}
+PART_SUFFIX = {"h264": "h264", "hevc": "h265", "av1": "obu", "mp4v": "m4v", "mjpeg": "mjpeg", "copy": "packets"}
 # CRF, or for mp4v the quantiser: about the same look. Motion JPEG keeps the camera's.
-DEFAULT_QUALITY = {"h264": 23, "hevc": 26, "av1": 35, "mp4v": 4, "mjpeg": 0}
+DEFAULT_QUALITY = {"h264": 23, "hevc": 26, "av1": 35, "mp4v": 4, "mjpeg": 0, "copy": 0}
 # The largest; 0: the codec has none.
-QUALITY_LIMIT = {"h264": 51, "hevc": 51, "av1": 63, "mp4v": 31, "mjpeg": 0}
+QUALITY_LIMIT = {"h264": 51, "hevc": 51, "av1": 63, "mp4v": 31, "mjpeg": 0, "copy": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class RecordingPolicy:
     bitrate: int | None = None
     scale: str | None = None
     color_range: str = "full"
+
+    @property
+    def copied(self) -> bool:
+        """Whether recordings are made of the camera's own packets."""
+        return self.codec == "copy"
 
     @property
     def buffer_ms(self) -> int:
@@ -73,8 +78,8 @@ def unfit(policy: RecordingPolicy) -> str | None:
     codec = policy.codec
     if policy.quality is not None and policy.quality > QUALITY_LIMIT[codec] > 0:
         return f"quality of {codec} is 1 to {QUALITY_LIMIT[codec]}, not {policy.quality}"
-    if codec == "mjpeg":
+    if codec in {"mjpeg", "copy"}:
         asked = [name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None]
         if asked:
-            return f"{asked[0]} cannot be set with codec mjpeg, which keeps the camera's own pictures"
+            return f"{asked[0]} cannot be set with codec {codec}, which keeps what the camera sends"
     return None

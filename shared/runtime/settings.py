@@ -16,8 +16,10 @@ from shared.domain.retention import MAX_DAYS, RetentionPolicy, RetentionRule
 from shared.runtime.quantities import Bytes, Days, Seconds
 
 ENV_PREFIX = "PLATEREEL_"
+UNWATCHED_FPS = 1.0  # of a copied camera that no detector looks at: for snapshots
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
+_COPIED = ("rtsp://", "rtsps://")
 
 
 class _Model(BaseModel):
@@ -35,7 +37,7 @@ class RecordingSettings(_Model):
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
-    codec: Literal["h264", "hevc", "av1", "mp4v", "mjpeg"] | None = None
+    codec: Literal["h264", "hevc", "av1", "mp4v", "mjpeg", "copy"] | None = None
     encoder: Literal["auto", "software", "nvenc", "qsv", "amf", "v4l2m2m"] | None = None
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
     quality: Annotated[int, Field(ge=1, le=63)] | None = None
@@ -146,6 +148,8 @@ class Settings(BaseSettings):
                     f"({policy.max_segment_seconds:g})"
                 )
             wrong = unfit(policy)
+            if policy.copied and not self.source(camera_id).startswith(_COPIED):
+                wrong = "codec copy needs a source with H.264 or H.265 packets: rtsp:// or rtsps://"
             if wrong is not None:
                 raise ValueError(f"cameras.{camera_id}: {wrong}")
         return self
@@ -162,6 +166,13 @@ class Settings(BaseSettings):
         merged = self.merged(camera_id)
         merged.setdefault("capture_fps", merged.get("fps", RecordingPolicy().fps))
         return RecordingPolicy.from_json(merged)
+
+    def jpeg_fps(self, camera_id: str) -> float:
+        """JPEGs a second that capture makes: for recording, or of a camera that is copied for the detector alone."""
+        policy = self.policy(camera_id)
+        if not policy.copied:
+            return policy.capture_fps
+        return self.detect_fps if self.cameras[camera_id].detect else UNWATCHED_FPS
 
     def limits(self, camera_id: str) -> BufferLimits:
         """How far back a camera's buffer reaches."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.domain.errors import BadInput
-from shared.domain.media import Frame, FrameMark
+from shared.domain.media import Frame, FrameMark, PacketMark
 
 MAX_JPEG_BYTES = 16 * 1024 * 1024
 MAX_SIDE = 8192
@@ -21,7 +21,7 @@ def entry_id(captured_ms: int) -> str:
 
 def encode_frame(frame: Frame) -> dict[str, bytes | int | str]:
     """Fields of a frame's stream entry."""
-    return {"j": frame.jpeg, "s": frame.counter, "r": frame.run_id}
+    return {"j": frame.data, "s": frame.counter, "r": frame.run_id}
 
 
 def decode_mark(identifier: bytes, fields: Mapping[bytes, bytes]) -> FrameMark:
@@ -33,6 +33,22 @@ def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes
     """A frame from its stream entry."""
     mark = decode_mark(identifier, fields)
     return Frame(camera_id, mark.captured_ms, fields[b"j"], mark.counter, mark.run_id)
+
+
+def encode_packet(frame: Frame) -> dict[str, bytes | int | str]:
+    """Fields of a packet's stream entry."""
+    mark = frame.packet or PacketMark(keyframe=False, shown_ms=frame.captured_ms, parameters="")
+    return {
+        "p": frame.data, "k": int(mark.keyframe), "pts": mark.shown_ms, "dts": frame.captured_ms, "x": mark.parameters,
+        "s": frame.counter, "r": frame.run_id,
+    }  # fmt: skip
+
+
+def decode_packet(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
+    """A packet from its stream entry."""
+    mark = decode_mark(identifier, fields)
+    packet = PacketMark(fields[b"k"] == b"1", int(fields[b"pts"]), fields[b"x"].decode())
+    return Frame(camera_id, mark.captured_ms, fields[b"p"], mark.counter, mark.run_id, packet)
 
 
 @dataclass(frozen=True, slots=True)

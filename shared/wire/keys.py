@@ -2,6 +2,7 @@
 
 Frames Redis (`{...}` is the cluster hash tag, literal: all keys of a camera live on one slot)
     PREFIX:frames:{CAMERA}   stream, entry `<capture ms>-0`: j JPEG, s counter, r run id
+    PREFIX:packets:{CAMERA}  stream of a copied camera: p packet, k keyframe, pts, dts (ms), x parameter sets, s, r
     PREFIX:holds:{CAMERA}    sorted set, member segment or detection id, score ms
     PREFIX:parked:{CAMERA}   hash, part id -> packets that wait while storage refuses
     PREFIX:lease:{CAMERA}    string, the owning capture process, PX
@@ -38,6 +39,10 @@ class Keys:
     def frames(self, camera_id: str) -> str:
         """The camera's frame stream."""
         return f"{self.prefix}:frames:{{{camera_id}}}"
+
+    def packets(self, camera_id: str) -> str:
+        """The stream of a copied camera's own packets."""
+        return f"{self.prefix}:packets:{{{camera_id}}}"
 
     def holds(self, camera_id: str) -> str:
         """The camera's holds."""

@@ -156,7 +156,7 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
                 time.sleep(1)
                 for camera in cameras:
                     found = list(seen.read(camera, 0, clock.now_ms() + 60_000))
-                    assert [number_of_jpeg(f.jpeg) for f in found] == [f.counter for f in found]
+                    assert [number_of_jpeg(f.data) for f in found] == [f.counter for f in found]
                     runs = {f.run_id for f in found}
                     holes = [b.counter - a.counter for a, b in pairwise(found) if b.counter != a.counter + 1]
                     if camera in lost:

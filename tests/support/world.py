@@ -21,6 +21,7 @@ from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.redis_servers import OneServer
 from shared.adapters.stores import open_store
@@ -32,7 +33,7 @@ from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.pictures import numbered_jpeg
 from tests.support.servers import Servers
-from workers.writer.write_part import WriterPorts
+from workers.writer.ports import WriterPorts
 
 LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
 POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
@@ -55,6 +56,7 @@ class World:
     repairs: RepairRepository
     redis: redis.Redis
     frames: RedisFrames
+    packets: RedisPackets
     parking: RedisParking
     store: ObjectStore
     clock: SystemClock
@@ -64,7 +66,14 @@ class World:
     @property
     def writer(self) -> WriterPorts:
         return WriterPorts(
-            self.frames, self.parking, lambda _: PARKING_BYTES, self.store, self.writing, AvVideo(), self.clock
+            self.frames,
+            self.packets,
+            self.parking,
+            lambda _: PARKING_BYTES,
+            self.store,
+            self.writing,
+            AvVideo(),
+            self.clock,
         )
 
     def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
@@ -108,6 +117,7 @@ def open_world(servers: Servers) -> Iterator[World]:
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
             JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
             RedisFrames(OneServer(client), keys),
+            RedisPackets(OneServer(client), keys),
             RedisParking(OneServer(client), keys), store, clock, clock.now_ms() - 60_000, settings,
         )  # fmt: skip
         pacing.close()

@@ -70,7 +70,7 @@ def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path
     assert form == ClipForm(320, 180, CODECS[policy.codec].software)
     assert len({part.parameters_sha256 for part in parts}) == 1
     path = tmp_path / "clip.mp4"
-    joined = video.join(path, pieces_of(parts), TIMES_MS[-1] + 67, policy, form)
+    joined = video.join(path, pieces_of(parts), (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
     numbers, times = numbers_of_clip(path)
     assert numbers == list(range(90))
     assert [round(t * 1000) for t in times] == [ms - TIMES_MS[0] for ms in TIMES_MS]
@@ -113,7 +113,8 @@ def test_parts_of_different_settings_are_told_apart_and_made_one(codec: str, tmp
     assert parts[0].parameters_sha256 != others[0].parameters_sha256
     mixed = pieces_of([parts[0], others[1], parts[2]])
     path = tmp_path / "clip.mp4"
-    video.join(path, video.reencode(mixed, policy, form), TIMES_MS[-1] + 67, policy, form)
+    pieces, policy, form = video.reencode(mixed, policy, form)
+    video.join(path, pieces, (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
     assert numbers_of_clip(path)[0] == list(range(90))
 
 
@@ -162,7 +163,7 @@ def test_frames_that_repeat_are_all_in_the_clip(tmp_path: Path) -> None:
     video, policy = AvVideo(), RecordingPolicy()
     form, parts = encode_parts(video, policy, [numbered_jpeg(n // 10) for n in range(90)])
     path = tmp_path / "clip.mp4"
-    video.join(path, pieces_of(parts), TIMES_MS[-1] + 67, policy, form)
+    video.join(path, pieces_of(parts), (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
     assert numbers_of_clip(path)[0] == [n // 10 for n in range(90)]
 
 
@@ -200,7 +201,7 @@ def test_colours_and_size(policy: RecordingPolicy, size: tuple[int, int], tolera
         encoder.add(jpeg, START_MS + n * 67)
     part = encoder.finish()
     path = tmp_path / "clip.mp4"
-    video.join(path, [Piece(START_MS, part.data, part.index)], START_MS + 200, policy, form)
+    video.join(path, [Piece(START_MS, part.data, part.index)], (START_MS, START_MS + 200), policy, form)
     with av.open(str(path)) as container:
         frame = next(iter(container.decode(video=0)))
     assert (frame.width, frame.height) == size

@@ -14,13 +14,13 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.parts import Gap, Joined, Piece, StoredPart, gaps_of, pre_roll_delivered_ms
+from shared.domain.parts import Gap, Joined, Piece, StoredPart, follows, gaps_of, pre_roll_delivered_ms
 from shared.domain.ports import ClipFacts, FinaliseRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import SEGMENTS
 from workers.workspace import workspace
 from workers.writer.lease import Lease
-from workers.writer.write_part import WriterPorts
+from workers.writer.ports import WriterPorts
 
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 SLOWEST_UPLOAD_BYTES_PER_SECOND = 2_000_000
@@ -71,9 +71,10 @@ def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
     if not pieces or run.form is None:
         return NO_FRAMES if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps) else "lost"
     hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
+    policy, form = run.policy, run.form
     if len(hashes) > 1:
-        pieces = ports.video.reencode(pieces, run.policy, run.form)
-    joined = ports.video.join(path, pieces, run.deadline_ms, run.policy, run.form)
+        pieces, policy, form = ports.video.reencode(pieces, policy, form)
+    joined = ports.video.join(path, pieces, (run.start_ms, run.deadline_ms), policy, form)
     picture = _picture(run, parts)
     with path.open("rb") as clip:
         digest = file_digest(clip, "sha256").hexdigest()
@@ -85,17 +86,25 @@ def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
 
 def _fetch(run: FinaliseRun, ports: WriterPorts) -> tuple[list[StoredPart], list[Piece]]:
     """The parts as they are, and the packets of those that have some. A part whose object is gone becomes a gap."""
-    parts, pieces = [], []
+    parts: list[StoredPart] = []
+    pieces: list[Piece] = []
     with ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch") as threads:
         for part, data in zip(run.parts, threads.map(lambda part: _packets(part, ports), run.parts), strict=True):
             found = part
             if data is not None and part.facts is not None:
                 if len(data) == part.facts.size_bytes:
-                    pieces.append(Piece(part.start_ms, data, part.facts.index))
+                    pieces.append(Piece(part.start_ms, data, part.facts.index, _goes_on(parts, part)))
                 else:
                     found = replace(part, facts=None, error="part_lost")
             parts.append(found)
     return parts, pieces
+
+
+def _goes_on(before: list[StoredPart], part: StoredPart) -> bool:
+    """Whether a part's frames follow those of the one before without a hole."""
+    last = before[-1].facts.last if before and before[-1].facts is not None else None
+    first = None if part.facts is None else part.facts.first
+    return last is not None and first is not None and follows(last, first)
 
 
 def _packets(part: StoredPart, ports: WriterPorts) -> bytes | None:

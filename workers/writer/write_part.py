@@ -9,39 +9,23 @@ held any longer; the part is offered again later and only uploaded then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from uuid import UUID
 
-from shared.domain.errors import BadInput, Permanent, Retryable
-from shared.domain.media import Frame, FrameMark
-from shared.domain.parts import EncodedPart, Gap, PartFacts, gap_between
+from shared.domain.errors import Permanent, Retryable
+from shared.domain.parts import PartFacts
 from shared.domain.policy import PART_SUFFIX
-from shared.domain.ports import Clock, FrameBuffer, ObjectStore, Parking, PartEncoding, PartRun, Video, Writing
+from shared.domain.ports import PartRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS
 from shared.wire.keys import part_key
-from workers.writer.ahead import ahead
 from workers.writer.lease import Lease
+from workers.writer.ports import WriterPorts
+from workers.writer.reading import Reading
 
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 30, 25
 PUT_SECONDS = 8.0
-FETCHED_AHEAD = 8
 
 _log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WriterPorts:
-    """What a writer needs of the world; `parking_bytes`: how much of a camera may wait while storage refuses."""
-
-    frames: FrameBuffer
-    parking: Parking
-    parking_bytes: Callable[[str], int]
-    store: ObjectStore
-    rows: Writing
-    video: Video
-    clock: Clock
 
 
 def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
@@ -53,7 +37,7 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
     try:
         with Lease(lambda: ports.rows.renew_part(run.part_id, run.token), TIME_LIMIT_SECONDS) as lease:
-            data, facts = _waiting(run, ports) or _encode(run, ports)
+            data, facts = _waiting(run, ports) or Reading(run, ports).encode()
             if lease.lost:
                 log.warning("part_lease_lost")
                 return _ended("lost")
@@ -88,12 +72,6 @@ def _waiting(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts] | None
     return (data, run.parked) if data is not None and len(data) == run.parked.size_bytes else None
 
 
-def _encode(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts]:
-    reading = _Reading(run, ports)
-    encoded = reading.encode()
-    return encoded.data, reading.facts(encoded)
-
-
 def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts) -> str:
     """Object, then row; `lost` when another run took over: then the object is nobody's, and goes."""
     key = None
@@ -120,67 +98,3 @@ def _park(run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports
     parked = ports.rows.park_part(run.part_id, run.token, facts, refusal.message)
     _log.warning("part_parked", segment_id=str(run.segment_id), part=run.number, size=len(data), reason=refusal.message)
     return "parked" if parked else "lost"
-
-
-class _Reading:
-    """Reads one run's frames and accounts for those that are missing. Made anew for every run."""
-
-    def __init__(self, run: PartRun, ports: WriterPorts) -> None:
-        self._run = run
-        self._ports = ports
-        self._before: FrameMark | None = None
-        self._first: FrameMark | None = None
-        self._last: FrameMark | None = None
-        self._after: FrameMark | None = None
-        self._gaps: list[Gap] = []
-
-    def encode(self) -> EncodedPart:
-        """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""
-        run = self._run
-        self._before = self._ports.frames.mark_before(run.camera_id, run.start_ms)
-        encoder: PartEncoding | None = None
-        for frame in self._thinned():
-            if encoder is None:
-                encoder = self._encoder(frame)
-            try:
-                encoder.add(frame.jpeg, frame.captured_ms)
-            except BadInput:
-                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
-        self._after = self._ports.frames.mark_after(run.camera_id, run.end_ms)
-        return EncodedPart(b"", (), "") if encoder is None else encoder.finish()
-
-    def _encoder(self, frame: Frame) -> PartEncoding:
-        run, video = self._run, self._ports.video
-        form = run.form or self._ports.rows.fix_form(run.segment_id, video.form(frame.jpeg, run.policy))
-        pictured = run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms
-        return video.encoder(run.policy, form, run.start_ms, run.trigger_ms if pictured else None)
-
-    def _thinned(self) -> Iterator[Frame]:
-        """Frames of the stretch at the clip's rate, marking what the counters say is lost.
-
-        The choice depends on a frame's own time and its predecessor's alone, so parts written by different writers fit.
-        """
-        run = self._run
-        slot_ms = 1000 / run.policy.fps
-        thin = run.policy.capture_fps > run.policy.fps
-        previous = self._before
-        for frame in ahead(self._ports.frames.read(run.camera_id, run.start_ms, run.end_ms), FETCHED_AHEAD):
-            mark = frame.mark
-            if self._first is None:
-                self._first = mark
-            elif self._last is not None:
-                lost = gap_between(self._last, mark, run.policy.capture_fps)
-                if lost is not None:
-                    self._gaps.append(lost)
-            self._last = mark
-            same_slot = previous is not None and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
-            previous = mark
-            if not (thin and same_slot):
-                yield frame
-
-    def facts(self, encoded: EncodedPart) -> PartFacts:
-        """What the row keeps of the part; a picture only from the first part and the trigger's."""
-        return PartFacts(
-            encoded.index, self._before, self._first, self._last, tuple(self._gaps), len(encoded.data),
-            encoded.parameters_sha256, encoded.thumbnail, self._after,
-        )  # fmt: skip

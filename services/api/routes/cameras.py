@@ -40,7 +40,7 @@ def snapshot(ports: Ports, _: Viewer, camera_id: str) -> Response:
     if frame is None:
         raise HTTPException(404, f"camera {camera_id} has no frames now")
     headers = {"Cache-Control": "no-store", "X-Captured-At": from_ms(frame.captured_ms).isoformat()}
-    return Response(frame.jpeg, media_type="image/jpeg", headers=headers)
+    return Response(frame.data, media_type="image/jpeg", headers=headers)
 
 
 def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from services.capture.sources.picture import Source
+from services.capture.sources.picture import PictureSource
 from services.capture.sources.stream import FileSource, StreamSource
 from services.capture.sources.synthetic import SyntheticSource
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
 
 
-def make_source(name: str, clock: Clock, jpeg_quality: int) -> Source:
+def make_source(name: str, clock: Clock, jpeg_quality: int) -> PictureSource:
     """A source; BadInput when its options are wrong. Nothing is opened before its pictures are asked for."""
     if name.startswith("synthetic:"):
         return SyntheticSource(name, clock, jpeg_quality)

@@ -27,10 +27,32 @@ class Picture:
     captured_ms: int | None = None
 
 
-class Source(Protocol):
+@dataclass(frozen=True, slots=True)
+class CodedPicture:
+    """A packet of the camera's own video, in decoding order.
+
+    source_s: when it is decoded, by the source's own time; shown_after_ms: how much later its picture is shown.
+    parameters: its codec and a hash of its parameter sets.
+    """
+
+    data: bytes
+    keyframe: bool
+    parameters: str
+    source_s: float
+    shown_after_ms: int = 0
+
+
+class PictureSource(Protocol):
     """A camera's pictures."""
 
     def pictures(self) -> Iterator[Picture]:
+        """Open and read until the source is lost (SourceLost) or exhausted (the iterator ends)."""
+
+
+class Source(Protocol):
+    """A camera's pictures, and of a camera that is copied its packets too."""
+
+    def pictures(self) -> Iterator[Picture | CodedPicture]:
         """Open and read until the source is lost (SourceLost) or exhausted (the iterator ends)."""
 
 

@@ -41,11 +41,11 @@ class StreamSource:
                     yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
             except Unsuited:
                 pass  # FFmpeg knows more dialects
-        with _lost(), self._open() as container:
+        with source_lost(), self.open() as container:
             yield from _pictures(container, self._quality)
         raise SourceLost("the stream ended")
 
-    def _open(self) -> InputContainer:
+    def open(self) -> InputContainer:
         """Open; an RTSP server that refuses TCP (461) is asked for UDP."""
         try:
             return self._try(self._options)
@@ -75,14 +75,14 @@ class FileSource:
 
     def pictures(self) -> Iterator[Picture]:
         """See the protocol; time goes on from loop to loop."""
-        with _lost(), av.open(self._path) as container:
+        with source_lost(), av.open(self._path) as container:
             duration_s = (container.duration or 0) / 1e6
         pace = Pace(self._clock, self._speed, duration_s if self._speed != 1 else None)
         pace.begin()
         base_s = 0.0
         while True:
             last_s, step_s = base_s, 0.0
-            with _lost(), av.open(self._path) as container:
+            with source_lost(), av.open(self._path) as container:
                 for picture in _pictures(container, self._quality):
                     at_s = base_s + (picture.source_s or 0.0)
                     captured_ms = pace.wait(at_s)
@@ -110,10 +110,11 @@ def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:
     stream.thread_count = 1
     for frame in container.decode(stream):
         at_s = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
-        yield Picture(lambda f=frame: _encode(f, quality), at_s)  # type: ignore[misc]
+        yield Picture(lambda f=frame: jpeg_of(f, quality), at_s)  # type: ignore[misc]
 
 
-def _encode(frame: VideoFrame, quality: int) -> bytes:
+def jpeg_of(frame: VideoFrame, quality: int) -> bytes:
+    """A JPEG of a decoded picture."""
     image = frame.to_ndarray(format="bgr24")
     ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
@@ -122,7 +123,7 @@ def _encode(frame: VideoFrame, quality: int) -> bytes:
 
 
 @contextmanager
-def _lost() -> Iterator[None]:
+def source_lost() -> Iterator[None]:
     """FFmpeg's errors (a silent RTSP peer raises ExitError, which is no OSError) as SourceLost, without the address."""
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,10 +12,12 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of
 from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_size
 from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.join import frame_times_ms, join
 from shared.domain.errors import Permanent
+from shared.domain.media import Frame
 from shared.domain.parts import ClipForm, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
@@ -26,6 +29,14 @@ class AvVideo:
 
     def __init__(self, threads: Callable[[], int] = one_thread) -> None:
         self._encoders = Encoders(threads)
+
+    def copied_form(self, keyframe: Frame) -> ClipForm:
+        """See the port."""
+        return form_of(keyframe)
+
+    def copier(self, base_ms: int, picture_ms: int | None = None) -> CopiedPackets:
+        """See the port."""
+        return CopiedPackets(base_ms, picture_ms)
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
         """See the port."""
@@ -47,25 +58,33 @@ class AvVideo:
         name = self._encoders.choose(policy, form.encoder or None)
         return PartEncoder(self._encoders, name, policy, (form.width, form.height), base_ms, picture_ms)
 
-    def reencode(self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm) -> list[Piece]:
-        """See the port. Parts differ when hosts have different encoders, or an upgrade came between two of them."""
+    def reencode(
+        self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
+    ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
+        """See the port. Parts differ when hosts have different encoders, or a camera changed its settings."""
+        decoder = copied_codec(form) or policy.codec
+        if policy.copied:
+            policy, form = replace(policy, codec="h264"), replace(form, encoder="")
         made = []
         for piece in pieces:
             encoder = self._part_encoder(policy, form, piece.start_ms)
             order = sorted(packet.pts_ms for packet in piece.index)
-            for pts_ms, frame in zip(order, _pictures(piece, policy.codec), strict=False):
-                encoder.add_picture(frame, piece.start_ms + pts_ms)
+            for pts_ms, frame in zip(order, _pictures(piece, decoder), strict=False):
+                if pts_ms >= 0:
+                    encoder.add_picture(frame, piece.start_ms + pts_ms)
             part = encoder.finish()
             made.append(Piece(piece.start_ms, part.data, part.index))
-        return made
+        return made, policy, form
 
     def count_frames(self, path: Path) -> int:
         """See the port."""
         return len(frame_times_ms(path))
 
-    def join(self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, form: ClipForm) -> Joined:
+    def join(
+        self, path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+    ) -> Joined:
         """See the port."""
-        return join(path, pieces, end_ms, policy, (form.width, form.height))
+        return join(path, pieces, span_ms, policy, form)
 
 
 def _pictures(piece: Piece, codec: str) -> Iterator[VideoFrame]:

@@ -12,11 +12,11 @@ from av.video.frame import VideoFrame
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders, pixels_of
 from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
-from shared.adapters.video.parameters import parameters_sha256
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import EncodedPart, Packet
 from shared.domain.policy import RecordingPolicy
 from shared.wire.frames import check_jpeg
+from shared.wire.parameter_sets import parameters_sha256
 
 
 def picture_size(width: int, height: int, policy: RecordingPolicy) -> tuple[int, int]:

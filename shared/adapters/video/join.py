@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,36 +14,73 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from shared.adapters.video.codecs import CODECS, is_full_range
+from shared.adapters.video.copy import copied_codec
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import tag_colours
 from shared.domain.errors import Permanent
-from shared.domain.parts import Joined, Piece
+from shared.domain.parts import ClipForm, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
 MEDIA_CLOCK = Fraction(1, 90_000)
 
 
-def join(path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, size: tuple[int, int]) -> Joined:
+def join(
+    path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+) -> Joined:
     """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes first.
 
-    A frame lasts until the next one, the last until `end_ms`, but no longer than the one before it lasted.
+    A frame lasts until the next one, the last until the span's end, but no longer than the one before it lasted. Frames
+    before the span's start, which a copied clip needs to decode the others, are hidden by an edit list.
     """
+    pieces = decodable(pieces)
     order = sorted(piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
-    first_ms, last_ms = order[0], order[-1]
-    usual_ms = order[-1] - order[-2] if len(order) > 1 else round(1000 / policy.fps)
-    stop_ms = last_ms + max(1, min(usual_ms, end_ms - last_ms))
+    shown = [ms for ms in order if ms >= span_ms[0]]
+    if not shown:
+        raise Permanent("the parts show nothing of their clip")
+    first_ms, last_ms = shown[0], shown[-1]
+    usual_ms = shown[-1] - shown[-2] if len(shown) > 1 else round(1000 / policy.fps)
+    stop_ms = last_ms + max(1, min(usual_ms, span_ms[1] - last_ms))
     lasts = dict(zip(order, (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)), strict=True))
     delay = _reorder_delay(pieces, order)
+    options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(MEDIA_CLOCK.denominator)}
     try:
-        with av.open(
-            str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
-        ) as container:
-            stream = _add_stream(container, pieces, policy, size)
+        with av.open(str(path), "w", format="mp4", options=options) as container:
+            stream = _add_stream(container, pieces, policy, form)
             stream.time_base = MEDIA_CLOCK
-            _copy(container, stream, pieces, order, lasts, delay)
+            _copy(container, stream, pieces, _Times(order, lasts, delay, first_ms))
     except av.error.FFmpegError as error:
         raise Permanent(f"the parts could not be joined: {error.strerror}") from error
-    return Joined(first_ms, stop_ms - first_ms, len(order))
+    return Joined(first_ms, stop_ms - first_ms, len(shown))
+
+
+def decodable(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces without packets that are there twice, or that nothing in front of them lets a decoder use.
+
+    What a piece has from before its start (negative times) is only for the first: the others go on from the one before.
+    Where that one is missing, a piece goes on with its own first keyframe.
+    """
+    kept = []
+    for number, piece in enumerate(pieces):
+        skipped = 0
+        if number > 0:
+            while skipped < len(piece.index) and piece.index[skipped].pts_ms < 0:
+                skipped += 1
+            if not piece.continues:
+                while skipped < len(piece.index) and not piece.index[skipped].keyframe:
+                    skipped += 1
+        size = sum(packet.size for packet in piece.index[:skipped])
+        kept.append(replace(piece, data=piece.data[size:], index=piece.index[skipped:]) if skipped else piece)
+    return [piece for piece in kept if piece.index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Presentation times of all packets in order, how long each is shown, the decoder's delay, the first shown time."""
+
+    order: list[int]
+    lasts: dict[int, int]
+    delay: int
+    first_ms: int
 
 
 def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
@@ -53,12 +91,13 @@ def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
 
 
 def _add_stream(
-    container: OutputContainer, pieces: Sequence[Piece], policy: RecordingPolicy, size: tuple[int, int]
+    container: OutputContainer, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
 ) -> VideoStream:
     stream: object
-    codec = CODECS[policy.codec]
+    copied = copied_codec(form)
+    codec = CODECS[copied or policy.codec]
     if codec.probe is None:
-        stream = container.add_mux_stream(codec.muxer, width=size[0], height=size[1])
+        stream = container.add_mux_stream(codec.muxer, width=form.width, height=form.height)
     else:
         # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)
@@ -67,40 +106,34 @@ def _add_stream(
     if not isinstance(stream, VideoStream):
         raise Permanent("the parts hold no video")
     if codec.probe is not None:
-        tag_colours(stream.codec_context, full=is_full_range(policy))
+        if copied is None:
+            tag_colours(stream.codec_context, full=is_full_range(policy))
         if codec.tag is not None:
             stream.codec_context.codec_tag = codec.tag
     return stream
 
 
-def _copy(
-    container: OutputContainer,
-    stream: VideoStream,
-    pieces: Sequence[Piece],
-    order: list[int],
-    lasts: dict[int, int],
-    delay: int,
-) -> None:
+def _copy(container: OutputContainer, stream: VideoStream, pieces: Sequence[Piece], times: _Times) -> None:
     """Decode times are the presentation times in order, moved back by the delay, over the whole clip.
 
     Rebuilding them per part would break at some joints. The last packet is decoded at its own time and lasts to the
     clip's end: with B-frames the duration in the file header comes from decode times, and would end frames early.
     """
-    first_ms, number = order[0], 0
+    order, first_ms, number = times.order, times.first_ms, 0
     for piece in pieces:
         at = 0
         for entry in piece.index:
             captured = piece.start_ms + entry.pts_ms
             packet = av.Packet(piece.data[at : at + entry.size])
             at += entry.size
-            behind = number - delay
+            behind = number - times.delay
             packet.stream, packet.time_base, packet.is_keyframe = stream, MILLISECOND, entry.keyframe
             packet.pts = captured - first_ms
-            packet.dts = order[behind] - first_ms if behind >= 0 else behind
-            packet.duration = lasts[captured]
+            packet.dts = (order[behind] if behind >= 0 else order[0] + behind) - first_ms
+            packet.duration = times.lasts[captured]
             number += 1
             if number == len(order):
-                packet.dts, packet.duration = packet.pts, order[-1] + lasts[order[-1]] - captured
+                packet.dts, packet.duration = packet.pts, order[-1] + times.lasts[order[-1]] - captured
             container.mux(packet)
 
 

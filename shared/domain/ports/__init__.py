@@ -21,12 +21,13 @@ from shared.domain.ports.frames import (
     CameraStates,
     FrameBuffer,
     Holds,
+    PacketBuffer,
     Parking,
 )
 from shared.domain.ports.objects import ObjectStore, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
 from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, ReadyClip, Repairs
-from shared.domain.ports.video import PartEncoding, Video
+from shared.domain.ports.video import PartCopying, PartEncoding, Video
 from shared.domain.ports.videos import Page, SegmentFilter, Videos
 
 __all__ = [
@@ -55,8 +56,10 @@ __all__ = [
     "LiveSegment",
     "ObjectStore",
     "Pacing",
+    "PacketBuffer",
     "Page",
     "Parking",
+    "PartCopying",
     "PartEncoding",
     "PartRun",
     "PartView",

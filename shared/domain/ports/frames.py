@@ -73,6 +73,13 @@ class FrameBuffer(Protocol):
         """The buffer server's own wall time."""
 
 
+class PacketBuffer(FrameBuffer, Protocol):
+    """The buffer of cameras that are copied."""
+
+    def keyframe_before(self, camera_id: str, ms: int) -> int | None:
+        """Capture time of the last keyframe at or before `ms`; None when there is none."""
+
+
 class Holds(Protocol):
     """Promises that a camera's buffer keeps frames from a time on."""
 

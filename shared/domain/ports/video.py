@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from shared.domain.media import Frame
 from shared.domain.parts import ClipForm, EncodedPart, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
@@ -23,8 +24,24 @@ class PartEncoding(Protocol):
         """The part's packets and index."""
 
 
+class PartCopying(Protocol):
+    """One part being made of a camera's own packets."""
+
+    def add(self, frame: Frame) -> None:
+        """Take one packet, in decoding order; the first is a keyframe, at or before the part's start."""
+
+    def finish(self) -> EncodedPart:
+        """The part's packets and index; those shown before the part's start have negative times."""
+
+
 class Video(Protocol):
     """Pictures to packets, packets to clips."""
+
+    def copied_form(self, keyframe: Frame) -> ClipForm:
+        """Size and codec of a clip of this camera's own packets; BadInput when the keyframe cannot be decoded."""
+
+    def copier(self, base_ms: int, picture_ms: int | None = None) -> PartCopying:
+        """For one part that starts at base_ms; with picture_ms, its thumbnail is of the picture shown then."""
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
         """Size and encoder of a clip for a camera that sends this picture, as this host would make it."""
@@ -37,11 +54,18 @@ class Video(Protocol):
         Where the form's encoder does not work on this host, another one of the same codec.
         """
 
-    def reencode(self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm) -> list[Piece]:
-        """Parts that share their parameters, from parts that do not."""
+    def reencode(
+        self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
+    ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
+        """Parts that share their parameters, from parts that do not; with what they are to be joined by."""
 
     def count_frames(self, path: Path) -> int:
         """Frames of a clip, decoded one by one; Permanent where decoding fails."""
 
-    def join(self, path: Path, pieces: Sequence[Piece], end_ms: int, policy: RecordingPolicy, form: ClipForm) -> Joined:
-        """Write the MP4 of the pieces, copying packets; the same pieces give the same bytes."""
+    def join(
+        self, path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+    ) -> Joined:
+        """Write the MP4 of the pieces, copying packets; the same pieces give the same bytes.
+
+        Its first picture is the first at or after the span's start, whatever is needed before to decode it.
+        """

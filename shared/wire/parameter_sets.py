@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 _VOP_START = b"\x00\x00\x01\xb6"
@@ -16,8 +17,14 @@ def parameters_sha256(codec: str, first_packet: bytes, width: int, height: int) 
     ITU-T H.264 and H.265, annex B: the parameter set units; AV1 (section 5.5): the sequence header; MPEG-4 part 2: all
     before the first picture; Motion JPEG: every picture has its own tables, so the size alone.
     """
-    sets = {"h264": _h264, "hevc": _hevc, "av1": _av1, "mp4v": _mp4v}.get(codec)
-    return sha256(f"{width}x{height}".encode() if sets is None else sets(first_packet)).hexdigest()
+    if codec not in _SETS:
+        return sha256(f"{width}x{height}".encode()).hexdigest()
+    return sha256(parameter_sets(codec, first_packet)).hexdigest()
+
+
+def parameter_sets(codec: str, packet: bytes) -> bytes:
+    """The parameter sets in a packet; empty where it has none."""
+    return _SETS[codec](packet)
 
 
 def _units(packet: bytes) -> list[bytes]:
@@ -59,3 +66,6 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
         if not byte & 0x80:
             break
     return value, at
+
+
+_SETS: dict[str, Callable[[bytes], bytes]] = {"h264": _h264, "hevc": _hevc, "av1": _av1, "mp4v": _mp4v}

@@ -1,0 +1,91 @@
+"""Cameras that are copied: their own H.264 or H.265 packets, and JPEGs only for those who look at single pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from hashlib import sha256
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from services.capture.sources.picture import CodedPicture, Picture, SourceLost
+from services.capture.sources.stream import StreamSource, jpeg_of, source_lost
+from shared.wire.parameter_sets import parameter_sets
+
+CODECS = ("h264", "hevc")
+
+
+class PacketSource:
+    """An RTSP camera. Every packet is passed on as it is, from the first keyframe on.
+
+    watched: whether a detector looks at the camera; then all is decoded, otherwise keyframes alone.
+    """
+
+    def __init__(self, url: str, jpeg_quality: int, *, watched: bool) -> None:
+        self._stream = StreamSource(url, jpeg_quality)
+        self._quality = jpeg_quality
+        self._watched = watched
+
+    def pictures(self) -> Iterator[Picture | CodedPicture]:
+        """See the protocol."""
+        with source_lost(), self._stream.open() as container:
+            yield from self._packets(container)
+        raise SourceLost("the stream ended")
+
+    def _packets(self, container: InputContainer) -> Iterator[Picture | CodedPicture]:
+        if not container.streams.video:
+            raise SourceLost("the source has no video")
+        context = container.streams.video[0].codec_context
+        if context.name not in CODECS:
+            raise SourceLost(f"its video is {context.name}: only {' and '.join(CODECS)} can be copied")
+        sets = context.extradata or b""
+        decoder = self._decoder(context.name, sets)
+        parameters = ""
+        for packet in container.demux(container.streams.video[0]):
+            if not packet.size or packet.pts is None:
+                continue
+            data = bytes(packet)
+            if packet.is_keyframe:
+                found = parameter_sets(context.name, data)
+                if not found:
+                    # A part must begin with what its decoder needs; this camera tells it only once.
+                    data = sets + data
+                    found = parameter_sets(context.name, data)
+                parameters = f"{context.name}:{sha256(found).hexdigest()[:8]}"
+            if not parameters:
+                continue
+            clock = packet.time_base or Fraction(1, 90_000)
+            decoded = packet.pts if packet.dts is None else packet.dts
+            at_s = float(decoded * clock)
+            yield CodedPicture(
+                data, packet.is_keyframe, parameters, at_s, round(float((packet.pts - decoded) * clock) * 1000)
+            )
+            yield from self._seen(decoder, packet, at_s)
+
+    def _decoder(self, name: str, sets: bytes) -> VideoCodecContext:
+        decoder = av.CodecContext.create(name, "r")
+        if not isinstance(decoder, VideoCodecContext):
+            raise SourceLost(f"{name} is not a video codec")
+        decoder.thread_count = 1
+        if sets:
+            decoder.extradata = sets
+        return decoder
+
+    def _seen(self, decoder: VideoCodecContext, packet: Packet[VideoStream], at_s: float) -> Iterator[Picture]:
+        if not self._watched and not packet.is_keyframe:
+            return
+        try:
+            frames = decoder.decode(packet)
+            frames += [] if self._watched else decoder.decode(None)
+        except av.error.FFmpegError:
+            return  # a damaged picture is the recording's to keep, and nobody's to look at
+        finally:
+            if not self._watched:
+                decoder.flush_buffers()
+        for frame in frames:
+            yield Picture(lambda f=frame: jpeg_of(f, self._quality), at_s)  # type: ignore[misc]

@@ -1,0 +1,65 @@
+"""The buffer of cameras that are copied: their own packets, trimmed so that decoding can always begin."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_servers import FrameServers
+from shared.domain.media import Frame
+from shared.domain.ports import BufferLimits
+from shared.wire.frames import decode_packet, encode_packet, entry_id
+from shared.wire.keys import Keys
+
+# Kept before the oldest need while it is not known where its keyframe is: a new owner of the camera has not seen it.
+UNSEEN_GOP_MS = 10_000
+
+# The last keyframe before an id; ids and marks alone are looked at, a page at a time.
+_KEYFRAME = """#!lua flags=no-writes,allow-oom
+local to = ARGV[1]
+while true do
+  local page = redis.call('XREVRANGE', KEYS[1], to, '-', 'COUNT', 64)
+  if #page == 0 then return false end
+  for _, entry in ipairs(page) do
+    for at = 1, #entry[2], 2 do
+      if entry[2][at] == 'k' and entry[2][at + 1] == '1' then return entry[1] end
+    end
+  end
+  to = '(' .. page[#page][1]
+end
+"""
+
+
+class RedisPackets(RedisFrames):
+    """Implements the ports `PacketBuffer` and `Holds`: as frames, but a stream never begins in the middle of a GOP."""
+
+    def __init__(self, servers: FrameServers, keys: Keys) -> None:
+        super().__init__(servers, keys)
+        self._keyframes: dict[str, deque[int]] = {}
+
+    def _key(self, camera_id: str) -> str:
+        return self._keys.packets(camera_id)
+
+    def _encode(self, frame: Frame) -> dict[str, bytes | int | str]:
+        return encode_packet(frame)
+
+    def _decode(self, camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
+        return decode_packet(camera_id, identifier, fields)
+
+    def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
+        """Not the oldest need itself, but the keyframe that it is decoded from."""
+        oldest = super()._oldest_needed(frame, limit)
+        seen = self._keyframes.setdefault(frame.camera_id, deque())
+        if frame.packet is not None and frame.packet.keyframe:
+            seen.append(frame.captured_ms)
+        while len(seen) > 1 and seen[1] <= oldest:
+            seen.popleft()
+        return seen[0] if seen and seen[0] <= oldest else max(0, oldest - UNSEEN_GOP_MS)
+
+    def keyframe_before(self, camera_id: str, ms: int) -> int | None:
+        """See the port."""
+        key = self._key(camera_id)
+        with self._servers.talking(key) as server:
+            found: bytes | None = server.register_script(_KEYFRAME)(keys=[key], args=[entry_id(ms)])
+        return None if found is None else int(found.split(b"-")[0])

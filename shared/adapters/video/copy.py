@@ -1,0 +1,90 @@
+"""Parts of a camera that is copied: its own packets, none of them encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import av
+import av.error
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.jpeg import thumbnail_of
+from shared.domain.errors import BadInput, Permanent
+from shared.domain.media import Frame
+from shared.domain.parts import ClipForm, EncodedPart, Packet
+
+COPIED = "copy:"
+
+
+def copied_codec(form: ClipForm) -> str | None:
+    """The codec of a copied clip, None for one that is encoded."""
+    return form.encoder.removeprefix(COPIED) if form.encoder.startswith(COPIED) else None
+
+
+def form_of(keyframe: Frame) -> ClipForm:
+    """Size and codec of a clip that begins with this packet; BadInput when it cannot be decoded."""
+    picture = _decode([keyframe])
+    if picture is None or keyframe.packet is None:
+        raise BadInput("frame", "a keyframe that cannot be decoded")
+    codec = keyframe.packet.parameters.partition(":")[0]
+    return ClipForm(picture.width, picture.height, f"{COPIED}{codec}")
+
+
+class CopiedPackets:
+    """One part. It begins with a keyframe; packets shown before its start (negative times) are there to decode by."""
+
+    def __init__(self, base_ms: int, picture_ms: int | None = None) -> None:
+        self._base_ms = base_ms
+        self._picture_ms = picture_ms
+        self._frames: list[Frame] = []
+
+    def add(self, frame: Frame) -> None:
+        """Take one packet, in decoding order."""
+        if frame.packet is None:
+            raise BadInput("frame", "a picture among packets")
+        self._frames.append(frame)
+
+    def finish(self) -> EncodedPart:
+        """The part's packets and index."""
+        index, parameters = [], set()
+        for frame in self._frames:
+            if frame.packet is not None:
+                index.append(Packet(frame.packet.shown_ms - self._base_ms, len(frame.data), frame.packet.keyframe))
+                parameters.add(frame.packet.parameters)
+        digest = sha256(" ".join(sorted(parameters)).encode()).hexdigest()
+        return EncodedPart(b"".join(frame.data for frame in self._frames), tuple(index), digest, self._thumbnail())
+
+    def _thumbnail(self) -> bytes | None:
+        """The picture shown at the wanted time: decoded from the keyframe before it."""
+        if self._picture_ms is None or not self._frames:
+            return None
+        wanted: list[Frame] = []
+        for frame in self._frames:
+            if frame.captured_ms > self._picture_ms and wanted:
+                break
+            wanted = [frame] if frame.packet is not None and frame.packet.keyframe else [*wanted, frame]
+        picture = _decode(wanted)
+        return None if picture is None else thumbnail_of(picture)
+
+
+def _decode(frames: Sequence[Frame]) -> VideoFrame | None:
+    """The last picture of some packets that begin with a keyframe; None where there is none to see."""
+    if not frames or frames[0].packet is None:
+        return None
+    codec = frames[0].packet.parameters.partition(":")[0]
+    if codec not in CODECS:
+        raise Permanent(f"packets of an unknown codec: {codec}")
+    decoder = av.CodecContext.create(CODECS[codec].decoder, "r")
+    if not isinstance(decoder, VideoCodecContext):
+        raise Permanent(f"{codec} is not a video codec")
+    decoder.thread_count = 1
+    last: VideoFrame | None = None
+    try:
+        for frame in frames:
+            last = next(reversed(decoder.decode(av.Packet(frame.data))), last)
+        return next(reversed(decoder.decode(None)), last)
+    except av.error.FFmpegError:
+        return last

@@ -1,0 +1,26 @@
+"""What a writer needs of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.domain.ports import Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, Writing
+
+
+@dataclass(frozen=True, slots=True)
+class WriterPorts:
+    """The writer's ports.
+
+    frames: JPEGs; packets: of cameras that are copied. parking_bytes: how much of a camera may wait while storage
+    refuses.
+    """
+
+    frames: FrameBuffer
+    packets: PacketBuffer
+    parking: Parking
+    parking_bytes: Callable[[str], int]
+    store: ObjectStore
+    rows: Writing
+    video: Video
+    clock: Clock

@@ -1,0 +1,123 @@
+"""Reads one part's frames out of the buffer, encodes or copies them, and accounts for those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.domain.errors import BadInput
+from shared.domain.media import Frame, FrameMark
+from shared.domain.parts import ClipForm, EncodedPart, Gap, PartFacts, follows, gap_between
+from shared.domain.ports import PartCopying, PartEncoding, PartRun
+from workers.writer.ahead import ahead
+from workers.writer.ports import WriterPorts
+
+FETCHED_AHEAD = 8
+NO_KEYFRAME = "no_keyframe"
+
+
+class Reading:
+    """One run's reading. Made anew for every run."""
+
+    def __init__(self, run: PartRun, ports: WriterPorts) -> None:
+        self._run = run
+        self._ports = ports
+        self._buffer = ports.packets if run.policy.copied else ports.frames
+        self._before: FrameMark | None = None
+        self._first: FrameMark | None = None
+        self._last: FrameMark | None = None
+        self._after: FrameMark | None = None
+        self._gaps: list[Gap] = []
+
+    def encode(self) -> tuple[bytes, PartFacts]:
+        """The part's packets, and what the row keeps of them; a picture only from the first part and the trigger's."""
+        run = self._run
+        self._before = self._buffer.mark_before(run.camera_id, run.start_ms)
+        part = self._copied() if run.policy.copied else self._encoded()
+        self._after = self._buffer.mark_after(run.camera_id, run.end_ms)
+        made = EncodedPart(b"", (), "") if part is None else part.finish()
+        return made.data, PartFacts(
+            made.index, self._before, self._first, self._last, tuple(self._gaps), len(made.data),
+            made.parameters_sha256, made.thumbnail, self._after,
+        )  # fmt: skip
+
+    def _encoded(self) -> PartEncoding | None:
+        """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""
+        encoder: PartEncoding | None = None
+        for frame in self._thinned():
+            if encoder is None:
+                form = self._form(self._run.form or self._ports.video.form(frame.data, self._run.policy))
+                encoder = self._ports.video.encoder(self._run.policy, form, self._run.start_ms, self._picture_ms())
+            try:
+                encoder.add(frame.data, frame.captured_ms)
+            except BadInput:
+                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
+        return encoder
+
+    def _copied(self) -> PartCopying | None:
+        """Copy the stretch from the keyframe before it; what no keyframe leads to is a gap."""
+        run = self._run
+        keyframe_ms = self._ports.packets.keyframe_before(run.camera_id, run.start_ms)
+        part: PartCopying | None = None
+        usable = False
+        previous: FrameMark | None = None
+        begins_ms = run.start_ms if keyframe_ms is None else keyframe_ms
+        for frame in ahead(self._buffer.read(run.camera_id, begins_ms, run.end_ms), FETCHED_AHEAD):
+            mark, inside = frame.mark, frame.captured_ms >= run.start_ms
+            whole = previous is not None and follows(previous, mark)
+            previous = mark
+            if inside:
+                self._account(mark)
+            keyframe = frame.packet is not None and frame.packet.keyframe
+            if keyframe and (part is None or not inside):
+                part = self._copier(frame)  # before the part's start only the last keyframe's packets are needed
+                usable = part is not None
+            else:
+                usable = keyframe or (usable and whole)
+            if part is not None and usable:
+                part.add(frame)
+            elif inside:
+                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, NO_KEYFRAME))
+        return None if self._first is None else part
+
+    def _copier(self, keyframe: Frame) -> PartCopying | None:
+        """A part that begins with this packet, None when it cannot be decoded."""
+        try:
+            self._form(self._run.form or self._ports.video.copied_form(keyframe))
+        except BadInput:
+            return None
+        return self._ports.video.copier(self._run.start_ms, self._picture_ms())
+
+    def _form(self, form: ClipForm) -> ClipForm:
+        """The recording's form: this one, unless another part was first."""
+        return self._run.form or self._ports.rows.fix_form(self._run.segment_id, form)
+
+    def _picture_ms(self) -> int | None:
+        run = self._run
+        return run.trigger_ms if run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms else None
+
+    def _account(self, mark: FrameMark) -> None:
+        """Note a frame of the stretch, and what the counters say is lost before it."""
+        if self._first is None:
+            self._first = mark
+        elif self._last is not None:
+            lost = gap_between(self._last, mark, self._run.policy.capture_fps)
+            if lost is not None:
+                self._gaps.append(lost)
+        self._last = mark
+
+    def _thinned(self) -> Iterator[Frame]:
+        """Frames of the stretch at the clip's rate.
+
+        The choice depends on a frame's own time and its predecessor's alone, so parts written by different writers fit.
+        """
+        run = self._run
+        slot_ms = 1000 / run.policy.fps
+        thin = run.policy.capture_fps > run.policy.fps
+        previous = self._before
+        for frame in ahead(self._buffer.read(run.camera_id, run.start_ms, run.end_ms), FETCHED_AHEAD):
+            mark = frame.mark
+            self._account(mark)
+            same_slot = previous is not None and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
+            previous = mark
+            if not (thin and same_slot):
+                yield frame
