@@ -137,6 +137,7 @@ def codecs(settings: Settings) -> Iterator[Finding]:
     for name, codec in CODECS.items():
         if name == "mjpeg":
             yield Finding("codec mjpeg", Health.OK, "the camera's own pictures are copied")
+            yield Finding("codec copy", Health.OK, "the camera's own H.264 or H.265 is copied")
             continue
         policy = RecordingPolicy(codec=name)
         refused = {each: encoders.refusal(each, policy) for each in codec.encoders("auto")}
@@ -146,7 +147,7 @@ def codecs(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"codec {name}", health, f"{', '.join(works)} ({others})" if others else ", ".join(works))
     for camera_id in settings.cameras:
         policy = settings.policy(camera_id)
-        if policy.encoder in {"auto", "software"} or policy.codec == "mjpeg":
+        if policy.encoder in {"auto", "software"} or policy.codec in {"mjpeg", "copy"}:
             continue
         chosen = encoders.choose(policy)
         if not chosen.endswith(policy.encoder):
@@ -167,7 +168,7 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
     policy = settings.policy(camera_id)
     size = float(state.get("jpeg_bytes", 0))
     keep_s = settings.limits(camera_id).keep_ms / 1000
-    need = maxmemory_for(buffered_bytes(policy.capture_fps, size, keep_s))
+    need = maxmemory_for(buffered_bytes(settings.jpeg_fps(camera_id), size, keep_s))
     detail = (
         f"{name}, {state.get('width', '?')}x{state.get('height', '?')}, {state.get('fps', '?')} frames/s, "
         f"{size / 1000:.0f} kB each ({need / 1e6:.0f} MB of maxmemory), {state.get('dropped', 0)} dropped"
@@ -175,5 +176,13 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
     if state.get("error"):
         detail += f", {masked(state['error'])}"
     healthy = name == "connected" and age_ms < STALE_MS
+    gop_ms = int(state.get("gop_ms", 0))
+    if policy.copied and gop_ms:
+        detail += f", a keyframe every {gop_ms / 1000:.1f} s"
+        if gop_ms > keep_s * 1000:
+            detail += (
+                f": longer than buffer and slack ({keep_s:g} s), so it cannot be copied; set it lower in the camera"
+            )
+            healthy = False
     # Whether a client pushes at all is its own affair.
     yield Finding(what, Health.OK if healthy else Health.WARNING if pushed else Health.BROKEN, detail)

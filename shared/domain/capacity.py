@@ -31,10 +31,17 @@ class Figures:
     redis_s_per_megabyte: float = 0.0007
     finalise_s_per_clip: float = 0.06
     clip_bytes_per_megapixel: Mapping[str, float] = field(
-        default_factory=lambda: {"h264": 7600.0, "hevc": 3000.0, "av1": 5300.0, "mp4v": 11_000.0}
+        default_factory=lambda: {"h264": 7600.0, "hevc": 3000.0, "av1": 5300.0, "mp4v": 11_000.0, "copy": 16_000.0}
     )
     writer_s_per_megapixel: Mapping[str, float] = field(
-        default_factory=lambda: {"h264": 0.0088, "hevc": 0.033, "av1": 0.012, "mp4v": 0.0056, "mjpeg": 0.0003}
+        default_factory=lambda: {
+            "h264": 0.0088,
+            "hevc": 0.033,
+            "av1": 0.012,
+            "mp4v": 0.0056,
+            "mjpeg": 0.0003,
+            "copy": 0.0001,
+        }
     )
 
 

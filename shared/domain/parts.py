@@ -42,11 +42,15 @@ def closing_parts(covered_to_ms: int, deadline_ms: int, part_ms: int) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One encoded picture in a part: presentation time (ms after the part's start), bytes, whether it is a keyframe."""
+    """One encoded picture in a part: presentation time (ms after the part's start), bytes, whether it is a keyframe.
+
+    lead: copied from before the part's start, because what follows is decoded from it.
+    """
 
     pts_ms: int
     size: int
     keyframe: bool
+    lead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

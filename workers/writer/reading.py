@@ -67,9 +67,10 @@ class Reading:
             previous = mark
             if inside:
                 self._account(mark)
-            keyframe = frame.packet is not None and frame.packet.keyframe
-            if keyframe and (part is None or not inside):
-                part = self._copier(frame)  # before the part's start only the last keyframe's packets are needed
+            packet = frame.packet
+            keyframe = packet is not None and packet.keyframe
+            if packet is not None and keyframe and (part is None or packet.shown_ms <= run.start_ms):
+                part = self._copier(frame)  # of what is shown before the start only the last keyframe's is needed
                 usable = part is not None
             else:
                 usable = keyframe or (usable and whole)

@@ -30,7 +30,7 @@ def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
 def facts_json(facts: PartFacts) -> dict[str, Any]:
     """A part's column `facts`."""
     return {
-        "index": [[p.pts_ms, p.size, int(p.keyframe)] for p in facts.index],
+        "index": [[p.pts_ms, p.size, int(p.keyframe), *([1] if p.lead else [])] for p in facts.index],
         "before": None if facts.before is None else asdict(facts.before),
         "first": None if facts.first is None else asdict(facts.first),
         "last": None if facts.last is None else asdict(facts.last),
@@ -47,7 +47,7 @@ def facts_of(row: DictRow) -> PartFacts | None:
     if stored is None:
         return None
     return PartFacts(
-        tuple(Packet(pts, size, bool(key)) for pts, size, key in stored["index"]),
+        tuple(Packet(pts, size, bool(key), bool(lead)) for pts, size, key, *lead in stored["index"]),
         _mark(stored["before"]),
         _mark(stored["first"]),
         _mark(stored["last"]),

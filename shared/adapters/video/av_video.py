@@ -68,9 +68,9 @@ class AvVideo:
         made = []
         for piece in pieces:
             encoder = self._part_encoder(policy, form, piece.start_ms)
-            order = sorted(packet.pts_ms for packet in piece.index)
-            for pts_ms, frame in zip(order, _pictures(piece, decoder), strict=False):
-                if pts_ms >= 0:
+            order = sorted((packet.pts_ms, packet.lead) for packet in piece.index)
+            for (pts_ms, lead), frame in zip(order, _pictures(piece, decoder), strict=False):
+                if not lead:
                     encoder.add_picture(frame, piece.start_ms + pts_ms)
             part = encoder.finish()
             made.append(Piece(piece.start_ms, part.data, part.index))

@@ -34,7 +34,7 @@ def form_of(keyframe: Frame) -> ClipForm:
 
 
 class CopiedPackets:
-    """One part. It begins with a keyframe; packets shown before its start (negative times) are there to decode by."""
+    """One part. It begins with a keyframe; packets from before its start are there to decode by."""
 
     def __init__(self, base_ms: int, picture_ms: int | None = None) -> None:
         self._base_ms = base_ms
@@ -52,7 +52,8 @@ class CopiedPackets:
         index, parameters = [], set()
         for frame in self._frames:
             if frame.packet is not None:
-                index.append(Packet(frame.packet.shown_ms - self._base_ms, len(frame.data), frame.packet.keyframe))
+                mark, lead = frame.packet, frame.captured_ms < self._base_ms
+                index.append(Packet(mark.shown_ms - self._base_ms, len(frame.data), mark.keyframe, lead))
                 parameters.add(frame.packet.parameters)
         digest = sha256(" ".join(sorted(parameters)).encode()).hexdigest()
         return EncodedPart(b"".join(frame.data for frame in self._frames), tuple(index), digest, self._thumbnail())

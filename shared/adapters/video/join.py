@@ -56,14 +56,14 @@ def join(
 def decodable(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces without packets that are there twice, or that nothing in front of them lets a decoder use.
 
-    What a piece has from before its start (negative times) is only for the first: the others go on from the one before.
-    Where that one is missing, a piece goes on with its own first keyframe.
+    What a piece has from before its start is for the first alone: the others go on from the one before. Where that one
+    is missing, a piece goes on with its own first keyframe.
     """
     kept = []
     for number, piece in enumerate(pieces):
         skipped = 0
         if number > 0:
-            while skipped < len(piece.index) and piece.index[skipped].pts_ms < 0:
+            while skipped < len(piece.index) and piece.index[skipped].lead:
                 skipped += 1
             if not piece.continues:
                 while skipped < len(piece.index) and not piece.index[skipped].keyframe:

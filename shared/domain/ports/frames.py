@@ -77,7 +77,7 @@ class PacketBuffer(FrameBuffer, Protocol):
     """The buffer of cameras that are copied."""
 
     def keyframe_before(self, camera_id: str, ms: int) -> int | None:
-        """Capture time of the last keyframe at or before `ms`; None when there is none."""
+        """Capture time of the last keyframe that is shown at `ms` or before; None when there is none."""
 
 
 class Holds(Protocol):

@@ -31,7 +31,7 @@ class PartCopying(Protocol):
         """Take one packet, in decoding order; the first is a keyframe, at or before the part's start."""
 
     def finish(self) -> EncodedPart:
-        """The part's packets and index; those shown before the part's start have negative times."""
+        """The part's packets and index; those from before the part's start lead to the others."""
 
 
 class Video(Protocol):

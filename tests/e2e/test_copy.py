@@ -1,0 +1,87 @@
+"""A real RTSP camera in copy mode, in a whole deployment: its own H.264 becomes the clip."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import rtsp
+
+from platereel.embedded.processes import free_ports
+from tests.support.deployment import Deployment, wait_until
+from tests.support.h264 import FPS, camera_encoder
+from tests.support.numbers import numbers_of_clip
+from tests.support.pictures import numbered_picture
+
+GOP = 30
+BUFFER_S, POST_S = 3, 5
+
+
+@contextmanager
+def filming() -> Iterator[tuple[str, list[tuple[float, int]]]]:
+    """An RTSP camera, and when it sent which number."""
+    (port,) = free_ports(1)
+    server = rtsp.Server(f"127.0.0.1:{port}")
+    server.start()
+    done, sent = threading.Event(), []
+
+    def film() -> None:
+        codec, number, began = camera_encoder(GOP), 0, time.monotonic()
+        while not done.wait(max(0.0, began + number / FPS - time.monotonic())):
+            picture = av.VideoFrame.from_ndarray(numbered_picture(number), format="bgr24")
+            picture.pts = number
+            for packet in codec.encode(picture):
+                server.send_frame(bytes(packet), 90_000 // FPS)
+            sent.append((time.time(), number))
+            number += 1
+
+    thread = threading.Thread(target=film, daemon=True)
+    thread.start()
+    try:
+        yield f"rtsp://127.0.0.1:{port}/stream", sent
+    finally:
+        done.set()
+        thread.join()
+        server.stop()
+
+
+def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
+    """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks nothing untold."""
+    with filming() as (url, sent):
+        config = (
+            f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}, part_seconds: 2}}\n"
+            f'cameras:\n  gate: {{source: "{url}", codec: copy, detect: false}}\n'
+        )
+        deployment = Deployment(tmp_path / "site", config)
+        try:
+            deployment.start()
+            packets = "platereel:packets:{gate}"
+            with deployment.frames() as client:
+                wait_until("packets", lambda: client.xlen(packets) > FPS * (BUFFER_S + 3))
+            at = time.time()
+            deployment.detect("gate", round(at * 1000), "seen", plate="AB123CD")
+            (segment,) = deployment.clips_of("seen")
+            assert segment["status"] == "ready", segment
+            path = deployment.download(segment)
+            numbers, times = numbers_of_clip(path)
+            read = [number for number in numbers if number is not None]
+            assert len(read) == len(numbers) == segment["frame_count"]
+            missing = sum(b - a - 1 for a, b in pairwise(read))
+            assert all(b > a for a, b in pairwise(read))
+            assert missing == segment["frames_lost"]
+            first = next(number for when, number in sent if when >= at - BUFFER_S)
+            assert abs(read[0] - first) <= 3
+            assert abs(len(read) + missing - (BUFFER_S + POST_S) * FPS) <= 3
+            assert times[0] == 0
+            assert segment["codec"] == "copy"
+            status, picture, _ = deployment.fetch("GET", f"/v2/video/segments/{segment['id']}/thumbnail")
+            assert (status, picture[:2]) == (200, b"\xff\xd8")
+            status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
+            assert (status, picture[:2]) == (200, b"\xff\xd8")
+        finally:
+            deployment.stop()
