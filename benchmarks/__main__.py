@@ -8,7 +8,7 @@ from importlib import import_module
 from benchmarks.chart import draw
 from benchmarks.harness import console, machine, save, show
 
-NAMES = ("writer", "capture", "trigger", "ready", "scale", "memory", "density")
+NAMES = ("writer", "copy", "capture", "trigger", "ready", "scale", "memory", "density")
 
 
 def main() -> None:

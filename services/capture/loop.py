@@ -21,6 +21,7 @@ from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 ROUND_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
+LINGER_SECONDS = 0.01  # so that frames of several cameras share a round trip
 FLUSH_SECONDS = 3.0
 STALE_SECONDS = 60.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
@@ -167,6 +168,7 @@ class Capture:
                     FRAMES_DROPPED.labels(frame.camera_id, "not_written").inc()
             else:
                 self._account(answers)
+                self._ports.clock.sleep(LINGER_SECONDS)
 
     def _may_write(self, camera_id: str) -> bool:
         """Whether the camera is ours, and its server is not one that did not answer a moment ago."""

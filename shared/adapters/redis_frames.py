@@ -17,6 +17,8 @@ from shared.wire.keys import Keys
 
 PAGE_FRAMES = 8
 HOLD_MARGIN_MS = 1_000
+# Holds and expiry are looked at this often, not with every frame; a buffer reaches back so much further.
+LOOK_EVERY_MS = 250
 EXPIRY_MARGIN_MS = 15_000
 _NOT_NEWEST = "equal or smaller"
 
@@ -54,6 +56,7 @@ class RedisFrames:
         self._totals: dict[str, int] = {}
         self._smallest_hold: dict[str, int | None] = {}
         self._lenient_until: dict[str, int] = {}
+        self._looked_ms: dict[str, int] = {}
         self._had_outage = False
 
     def _key(self, camera_id: str) -> str:
@@ -81,6 +84,7 @@ class RedisFrames:
                 self._had_outage = True
                 for camera_id in group:
                     self._smallest_hold.pop(camera_id, None)
+                    self._looked_ms.pop(camera_id, None)
                 answers += [Appended(frame, stored=False, waits=True) for frame in batch]
         if refusal is not None and all(answer.waits for answer in answers):
             raise refusal
@@ -99,17 +103,25 @@ class RedisFrames:
                 minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
                 approximate=True,
             )
-        for camera_id in cameras:
+        stale = self._stale(frames)
+        for camera_id in stale:
             limit = limits[camera_id]
             pipe.pexpire(self._key(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
             pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
         replies = pipe.execute(raise_on_error=False)
         answers = [self._settle(server, f, r) for f, r in zip(frames, replies, strict=False)]
-        for camera_id, reply in zip(cameras, replies[len(frames) + 1 :: 2], strict=True):
+        for camera_id, reply in zip(stale, replies[len(frames) + 1 :: 2], strict=True):
             if isinstance(reply, Exception):
                 raise reply
             self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
         return answers
+
+    def _stale(self, frames: Sequence[Frame]) -> list[str]:
+        """Cameras whose holds and expiry were looked at too long ago, by the frames' own time."""
+        newest = {frame.camera_id: frame.captured_ms for frame in frames}
+        stale = [c for c, ms in newest.items() if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS]
+        self._looked_ms |= {camera_id: newest[camera_id] for camera_id in stale}
+        return stale
 
     def _learn_holds(
         self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
@@ -128,7 +140,7 @@ class RedisFrames:
         """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
         newest = frame.captured_ms
         lenient = newest < self._lenient_until.get(frame.camera_id, 0)
-        oldest = newest - (limit.cap_ms if lenient else limit.keep_ms)
+        oldest = newest - (limit.cap_ms if lenient else limit.keep_ms + LOOK_EVERY_MS)
         held = self._smallest_hold.get(frame.camera_id)
         if held is not None:
             oldest = min(oldest, held - HOLD_MARGIN_MS)

@@ -70,7 +70,7 @@ def test_an_empty_camera(buffer: Buffer) -> None:
 def test_time_trims_what_nobody_needs(buffer: Buffer) -> None:
     for frame in frames(1000, 12_000):
         buffer.append([frame], {"cam": LIMIT})
-    assert times(buffer)[0] == 11_900 - 5_000
+    assert 11_900 - 5_250 <= times(buffer)[0] <= 11_900 - 5_000
 
 
 def test_a_hold_keeps_frames_with_a_second_of_margin(buffer: Buffer) -> None:
@@ -225,5 +225,5 @@ def test_after_an_outage_trimming_waits_for_those_who_could_not_say_what_they_ne
                 buffer.append(frames(12000, 12100, first=110), {"cam": LIMIT})
         buffer.append(frames(12000, 12100, first=110), {"cam": LIMIT})
         assert times(buffer)[0] == 1000
-        buffer.append(frames(17100, 17200, first=161), {"cam": LIMIT})
-        assert times(buffer) == [17100]
+        buffer.append(frames(17400, 17500, first=164), {"cam": LIMIT})
+        assert times(buffer) == [17400]
