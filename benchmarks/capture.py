@@ -13,7 +13,7 @@ import cv2
 import redis
 
 from benchmarks.cameras import h264_packets, mjpeg_cameras, rtsp_camera
-from benchmarks.harness import ROUNDS, Row, compare, cost_of
+from benchmarks.harness import ROUNDS, Row, compare, cost_of, report
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
 
@@ -28,43 +28,51 @@ def run(*, quick: bool) -> list[Row]:
     size = (320, 180) if quick else (WIDTH, HEIGHT)
     frames = jpegs(*size, 30)
     packets = h264_packets(frames, *size, RTSP_FPS, 30)
-    rows = []
+    rows: list[Row] = []
     with mjpeg_cameras(frames, HTTP_FPS) as address:
         sources = [f"{address}/{number}" for number in range(2 if quick else HTTP_CAMERAS)]
-        rows.append(_compare("ready JPEG over HTTP", sources, HTTP_FPS, seconds, rounds, partial(_bare_xadd, frames)))
+        rows += _compare("ready JPEG over HTTP", sources, HTTP_FPS, seconds, rounds, partial(_bare_xadd, frames))
     with rtsp_camera(packets, RTSP_FPS) as address:
-        rows.append(_compare("RTSP H.264", [address], RTSP_FPS, seconds, rounds, partial(_bare_decode, packets)))
+        rows += _compare("RTSP H.264", [address], RTSP_FPS, seconds, rounds, partial(_bare_decode, packets))
     return rows
 
 
-def _compare(case: str, sources: list[str], fps: int, seconds: float, rounds: int, peer: Callable[[str], None]) -> Row:
-    """Ours with all cameras for some seconds, then the peer's BARE_FRAMES as fast as they go."""
+def _compare(
+    case: str, sources: list[str], fps: int, seconds: float, rounds: int, peer: Callable[[str], None]
+) -> list[Row]:
+    """Ours with all cameras for some seconds, then the peer's BARE_FRAMES as fast as they go; and what Redis used."""
     cameras = "".join(f'  cam{n}: {{source: "{source}", detect: false}}\n' for n, source in enumerate(sources))
-    ours, bare = [], []
+    ours, server, bare = [], [], []
     with site(f"defaults: {{fps: {fps}, buffer_seconds: 1, trigger_slack_seconds: 1}}\ncameras:\n{cameras}") as place:
         for _ in range(rounds):
             place.run("capture", "capture")
-            ours.append(_frames_per_cpu_s(place, len(sources), seconds))
+            frames, capture_s, redis_s = _used(place, len(sources), seconds)
+            ours.append(frames / capture_s)
+            server.append(redis_s * 1e6 / frames)
             place.stop("capture")
             with place.frames() as client:
                 client.flushdb()
             bare.append(BARE_FRAMES / cost_of(partial(peer, place.addresses.frames)).cpu_s)
-    return compare(case, "frames per CPU s", median(ours), median(bare), ">= 0.85")
+    return [
+        compare(case, "frames per CPU s", median(ours), median(bare), ">= 0.85"),
+        report(case, "CPU microseconds of Redis per frame", median(server)),
+    ]
 
 
-def _frames_per_cpu_s(place: Site, cameras: int, seconds: float) -> float:
+def _used(place: Site, cameras: int, seconds: float) -> tuple[int, float, float]:
+    """Frames stored in some seconds, and CPU seconds of capture and of the frames Redis meanwhile."""
+    names = [f"platereel:frames:{{cam{n}}}" for n in range(cameras)]
     with place.frames() as client:
 
         def stored() -> int:
-            streams: list[Any] = [client.xinfo_stream(f"platereel:frames:{{cam{n}}}") for n in range(cameras)]
+            streams: list[Any] = [client.xinfo_stream(name) for name in names]
             return sum(int(stream["entries-added"]) for stream in streams)
 
-        names = [f"platereel:frames:{{cam{n}}}" for n in range(cameras)]
         wait_for("every camera", lambda: client.exists(*names) == cameras)
         time.sleep(1.0)
-        frames, used = stored(), place.cpu_s("capture")
+        frames, used, server = stored(), place.cpu_s("capture"), place.cpu_s("redis-frames")
         time.sleep(seconds)
-        return (stored() - frames) / (place.cpu_s("capture") - used)
+        return stored() - frames, place.cpu_s("capture") - used, place.cpu_s("redis-frames") - server
 
 
 def _bare_xadd(frames: list[bytes], address: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.harness import Row, compare
+from benchmarks.harness import Row, compare, report
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
 from shared.adapters.clock import SystemClock
@@ -35,13 +35,14 @@ def run(*, quick: bool) -> list[Row]:
         place.run("finalise", "worker", "--queues", "finalise", "--concurrency", "1")
         for count in writers:
             measured[count] = _round(place, names, frames, count)
+        finalising = place.cpu_s("finalise") / (len(writers) * cameras)
     single = measured[writers[0]]
     rows = []
     for count in writers[1:]:
         target = ">= 1.8" if count == 2 else None  # noqa: PLR2004 - the machine has two cores
         rows.append(compare(f"{count} writers / 1", "frames per s", measured[count][0], single[0], target))
         rows.append(compare(f"{count} writers / 1", "frames per CPU s", measured[count][1], single[1]))
-    return rows
+    return [*rows, report(f"finalise, {SECONDS} s", "CPU s per clip", finalising)]
 
 
 def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -> tuple[float, float]:

@@ -21,25 +21,25 @@ class Figures:
     """What things cost. Seconds are CPU seconds of one core; a megapixel is one million pixels of one frame.
 
     jpeg_bytes_per_pixel: of a street at quality 85. clip_bytes and writer_s are per megapixel and codec, at the default
-    quality.
+    quality; how large a copied camera's clips are is up to the camera, here 4 Mbit/s at 1080p15.
     """
 
     jpeg_bytes_per_pixel: float = 0.141
     redis_bytes_per_byte: float = 1.02
-    capture_s_per_frame: float = 0.0001
-    capture_s_per_megabyte: float = 0.0018
-    redis_s_per_megabyte: float = 0.0007
-    finalise_s_per_clip: float = 0.06
+    capture_s_per_frame: float = 0.00015
+    capture_s_per_megabyte: float = 0.003
+    redis_s_per_megabyte: float = 0.0013
+    finalise_s_per_clip: float = 0.064
     clip_bytes_per_megapixel: Mapping[str, float] = field(
-        default_factory=lambda: {"h264": 7600.0, "hevc": 3000.0, "av1": 5300.0, "mp4v": 11_000.0, "copy": 16_000.0}
+        default_factory=lambda: {"h264": 7140.0, "hevc": 1800.0, "av1": 2770.0, "mp4v": 6530.0, "copy": 16_000.0}
     )
     writer_s_per_megapixel: Mapping[str, float] = field(
         default_factory=lambda: {
-            "h264": 0.0088,
-            "hevc": 0.033,
-            "av1": 0.012,
-            "mp4v": 0.0056,
-            "mjpeg": 0.0003,
+            "h264": 0.0102,
+            "hevc": 0.0287,
+            "av1": 0.0139,
+            "mp4v": 0.0066,
+            "mjpeg": 0.0004,
             "copy": 0.0001,
         }
     )

@@ -112,7 +112,7 @@ def _events(place: Site, name: str) -> tuple[float, float, float]:
 
 def test_the_arithmetic() -> None:
     """One camera, worked out by hand."""
-    figures = Figures(redis_bytes_per_byte=1.1)
+    figures = Figures(redis_bytes_per_byte=1.1, clip_bytes_per_megapixel={"h264": 5000})
     load = CameraLoad(1000, 1000, count=10, events_per_day=864, event_seconds=0, jpeg_bytes=100_000, retention_days=2)
     needs = plan([load], figures)
     assert load.busy == pytest.approx(0.2)
@@ -121,7 +121,7 @@ def test_the_arithmetic() -> None:
     assert needs.capture_bytes_per_second == pytest.approx(15_000_000)
     assert needs.writer_bytes_per_second == pytest.approx(3_000_000)
     assert needs.clips_per_day == pytest.approx(8640)
-    assert needs.storage_bytes_per_day == pytest.approx(10 * 0.2 * 15 * 7600 * 86_400)
+    assert needs.storage_bytes_per_day == pytest.approx(10 * 0.2 * 15 * 86_400 * 5000)
     assert needs.storage_bytes == pytest.approx(needs.storage_bytes_per_day * 2)
     assert needs.writers >= 1
     endless = plan([load, CameraLoad(1000, 1000, retention_days=None)], figures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -51,7 +53,10 @@ def filming() -> Iterator[tuple[str, list[tuple[float, int]]]]:
 
 
 def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
-    """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks nothing untold."""
+    """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks nothing untold.
+
+    Every worker is killed while it is made.
+    """
     with filming() as (url, sent):
         config = (
             f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}, part_seconds: 2}}\n"
@@ -65,6 +70,9 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
                 wait_until("packets", lambda: client.xlen(packets) > FPS * (BUFFER_S + 3))
             at = time.time()
             deployment.detect("gate", round(at * 1000), "seen", plate="AB123CD")
+            time.sleep(2)
+            for pid in deployment.refresh()["pids"]["worker"]:
+                os.kill(pid, signal.SIGKILL)
             (segment,) = deployment.clips_of("seen")
             assert segment["status"] == "ready", segment
             path = deployment.download(segment)
