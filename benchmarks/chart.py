@@ -36,6 +36,7 @@ def draw(name: str, rows: Sequence[Row], machine: str) -> Path | None:
     parts += [
         f'<line x1="{peer:.1f}" x2="{peer:.1f}" y1="{_TOP - 8}" y2="{bottom}" stroke="#444"/>',
         f'<text x="{peer:.1f}" y="{bottom + 16}" text-anchor="middle" fill="#444">the peer</text>',
+        f'<text x="{_WIDTH - 12}" y="{bottom + 16}" text-anchor="end" fill="#666">dashed: the target</text>',
         "</svg>",
     ]
     CHARTS.mkdir(exist_ok=True)

@@ -91,5 +91,24 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert (status, picture[:2]) == (200, b"\xff\xd8")
             status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
             assert (status, picture[:2]) == (200, b"\xff\xd8")
+            _with_capture_killed(deployment)
         finally:
             deployment.stop()
+
+
+def _with_capture_killed(deployment: Deployment) -> None:
+    """Another event, in the middle of which capture dies: what it missed is told, and the rest is one clip."""
+    deployment.detect("gate", round(time.time() * 1000), "again")
+    time.sleep(1)
+    (pid,) = deployment.refresh()["pids"]["capture"]
+    os.kill(pid, signal.SIGKILL)
+    segments = deployment.clips_of("again")
+    made = [segment for segment in segments if segment["status"] == "ready"]
+    assert made
+    for segment in made:
+        numbers = numbers_of_clip(deployment.download(segment))[0]
+        read = [number for number in numbers if number is not None]
+        assert len(read) == len(numbers) == segment["frame_count"]
+        assert all(b > a for a, b in pairwise(read))
+    lacking = sum(segment["frames_lost"] or 0 for segment in segments)
+    assert lacking > 0 or any(segment["truncated_reason"] for segment in segments)

@@ -106,3 +106,16 @@ def test_capture_refuses_a_redis_that_evicts_or_is_too_small(world: World) -> No
         pytest.raises(Permanent, match=r"1 cameras need \d+ MB: give it more"),
     ):
         check_frames_redis(settings)
+
+
+@pytest.mark.parametrize(("gop_ms", "health"), [(2000, Health.OK), (20_000, Health.BROKEN)])
+def test_a_group_of_pictures_that_is_longer_than_the_buffer(world: World, gop_ms: int, health: Health) -> None:
+    """A copied camera's clip begins at a keyframe: one that comes too rarely is not there when it is needed."""
+    camera = CameraSettings(source=SecretStr("rtsp://10.0.0.4/stream"), codec="copy")
+    settings = world.settings.model_copy(update={"cameras": {"cam": camera}})
+    states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
+    states.report("cam", {"state": "connected", "gop_ms": gop_ms, "updated_ms": world.clock.now_ms()})
+    finding = findings(settings)["camera cam"]
+    assert finding.health is health
+    assert f"a keyframe every {gop_ms / 1000:.1f} s" in finding.detail
+    assert ("cannot be copied" in finding.detail) is (health is Health.BROKEN)
