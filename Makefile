@@ -76,7 +76,7 @@ e2e: $(STAMP) ## Whole-system tests: every MP4 is decoded, frame by frame
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## Measure against peers: all of docs/performance.md, or ONLY="writer ready"
+bench: $(STAMP) ## Measure against peers, the ffmpeg command among them: all of docs/performance.md, or ONLY="writer ready"
 	$(BIN)/python -m benchmarks $(ONLY) $(ARGS)
 
 .PHONY: chaos

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts
 from workers.writer.ports import WriterPorts
 
+FETCHED_AT_ONCE = 4
 PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
 
 
@@ -72,6 +74,7 @@ def build(settings: Settings) -> World:
             rows,
             video,
             clock,
+            ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
         ),
         SweepPorts(
             VideoRepository(database),

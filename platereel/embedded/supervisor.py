@@ -14,7 +14,7 @@ from shared.runtime.logs import logger
 
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 20.0
-PROBE_SECONDS = 30.0
+PROBE_SECONDS = 60.0
 
 _log = logger(__name__)
 

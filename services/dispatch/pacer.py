@@ -204,8 +204,9 @@ class Pacer:
                 kept = [h for h in holders if (camera_id, h) not in owners]
                 kept += [part_id for part_id in parked if (camera_id, part_id) not in waiting]
                 stale = [h for h in kept if now - self._unowned.get((camera_id, h), now) > STALE_HOLD_SECONDS]
-                self.ports.holds.release(camera_id, stale)
-                self.ports.parking.unpark(camera_id, stale)
+                if stale:
+                    self.ports.holds.release(camera_id, stale)
+                    self.ports.parking.unpark(camera_id, stale)
             except PartlyAway:
                 continue
             unowned |= {(camera_id, h): self._unowned.get((camera_id, h), now) for h in kept if h not in stale}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -39,6 +40,7 @@ LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
 POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
 PARKING_BYTES = 1_000_000
 CAMERAS = 100
+THREADS = ThreadPoolExecutor(4)
 _prefixes = count(1)
 
 
@@ -74,6 +76,7 @@ class World:
             self.writing,
             AvVideo(),
             self.clock,
+            THREADS,
         )
 
     def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterator[Item], batch: int) -> Iterator[Item]:
+def ahead(items: Iterator[Item], batch: int, threads: Executor) -> Iterator[Item]:
     """The same items in order; a batch of them is fetched on another thread while the one before it is used.
 
-    What fetching raises is raised here.
+    What fetching raises is raised here. The threads outlive the part: every new one would take memory of its own.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
 
-        def fetch() -> list[Item]:
-            return list(islice(items, batch))
+    def fetch() -> list[Item]:
+        return list(islice(items, batch))
 
-        coming = thread.submit(fetch)
-        while found := coming.result():
-            coming = thread.submit(fetch)
-            yield from found
+    coming = threads.submit(fetch)
+    while found := coming.result():
+        coming = threads.submit(fetch)
+        yield from found

@@ -7,7 +7,6 @@ bytes are on disk, and from its parts a clip can be made again. The sweep lets t
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
@@ -25,7 +24,6 @@ from workers.writer.ports import WriterPorts
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 SLOWEST_UPLOAD_BYTES_PER_SECOND = 2_000_000
 PUT_MARGIN_SECONDS = 2.0
-FETCHED_AT_ONCE = 4
 NO_FRAMES = "no_frames"
 _EXPLAINED = {"camera_started", "camera_silent"}
 
@@ -88,15 +86,15 @@ def _fetch(run: FinaliseRun, ports: WriterPorts) -> tuple[list[StoredPart], list
     """The parts as they are, and the packets of those that have some. A part whose object is gone becomes a gap."""
     parts: list[StoredPart] = []
     pieces: list[Piece] = []
-    with ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch") as threads:
-        for part, data in zip(run.parts, threads.map(lambda part: _packets(part, ports), run.parts), strict=True):
-            found = part
-            if data is not None and part.facts is not None:
-                if len(data) == part.facts.size_bytes:
-                    pieces.append(Piece(part.start_ms, data, part.facts.index, _goes_on(parts, part)))
-                else:
-                    found = replace(part, facts=None, error="part_lost")
-            parts.append(found)
+    fetched = ports.threads.map(lambda part: _packets(part, ports), run.parts)
+    for part, data in zip(run.parts, fetched, strict=True):
+        found = part
+        if data is not None and part.facts is not None:
+            if len(data) == part.facts.size_bytes:
+                pieces.append(Piece(part.start_ms, data, part.facts.index, _goes_on(parts, part)))
+            else:
+                found = replace(part, facts=None, error="part_lost")
+        parts.append(found)
     return parts, pieces
 
 

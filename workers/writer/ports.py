@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from shared.domain.ports import Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, Writing
@@ -13,7 +14,7 @@ class WriterPorts:
     """The writer's ports.
 
     frames: JPEGs; packets: of cameras that are copied. parking_bytes: how much of a camera may wait while storage
-    refuses.
+    refuses. threads: for fetching, kept as long as the process.
     """
 
     frames: FrameBuffer
@@ -24,3 +25,4 @@ class WriterPorts:
     rows: Writing
     video: Video
     clock: Clock
+    threads: Executor

@@ -61,7 +61,7 @@ class Reading:
         usable = False
         previous: FrameMark | None = None
         begins_ms = run.start_ms if keyframe_ms is None else keyframe_ms
-        for frame in ahead(self._buffer.read(run.camera_id, begins_ms, run.end_ms), FETCHED_AHEAD):
+        for frame in self._read(begins_ms):
             mark, inside = frame.mark, frame.captured_ms >= run.start_ms
             whole = previous is not None and follows(previous, mark)
             previous = mark
@@ -96,6 +96,11 @@ class Reading:
         run = self._run
         return run.trigger_ms if run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms else None
 
+    def _read(self, start_ms: int) -> Iterator[Frame]:
+        """The buffer's frames from a time to the part's end, fetched ahead."""
+        frames = self._buffer.read(self._run.camera_id, start_ms, self._run.end_ms)
+        return ahead(frames, FETCHED_AHEAD, self._ports.threads)
+
     def _account(self, mark: FrameMark) -> None:
         """Note a frame of the stretch, and what the counters say is lost before it."""
         if self._first is None:
@@ -115,7 +120,7 @@ class Reading:
         slot_ms = 1000 / run.policy.fps
         thin = run.policy.capture_fps > run.policy.fps
         previous = self._before
-        for frame in ahead(self._buffer.read(run.camera_id, run.start_ms, run.end_ms), FETCHED_AHEAD):
+        for frame in self._read(run.start_ms):
             mark = frame.mark
             self._account(mark)
             same_slot = previous is not None and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
