@@ -76,5 +76,9 @@ def _flat(place: Site, seconds: float, look_s: float) -> list[Row]:
         third = max(1, len(seen) // 3)
         early, late = median(seen[third : 2 * third]), median(seen[2 * third :])
         case = f"{name}, {seconds:g} s"
-        rows += [report(case, "RSS MB", late / 1e6), compare(case, "RSS last third / middle", late, early, "<= 1.05")]
+        begins = median(seen[:third])
+        rows += [
+            report(case, f"RSS MB, {which} third", size / 1e6) for which, size in (("first", begins), ("last", late))
+        ]
+        rows.append(compare(case, "RSS last third / middle", late, early, "<= 1.05"))
     return rows

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 def ahead(items: Iterator[Item], batch: int, threads: Executor) -> Iterator[Item]:
     """The same items in order; a batch of them is fetched on another thread while the one before it is used.
 
-    What fetching raises is raised here. The threads outlive the part: every new one would take memory of its own.
+    What fetching raises is raised here.
     """
 
     def fetch() -> list[Item]:
