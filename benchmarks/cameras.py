@@ -6,7 +6,7 @@ import multiprocessing
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -21,12 +21,26 @@ _SPAWN = multiprocessing.get_context("spawn")
 @contextmanager
 def mjpeg_cameras(frames: Sequence[bytes], fps: float) -> Iterator[str]:
     """A server whose every path is a Motion JPEG camera; its address."""
+    with _serving(_serve_mjpeg, frames, fps) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def rtsp_camera(packets: Sequence[bytes], fps: int) -> Iterator[str]:
+    """An RTSP camera that sends H.264 packets over and over; its address."""
+    with _serving(_serve_rtsp, packets, fps) as port:
+        yield f"rtsp://127.0.0.1:{port}/stream"
+
+
+@contextmanager
+def _serving(serve: Callable[..., None], frames: Sequence[bytes], fps: float) -> Iterator[int]:
+    """A process that serves the frames; its port, once it listens."""
     (port,) = free_ports(1)
-    process = _SPAWN.Process(target=_serve_mjpeg, args=(port, list(frames), fps), daemon=True)
+    process = _SPAWN.Process(target=serve, args=(port, list(frames), fps), daemon=True)
     process.start()
     try:
         _wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        yield port
     finally:
         process.terminate()
         process.join()
@@ -71,20 +85,6 @@ def h264_packets(frames: Sequence[bytes], width: int, height: int, fps: int, gop
         picture.pict_type = 0
         packets += [bytes(packet) for packet in encoder.encode(picture)]
     return packets + [bytes(packet) for packet in encoder.encode(None)]
-
-
-@contextmanager
-def rtsp_camera(packets: Sequence[bytes], fps: int) -> Iterator[str]:
-    """An RTSP camera that sends H.264 packets over and over; its address."""
-    (port,) = free_ports(1)
-    process = _SPAWN.Process(target=_serve_rtsp, args=(port, list(packets), fps), daemon=True)
-    process.start()
-    try:
-        _wait_for_port(port)
-        yield f"rtsp://127.0.0.1:{port}/stream"
-    finally:
-        process.terminate()
-        process.join()
 
 
 def _serve_rtsp(port: int, packets: list[bytes], fps: int) -> None:

@@ -53,12 +53,7 @@ def _carries(frames: list[bytes], cameras: int, seconds: float) -> bool:
         config = f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}}}\ncameras:\n"
         config += "".join(f'  {name}: {{source: "{address}/{name}", detect: false}}\n' for name in names)
         with site(config, frames_bytes=8_000_000_000) as place:
-            for name, *arguments in (
-                ("dispatch", "dispatch"), ("capture", "capture"),
-                ("parts", "worker", "--queues", "parts", "--concurrency", "2"),
-                ("finalise", "worker", "--queues", "finalise", "--concurrency", "1"),
-            ):  # fmt: skip
-                place.run(name, *arguments)
+            place.record()
             with place.frames() as client:
                 wait_for("all cameras", lambda: all(client.exists(Keys().frames(name)) for name in names))
             return _watched(place, names, seconds)

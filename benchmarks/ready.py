@@ -40,12 +40,7 @@ def run(*, quick: bool) -> list[Row]:
             f'cameras:\n  {CAMERA}: {{source: "{address}/1", detect: false}}\n'
         )
         with site(config) as place, place.database() as rows, place.frames() as frames, place.broker() as broker:
-            for name, *arguments in (
-                ("dispatch", "dispatch"), ("capture", "capture"),
-                ("parts", "worker", "--queues", "parts", "--concurrency", "2"),
-                ("finalise", "worker", "--queues", "finalise", "--concurrency", "1"),
-            ):  # fmt: skip
-                place.run(name, *arguments)
+            place.record()
             wait_for("frames", lambda: frames.xlen(Keys().frames(CAMERA)) > FPS * (buffer_s + 1))
             for number in range(1 if quick else ROUNDS):
                 segment = _record(rows, broker, f"event-{number}")

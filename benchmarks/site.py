@@ -52,6 +52,15 @@ class Site:
         log = self.folder / "logs" / f"{name}.log"
         self.supervisor.start(Command(name, argv, log, self.env, lifeline=True))
 
+    def record(self) -> None:
+        """Start what records: dispatch, capture, two writers of parts and one finaliser."""
+        for name, *arguments in (
+            ("dispatch", "dispatch"), ("capture", "capture"),
+            ("parts", "worker", "--queues", "parts", "--concurrency", "2"),
+            ("finalise", "worker", "--queues", "finalise", "--concurrency", "1"),
+        ):  # fmt: skip
+            self.run(name, *arguments)
+
     def stop(self, *names: str) -> None:
         """Stop children."""
         self.supervisor.stop(names, 10.0)

@@ -10,7 +10,8 @@ from platereel.wiring import Desk, desk
 from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
 from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_servers import NodeFacts, check_room, facts_of, frame_servers
+from shared.adapters.redis_room import NodeFacts, check_room, facts_of
+from shared.adapters.redis_servers import frame_servers
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders
 from shared.domain.capacity import buffered_bytes, maxmemory_for

@@ -19,7 +19,7 @@ from shared.domain.ports import FrameBuffer
 from shared.runtime.settings import Settings
 from shared.wire.frames import check_jpeg
 
-FRAMES = 75
+FRAMES, ENOUGH = 75, 0.8
 CpuClock = Callable[[], float]
 
 
@@ -28,15 +28,21 @@ def measured(
 ) -> tuple[Figures, list[tuple[str, CameraLoad]]]:
     """Figures of this host and these cameras, and the loads with their cameras' real sizes.
 
-    A load that is no camera of the deployment gets the mean of all of them. NotFound while no camera has frames.
+    A load that is no camera of the deployment is measured with the first one's frames. NotFound while no camera has
+    most of a part in the buffer: of fewer frames the keyframe would be too large a share.
     """
     with frame_buffer(settings) as buffer:
         taken = {camera_id: _newest(buffer, camera_id) for camera_id in settings.cameras}
-    taken = {camera_id: frames for camera_id, frames in taken.items() if frames}
+    taken = {camera_id: frames for camera_id, frames in taken.items() if len(frames) >= _enough(settings, camera_id)}
     if not taken:
-        raise NotFound("no camera of the deployment has frames to measure with")
+        raise NotFound("no camera of the deployment has most of a part in the buffer: measure in some seconds")
     known = [(name, _real(load, taken.get(name) or next(iter(taken.values())))) for name, load in loads]
     return _figures(settings, known, taken, cpu_s), known
+
+
+def _enough(settings: Settings, camera_id: str) -> float:
+    policy = settings.policy(camera_id)
+    return min(FRAMES, policy.part_seconds * policy.capture_fps) * ENOUGH
 
 
 def _newest(buffer: FrameBuffer, camera_id: str) -> list[Frame]:

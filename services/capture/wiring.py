@@ -12,7 +12,8 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_servers import check_room, frame_servers
+from shared.adapters.redis_room import check_room
+from shared.adapters.redis_servers import frame_servers
 from shared.domain.capacity import buffered_bytes
 from shared.domain.errors import PartlyAway
 from shared.runtime.addresses import addresses

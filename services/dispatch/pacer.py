@@ -112,7 +112,10 @@ class Pacer:
 
     def _pace(self, live: list[LiveSegment]) -> None:
         cameras = list(dict.fromkeys(segment.camera_id for segment in live))
-        bounds = self.ports.frames.bounds(cameras)
+        try:
+            bounds = self.ports.frames.bounds(cameras)
+        except PartlyAway:
+            return  # all that is live is on a server of several that does not answer
         self._watch(cameras, bounds)
         live = [segment for segment in live if segment.camera_id not in bounds.away]
         changed = False

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from shared.adapters.redis_servers import FrameServers
-from shared.domain.errors import Retryable
+from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.media import Frame, FrameMark
 from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits
 from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
@@ -72,7 +72,6 @@ class RedisFrames:
         """See the port. One round trip a server; a frame that is there already counts as stored (a lost reply)."""
         cameras = dict.fromkeys(frame.camera_id for frame in frames)
         answers: list[Appended] = []
-        refusal: Retryable | None = None
         groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in cameras})
         for group in groups:
             batch = [frame for frame in frames if frame.camera_id in group]
@@ -80,14 +79,13 @@ class RedisFrames:
                 with self._servers.talking(self._key(group[0])) as server:
                     answers += self._append(server, batch, group, limits)
             except Retryable as error:
-                refusal = error
                 self._had_outage = True
                 for camera_id in group:
                     self._smallest_hold.pop(camera_id, None)
                     self._looked_ms.pop(camera_id, None)
+                if not isinstance(error, PartlyAway):
+                    raise
                 answers += [Appended(frame, stored=False, waits=True) for frame in batch]
-        if refusal is not None and all(answer.waits for answer in answers):
-            raise refusal
         return answers
 
     def _append(
@@ -209,7 +207,7 @@ class RedisFrames:
                     for camera_id in group:
                         script(keys=[self._key(camera_id)], client=pipe)
                     replies = pipe.execute()
-            except Retryable:
+            except PartlyAway:
                 found.away |= set(group)
                 if len(found.away) == len(camera_ids):
                     raise

@@ -53,6 +53,9 @@ def _reach_ms(buffer: RedisFrames) -> int:
 
 def foretold(place: Site, events: float) -> dict[str, Any]:
     """The command, measuring; `events` a day."""
+    with frame_servers(place.addresses.frames) as servers:
+        buffer = RedisFrames(servers, Keys())
+        wait_for("whole parts", lambda: min(len(list(buffer.read(f"cam{n}", 0, 10**14))) for n in range(CAMERAS)) > 65)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
     done = subprocess.run(
         [sys.executable, "-m", "platereel", "plan", "--measure", "--json", "--events", str(events),

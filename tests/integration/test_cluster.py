@@ -12,13 +12,15 @@ import redis
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
+from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_frames import RedisFrames
+from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.redis_servers import FrameServers, frame_servers, ping
 from shared.domain.errors import PartlyAway, Retryable
-from shared.domain.media import Frame
+from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
 from tests.support.cluster import Cluster, running_cluster
@@ -111,6 +113,22 @@ def test_a_lost_node_is_told_apart_from_cameras_without_frames(cluster: Cluster,
         ping(servers_of)
     cluster.start(1)
     wait_until("the node", lambda: _appends(buffer, frames(cameras[1], 10, 1)), 20)
+
+
+def test_a_lost_node_does_not_hold_up_the_packets_of_another(cluster: Cluster, servers_of: FrameServers) -> None:
+    """One batch: pictures for the lost node, packets of a copied camera for one that lives."""
+    lost, copied = cluster.cameras(1)[:2]
+    buffers = CameraBuffers(
+        RedisFrames(servers_of, Keys()), RedisPackets(servers_of, Keys()), lambda camera: camera == copied
+    )
+    ping(servers_of)  # the table of slots is known from here on
+    cluster.kill(cluster.node_of(lost))
+    packet = Frame(copied, 1000, JPEG, 0, "run", PacketMark(keyframe=True, shown_ms=1000, parameters="h264:1"))
+    answers = buffers.append([*frames(lost, 0, 2), packet], dict.fromkeys((lost, copied), LIMITS))
+    assert [(answer.frame.camera_id, answer.stored, answer.waits) for answer in answers] == [
+        (lost, False, True), (lost, False, True), (copied, True, False)
+    ]  # fmt: skip
+    assert buffers.newest(copied) == packet
 
 
 def _appends(buffer: RedisFrames, batch: list[Frame]) -> bool:

@@ -141,3 +141,10 @@ def test_what_is_not_understood_is_left_to_ffmpeg(monkeypatch: pytest.MonkeyPatc
 def test_what_is_no_camera_is_a_lost_source(status: int, kind: str) -> None:
     with camera(nothing, status, kind) as address, pytest.raises(SourceLost):
         next(StreamSource(f"http://user:secretword@{address}", 85).pictures())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:99999/video", "[::1/video", "127.0.0.1:1/video"])
+def test_an_address_that_is_none_is_a_lost_source(address: str) -> None:
+    with pytest.raises(SourceLost) as lost:
+        next(StreamSource(f"http://user:secretword@{address}", 85).pictures())
+    assert "secretword" not in lost.value.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, FrameMark
@@ -45,13 +45,17 @@ class Reading:
         encoder: PartEncoding | None = None
         for frame in self._thinned():
             if encoder is None:
-                form = self._form(self._run.form or self._ports.video.form(frame.data, self._run.policy))
-                encoder = self._ports.video.encoder(self._run.policy, form, self._run.start_ms, self._picture_ms())
+                encoder = self._encoder(frame)
             try:
                 encoder.add(frame.data, frame.captured_ms)
             except BadInput:
                 self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
         return encoder
+
+    def _encoder(self, frame: Frame) -> PartEncoding:
+        run, video = self._run, self._ports.video
+        form = self._form(lambda: video.form(frame.data, run.policy))
+        return video.encoder(run.policy, form, run.start_ms, self._picture_ms())
 
     def _copied(self) -> PartCopying | None:
         """Copy the stretch from the keyframe before it; what no keyframe leads to is a gap."""
@@ -83,14 +87,14 @@ class Reading:
     def _copier(self, keyframe: Frame) -> PartCopying | None:
         """A part that begins with this packet, None when it cannot be decoded."""
         try:
-            self._form(self._run.form or self._ports.video.copied_form(keyframe))
+            self._form(lambda: self._ports.video.copied_form(keyframe))
         except BadInput:
             return None
         return self._ports.video.copier(self._run.start_ms, self._picture_ms())
 
-    def _form(self, form: ClipForm) -> ClipForm:
-        """The recording's form: this one, unless another part was first."""
-        return self._run.form or self._ports.rows.fix_form(self._run.segment_id, form)
+    def _form(self, proposed: Callable[[], ClipForm]) -> ClipForm:
+        """The recording's form: what is proposed, unless another part was first."""
+        return self._run.form or self._ports.rows.fix_form(self._run.segment_id, proposed())
 
     def _picture_ms(self) -> int | None:
         run = self._run

@@ -1,4 +1,4 @@
-"""Motion JPEG over HTTP, read part by part (multipart/x-mixed-replace, RFC 2046): a third of what a demuxer costs.
+"""Motion JPEG over HTTP, read part by part (multipart/x-mixed-replace, RFC 2046), without a demuxer.
 
 Only what most cameras do: plain HTTP, no or basic authentication, and a Content-Length with every part. Whoever does
 otherwise is left to FFmpeg.
@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from services.capture.sources.picture import SourceLost
 from shared.wire.frames import MAX_JPEG_BYTES
@@ -24,15 +24,14 @@ class Unsuited(Exception):
 
 def jpegs(url: str, timeout_s: float) -> Iterator[bytes]:
     """The pictures of a camera as they come; Unsuited before the first one, SourceLost when it ends or falls silent."""
-    address = urlsplit(url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)
     try:
+        address = urlsplit(url)
         with (
-            closing(connection),
-            closing(_request(connection, address.path or "/", address.query, _authorization(url))) as response,
+            closing(HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)) as connection,
+            closing(_request(connection, address)) as response,
         ):
             yield from _parts(response)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
         raise SourceLost(f"the camera cannot be read: {type(error).__name__}") from error
     raise SourceLost("the stream ended")
 
@@ -51,16 +50,17 @@ def _parts(response: HTTPResponse) -> Iterator[bytes]:
         length = _length_of_next(response)
 
 
-def _authorization(url: str) -> dict[str, str]:
-    address = urlsplit(url)
+def _authorization(address: SplitResult) -> dict[str, str]:
     if address.username is None:
         return {}
     secret = f"{unquote(address.username)}:{unquote(address.password or '')}"
     return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
 
 
-def _request(connection: HTTPConnection, path: str, query: str, headers: dict[str, str]) -> HTTPResponse:
-    connection.request("GET", f"{path}?{query}" if query else path, headers=headers)
+def _request(connection: HTTPConnection, address: SplitResult) -> HTTPResponse:
+    path = address.path or "/"
+    wanted = f"{path}?{address.query}" if address.query else path
+    connection.request("GET", wanted, headers=_authorization(address))
     return connection.getresponse()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import av
 import av.error
@@ -36,11 +36,9 @@ class StreamSource:
     def pictures(self) -> Iterator[Picture]:
         """See the protocol. A source that stays silent for five seconds is lost."""
         if self._url.startswith("http://"):
-            try:
+            with suppress(Unsuited):  # then FFmpeg, which knows more dialects
                 for jpeg in jpegs(self._url, READ_SECONDS):
                     yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
-            except Unsuited:
-                pass  # FFmpeg knows more dialects
         with source_lost(), self.open() as container:
             yield from _pictures(container, self._quality)
         raise SourceLost("the stream ended")

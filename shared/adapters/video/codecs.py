@@ -37,7 +37,6 @@ class Codec:
     full_range: bool
     probe: str | None = None
     tag: str | None = None
-    muxer: str = ""
 
     def encoders(self, wanted: str) -> list[str]:
         """Encoders to try for a setting of `encoder`, the software one last."""
@@ -50,13 +49,13 @@ def _hardware(prefix: str, *families: str) -> dict[str, str]:
 
 
 CODECS = {
-    "h264": Codec("h264", "libx264", _hardware("h264", *FAMILIES), "h264", full_range=True, muxer="h264"),
+    "h264": Codec("h264", "libx264", _hardware("h264", *FAMILIES), "h264", full_range=True),
     "hevc": Codec(
         "hevc", "libx265", _hardware("hevc", *FAMILIES), "hevc", full_range=True, probe="hevc", tag="hvc1"
     ),
-    "av1": Codec("av1", "libsvtav1", _hardware("av1", "nvenc", "qsv", "amf"), "libdav1d", full_range=True, muxer="av1"),
+    "av1": Codec("av1", "libsvtav1", _hardware("av1", "nvenc", "qsv", "amf"), "libdav1d", full_range=True),
     "mp4v": Codec("mp4v", "mpeg4", _hardware("mpeg4", "v4l2m2m"), "mpeg4", full_range=False, probe="m4v"),
-    "mjpeg": Codec("mjpeg", "mjpeg", {}, "mjpeg", full_range=True, muxer="mjpeg"),
+    "mjpeg": Codec("mjpeg", "mjpeg", {}, "mjpeg", full_range=True),
 }  # fmt: skip
 
 

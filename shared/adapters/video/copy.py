@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.jpeg import thumbnail_of
 from shared.domain.errors import BadInput, Permanent
-from shared.domain.media import Frame
+from shared.domain.media import Frame, PacketMark
 from shared.domain.parts import ClipForm, EncodedPart, Packet
 
 COPIED = "copy:"
@@ -39,34 +39,35 @@ class CopiedPackets:
     def __init__(self, base_ms: int, picture_ms: int | None = None) -> None:
         self._base_ms = base_ms
         self._picture_ms = picture_ms
-        self._frames: list[Frame] = []
+        self._frames: list[tuple[Frame, PacketMark]] = []
 
     def add(self, frame: Frame) -> None:
         """Take one packet, in decoding order."""
         if frame.packet is None:
             raise BadInput("frame", "a picture among packets")
-        self._frames.append(frame)
+        self._frames.append((frame, frame.packet))
 
     def finish(self) -> EncodedPart:
         """The part's packets and index."""
-        index, parameters = [], set()
-        for frame in self._frames:
-            if frame.packet is not None:
-                mark, lead = frame.packet, frame.captured_ms < self._base_ms
-                index.append(Packet(mark.shown_ms - self._base_ms, len(frame.data), mark.keyframe, lead))
-                parameters.add(frame.packet.parameters)
-        digest = sha256(" ".join(sorted(parameters)).encode()).hexdigest()
-        return EncodedPart(b"".join(frame.data for frame in self._frames), tuple(index), digest, self._thumbnail())
+        index = tuple(
+            Packet(mark.shown_ms - self._base_ms, len(frame.data), mark.keyframe, frame.captured_ms < self._base_ms)
+            for frame, mark in self._frames
+        )
+        parameters = " ".join(sorted({mark.parameters for _, mark in self._frames}))
+        data = b"".join(frame.data for frame, _ in self._frames)
+        return EncodedPart(data, index, sha256(parameters.encode()).hexdigest(), self._thumbnail())
 
     def _thumbnail(self) -> bytes | None:
         """The picture shown at the wanted time: decoded from the keyframe before it."""
-        if self._picture_ms is None or not self._frames:
+        if self._picture_ms is None:
             return None
         wanted: list[Frame] = []
-        for frame in self._frames:
+        for frame, mark in self._frames:
             if frame.captured_ms > self._picture_ms and wanted:
                 break
-            wanted = [frame] if frame.packet is not None and frame.packet.keyframe else [*wanted, frame]
+            if mark.keyframe:
+                wanted.clear()
+            wanted.append(frame)
         picture = _decode(wanted)
         return None if picture is None else thumbnail_of(picture)
 

@@ -97,7 +97,7 @@ def _add_stream(
     copied = copied_codec(form)
     codec = CODECS[copied or policy.codec]
     if codec.probe is None:
-        stream = container.add_mux_stream(codec.muxer, width=form.width, height=form.height)
+        stream = container.add_mux_stream(codec.name, width=form.width, height=form.height)
     else:
         # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)

@@ -55,7 +55,7 @@ class FrameBuffer(Protocol):
         """Store frames in order and trim each camera's buffer to its limits and holds."""
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
-        """Bounds of the cameras that have frames. Raises Retryable only when no server answers."""
+        """Bounds of the cameras that have frames. Raises Retryable when none of their servers answers."""
 
     def newest(self, camera_id: str) -> Frame | None:
         """The newest frame."""
