@@ -10,7 +10,7 @@ import psycopg
 
 from benchmarks.harness import Row, compare, report
 from benchmarks.scene import jpegs
-from benchmarks.site import Site, site, wait_for
+from benchmarks.site import Site, site
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers
@@ -60,19 +60,21 @@ def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -
                 "captured_at": (start_ms + 2000) / 1000,
             }  # fmt: skip
             broker.xadd("detections", {"json": json.dumps(body)})
-        wait_for("all parts to be due", lambda: _waiting(rows) >= len(cameras) * SECONDS // PART_SECONDS, every_s=0.05)
+        parts = len(cameras) * SECONDS // PART_SECONDS
+        place.wait_for("all parts to be due", lambda: _waiting(rows) >= parts, every_s=0.05)
         place.run("parts", "worker", "--queues", "parts", "--concurrency", str(writers))
         earlier = _done(rows)
-        wait_for("the first part", lambda: _done(rows) > earlier, every_s=0.01)
+        place.wait_for("the first part", lambda: _done(rows) > earlier, every_s=0.01)
         began, used, before = time.perf_counter(), place.cpu_s("parts"), _done(rows)
-        wait_for("all parts", lambda: _waiting(rows) == 0, timeout_s=200, every_s=0.05)
+        place.wait_for("all parts", lambda: _waiting(rows) == 0, timeout_s=200, every_s=0.05)
         wall, cpu = time.perf_counter() - began, place.cpu_s("parts") - used
         made = (_done(rows) - before) * PART_SECONDS * FPS
         ready = (
             "SELECT count(*) AS n FROM video_segments s JOIN segment_detections l ON l.segment_id = s.id"
             " WHERE s.status = 'ready' AND l.detection_id LIKE %s"
         )
-        wait_for("all clips", lambda: _number(rows, ready, f"%-{writers}") == len(cameras), timeout_s=100, every_s=0.05)
+        ours = f"%-{writers}"
+        place.wait_for("all clips", lambda: _number(rows, ready, ours) == len(cameras), timeout_s=100, every_s=0.05)
         place.stop("parts")
     with place.frames() as client:
         client.flushdb()

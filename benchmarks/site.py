@@ -61,6 +61,17 @@ class Site:
         ):  # fmt: skip
             self.run(name, *arguments)
 
+    def wait_for(
+        self, what: str, ready: Callable[[], Answer | None], timeout_s: float = 60.0, every_s: float = 0.002
+    ) -> Answer:
+        """As `wait_for`; a child that ended meanwhile is started again, as in any deployment."""
+
+        def look() -> Answer | None:
+            self.supervisor.poll()
+            return ready()
+
+        return wait_for(what, look, timeout_s, every_s)
+
     def stop(self, *names: str) -> None:
         """Stop children."""
         self.supervisor.stop(names, 10.0)
@@ -113,6 +124,11 @@ def wait_for(what: str, ready: Callable[[], Answer | None], timeout_s: float = 6
     raise RuntimeError(f"waited {timeout_s:g} s for {what}")
 
 
+def _last_lines(folder: Path) -> str:
+    """What every process said last, for whoever looks at a benchmark that failed."""
+    return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in sorted(folder.glob("*.log")))
+
+
 @contextmanager
 def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
     """Servers with an empty, migrated database and a claimed bucket; the processes are the benchmark's choice."""
@@ -143,6 +159,9 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
                 f"{ENV_PREFIX}BROKER_URL": addresses.broker, f"{ENV_PREFIX}STORAGE_URL": addresses.storage,
             }  # fmt: skip
             yield Site(folder, addresses, supervisor, path, env)
+        except BaseException as error:
+            error.add_note(_last_lines(folder / "logs"))
+            raise
         finally:
             supervisor.stop([each for each in supervisor.names() if each not in SERVERS], 10.0)
             supervisor.stop(SERVERS, 5.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,9 +15,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.domain.errors import Permanent
 from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
 
 _CLONE_NEWUSER = 0x10000000
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT, _TRIES = 15_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,29 @@ def spawn(command: Command, keep_open: Sequence[int] = ()) -> subprocess.Popen[b
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on; distinct, and not reserved."""
+    """Ports of the loopback address that nobody listens on; distinct, and not reserved.
+
+    They lie below those that the kernel gives to outgoing connections, one of which could take a port before its
+    server does.
+    """
+    ports = range(_FIRST_PORT, _first_ephemeral())
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+        found: list[int] = []
+        for _ in range(_TRIES):
+            if len(found) == count:
+                return found
+            probe = stack.enter_context(socket.socket())
+            try:
+                probe.bind(("127.0.0.1", secrets.choice(ports) if ports else 0))
+            except OSError:
+                continue  # somebody's already
+            found.append(int(probe.getsockname()[1]))
+    raise Permanent(f"no {count} free ports on 127.0.0.1")
+
+
+def _first_ephemeral() -> int:
+    """The lowest port of outgoing connections; 0 where the kernel does not say."""
+    return int(_EPHEMERAL.read_text(encoding="ascii").split()[0]) if _EPHEMERAL.exists() else 0
 
 
 def postgres_identity(data: Path) -> Callable[[], None] | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,17 +52,25 @@ def _reach_ms(buffer: RedisFrames) -> int:
     return min((b.newest_ms - b.oldest_ms for b in bounds.values()), default=0) if len(bounds) == CAMERAS else 0
 
 
+def _most_of_a_part(buffer: RedisFrames) -> bool:
+    return min(len(list(buffer.read(f"cam{n}", 0, 10**14))) for n in range(CAMERAS)) > 65
+
+
 def foretold(place: Site, events: float) -> dict[str, Any]:
     """The command, measuring; `events` a day."""
-    with frame_servers(place.addresses.frames) as servers:
-        buffer = RedisFrames(servers, Keys())
-        wait_for("whole parts", lambda: min(len(list(buffer.read(f"cam{n}", 0, 10**14))) for n in range(CAMERAS)) > 65)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "platereel", "plan", "--measure", "--json", "--events", str(events),
-         "--event-seconds", "0", "--days", "30"],
-        env=environment | place.env, capture_output=True, text=True, timeout=100, check=True,
-    )  # fmt: skip
+    arguments = ["--measure", "--json", "--events", str(events), "--event-seconds", "0", "--days", "30"]
+    for _ in range(TRIES):  # on a busy machine a buffer may hold too little just then, and the command says so
+        with frame_servers(place.addresses.frames) as servers:
+            buffer = RedisFrames(servers, Keys())
+            wait_for("most of a part", partial(_most_of_a_part, buffer))
+        done = subprocess.run(
+            [sys.executable, "-m", "platereel", "plan", *arguments],
+            env=environment | place.env, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        if "measure in some seconds" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     assert answer["plan"]["cameras"] == CAMERAS
     assert answer["cameras"]["cam0"]["width"] == 1280
