@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.access import AccessRepository
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.ledger import LedgerRepository
@@ -72,6 +73,7 @@ class Desk:
 
     database: Database
     videos: VideoRepository
+    access: AccessRepository
     detections: DetectionRepository
     stream: RedisDetections
     cameras: RedisCameras
@@ -90,7 +92,7 @@ def desk(settings: Settings) -> Iterator[Desk]:
     stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
     try:
         yield Desk(
-            database, VideoRepository(database), DetectionRepository(database), stream,
+            database, VideoRepository(database), AccessRepository(database), DetectionRepository(database), stream,
             RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
             clock,
         )  # fmt: skip

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.keeping import KeepingRepository
 from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.repairs import RepairRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
-from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
 from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
@@ -59,7 +60,7 @@ def build(settings: Settings) -> World:
     store = open_store(urls.storage, clock)
     jobs = JobRepository(database)
     rows = WriterRepository(database)
-    ledger, repairs = LedgerRepository(database), RepairRepository(database)
+    ledger, repairs, counters = LedgerRepository(database), RepairRepository(database), CounterRepository(database)
     keys = Keys(settings.redis_prefix, settings.detections_name)
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted)
@@ -77,17 +78,20 @@ def build(settings: Settings) -> World:
             ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
         ),
         SweepPorts(
-            VideoRepository(database),
+            KeepingRepository(database),
+            counters,
             store,
             jobs,
             clock,
             settings.retention_policy(),
             settings.delete_grace_seconds,
+            settings.retention.history_days,
             PartsPorts(ledger, repairs, store, settings.parts_kept_seconds),
         ),
         AuditPorts(
             ledger,
             repairs,
+            counters,
             store,
             video,
             jobs,

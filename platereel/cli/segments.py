@@ -23,7 +23,7 @@ from platereel.cli.context import (
 )
 from shared.domain.errors import BadInput, Conflict
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.ports import SegmentFilter
+from shared.domain.ports import Order, SegmentFilter
 
 Identifier = Annotated[str, typer.Argument(help="The segment's id.")]
 
@@ -50,6 +50,7 @@ def list_segments(
     camera: Annotated[str | None, typer.Option(help="Only this camera.")] = None,
     status: Annotated[SegmentStatus | None, typer.Option(help="Only this status.")] = None,
     plate: Annotated[str | None, typer.Option(help="Plate; * and ? are wildcards.")] = None,
+    fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Near misses of the plate too, the closest first.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -58,18 +59,18 @@ def list_segments(
     """List clips, newest first."""
     from platereel.wiring import desk
 
-    where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate)
+    where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
-        page = world.videos.search(where, limit, 0, None, newest_first=True)
+        page = world.videos.search(where, limit, 0, None, Order.NEAREST if fuzzy else Order.NEWEST)
     if json:
         print_json({"items": page.items, "total": page.total})
         return
     start = Column("start (UTC)", no_wrap=True)
-    columns = (Column("id", no_wrap=True), "camera", start, "seconds", "lost", "size", "status")
+    columns = (Column("id", no_wrap=True), "camera", "plates", start, "seconds", "lost", "size", "status")
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for row in page.items:
         table.add_row(
-            str(row["id"]), row["camera_id"], f"{row['start_time']:%m-%d %H:%M:%S}",
+            str(row["id"]), row["camera_id"], " ".join(row["plates"][:3]), f"{row['start_time']:%m-%d %H:%M:%S}",
             f"{row['duration_seconds'] or 0:.1f}", str(row["frames_lost"] or 0), human_bytes(row["file_size_bytes"]),
             _status(row),
         )  # fmt: skip

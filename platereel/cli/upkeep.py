@@ -32,6 +32,7 @@ MEANINGS = {
     "failed": "failed segment that has footage",
     "leftover_parts": "finished segment with parts left",
     "half_deleted": "deletion that was not finished",
+    "miscounted": "counter of the statistics that is wrong",
 }
 
 
@@ -57,8 +58,13 @@ def cleanup(
     params: dict[str, Any] = {"dry_run": dry_run} | ({} if days is None else {"retention_days": days})
     world = build(deployment(config, data))
     try:
-        with errors.status("looking for clips that may go"):
-            result = sweep(world.sweep, params)
+        with _bars() as bars:
+            tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("marking", "deleting")}
+            result = sweep(
+                world.sweep,
+                params,
+                lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True),
+            )
     finally:
         world.database.close()
     if json:
@@ -66,6 +72,12 @@ def cleanup(
         return
     would = "would archive" if dry_run else "archived"
     console.print(f"{would} {result['archived']} clips, {human_bytes(result['bytes'])} {result['reasons'] or ''}")
+    if result["cameras"]:
+        columns = (Column("clips", justify="right"), Column("size", justify="right"))
+        table = Table("camera", *columns, box=None, padding=(0, 1, 0, 0))
+        for camera_id, each in result["cameras"].items():
+            table.add_row(camera_id, str(each["archived"]), human_bytes(each["bytes"]))
+        console.print(table)
     if not dry_run:
         console.print(f"deleted the files of {result['deleted']} clips archived earlier, {result['failed']} resist")
 

@@ -12,7 +12,7 @@ from platereel.wiring import Desk, WatchRow, cameras_now
 from shared.adapters.video.join import frame_times_ms
 from shared.domain.errors import Permanent
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.ports import SegmentFilter
+from shared.domain.ports import Order, SegmentFilter
 from shared.domain.timing import to_ms
 from shared.runtime.logs import logger
 from shared.runtime.settings import Settings
@@ -85,7 +85,7 @@ class Demo:
 
     def _look(self) -> None:
         where = SegmentFilter(from_ms=self._began_ms - 60_000)
-        page = self._desk.videos.search(where, 100, 0, None, newest_first=False)
+        page = self._desk.videos.search(where, 100, 0, None, Order.OLDEST)
         self.state.segments = [row for row in page.items if to_ms(row["created_at"]) >= self._began_ms]
         self.state.detections = self._desk.detections.count_since(self._began_ms)
         self.state.cameras = cameras_now(self._desk, self._settings)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.base import RequestResponseEndpoint
 
 from services.api import errors, schemas
+from services.api.guard import Guard
 from services.api.ports import ApiPorts
-from services.api.routes import cameras, detections, health, segments, upkeep
+from services.api.routes import access, cameras, detections, health, media, segments, stats, upkeep
 
-MAX_BODY_BYTES = 64 * 1024
-_PROBLEMS = {status: {"model": schemas.Problem} for status in (401, 403, 404, 409, 410, 413, 422, 503)}
+_STATUSES = (401, 403, 404, 409, 410, 413, 414, 421, 422, 429, 500, 503)
+_PROBLEMS = {status: {"model": schemas.Problem} for status in _STATUSES}
 
 
 def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
@@ -35,9 +35,9 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
     )
     app.state.ports = ports
     errors.install(app)
-    app.middleware("http")(_guard)
-    for router in (segments.router, detections.router, upkeep.router, cameras.router):
-        app.include_router(router, responses=_PROBLEMS)  # type: ignore[arg-type]
+    app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies)
+    for each in (segments, media, detections, stats, upkeep, cameras, access):
+        app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)
     app.add_api_route("/", _front, include_in_schema=False)
     return app
@@ -45,15 +45,3 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
 
 def _front() -> RedirectResponse:
     return RedirectResponse("/docs")
-
-
-async def _guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Refuse bodies that are too large before they are read; forbid sniffing and framing of what is answered."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES or "transfer-encoding" in request.headers:
-        return errors.problem(413, f"a body is at most {MAX_BODY_BYTES} bytes, and its length is declared")
-    response = await call_next(request)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    return response

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from services.api.attempts import Attempts
 from services.api.keys import KeyRing
-from shared.domain.ports import CameraStates, Clock, Detections, DetectionStream, FrameBuffer, Jobs, ObjectStore, Videos
+from shared.domain.ports import (
+    Access,
+    CameraStates,
+    Clock,
+    Counters,
+    Detections,
+    DetectionStream,
+    FrameBuffer,
+    Jobs,
+    Keeping,
+    ObjectStore,
+    Videos,
+)
 from shared.runtime.settings import Settings
 
 
@@ -15,6 +28,8 @@ class ApiPorts:
     """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used)."""
 
     videos: Videos
+    keeping: Keeping
+    counters: Counters
     detections: Detections
     stream: DetectionStream
     frames: FrameBuffer
@@ -23,5 +38,7 @@ class ApiPorts:
     jobs: Jobs
     clock: Clock
     settings: Settings
+    access: Access
     keys: KeyRing
+    attempts: Attempts
     checks: Mapping[str, Callable[[], object]]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.domain.lifecycle import SegmentStatus
+from shared.domain.media import CAMERA_ID
 from shared.domain.retention import MAX_DAYS
+
+CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
 
 
 class Gap(BaseModel):
@@ -58,6 +61,19 @@ class Segment(BaseModel):
     created_at: datetime
     updated_at: datetime
     detection_ids: str | None
+    plates: list[str]
+    best_confidence: float | None
+    protected_by: str | None
+    protected_at: datetime | None
+    archived_by: str | None
+    archived_reason: str | None
+    archived_at: datetime | None
+
+
+class ListedSegment(Segment):
+    """One clip of a list; distance: of a search for near misses, how far its plate is from the one asked for."""
+
+    distance: float = Field(description="0: the same plate; 0.1 a look-alike character, 1 any other edit.")
 
 
 class DetectionInSegment(BaseModel):
@@ -89,7 +105,7 @@ class SegmentOfDetection(Segment):
 class SegmentPage(BaseModel):
     """A page of clips; total counts all that match."""
 
-    items: list[Segment]
+    items: list[ListedSegment]
     total: int
     next_cursor: str | None
 
@@ -110,6 +126,72 @@ class SegmentPatch(BaseModel):
 
     protected: bool
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class BulkRequest(BaseModel):
+    """The same for many clips."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["delete", "protect", "unprotect"]
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class BulkOutcome(BaseModel):
+    """What became of one of them; `problem` says why it was refused."""
+
+    id: UUID
+    ok: bool
+    problem: str | None = None
+
+
+class BulkResult(BaseModel):
+    """What became of each."""
+
+    items: list[BulkOutcome]
+    succeeded: int
+    failed: int
+
+
+class CalendarDay(BaseModel):
+    """A day on which clips of a camera begin."""
+
+    day: date
+    segments: int
+    bytes: int
+    duration_seconds: float
+
+
+class Calendar(BaseModel):
+    """Days with footage, in order; days of the time zone."""
+
+    camera_id: str
+    time_zone: str
+    items: list[CalendarDay]
+    total: int
+
+
+class MissingFootage(BaseModel):
+    """Footage that a recording lacks, and why."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    segment_id: UUID
+    from_: datetime = Field(alias="from")
+    to: datetime
+    frames: int
+    cause: str
+    estimated: bool
+
+
+class MissingFootageList(BaseModel):
+    """What the recordings of a camera lack, in order of time."""
+
+    camera_id: str
+    items: list[MissingFootage]
+    total: int
+    complete: bool = Field(description="False where there are more: ask for a shorter time.")
 
 
 class DetectionReceipt(BaseModel):
@@ -141,6 +223,7 @@ class JobState(BaseModel):
     requested_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    progress: dict[str, Any] | None
     result: dict[str, Any] | None
     error: str | None
 
@@ -150,6 +233,8 @@ class CameraStats(BaseModel):
 
     camera_id: str
     segments: int
+    protected: int
+    protected_bytes: int
     bytes: int
     duration_seconds: float
 
@@ -163,15 +248,28 @@ class DayStats(BaseModel):
     duration_seconds: float
 
 
+class Capacity(BaseModel):
+    """How much room there is, and how long it lasts."""
+
+    limited_by: Literal["retention_bytes", "disk"] | None = Field(description="null: the store does not say.")
+    limit_bytes: int | None
+    free_bytes: int | None
+    bytes_per_day: float | None = Field(description="Of the last week's complete days; null before there is one.")
+    days_left: float | None = Field(description="Until the limit; null: retention by age comes first, or not known.")
+
+
 class Stats(BaseModel):
-    """Totals of ready clips, from counters; unfinished counts the rest by status."""
+    """Totals of ready clips, from counters; by_status counts all segments."""
 
     segments: int
     bytes: int
     duration_seconds: float
     average_duration_seconds: float
     average_bytes: float
-    unfinished: dict[str, int]
+    protected_segments: int
+    protected_bytes: int
+    by_status: dict[str, int]
+    capacity: Capacity
     cameras: list[CameraStats]
     days: list[DayStats]
 
@@ -199,6 +297,79 @@ class CameraList(BaseModel):
 
     items: list[Camera]
     total: int
+
+
+class Login(BaseModel):
+    """A key, to open a session with."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    key: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+
+
+class Session(BaseModel):
+    """Who the caller is."""
+
+    name: str
+    role: str
+    cameras: list[str] | None = Field(description="null: all.")
+    csrf_token: str | None
+
+
+class KeyRequest(BaseModel):
+    """A key to make; without cameras it is for all of them, without expires_at it does not expire."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")]
+    role: Literal["viewer", "operator", "admin"] = "viewer"
+    cameras: Annotated[list[CameraId], Field(max_length=1000)] | None = None
+    expires_at: datetime | None = None
+
+
+class Key(BaseModel):
+    """A key, without its secret."""
+
+    id: UUID
+    name: str
+    role: str
+    cameras: list[str] | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewKey(Key):
+    """A key with its secret, which is told this once."""
+
+    secret: str
+
+
+class KeyList(BaseModel):
+    """All keys of the database."""
+
+    items: list[Key]
+    total: int
+
+
+class AuditEntry(BaseModel):
+    """Who did what."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    segment_id: UUID | None
+    details: dict[str, Any]
+
+
+class AuditLog(BaseModel):
+    """Entries, newest first; give next_before as `before` to go on."""
+
+    items: list[AuditEntry]
+    next_before: int | None
 
 
 class Health(BaseModel):

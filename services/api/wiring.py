@@ -7,11 +7,15 @@ import os
 from fastapi import FastAPI
 
 from services.api.app import create_app
+from services.api.attempts import Attempts
 from services.api.keys import key_ring
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.keeping import KeepingRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
@@ -21,6 +25,7 @@ from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.stores import open_store
+from shared.domain.errors import PlatereelError
 from shared.runtime.addresses import addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
@@ -30,14 +35,19 @@ PATIENCE_SECONDS = 1.2  # whoever asks for something whose server is away has a 
 
 def build(settings: Settings) -> FastAPI:
     """The application with real adapters; raises Retryable while the schema is not this version's."""
-    secret = settings.api_keys
-    keys = key_ring(None if secret is None else secret.get_secret_value(), settings.api.host)
     urls = addresses(settings)
     require_version(urls.database)
     clock = SystemClock()
     names = Keys(settings.redis_prefix, settings.detections_name)
     database = Database(urls.database, max_size=8, name="platereel-api", patience_s=PATIENCE_SECONDS)
     database.open()
+    access = AccessRepository(database)
+    secret = settings.api_keys
+    try:
+        keys = key_ring(None if secret is None else secret.get_secret_value(), settings.api.host, access)
+    except PlatereelError:
+        database.close()
+        raise
     frames_servers = frame_servers(urls.frames, name="platereel-api", patience_s=PATIENCE_SECONDS)
     broker = redis_client(urls.broker, name="platereel-api", patience_s=PATIENCE_SECONDS)
     store = open_store(urls.storage, clock, PATIENCE_SECONDS)
@@ -47,9 +57,11 @@ def build(settings: Settings) -> FastAPI:
             broker.ping()
 
     ports = ApiPorts(
-        VideoRepository(database), DetectionRepository(database),
+        VideoRepository(database), KeepingRepository(database), CounterRepository(database),
+        DetectionRepository(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        RedisCameras(frames_servers, names), store, JobRepository(database), clock, settings, keys,
+        RedisCameras(frames_servers, names), store, JobRepository(database), clock, settings, access, keys,
+        Attempts(clock),
         {
             "database": lambda: database.fetch_one("SELECT 1"),
             "frames": lambda: ping(frames_servers),

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.ports import StoredObject
+from shared.domain.ports import Room, StoredObject
 
 CHUNK = 1 << 20
 _TEMPORARY = ".part-"
@@ -107,6 +107,12 @@ class FileObjects:
             for path in stale:
                 path.unlink(missing_ok=True)
         return len(stale)
+
+    def room(self) -> Room | None:
+        """See the port; of the disk that the folder is on."""
+        with _kinds():
+            found = shutil.disk_usage(self._root)
+        return Room(found.total, found.free)
 
     def _path(self, key: str) -> Path:
         if not key or key.startswith("/") or ".." in key.split("/"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.domain.errors import NotFound
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, Clock, StoredObject
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, Clock, Room, StoredObject
 
 HOLD_MARGIN_MS = 1_000
 
@@ -176,6 +176,10 @@ class MemoryObjects:
     def abandon_uploads(self, before_ms: int) -> int:
         """See the port; nothing here is ever half there."""
         return 0
+
+    def room(self) -> Room | None:
+        """See the port; memory does not say."""
+        return None
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
         """See the port."""

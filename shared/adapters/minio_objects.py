@@ -17,7 +17,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 
 from shared.adapters.storage_url import S3Address
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.ports import Clock, StoredObject
+from shared.domain.ports import Clock, Room, StoredObject
 
 CHUNK = 1 << 20
 PATIENCE_SECONDS, CONNECT_SECONDS, AWAY_SECONDS = 30.0, 2.0, 5.0
@@ -144,6 +144,10 @@ class MinioObjects:
             for upload in stale:
                 self._client._abort_multipart_upload(self._bucket, upload.object_name, str(upload.upload_id))  # noqa: SLF001
         return len(stale)
+
+    def room(self) -> Room | None:
+        """See the port; S3 has no call for it."""
+        return None
 
     @contextmanager
     def _kinds(self, key: str = "") -> Iterator[None]:

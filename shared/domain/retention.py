@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from uuid import UUID
 
 DAY_MS = 86_400_000
 MAX_DAYS = 36_500
+_SEPARATORS = str.maketrans("", "", " -._/·•")
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A ready segment, as retention sees it."""
+    """A ready or failed segment, as retention sees it; `labels` are the attributes its detections have set."""
 
     segment_id: UUID
     camera_id: str
     end_ms: int
     size_bytes: int
     protected: bool
+    plates: Sequence[str] = ()
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ContentClass:
+    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
+
+    name: str
+    days: float | None
+    plates: Sequence[str] = ()
+    attribute: str | None = None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(_expression(plate) for plate in self.plates) or r"(?!)")
+
+    def holds(self, clip: Clip) -> bool:
+        """Whether a clip belongs to it."""
+        if self.attribute is not None and self.attribute in clip.labels:
+            return True
+        return any(self._pattern.fullmatch(_key(plate)) for plate in clip.plates)
+
+
+def _key(plate: str) -> str:
+    return plate.upper().translate(_SEPARATORS)
+
+
+def _expression(plate: str) -> str:
+    return re.escape(_key(plate)).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +64,42 @@ class RetentionRule:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """The rule of all cameras together, and the rules of cameras that have their own."""
+    """The rule of all cameras together, and the rules of cameras that have their own.
+
+    `free_bytes`: what must stay free in the store. `min_days`: no pressure, of bytes or space, takes a younger clip.
+    """
 
     overall: RetentionRule = field(default_factory=RetentionRule)
     cameras: Mapping[str, RetentionRule] = field(default_factory=dict)
+    classes: Sequence[ContentClass] = ()
+    free_bytes: int | None = None
+    min_days: float = 0.0
 
     def days_of(self, camera_id: str) -> float | None:
         """Days a camera's clips are kept: its own rule where it has one."""
         return self.cameras.get(camera_id, self.overall).days
 
+    def days_for(self, clip: Clip) -> float | None:
+        """Days this clip is kept: the longest of its camera's and of its classes'."""
+        days = [self.days_of(clip.camera_id), *(each.days for each in self.classes if each.holds(clip))]
+        return None if None in days else max(day for day in days if day is not None)
+
+    def max_bytes_of(self, camera_id: str) -> int | None:
+        """The camera's own limit of bytes."""
+        own = self.cameras.get(camera_id)
+        return None if own is None else own.max_bytes
+
+    def requested(self, days: float | None) -> RetentionPolicy:
+        """The policy of one run: requested days stand for every camera's own. Classes keep what they keep."""
+        if days is None:
+            return self
+        cameras = {camera_id: replace(rule, days=days) for camera_id, rule in self.cameras.items()}
+        return replace(self, overall=replace(self.overall, days=days), cameras=cameras)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A clip that goes, and why: `age`, `camera_bytes` or `bytes`."""
+    """A clip that goes, and why: `age`, `camera_bytes`, `bytes` or `free_space`."""
 
     segment_id: UUID
     camera_id: str
@@ -51,33 +107,76 @@ class Verdict:
     reason: str
 
 
-def decide(clips: Iterable[Clip], policy: RetentionPolicy, now_ms: int, used_bytes: Mapping[str, int]) -> list[Verdict]:
-    """Verdicts for `clips`, oldest first. `used_bytes` is what each camera's ready clips occupy.
+@dataclass(slots=True)
+class Judge:
+    """Judges clips one after the other, and knows what goes already.
 
-    Protected clips never go, whatever the pressure. A clip that ends in the future is no older than now.
+    `used_bytes`: what each camera's ready clips occupy. `missing_bytes`: what the store lacks of its free space.
+    Protected clips never go, whatever the pressure; nor does one younger than min_days, except by age.
     """
-    verdicts: list[Verdict] = []
-    used = dict(used_bytes)
-    total = sum(used.values())
-    for clip in sorted(clips, key=lambda c: (c.end_ms, str(c.segment_id))):
-        if clip.protected:
-            continue
-        reason = _reason(clip, policy, now_ms, used.get(clip.camera_id, 0), total)
-        if reason is None:
-            continue
-        verdicts.append(Verdict(clip.segment_id, clip.camera_id, clip.size_bytes, reason))
-        used[clip.camera_id] = used.get(clip.camera_id, 0) - clip.size_bytes
-        total -= clip.size_bytes
-    return verdicts
+
+    policy: RetentionPolicy
+    now_ms: int
+    used_bytes: dict[str, int]
+    missing_bytes: int = 0
+    going: set[UUID] = field(default_factory=set)
+
+    @property
+    def total_bytes(self) -> int:
+        """What all cameras' ready clips occupy."""
+        return sum(self.used_bytes.values())
+
+    def by_age(self, clips: Iterable[Clip]) -> list[Verdict]:
+        """Those that are older than they need be."""
+        return [self._goes(clip, "age") for clip in clips if self._may_go(clip) and self._old(clip)]
+
+    def by_camera_bytes(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
+        """Those that must go, oldest first, for their camera's limit; clips of a class only as a last resort."""
+        return [
+            self._goes(clip, "camera_bytes")
+            for clip in _oldest_first(clips)
+            if self.over(clip.camera_id) and self._pressed(clip, last_resort=last_resort)
+        ]
+
+    def by_pressure(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
+        """Those that must go, oldest first, for the limit over all cameras or for free space."""
+        verdicts = []
+        for clip in _oldest_first(clips):
+            reason = self.pressure()
+            if reason is not None and self._pressed(clip, last_resort=last_resort):
+                verdicts.append(self._goes(clip, reason))
+        return verdicts
+
+    def over(self, camera_id: str) -> bool:
+        """Whether a camera has more than its own limit."""
+        limit = self.policy.max_bytes_of(camera_id)
+        return limit is not None and self.used_bytes.get(camera_id, 0) > limit
+
+    def pressure(self) -> str | None:
+        """Why clips of any camera must go; None when they need not."""
+        limit = self.policy.overall.max_bytes
+        if limit is not None and self.total_bytes > limit:
+            return "bytes"
+        return "free_space" if self.missing_bytes > 0 else None
+
+    def _may_go(self, clip: Clip) -> bool:
+        return not clip.protected and clip.segment_id not in self.going
+
+    def _old(self, clip: Clip) -> bool:
+        days = self.policy.days_for(clip)
+        return days is not None and self.now_ms - clip.end_ms > days * DAY_MS
+
+    def _pressed(self, clip: Clip, *, last_resort: bool) -> bool:
+        young = self.now_ms - clip.end_ms < self.policy.min_days * DAY_MS
+        special = any(each.holds(clip) for each in self.policy.classes)
+        return self._may_go(clip) and clip.size_bytes > 0 and not young and (last_resort or not special)
+
+    def _goes(self, clip: Clip, reason: str) -> Verdict:
+        self.going.add(clip.segment_id)
+        self.used_bytes[clip.camera_id] = self.used_bytes.get(clip.camera_id, 0) - clip.size_bytes
+        self.missing_bytes -= clip.size_bytes
+        return Verdict(clip.segment_id, clip.camera_id, clip.size_bytes, reason)
 
 
-def _reason(clip: Clip, policy: RetentionPolicy, now_ms: int, camera_used: int, total_used: int) -> str | None:
-    days = policy.days_of(clip.camera_id)
-    if days is not None and now_ms - clip.end_ms > days * DAY_MS:
-        return "age"
-    own = policy.cameras.get(clip.camera_id)
-    if own is not None and own.max_bytes is not None and camera_used > own.max_bytes:
-        return "camera_bytes"
-    if policy.overall.max_bytes is not None and total_used > policy.overall.max_bytes:
-        return "bytes"
-    return None
+def _oldest_first(clips: Iterable[Clip]) -> list[Clip]:
+    return sorted(clips, key=lambda clip: (clip.end_ms, str(clip.segment_id)))

@@ -13,7 +13,15 @@ import yaml
 from pydantic import ValidationError
 
 from shared.domain.errors import Permanent
-from shared.runtime.settings import ENV_PREFIX, CameraSettings, RecordingSettings, Settings, masked
+from shared.runtime.settings import (
+    ENV_PREFIX,
+    ApiSettings,
+    CameraSettings,
+    RecordingSettings,
+    Settings,
+    StoreRetentionSettings,
+    masked,
+)
 
 CONFIG_VARIABLE = "PLATEREEL_CONFIG"
 _PLACEHOLDER = re.compile(r"\{(PLATEREEL_[A-Z0-9_]+)\}")
@@ -158,7 +166,7 @@ def _keys_beside(loc: tuple[str, ...]) -> set[str]:
         return set(CameraSettings.model_fields)
     if loc[0] == "defaults":
         return set(RecordingSettings.model_fields)
-    return {"days", "bytes", "host", "port"}
+    return set(StoreRetentionSettings.model_fields) | set(ApiSettings.model_fields)
 
 
 def _suggest(word: str, known: set[str]) -> str:

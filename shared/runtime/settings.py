@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from shared.domain.media import CAMERA_ID
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
-from shared.domain.retention import MAX_DAYS, RetentionPolicy, RetentionRule
+from shared.domain.retention import MAX_DAYS, ContentClass, RetentionPolicy, RetentionRule
 from shared.runtime.quantities import Bytes, Days, Seconds
 
 ENV_PREFIX = "PLATEREEL_"
@@ -63,6 +64,30 @@ class RetentionSettings(_Model):
     bytes: Annotated[Bytes, Field(ge=0)] | None = None
 
 
+class ContentClassSettings(_Model):
+    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
+    plates: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10_000)
+    attribute: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ContentClassSettings:
+        if not self.plates and self.attribute is None:
+            raise ValueError("names neither plates nor an attribute: nothing would belong to it")
+        return self
+
+
+class StoreRetentionSettings(RetentionSettings):
+    """Retention over all cameras; what is under pressure goes oldest first, clips of a class last."""
+
+    free_bytes: Annotated[Bytes, Field(ge=0)] | None = None
+    min_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] = 0.0
+    history_days: Annotated[Days, Field(ge=1, le=MAX_DAYS)] = 365.0
+    classes: list[ContentClassSettings] = Field(default_factory=list, max_length=100)
+
+
 class CameraSettings(RecordingSettings):
     """One camera; `{PLATEREEL_…}` in its source is filled from the environment or a secret file."""
 
@@ -83,6 +108,7 @@ class ApiSettings(_Model):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list, max_length=100)
 
 
 class Settings(BaseSettings):
@@ -93,7 +119,7 @@ class Settings(BaseSettings):
     )
 
     defaults: RecordingSettings = Field(default_factory=RecordingSettings)
-    retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings(days=30))
+    retention: StoreRetentionSettings = Field(default_factory=lambda: StoreRetentionSettings(days=30))
     api: ApiSettings = Field(default_factory=ApiSettings)
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
 
@@ -195,7 +221,11 @@ class Settings(BaseSettings):
             for camera_id, camera in self.cameras.items()
             if camera.retention is not None
         }
-        return RetentionPolicy(RetentionRule(self.retention.days, self.retention.bytes), cameras)
+        overall = self.retention
+        classes = [ContentClass(each.name, each.days, tuple(each.plates), each.attribute) for each in overall.classes]
+        return RetentionPolicy(
+            RetentionRule(overall.days, overall.bytes), cameras, classes, overall.free_bytes, overall.min_days
+        )
 
     def kept_days(self, camera_id: str) -> float | None:
         """How long a camera's clips are kept; None: for ever."""

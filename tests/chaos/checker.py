@@ -264,7 +264,7 @@ def _explained(site: Site, row: Any, numbers: list[int], verdict: Verdict) -> No
 def _counters(site: Site, verdict: Verdict) -> None:
     (row,) = site.query(
         """
-        SELECT (SELECT coalesce(sum(segments), 0) FROM segment_counters) AS counted,
+        SELECT (SELECT coalesce(sum(segments), 0) FROM camera_totals WHERE status = 'ready') AS counted,
                (SELECT count(*) FROM video_segments WHERE status = 'ready') AS ready
         """
     )

@@ -66,7 +66,7 @@ def test_a_window_becomes_a_clip(world: World, tmp_path: Path) -> None:
     assert (row["frame_count"], row["frames_lost"], row["gaps"]) == (60, 0, [])
     assert row["pre_roll_delivered_seconds"] == 2
     assert row["duration_seconds"] == 6
-    assert world.videos.stats()["segments"] == 1
+    assert world.counters.stats(30)["segments"] == 1
 
 
 def test_the_same_detection_again_changes_nothing(world: World) -> None:
@@ -369,6 +369,6 @@ def _moves(world: World, table: LiteralString, column: LiteralString, before: st
             before,
         )
     try:
-        return world.database.execute(f"UPDATE {table} SET {column} = %s", after) == 1  # noqa: S608 - constants of this test
+        return world.database.execute(f"UPDATE {table} SET {column} = %s", after) == 1
     except Conflict:
         return False

@@ -42,14 +42,16 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
 def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> SweepPorts:
     parts = PartsPorts(world.ledger, world.repairs, world.store, 0)
     return SweepPorts(
-        world.videos, world.store, world.jobs, world.clock, policy or RetentionPolicy(RetentionRule(30, None)), grace_s,
-        parts,
+        world.keeping, world.counters, world.store, world.jobs, world.clock,
+        policy or RetentionPolicy(RetentionRule(30, None)), grace_s, 365, parts,
     )  # fmt: skip
 
 
 def auditing(world: World, age_floor_s: float = -60) -> AuditPorts:
     claim_store(world.store, world.ledger)
-    return AuditPorts(world.ledger, world.repairs, world.store, AvVideo(), world.jobs, world.clock, age_floor_s)
+    return AuditPorts(
+        world.ledger, world.repairs, world.counters, world.store, AvVideo(), world.jobs, world.clock, age_floor_s
+    )
 
 
 def recount(world: World) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def recount(world: World) -> dict[str, Any]:
 
 
 def counted(world: World) -> dict[str, Any]:
-    stats = world.videos.stats()
+    stats = world.counters.stats(30)
     return {"segments": stats["segments"], "bytes": stats["bytes"]}
 
 

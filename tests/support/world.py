@@ -12,8 +12,10 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.keeping import KeepingRepository
 from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.repairs import RepairRepository
@@ -53,6 +55,8 @@ class World:
     pacing: PacerRepository
     writing: WriterRepository
     videos: VideoRepository
+    keeping: KeepingRepository
+    counters: CounterRepository
     jobs: JobRepository
     ledger: LedgerRepository
     repairs: RepairRepository
@@ -118,6 +122,7 @@ def open_world(servers: Servers) -> Iterator[World]:
         keys = Keys(prefix, settings.detections_name)
         yield World(
             database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
+            KeepingRepository(database), CounterRepository(database),
             JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
             RedisFrames(OneServer(client), keys),
             RedisPackets(OneServer(client), keys),

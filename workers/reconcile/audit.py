@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.ports import Clock, FinishedClip, Jobs, Ledger, ObjectStore, ReadyClip, Repairs, StoredObject, Video
+from shared.domain.ports import (
+    Clock,
+    Counters,
+    FinishedClip,
+    Jobs,
+    Ledger,
+    ObjectStore,
+    Progress,
+    ReadyClip,
+    Repairs,
+    StoredObject,
+    Video,
+)
 from shared.runtime.logs import logger
 from shared.wire.keys import SENTINEL
 from workers.part_objects import clear_parts, is_there
@@ -28,7 +40,6 @@ PREFIXES = ("parts/", "thumbnails/", "videos/")
 MOST_REPAIRS = 3
 SETTLED_SECONDS = 3600.0
 
-Progress = Callable[[str, int, int], None]
 _log = logger(__name__)
 
 
@@ -38,6 +49,7 @@ class AuditPorts:
 
     ledger: Ledger
     repairs: Repairs
+    counters: Counters
     store: ObjectStore
     video: Video
     jobs: Jobs
@@ -73,6 +85,7 @@ def audit(ports: AuditPorts, params: dict[str, Any], progress: Progress = lambda
     run.objects()
     run.unfinished()
     run.clips(for_good=not params.get("regular"))
+    run.counters()
     return run.findings.as_json()
 
 
@@ -160,6 +173,14 @@ class _Audit:
         ):
             return Kind.DAMAGED
         return None
+
+    def counters(self) -> None:
+        """Statistics against a count of every row."""
+        wrong = self._ports.counters.differences()
+        if wrong and self.findings.repair:
+            self._ports.counters.recount()
+        for what in wrong:
+            self.findings.add(Kind.MISCOUNTED, what, repaired=self.findings.repair)
 
     def unfinished(self) -> None:
         """Work that a crash left: recordings, failed segments with footage, parts, deletions."""

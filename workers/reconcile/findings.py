@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNFINISHED = "unfinished"  # a recording that nobody goes on with
     FAILED = "failed"  # a FAILED segment that has footage in parts
     LEFTOVER_PARTS = "leftover_parts"  # a finished segment whose parts are still there
+    MISCOUNTED = "miscounted"  # a counter of the statistics that is not what a count gives
     HALF_DELETED = "half_deleted"  # marked for deletion long ago, and not gone
 
 

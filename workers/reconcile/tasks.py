@@ -20,5 +20,10 @@ def register(app: Celery) -> None:
             ports = world().audit
             regular = {"repair": True, "regular": True} if job_id is None else {}
             take_turn(
-                ports.jobs, "check", job_id, world().audit_seconds, lambda params: audit(ports, {**regular, **params})
+                ports.jobs,
+                ports.clock,
+                "check",
+                job_id,
+                world().audit_seconds,
+                lambda params, tell: audit(ports, {**regular, **params}, tell),
             )

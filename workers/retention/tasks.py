@@ -18,4 +18,11 @@ def register(app: Celery) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Sweep.NAME):
             ports = world().sweep
-            take_turn(ports.jobs, "cleanup", job_id, world().sweep_seconds, lambda params: sweep(ports, params))
+            take_turn(
+                ports.jobs,
+                ports.clock,
+                "cleanup",
+                job_id,
+                world().sweep_seconds,
+                lambda params, tell: sweep(ports, params, tell),
+            )

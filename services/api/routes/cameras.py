@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Query, Response
 
 from services.api import schemas
-from services.api.access import Ports, Viewer
+from services.api.access import Ports, Viewer, camera_of, configured
+from services.api.moments import moment
 from services.api.ports import ApiPorts
-from shared.domain.errors import PartlyAway, Retryable
+from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
+from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms
 from shared.runtime.settings import masked
 
 router = APIRouter(prefix="/v2/video", tags=["cameras"])
+MONTH_DAYS, MOST_DAYS, MOST_GAPS = 31, 400, 1000
 _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 
 @router.get("/cameras")
-def list_cameras(ports: Ports, _: Viewer) -> schemas.CameraList:
+def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     """All cameras of the configuration with their health; `unknown` while the frames Redis does not answer."""
-    cameras = list(ports.settings.cameras)
+    cameras = [camera_id for camera_id in ports.settings.cameras if caller.sees(camera_id)]
     try:
         bounds = ports.frames.bounds(cameras)
         items = [_camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras]
@@ -33,14 +38,68 @@ def list_cameras(ports: Ports, _: Viewer) -> schemas.CameraList:
 
 
 @router.get("/cameras/{camera_id}/snapshot.jpg", response_class=Response)
-def snapshot(ports: Ports, _: Viewer, camera_id: str) -> Response:
+def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
     """The newest frame in the camera's buffer."""
-    _known(ports, camera_id)
+    configured(ports, caller, camera_id)
     frame = ports.frames.newest(camera_id)
     if frame is None:
-        raise HTTPException(404, f"camera {camera_id} has no frames now")
+        raise NotFound(f"camera {camera_id} has no frames now")
     headers = {"Cache-Control": "no-store", "X-Captured-At": from_ms(frame.captured_ms).isoformat()}
     return Response(frame.data, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/cameras/{camera_id}/calendar")
+def calendar(
+    ports: Ports,
+    caller: Viewer,
+    camera_id: str,
+    from_: Annotated[date | None, Query(alias="from")] = None,
+    to: date | None = None,
+    time_zone: Annotated[str, Query(alias="tz", max_length=64)] = "UTC",
+) -> schemas.Calendar:
+    """Days on which clips of the camera begin; without from and to, the 31 days until today."""
+    camera_of(ports, caller, camera_id)
+    zone = _zone(time_zone)
+    last = to or from_ms(ports.clock.now_ms()).astimezone(zone).date()
+    first = from_ or _earlier(last, MONTH_DAYS - 1)
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise BadInput("to", f"from the day of `from` to {MOST_DAYS - 1} days later")
+    days = ports.videos.calendar(camera_id, first, last, time_zone)
+    return schemas.Calendar.model_validate(
+        {"camera_id": camera_id, "time_zone": time_zone, "items": days, "total": len(days)}
+    )
+
+
+@router.get("/cameras/{camera_id}/gaps")
+def gaps(
+    ports: Ports,
+    caller: Viewer,
+    camera_id: str,
+    from_: Annotated[datetime | None, Query(alias="from")] = None,
+    to: datetime | None = None,
+) -> schemas.MissingFootageList:
+    """What the camera's recordings lack, and why; without from and to, of the last day."""
+    camera_of(ports, caller, camera_id)
+    to_ms = moment(to, "to") or ports.clock.now_ms()
+    from_ms_ = moment(from_, "from") or max(0, to_ms - DAY_MS)
+    if not 0 <= to_ms - from_ms_ <= MOST_DAYS * DAY_MS:
+        raise BadInput("to", f"from the time of `from` to {MOST_DAYS} days later")
+    found = ports.videos.gaps(camera_id, from_ms_, to_ms, MOST_GAPS + 1)
+    items = found[:MOST_GAPS]
+    return schemas.MissingFootageList.model_validate(
+        {"camera_id": camera_id, "items": items, "total": len(items), "complete": len(found) <= MOST_GAPS}
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput("tz", "no such time zone; write one as Europe/Berlin") from None
+
+
+def _earlier(day: date, days: int) -> date:
+    return date.fromordinal(max(1, day.toordinal() - days))
 
 
 def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
@@ -49,11 +108,6 @@ def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
         return ports.states.state(camera_id)
     except PartlyAway as error:
         return {"state": "unknown", "error": error.message}
-
-
-def _known(ports: ApiPorts, camera_id: str) -> None:
-    if camera_id not in ports.settings.cameras:
-        raise HTTPException(404, "there is no such camera")
 
 
 def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]) -> schemas.Camera:

@@ -18,11 +18,11 @@ _log = logger(__name__)
 
 
 @router.post("/detections", status_code=202)
-def publish(ports: Ports, _: Operator, message: DetectionMessage) -> schemas.DetectionReceipt:
+def publish(ports: Ports, caller: Operator, message: DetectionMessage) -> schemas.DetectionReceipt:
     """Publish a detection. 202 once it is stored; the same one again answers the same and changes nothing."""
     body = message.model_dump(mode="json", exclude_none=True)
     detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
-    if detection.camera_id not in ports.settings.cameras:
+    if detection.camera_id not in ports.settings.cameras or not caller.sees(detection.camera_id):
         raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
     ports.detections.publish(detection)
     try:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.api import schemas
-from services.api.access import Admin, Ports, Viewer
+from services.api.access import Admin, Ports, Viewer, of_everything
 from shared.domain.retention import MAX_DAYS
 
 WAIT_SECONDS, POLL_SECONDS = 5.0, 0.1
@@ -30,6 +30,7 @@ def cleanup(
 
     Answers 200 with the result when it is quick, else 202 with a job to poll.
     """
+    of_everything(caller)
     given = body or schemas.CleanupRequest()
     params: dict[str, Any] = {"dry_run": bool(dry_run if given.dry_run is None else given.dry_run)}
     days = retention_days if given.retention_days is None else given.retention_days
@@ -47,6 +48,7 @@ def cleanup(
 
 
 @router.get("/jobs/{job_id}")
-def show_job(ports: Ports, _: Viewer, job_id: UUID) -> schemas.JobState:
+def show_job(ports: Ports, caller: Viewer, job_id: UUID) -> schemas.JobState:
     """How a job stands."""
+    of_everything(caller)
     return schemas.JobState.model_validate(ports.jobs.get(job_id))

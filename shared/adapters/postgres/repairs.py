@@ -6,7 +6,6 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from shared.adapters.postgres.counters import count
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.outbox import emit
 from shared.adapters.postgres.recordings import WAKE
@@ -41,7 +40,6 @@ class RepairRepository:
                     """,
                     [reason, segment_id],
                 )
-                _uncount(connection, row)
                 emit(connection, "segment.finalizing", _body(segment_id, row, reason))
                 connection.execute(f"NOTIFY {WAKE}")
         except Conflict:
@@ -61,7 +59,6 @@ class RepairRepository:
                 """,
                 [reason, segment_id],
             )
-            _uncount(connection, row)
             emit(connection, "segment.failed", _body(segment_id, row, reason))
         return True
 
@@ -109,12 +106,6 @@ def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...])
         """,
         [segment_id, list(statuses)],
     ).fetchone()
-
-
-def _uncount(connection: Connection, row: DictRow) -> None:
-    if row["status"] == "ready":
-        duration_ms = round(row["duration_seconds"] * 1000)
-        count(connection, row["camera_id"], row["start_time"], -1, -row["file_size_bytes"], -duration_ms)
 
 
 def _body(segment_id: UUID, row: DictRow, reason: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from shared.adapters.postgres.audit_log import log
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.recordings import WAKE
-from shared.adapters.postgres.videos import log
 from shared.domain.errors import NotFound
 from shared.domain.ports import Job
 
@@ -40,7 +40,8 @@ class JobRepository:
         """See the port."""
         row = self._database.fetch_one(
             """
-            SELECT id, kind, params, state, requested_by, requested_at, started_at, finished_at, result, error
+            SELECT id, kind, params, state, requested_by, requested_at, started_at, finished_at, progress, result,
+                   error
               FROM jobs WHERE id = %s
             """,
             job_id,
@@ -103,6 +104,14 @@ class JobRepository:
                 {"kind": kind, "period": period_s},
             ).fetchone()
         return None if row is None else Job(row["id"], row["kind"], row["params"])
+
+    def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
+        """See the port; who works on a job for long is not taken for dead."""
+        self._database.execute(
+            "UPDATE jobs SET progress = %s, started_at = now() WHERE id = %s AND state = 'running'",
+            Jsonb(dict(progress)),
+            job_id,
+        )
 
     def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
         """See the port; keeps the last thousand finished jobs of a kind."""

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.counters import count
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.outbox import emit
 from shared.adapters.postgres.part_facts import facts_json, facts_of, gaps_json, stored_part
@@ -210,7 +209,6 @@ class WriterRepository:
                 """,
                 [first, segment_id],
             )
-            count(connection, row["camera_id"], row["start_time"], 1, facts.size_bytes, facts.duration_ms)
             body = {
                 "segment_id": str(segment_id), "camera_id": row["camera_id"], "file_path": row["file_path"],
                 "duration_seconds": facts.duration_ms / 1000, "file_size_bytes": facts.size_bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.domain.ports.access import Access
 from shared.domain.ports.clock import Clock
 from shared.domain.ports.detections import (
     Accepted,
@@ -24,14 +25,16 @@ from shared.domain.ports.frames import (
     PacketBuffer,
     Parking,
 )
-from shared.domain.ports.objects import ObjectStore, StoredObject
+from shared.domain.ports.keeping import Counters, Keeping, Marked
+from shared.domain.ports.objects import ObjectStore, Room, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
-from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, ReadyClip, Repairs
+from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, Progress, ReadyClip, Repairs
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
-from shared.domain.ports.videos import Page, SegmentFilter, Videos
+from shared.domain.ports.videos import Order, Page, SegmentFilter, Videos
 
 __all__ = [
     "Accepted",
+    "Access",
     "Appended",
     "Bounds",
     "BoundsByCamera",
@@ -40,6 +43,7 @@ __all__ = [
     "CameraStates",
     "ClipFacts",
     "Clock",
+    "Counters",
     "Delivery",
     "DetectionChannel",
     "DetectionStream",
@@ -52,9 +56,12 @@ __all__ = [
     "Holds",
     "Job",
     "Jobs",
+    "Keeping",
     "Ledger",
     "LiveSegment",
+    "Marked",
     "ObjectStore",
+    "Order",
     "Pacing",
     "PacketBuffer",
     "Page",
@@ -63,8 +70,10 @@ __all__ = [
     "PartEncoding",
     "PartRun",
     "PartView",
+    "Progress",
     "ReadyClip",
     "Repairs",
+    "Room",
     "SegmentFilter",
     "StoredObject",
     "TaskQueue",

@@ -17,6 +17,14 @@ class StoredObject:
     modified_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How large a store's disk is, and how much of it is free."""
+
+    total_bytes: int
+    free_bytes: int
+
+
 class ObjectStore(Protocol):
     """Where MP4s live. Raises Retryable while the store is away, NotFound for an absent key."""
 
@@ -40,6 +48,9 @@ class ObjectStore(Protocol):
 
     def abandon_uploads(self, before_ms: int) -> int:
         """Remove what uploads begun before that moment left behind without ending; how many there were."""
+
+    def room(self) -> Room | None:
+        """How full the store is; None where it does not say."""
 
     def prepare(self) -> None:
         """Make the bucket or folder if it is not there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -15,6 +15,10 @@ class Job:
     job_id: UUID
     kind: str
     params: dict[str, Any]
+
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and how much there is (0: not known)."""
 
 
 class Jobs(Protocol):
@@ -34,6 +38,9 @@ class Jobs(Protocol):
 
     def begin_turn(self, kind: str, period_s: float) -> Job | None:
         """Take the regular turn of a kind, unless one ran within this period."""
+
+    def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
+        """Store how far it is."""
 
     def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
         """Store its result."""

@@ -1,18 +1,26 @@
-"""Rows of segments, as people and retention see them."""
+"""Rows of segments, as people see them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from shared.domain.retention import Clip, Verdict
+
+class Order(StrEnum):
+    """Orders of a list; each is total, so that pages neither repeat nor skip."""
+
+    NEWEST = "-start_time"
+    OLDEST = "start_time"
+    NEAREST = "match"  # of a search for near misses: the closest plate first, then the newest
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFilter:
-    """What to list; None means any."""
+    """What to list; None means any. `cameras`: those the caller may see at all; `fuzzy`: near misses of `plate` too."""
 
     camera_id: str | None = None
     status: str | None = None
@@ -22,6 +30,8 @@ class SegmentFilter:
     min_confidence: float | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    fuzzy: bool = False
+    cameras: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +44,22 @@ class Page:
 
 
 class Videos(Protocol):
-    """Rows of segments, as people and retention see them."""
+    """Rows of segments, as people see them."""
 
-    def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, *, newest_first: bool) -> Page:
-        """Segments in a stable order of start_time and id."""
+    def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
+        """Segments in a stable order; a cursor goes on after its page's last item, whatever was added meanwhile."""
 
     def get(self, segment_id: UUID) -> dict[str, Any]:
         """One segment with its detections; raises NotFound."""
 
     def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
-        """Segments that hold a detection."""
+        """Segments that hold a detection, in order of time."""
 
-    def stats(self) -> dict[str, Any]:
-        """Totals from the counters."""
+    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
+        """Days (of the time zone) from first to last on which ready clips begin: day, segments, bytes, seconds."""
+
+    def gaps(self, camera_id: str, from_ms: int, to_ms: int, limit: int) -> list[dict[str, Any]]:
+        """Footage that is missing from recordings of that time, in order: segment_id, from, to, frames, cause."""
 
     def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> dict[str, Any]:
         """Protect or unprotect a segment."""
@@ -56,21 +69,3 @@ class Videos(Protocol):
 
     def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
         """Close the camera's open recording at `now_ms`, keeping what it has; None when there is none."""
-
-    def cameras_with_clips(self) -> list[str]:
-        """Cameras that have ready clips."""
-
-    def oldest(self, camera_id: str | None, limit: int) -> list[Clip]:
-        """The oldest unprotected ready clips."""
-
-    def used_bytes(self) -> dict[str, int]:
-        """Bytes of ready clips per camera."""
-
-    def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
-        """Mark clips archived; those that were protected meanwhile stay."""
-
-    def expiring(self, grace_s: float, limit: int) -> list[tuple[UUID, str, str | None]]:
-        """Marked clips whose grace is over: id, object key, thumbnail key."""
-
-    def record_expired(self, segment_ids: Sequence[UUID]) -> None:
-        """Their objects are gone."""

@@ -1,0 +1,99 @@
+"""keys: who may use the API."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json
+from shared.domain.access import Role, StoredKey
+from shared.domain.errors import BadInput
+from shared.domain.media import CAMERA_ID
+from shared.domain.timing import from_ms
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+    group.command()(create)
+    group.command("list")(list_keys)
+    group.command()(revoke)
+    app.add_typer(group, name="keys", rich_help_panel="Upkeep")
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is called in lists and in the audit log.")],
+    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be given again.")] = None,
+    days: Annotated[float | None, typer.Option(help="Expires after so many days; else never.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a key and print its secret, which cannot be shown again."""
+    from platereel.wiring import desk
+
+    try:
+        wanted = Role.named(role)
+    except ValueError as error:
+        raise BadInput("--role", str(error)) from None
+    for camera_id in camera or ():
+        if not CAMERA_ID.fullmatch(camera_id):
+            raise BadInput("--camera", f"{camera_id!r} is no camera's id")
+    if days is not None and days <= 0:
+        raise BadInput("--days", "more than none")
+    with desk(deployment(config, data)) as world:
+        expires_at = None if days is None else from_ms(world.clock.now_ms()) + timedelta(days=days)
+        key, secret = world.access.create_key(name, wanted, camera, expires_at, f"cli:{getpass.getuser()}")
+    if json:
+        print_json({**_shape(key), "secret": secret})
+        return
+    console.print(secret, markup=False, highlight=False, soft_wrap=True)
+    errors.print(f"the secret of {name} ({wanted}); it is not shown again", markup=False)
+
+
+def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """List keys of the database; secrets are not kept."""
+    from platereel.wiring import desk
+
+    with desk(deployment(config, data)) as world:
+        keys, now = world.access.list_keys(), from_ms(world.clock.now_ms())
+    if json:
+        print_json({"items": [_shape(key) for key in keys], "total": len(keys)})
+        return
+    table = Table("name", "role", "cameras", "made", "last used", "expires", box=None, padding=(0, 1, 0, 0))
+    for key in keys:
+        ends = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
+        table.add_row(
+            key.caller.name, str(key.caller.role), ", ".join(key.caller.scope or ["all"]), f"{key.created_at:%Y-%m-%d}",
+            "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H}h",
+            "revoked" if key.revoked_at else ends if key.usable(now) else f"{ends} (over)",
+        )  # fmt: skip
+    console.print(table)
+
+
+def revoke(
+    name: Annotated[str, typer.Argument(help="The key's name.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a key and the sessions it opened, at once."""
+    from platereel.wiring import desk
+
+    with desk(deployment(config, data)) as world:
+        world.access.revoke_key(name, f"cli:{getpass.getuser()}")
+    if json:
+        print_json({"name": name, "revoked": True})
+    else:
+        console.print(f"{name} is revoked", markup=False)
+
+
+def _shape(key: StoredKey) -> dict[str, object]:
+    rest = {name: value for name, value in asdict(key).items() if name != "caller"}
+    return {"name": key.caller.name, "role": str(key.caller.role), "cameras": key.caller.scope, **rest}

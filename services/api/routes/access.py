@@ -1,0 +1,110 @@
+"""Keys, the page's session, and the log of who did what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Cookie, HTTPException, Query, Request, Response
+
+from services.api import schemas
+from services.api.access import COOKIE, Admin, Ports, Viewer, address_of, of_everything, refuse_the_hasty
+from services.api.keys import SESSION_SECONDS, csrf_token
+from shared.domain.access import Role, StoredKey
+from shared.domain.errors import BadInput
+from shared.domain.timing import from_ms
+
+Token = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
+Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
+
+router = APIRouter(prefix="/v2/video", tags=["access"])
+
+
+@router.post("/session", status_code=201)
+def login(ports: Ports, request: Request, response: Response, body: schemas.Login) -> schemas.Session:
+    """Open a session for a page: the cookie is HttpOnly, and changes need the answered csrf_token as X-CSRF-Token."""
+    refuse_the_hasty(ports, request)
+    opened = ports.keys.login(body.key.get_secret_value())
+    if opened is None:
+        ports.attempts.failed(address_of(request))
+        ports.access.note("?", "session.refused", None, {"address": address_of(request)})
+        raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+    caller, token = opened
+    secure = request.url.scheme == "https" or getattr(request.state, "secure", False)
+    response.set_cookie(
+        COOKIE, token, max_age=round(SESSION_SECONDS), httponly=True, samesite="strict", secure=secure, path="/"
+    )
+    return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf_token(token))
+
+
+@router.get("/session")
+def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
+    """Who the caller is, and the session's csrf_token (null without a session)."""
+    csrf = None if token is None else csrf_token(token)
+    return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf)
+
+
+@router.delete("/session", status_code=204)
+def logout(ports: Ports, response: Response, _: Viewer, token: Token = None) -> None:
+    """End the session."""
+    if token is not None:
+        ports.access.close_session(token)
+    response.delete_cookie(COOKIE, path="/")
+
+
+@router.get("/keys")
+def list_keys(ports: Ports, caller: Admin) -> schemas.KeyList:
+    """Keys of the database, without their secrets; those of the settings are not listed."""
+    of_everything(caller)
+    items = [_key(key) for key in ports.access.list_keys()]
+    return schemas.KeyList(items=items, total=len(items))
+
+
+@router.post("/keys", status_code=201)
+def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas.NewKey:
+    """Make a key. Its secret is answered this once."""
+    of_everything(caller)
+    now = from_ms(ports.clock.now_ms())
+    if body.expires_at is not None and (body.expires_at.tzinfo is None or body.expires_at <= now):
+        raise BadInput("expires_at", "a time to come, with a zone")
+    key, secret = ports.access.create_key(body.name, Role.named(body.role), body.cameras, body.expires_at, caller.name)
+    return schemas.NewKey(**_key(key).model_dump(), secret=secret)
+
+
+@router.delete("/keys/{name}", status_code=204)
+def revoke_key(ports: Ports, caller: Admin, name: str) -> None:
+    """End a key and its sessions; its name stays taken, for the log tells of it."""
+    of_everything(caller)
+    ports.access.revoke_key(name, caller.name)
+
+
+@router.get("/audit")
+def audit_log(
+    ports: Ports,
+    caller: Admin,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    who: Text | None = None,
+    action: Text | None = None,
+    segment_id: UUID | None = None,
+) -> schemas.AuditLog:
+    """Who downloaded, exported, protected, deleted, logged in or made keys; newest first."""
+    of_everything(caller)
+    items = ports.access.log(before, limit, who, action, segment_id)
+    return schemas.AuditLog.model_validate(
+        {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
+    )
+
+
+def _key(key: StoredKey) -> schemas.Key:
+    return schemas.Key(
+        id=key.key_id,
+        name=key.caller.name,
+        role=str(key.caller.role),
+        cameras=key.caller.scope,
+        created_at=key.created_at,
+        created_by=key.created_by,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+        last_used_at=key.last_used_at,
+    )

@@ -1,0 +1,54 @@
+"""Totals, growth, and how long the room lasts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from services.api import schemas
+from services.api.access import Ports, Viewer
+from services.api.ports import ApiPorts
+from shared.domain.growth import LOOKED_AT_DAYS, forecast
+from shared.domain.timing import from_ms
+
+MOST_DAYS = 400
+
+router = APIRouter(prefix="/v2/video", tags=["stats"])
+
+
+@router.get("/stats")
+def stats(ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30) -> schemas.Stats:
+    """Totals, per camera, and per UTC day of the last `days`; of the caller's cameras."""
+    found = ports.counters.stats(max(days, LOOKED_AT_DAYS + 1), caller.scope)
+    clips = found["segments"]
+    first = from_ms(ports.clock.now_ms()).date() - timedelta(days=days - 1)
+    return schemas.Stats.model_validate(
+        {
+            **found,
+            "average_duration_seconds": found["duration_seconds"] / clips if clips else 0.0,
+            "average_bytes": found["bytes"] / clips if clips else 0.0,
+            "capacity": _capacity(ports, found, limited=caller.scope is None),
+            "days": [row for row in found["days"] if row["day"] >= first],
+        }
+    )
+
+
+def _capacity(ports: ApiPorts, found: dict[str, Any], *, limited: bool) -> dict[str, Any]:
+    """Of all cameras; whoever sees only some is told how these grow, and no limit."""
+    retention = ports.settings.retention
+    used, limited_by, limit = found["bytes"], None, None
+    if limited and retention.bytes is not None:
+        limited_by, limit = "retention_bytes", retention.bytes
+    elif limited and (room := ports.store.room()) is not None:
+        limited_by, limit = "disk", used + max(0, room.free_bytes - (retention.free_bytes or 0))
+    today = from_ms(ports.clock.now_ms()).date()
+    expected = forecast({row["day"]: row["bytes"] for row in found["days"]}, today, used, limit, retention.days)
+    return {
+        "limited_by": limited_by,
+        "limit_bytes": limit,
+        "free_bytes": None if limit is None else max(0, limit - used),
+        "bytes_per_day": expected.bytes_per_day,
+        "days_left": expected.days_left,
+    }

@@ -1,0 +1,173 @@
+"""API keys, sessions and the log, as rows."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import DictRow
+
+from shared.adapters.postgres.audit_log import log
+from shared.adapters.postgres.database import Database
+from shared.domain.access import Caller, Role, StoredKey
+from shared.domain.errors import Conflict, NotFound
+
+PREFIX = "plr"
+LOOKUP_BYTES, SECRET_BYTES = 6, 32
+_KEY: LiteralString = """
+    id, name, role, cameras, digest, created_at, created_by, expires_at, revoked_at, last_used_at
+"""
+
+
+class AccessRepository:
+    """Implements the port `Access`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_key(
+        self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
+    ) -> tuple[StoredKey, str]:
+        """See the port; a secret is `plr_LOOKUP_SECRET`."""
+        lookup = secrets.token_hex(LOOKUP_BYTES)
+        secret = f"{PREFIX}_{lookup}_{secrets.token_urlsafe(SECRET_BYTES)}"
+        scope = None if cameras is None else list(cameras)
+        with self._database.transaction() as connection:
+            try:
+                row = connection.execute(
+                    f"""
+                    INSERT INTO api_keys (name, role, cameras, lookup, digest, created_by, expires_at)
+                    VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_KEY}
+                    """,
+                    [name, str(role), scope, lookup, _digest(secret), who, expires_at],
+                ).fetchone()
+            except UniqueViolation:
+                raise Conflict(f"there is a key {name} already; a name is never used again") from None
+            if row is None:
+                raise Conflict("the key was not stored")
+            log(connection, who, "key.create", None, {"name": name, "role": str(role), "cameras": scope})
+        return _stored(row), secret
+
+    def list_keys(self) -> list[StoredKey]:
+        """See the port."""
+        return [_stored(row) for row in self._database.fetch(f"SELECT {_KEY} FROM api_keys ORDER BY name")]
+
+    def revoke_key(self, name: str, who: str) -> None:
+        """See the port."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE name = %s RETURNING id", [name]
+            ).fetchone()
+            if row is None:
+                raise NotFound(f"there is no key {name}")
+            connection.execute("DELETE FROM sessions WHERE key_id = %s", [row["id"]])
+            log(connection, who, "key.revoke", None, {"name": name})
+
+    def any_key(self) -> bool:
+        """See the port."""
+        return bool(
+            self._database.fetch(
+                "SELECT FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) LIMIT 1"
+            )
+        )
+
+    def key_of(self, secret: str) -> StoredKey | None:
+        """See the port; found by the part that is no secret, compared in constant time."""
+        prefix, _, rest = secret.partition("_")
+        lookup = rest.partition("_")[0]
+        if prefix != PREFIX or len(lookup) != 2 * LOOKUP_BYTES:
+            return None
+        row = self._database.fetch_one(
+            f"""
+            SELECT {_KEY}, last_used_at IS NULL OR last_used_at < now() - interval '1 hour' AS stale
+              FROM api_keys
+             WHERE lookup = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+            """,
+            lookup,
+        )
+        if row is None or not hmac.compare_digest(bytes(row["digest"]), _digest(secret)):
+            return None
+        if row["stale"]:
+            self._database.execute("UPDATE api_keys SET last_used_at = now() WHERE id = %s", row["id"])
+        return _stored(row)
+
+    def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
+        """See the port; sessions that are over go."""
+        token = secrets.token_urlsafe(SECRET_BYTES)
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+            connection.execute(
+                """
+                INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, expires_at)
+                VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+                """,
+                [_digest(token), caller.name, str(caller.role), caller.scope, key_id, key_digest, seconds],
+            )
+            log(connection, caller.name, "session.open", None, {})
+        return token
+
+    def session(self, token: str) -> tuple[Caller, str | None] | None:
+        """See the port; a session ends with its key."""
+        row = self._database.fetch_one(
+            """
+            SELECT s.name, s.role, s.cameras, s.key_digest FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
+             WHERE s.digest = %s AND s.expires_at > now() AND k.revoked_at IS NULL
+               AND (k.expires_at IS NULL OR k.expires_at > now())
+            """,
+            _digest(token),
+        )
+        return None if row is None else (_caller(row), row["key_digest"])
+
+    def close_session(self, token: str) -> None:
+        """See the port."""
+        self._database.execute("DELETE FROM sessions WHERE digest = %s", _digest(token))
+
+    def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
+        """See the port."""
+        with self._database.transaction() as connection:
+            log(connection, who, action, segment_id, details)
+
+    def log(
+        self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
+    ) -> list[dict[str, Any]]:
+        """See the port."""
+        given = {"before": before, "limit": limit, "who": who, "action": action, "segment": segment_id}
+        conditions: list[LiteralString] = ["true"]
+        if before is not None:
+            conditions.append("id < %(before)s")
+        if who is not None:
+            conditions.append("who = %(who)s")
+        if action is not None:
+            conditions.append("action = %(action)s")
+        if segment_id is not None:
+            conditions.append("segment_id = %(segment)s")
+        where: LiteralString = " AND ".join(conditions)
+        return self._database.fetch(
+            f"""
+            SELECT id, at, who, action, segment_id, details FROM audit_log WHERE {where}
+             ORDER BY id DESC LIMIT %(limit)s
+            """,
+            given,
+        )
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
+
+
+def _caller(row: DictRow) -> Caller:
+    cameras = row["cameras"]
+    return Caller(row["name"], Role.named(row["role"]), None if cameras is None else frozenset(cameras))
+
+
+def _stored(row: DictRow) -> StoredKey:
+    return StoredKey(
+        row["id"], _caller(row), row["created_at"], row["created_by"], row["expires_at"], row["revoked_at"],
+        row["last_used_at"],
+    )  # fmt: skip

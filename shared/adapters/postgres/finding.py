@@ -1,0 +1,220 @@
+"""The list of segments: statements made of fixed pieces, each with an index that serves it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from shared.adapters.postgres.database import Connection
+from shared.domain.errors import BadInput
+from shared.domain.ports import Order, Page, SegmentFilter
+from shared.domain.timing import from_ms, to_ms
+
+COLUMNS: LiteralString = """
+    id, camera_id, status, file_path, thumbnail_path, start_time, end_time, deadline, trigger_time, first_frame_at,
+    continues, duration_seconds, file_size_bytes, resolution, archived, protected, note, codec, fps, policy, gaps,
+    frame_count, frames_lost, pre_roll_requested_seconds, pre_roll_delivered_seconds, sha256, truncated_reason, error,
+    created_at, updated_at, detection_ids, plates, best_confidence, protected_by, protected_at, archived_by,
+    archived_reason, archived_at
+"""
+SEEK_FROM = 500  # fewer rows are skipped faster than their day is found
+_SEPARATORS = str.maketrans("", "", " -._/·•")  # what plate_key leaves out
+_FOLDED = str.maketrans("OQDILBSZG", "000118526")  # as plate_folded
+_SIMILARITY = "0.25"  # of trigrams: one wrong character of four, two neighbours of seven
+_MOST_EDITS = 2
+# Edits of folded plates; characters that readers take for each other count a tenth.
+_DISTANCE: LiteralString = """
+    levenshtein(plate_folded, %(folded)s)
+        + (levenshtein(plate_key, %(plate)s) - levenshtein(plate_folded, %(folded)s)) / 10.0
+"""
+_NEAR: LiteralString = f"""
+    near AS MATERIALIZED (
+        SELECT segment_id, min({_DISTANCE})::float8 AS distance, max(confidence) AS confidence FROM segment_plates
+         WHERE plate_folded %% %(folded)s
+           AND levenshtein_less_equal(plate_folded, %(folded)s, {_MOST_EDITS}) <= {_MOST_EDITS}
+         GROUP BY segment_id)
+"""
+
+
+@dataclass(slots=True)
+class _Search:
+    """Pieces of one statement. `counted`: conditions that the counters know too, so that nothing need be counted."""
+
+    args: dict[str, Any]
+    source: LiteralString = "video_segments s"
+    prefix: LiteralString = ""
+    counted: list[LiteralString] = field(default_factory=list)
+    others: list[LiteralString] = field(default_factory=list)
+    distance: LiteralString = "0::float8"
+
+    @property
+    def where(self) -> LiteralString:
+        return " AND ".join([*self.counted, *self.others]) or "true"
+
+
+def search(
+    connection: Connection, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
+) -> Page:
+    """One page and the number of all that match, in the caller's transaction. BadInput names what cannot be."""
+    found = _pieces(where, order)
+    if where.fuzzy:
+        connection.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY])
+    total = _total(connection, found, where)
+    rows = connection.execute(*_statement(found, limit, offset, cursor, order)).fetchall()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page([dict(row) for row in rows], total, _write_cursor(rows[-1]) if more else None)
+
+
+def _pieces(where: SegmentFilter, order: Order) -> _Search:
+    found = _Search({"camera_id": where.camera_id, "status": where.status})
+    if where.camera_id is not None:
+        found.counted.append("s.camera_id = %(camera_id)s")
+    if where.cameras is not None:
+        found.args["cameras"] = list(where.cameras)
+        found.counted.append("s.camera_id = ANY(%(cameras)s)")
+    if where.status is not None:
+        found.counted.append("s.status = %(status)s")
+    if where.archived is not None:
+        found.counted.append(
+            "s.status IN ('expiring', 'expired')" if where.archived else "s.status NOT IN ('expiring', 'expired')"
+        )
+    if where.protected is not None:
+        found.others.append("s.protected" if where.protected else "NOT s.protected")
+    if where.from_ms is not None:
+        found.args["from"] = from_ms(where.from_ms)
+        found.others.append("s.deadline > %(from)s AND s.start_time > %(from)s - interval '2 hours'")
+    if where.to_ms is not None:
+        found.args["to"] = from_ms(where.to_ms)
+        found.others.append("s.start_time < %(to)s")
+    if where.min_confidence is not None:
+        found.args["min_confidence"] = where.min_confidence
+    _add_plate(found, where, order)
+    return found
+
+
+def _add_plate(found: _Search, where: SegmentFilter, order: Order) -> None:
+    confident: LiteralString = "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
+    if order is Order.NEAREST and not where.fuzzy:
+        raise BadInput("sort", "match is an order of near misses: with fuzzy=true")
+    if where.plate is None:
+        if where.fuzzy:
+            raise BadInput("plate", "near misses of which plate?")
+        if where.min_confidence is not None:
+            found.others.append("s.best_confidence >= %(min_confidence)s")
+        return
+    key = where.plate.upper().translate(_SEPARATORS)
+    if not key:
+        raise BadInput("plate", "has no letter or digit")
+    wild = "*" in key or "?" in key
+    if where.fuzzy:
+        if wild:
+            raise BadInput("plate", "near misses take no wildcards")
+        found.args |= {"plate": key, "folded": key.translate(_FOLDED)}
+        found.prefix, found.source, found.distance = (
+            _NEAR,
+            "near JOIN video_segments s ON s.id = segment_id",
+            "distance",
+        )
+        if confident:
+            found.others.append("near.confidence >= %(min_confidence)s")
+    elif wild:
+        escaped = key.replace("\\", "\\\\").replace("%", "\\%")
+        found.args["plate"] = escaped.replace("*", "%").replace("?", "_")
+        found.others.append(
+            f"s.id IN (SELECT segment_id FROM segment_plates WHERE plate_key LIKE %(plate)s{confident})"
+        )
+    else:
+        found.args["plate"] = key
+        found.others.append(f"s.id IN (SELECT segment_id FROM segment_plates WHERE plate_key = %(plate)s{confident})")
+
+
+def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
+    """All that match: from the counters where these know every condition."""
+    by_protection: LiteralString | None = {
+        None: "sum(segments)", True: "sum(protected)", False: "sum(segments - protected)",
+    }[where.protected]  # fmt: skip
+    if not found.prefix and len(found.others) == (where.protected is not None):
+        source: LiteralString = " AND ".join(found.counted) or "true"
+        statement: LiteralString = f"SELECT {by_protection}::bigint AS n FROM camera_totals s WHERE {source}"
+    else:
+        prefix: LiteralString = f"WITH {found.prefix}" if found.prefix else ""
+        statement = f"{prefix} SELECT count(*) AS n FROM {found.source} WHERE {found.where}"
+    row = connection.execute(statement, found.args).fetchone()
+    return 0 if row is None else int(row["n"] or 0)
+
+
+def _statement(
+    found: _Search, limit: int, offset: int, cursor: str | None, order: Order
+) -> tuple[LiteralString, dict[str, Any]]:
+    """Ids of the page first, by the index alone; everything else of these rows only."""
+    oldest = order is Order.OLDEST
+    way: LiteralString = "ASC" if oldest else "DESC"
+    keys: LiteralString = f"s.start_time {way}, s.id {way}"
+    outer: LiteralString = f"start_time {way}, id {way}"
+    if order is Order.NEAREST:
+        keys, outer = f"distance, {keys}", f"distance, {outer}"
+    conditions: list[LiteralString] = [found.where]
+    prefixes: list[LiteralString] = [found.prefix] if found.prefix else []
+    skip: LiteralString = "%(offset)s"
+    if cursor is not None:
+        found.args |= _read_cursor(cursor)
+        conditions.append(_after(order))
+    elif offset >= SEEK_FROM and not found.others:
+        prefixes.append(_seek(found, way))
+        conditions.append(
+            "s.start_time >= (SELECT day::timestamp AT TIME ZONE 'UTC' FROM seek)"
+            if oldest
+            else "s.start_time < (SELECT (day + 1)::timestamp AT TIME ZONE 'UTC' FROM seek)"
+        )
+        skip = "%(offset)s - (SELECT before FROM seek)"
+    where: LiteralString = " AND ".join(conditions)
+    page: LiteralString = f"""
+        page AS MATERIALIZED (SELECT s.id AS page_id, {found.distance} AS distance FROM {found.source}
+         WHERE {where} ORDER BY {keys} LIMIT %(limit)s OFFSET {skip})
+    """
+    prefix: LiteralString = ", ".join([*prefixes, page])
+    statement: LiteralString = f"""
+        WITH {prefix}
+        SELECT {COLUMNS}, distance FROM page JOIN segments_with_detections ON id = page_id ORDER BY {outer}
+    """
+    return statement, {**found.args, "limit": limit + 1, "offset": offset}
+
+
+def _after(order: Order) -> LiteralString:
+    if order is Order.OLDEST:
+        return "(s.start_time, s.id) > (%(at)s, %(at_id)s)"
+    if order is Order.NEWEST:
+        return "(s.start_time, s.id) < (%(at)s, %(at_id)s)"
+    return "(distance > %(at_distance)s OR distance = %(at_distance)s AND (s.start_time, s.id) < (%(at)s, %(at_id)s))"
+
+
+def _seek(found: _Search, way: LiteralString) -> LiteralString:
+    """The day a deep page begins in, by the counters: what comes before it need not be walked."""
+    where: LiteralString = " AND ".join(found.counted) or "true"
+    return f"""
+        days AS (SELECT day, sum(segments) AS n FROM day_totals s WHERE {where} GROUP BY day HAVING sum(segments) > 0),
+        runs AS (SELECT day, sum(n) OVER (ORDER BY day {way}) - n AS before FROM days),
+        seek AS (SELECT day, before::bigint FROM runs WHERE before <= %(offset)s ORDER BY before DESC LIMIT 1)
+    """
+
+
+def _write_cursor(row: Mapping[str, Any]) -> str:
+    place = [row["start_time"].isoformat(), str(row["id"]), row["distance"]]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> dict[str, Any]:
+    try:
+        moment, identifier, distance = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        at = datetime.fromisoformat(moment)
+        to_ms(at)
+        return {"at": at, "at_id": UUID(identifier), "at_distance": float(distance)}
+    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        raise BadInput("cursor", "not a cursor of this list") from error

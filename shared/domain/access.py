@@ -1,0 +1,62 @@
+"""Who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from uuid import UUID
+
+
+class Role(IntEnum):
+    """What a key may do; each role may do what the ones before it may."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @classmethod
+    def named(cls, name: str) -> Role:
+        """A role by its lower-case name; ValueError for any other."""
+        found = {role.name.lower(): role for role in cls}.get(name)
+        if found is None:
+            raise ValueError(f"{name!r} is none of viewer, operator, admin")
+        return found
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, and which cameras that is about (None: all)."""
+
+    name: str
+    role: Role
+    cameras: frozenset[str] | None = None
+
+    def sees(self, camera_id: str) -> bool:
+        """Whether a camera, and what was recorded of it, is the caller's business."""
+        return self.cameras is None or camera_id in self.cameras
+
+    @property
+    def scope(self) -> list[str] | None:
+        """The cameras, as a filter of a list."""
+        return None if self.cameras is None else sorted(self.cameras)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key of the database, without its secret."""
+
+    key_id: UUID
+    caller: Caller
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def usable(self, now: datetime) -> bool:
+        """Whether it opens anything at that time."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

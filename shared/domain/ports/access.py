@@ -1,0 +1,48 @@
+"""API keys, sessions, and the log of who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.domain.access import Caller, Role, StoredKey
+
+
+class Access(Protocol):
+    """API keys and the page's sessions; secrets are seen once and kept as hashes."""
+
+    def create_key(
+        self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
+    ) -> tuple[StoredKey, str]:
+        """Make a key; it and its secret. Raises Conflict when the name is taken."""
+
+    def list_keys(self) -> list[StoredKey]:
+        """All keys, by name."""
+
+    def revoke_key(self, name: str, who: str) -> None:
+        """End a key and its sessions; raises NotFound."""
+
+    def any_key(self) -> bool:
+        """Whether there is a key that opens anything."""
+
+    def key_of(self, secret: str) -> StoredKey | None:
+        """The usable key with this secret; its use is noted, by the hour."""
+
+    def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
+        """Begin a session; its token."""
+
+    def session(self, token: str) -> tuple[Caller, str | None] | None:
+        """Whose session that is, and the digest of the settings' key it was opened with, if it was."""
+
+    def close_session(self, token: str) -> None:
+        """End a session."""
+
+    def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
+        """Write a line of the log."""
+
+    def log(
+        self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
+    ) -> list[dict[str, Any]]:
+        """Lines, newest first, before an id."""

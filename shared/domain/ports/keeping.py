@@ -1,0 +1,70 @@
+"""What retention judges and deletes, and the counters that statistics are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.domain.retention import Clip, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A clip that is marked for deletion: its object's key, its thumbnail's, and when it was marked."""
+
+    segment_id: UUID
+    key: str
+    thumbnail_key: str | None
+    marked_at: datetime
+
+
+class Keeping(Protocol):
+    """Clips as retention sees them."""
+
+    def cameras_with_clips(self) -> list[str]:
+        """Cameras that have ready or failed segments."""
+
+    def oldest(
+        self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
+    ) -> list[Clip]:
+        """Unprotected ready and failed segments that ended before a time, oldest first, those after `after`.
+
+        With their plates, and which of `attributes` their detections have set; without both where that is None.
+        """
+
+    def used_bytes(self) -> dict[str, int]:
+        """Bytes of ready clips per camera; clips that are marked but not yet gone count as free."""
+
+    def expiring_bytes(self) -> int:
+        """Bytes of clips that are marked and not yet gone."""
+
+    def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
+        """Mark clips archived; those that were protected meanwhile stay."""
+
+    def expiring(self, grace_s: float, limit: int, after: Marked | None) -> list[Marked]:
+        """Marked clips whose grace is over, those after `after`."""
+
+    def record_expired(self, segment_ids: Sequence[UUID]) -> int:
+        """Their objects are gone; how many that was not known of."""
+
+    def purge_history(self, older_than_s: float, limit: int) -> int:
+        """Drop rows that tell only of the past: of expired segments, detections without one, the audit log."""
+
+
+class Counters(Protocol):
+    """Counts of segments, moved by the very statements that change a segment."""
+
+    def stats(self, days: int, cameras: Sequence[str] | None = None) -> dict[str, Any]:
+        """Totals, per camera, and of the last `days` days; of these cameras alone where given."""
+
+    def fold(self, limit: int) -> int:
+        """Add waiting changes to the counters; how many rows that were."""
+
+    def differences(self) -> list[str]:
+        """Count every row: each counter that is wrong, named with what it says and what is true."""
+
+    def recount(self) -> None:
+        """Make the counters right."""
