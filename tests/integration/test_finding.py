@@ -205,7 +205,7 @@ PLANNED = [
     (SegmentFilter(status="failed"), Order.NEWEST, "segments_by_status"),
     (SegmentFilter(protected=True), Order.NEWEST, "segments_protected"),
     (SegmentFilter(plate="P77"), Order.NEWEST, "plates_by_key"),
-    (SegmentFilter(plate="P77*"), Order.NEWEST, "plates_by_key"),
+    (SegmentFilter(plate="P77A*"), Order.NEWEST, "plates_by_key"),
     (SegmentFilter(plate="*1234"), Order.NEWEST, "plates_like"),
     (SegmentFilter(plate="PL1234", fuzzy=True), Order.NEAREST, "plates_near"),
 ]

@@ -49,6 +49,7 @@ DROP INDEX segments_by_camera;
 CREATE INDEX segments_by_time ON video_segments (start_time, id) INCLUDE (deadline, camera_id, status);
 CREATE INDEX segments_by_camera ON video_segments (camera_id, start_time, id) INCLUDE (deadline, status);
 CREATE INDEX segments_by_status ON video_segments (status, start_time, id);
+CREATE INDEX segments_by_confidence ON video_segments (best_confidence);
 CREATE INDEX segments_protected ON video_segments (start_time, id) WHERE protected;
 
 -- Statistics. Whatever changes a segment also writes here, in the same statement, what it changes of the counters; the
@@ -148,11 +149,3 @@ CREATE TRIGGER segments_are_uncounted AFTER DELETE ON video_segments REFERENCING
 INSERT INTO segment_changes (camera_id, day, status, segments, protected, bytes, protected_bytes, duration_ms)
 SELECT camera_id, day, status, sum(segments), sum(protected), sum(bytes), sum(protected_bytes), sum(duration_ms)
   FROM segment_facts GROUP BY camera_id, day, status;
-
-DROP VIEW segments_with_detections;
-CREATE VIEW segments_with_detections AS
-SELECT s.*,
-       (SELECT string_agg(l.detection_id, ',' ORDER BY l.offset_ms, l.detection_id)
-          FROM segment_detections l WHERE l.segment_id = s.id) AS detection_ids,
-       ARRAY(SELECT p.plate FROM segment_plates p WHERE p.segment_id = s.id ORDER BY p.confidence DESC, p.plate) AS plates
-  FROM video_segments s;

@@ -19,3 +19,11 @@ CREATE INDEX segments_continued ON video_segments (continues) WHERE continues IS
 CREATE INDEX detections_old ON detections (created_at);
 CREATE INDEX audit_log_by_time ON audit_log (at, id);
 CREATE INDEX audit_log_by_segment ON audit_log (segment_id, id) WHERE segment_id IS NOT NULL;
+
+DROP VIEW segments_with_detections;
+CREATE VIEW segments_with_detections AS
+SELECT s.*,
+       (SELECT string_agg(l.detection_id, ',' ORDER BY l.offset_ms, l.detection_id)
+          FROM segment_detections l WHERE l.segment_id = s.id) AS detection_ids,
+       ARRAY(SELECT p.plate FROM segment_plates p WHERE p.segment_id = s.id ORDER BY p.confidence DESC, p.plate) AS plates
+  FROM video_segments s;
