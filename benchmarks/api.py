@@ -24,7 +24,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.stores import open_store
 from shared.domain.ports import Order, SegmentFilter
-from shared.domain.timing import from_ms
+from shared.domain.timing import from_ms, to_ms
 
 COUNT, ROUNDS, LIMIT = 1_000_000, 21, 20
 CLIP_BYTES, RANGE_BYTES = 64_000_000, 4_000_000
@@ -45,10 +45,8 @@ def run(*, quick: bool) -> list[Row]:
         base = f"http://127.0.0.1:{port}"
         wait_for("the API", lambda: _alive(client, base), every_s=0.1)
         try:
-            return [
-                *_lists(client, base, database, count, rounds),
-                *_downloads(place, client, base, rows, clip_bytes, rounds),
-            ]
+            answers = _lists(client, base, database, count, rounds)
+            return [*answers, *_downloads(place, client, base, rows, (clip_bytes, rounds))]
         finally:
             database.close()
 
@@ -104,7 +102,7 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
 
 
 def _ms(row: dict[str, Any]) -> int:
-    return round(row["start_time"].timestamp() * 1000)
+    return to_ms(row["start_time"])
 
 
 def _getter(client: urllib3.PoolManager, url: str, **headers: str) -> Callable[[], object]:

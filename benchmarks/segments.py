@@ -23,8 +23,8 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
         connection.execute(
             """
             INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline,
-                   end_time, first_frame_at, trigger_time, covered_to, policy, codec, fps, width, height, duration_seconds,
-                   file_size_bytes, frame_count, frames_lost, sha256)
+                   end_time, first_frame_at, trigger_time, covered_to, policy, codec, fps, width, height,
+                   duration_seconds, file_size_bytes, frame_count, frames_lost, sha256)
             SELECT id, 'cam' || n %% %(cameras)s, 'ready', 'videos/' || id || '.mp4', 'thumbnails/' || id || '.jpg', at,
                    at + interval '20 s', at + interval '20 s', at, at + interval '5 s', at + interval '20 s',
                    %(policy)s,
@@ -46,7 +46,7 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
               FROM (SELECT n, md5((n %% %(distinct)s)::text || 'plate') AS h,
                            %(last)s::timestamptz - make_interval(secs => (n + 1) * %(every)s - 5) AS at
                       FROM generate_series(%(from)s::int, %(to)s::int) n) made
-            """,  # type: ignore[arg-type]
+            """,
             {
                 "cameras": CAMERAS, "distinct": max(1, count // 3), "last": last_at, "every": every_s, "from": first,
                 "to": min(first + AT_ONCE, count) - 1,
@@ -60,4 +60,4 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
             [first, min(first + AT_ONCE, count) - 1],
         )
     for table in ("video_segments", "segment_plates", "segment_detections", "detections"):
-        connection.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
+        connection.execute(f"VACUUM ANALYZE {table}")

@@ -18,6 +18,7 @@ from shared.domain.ports import (
     Jobs,
     Keeping,
     ObjectStore,
+    Video,
     Videos,
 )
 from shared.runtime.settings import Settings
@@ -35,6 +36,7 @@ class ApiPorts:
     frames: FrameBuffer
     states: CameraStates
     store: ObjectStore
+    video: Video
     jobs: Jobs
     clock: Clock
     settings: Settings

@@ -25,6 +25,7 @@ from shared.adapters.redis_detections import RedisDetections
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.stores import open_store
+from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import PlatereelError
 from shared.runtime.addresses import addresses
 from shared.runtime.settings import Settings
@@ -60,7 +61,7 @@ def build(settings: Settings) -> FastAPI:
         VideoRepository(database), KeepingRepository(database), CounterRepository(database),
         DetectionRepository(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        RedisCameras(frames_servers, names), store, JobRepository(database), clock, settings, access, keys,
+        RedisCameras(frames_servers, names), store, AvVideo(), JobRepository(database), clock, settings, access, keys,
         Attempts(clock),
         {
             "database": lambda: database.fetch_one("SELECT 1"),

@@ -100,6 +100,14 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """A stretch of a clip for a player: the header that all its fragments share, and its own media."""
+
+    header: bytes
+    media: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """First frame's capture time, duration and number of frames of a finished clip."""
 

@@ -75,7 +75,7 @@ def site(servers: Servers) -> Iterator[Site]:
         detections_name=f"{name}-detections",
     )
     dispatch = build_dispatch(settings)
-    with TestClient(build_api(settings)) as client:
+    with TestClient(build_api(settings), base_url="http://127.0.0.1") as client:
         client.app.state.ports.store.prepare()  # type: ignore[attr-defined]
         yield Site(settings, servers, client, dispatch)
     dispatch.close()

@@ -162,4 +162,9 @@ def _facts(
         ),
         has_thumbnail=has_thumbnail,
         truncated_reason=", ".join(sorted(causes)) or None,
+        fragments=tuple(
+            (part.start_ms - run.start_ms, part.end_ms - run.start_ms)
+            for part in parts
+            if part.facts is not None and part.facts.index
+        ),
     )

@@ -30,7 +30,8 @@ def _available(row: dict[str, Any]) -> Response | None:
     return None
 
 
-@router.api_route("/segments/{segment_id}/download", methods=["GET", "HEAD"], response_class=Response)
+@router.get("/segments/{segment_id}/download", response_class=Response)
+@router.head("/segments/{segment_id}/download", response_class=Response)
 def download(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
     """The MP4, with ranges and conditions."""
     row = segment_of(ports, caller, segment_id)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import takewhile
 from typing import Any
 from uuid import UUID, uuid4
+
+from psycopg.rows import DictRow
 
 from shared.adapters.postgres.audit_log import log
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.finding import COLUMNS, search
 from shared.adapters.postgres.keeping import mark
+from shared.adapters.postgres.part_facts import stored_part
 from shared.adapters.postgres.windows import apply, load_growing
 from shared.domain.errors import Conflict, Gone, NotFound
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Order, Page, SegmentFilter
+from shared.domain.ports import Order, Page, SegmentFilter, StoredClip, Streamed
 from shared.domain.recording import Stopped, step
-from shared.domain.timing import from_ms as moment
+from shared.domain.timing import from_ms, to_ms
 
 
 class VideoRepository:
@@ -52,6 +58,18 @@ class VideoRepository:
                 [segment_id],
             ).fetchall()
         return {**row, "detections": [dict(detection) for detection in detections]}
+
+    def streamed(self, segment_id: UUID) -> Streamed:
+        """See the port; of the parts, those in front of the first that is still to be written."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT * FROM video_segments WHERE id = %s", [segment_id]).fetchone()
+            if row is None:
+                raise NotFound(f"there is no segment {segment_id}")
+            rows = connection.execute(
+                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY number", [segment_id]
+            ).fetchall()
+        written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, rows))
+        return _streamed(row, written, complete=len(written) == len(rows) and row["status"] != "recording")
 
     def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
         """See the port; in order of time."""
@@ -93,7 +111,7 @@ class VideoRepository:
             given,
         )
 
-    def gaps(self, camera_id: str, from_ms: int, to_ms: int, limit: int) -> list[dict[str, Any]]:
+    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
         """See the port; a failed segment lacks all of its window."""
         rows = self._database.fetch(
             """
@@ -111,7 +129,7 @@ class VideoRepository:
                AND s.deadline > %(from)s AND s.start_time > %(from)s - interval '2 hours'
              ORDER BY 2, 1 LIMIT %(limit)s
             """,
-            {"camera": camera_id, "from": moment(from_ms), "to": moment(to_ms), "limit": limit},
+            {"camera": camera_id, "from": from_ms(first_ms), "to": from_ms(last_ms), "limit": limit},
         )
         return [dict(row) for row in rows]
 
@@ -160,3 +178,20 @@ def _why_not(connection: Connection, segment_id: UUID) -> Exception:
     if row["protected"]:
         return Conflict(f"segment {segment_id} is protected")
     return Conflict(f"segment {segment_id} is still {row['status']}")
+
+
+def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed:
+    start_ms = to_ms(row["start_time"])
+    known = row["width"] is not None and row["height"] is not None
+    ready = row["status"] == "ready"
+    first = row["first_frame_at"]
+    clip = StoredClip(row["file_path"], row["file_size_bytes"], to_ms(first)) if ready and first is not None else None
+    fragments = [(begin, end) for begin, end in row["fragments"] or ()]
+    if clip is not None and not fragments:
+        begin = clip.first_frame_ms - start_ms
+        fragments = [(begin, begin + round(row["duration_seconds"] * 1000))]
+    return Streamed(
+        row["id"], SegmentStatus(row["status"]), start_ms, RecordingPolicy.from_json(row["policy"]),
+        ClipForm(row["width"], row["height"], row["encoder"] or "") if known else None,
+        [stored_part(part) for part in parts], fragments, clip, complete,
+    )  # fmt: skip

@@ -187,8 +187,8 @@ class WriterRepository:
                 UPDATE video_segments SET status = 'ready', first_frame_at = %s, end_time = %s, duration_seconds = %s,
                        file_size_bytes = %s, sha256 = %s, frame_count = %s, frames_lost = %s, gaps = %s,
                        pre_roll_requested_seconds = %s, pre_roll_delivered_seconds = %s,
-                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, truncated_reason = %s, error = NULL,
-                       lease_token = NULL, lease_until = NULL, updated_at = now()
+                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, truncated_reason = %s, fragments = %s,
+                       error = NULL, lease_token = NULL, lease_until = NULL, updated_at = now()
                  WHERE id = %s AND lease_token = %s AND status = 'finalizing'
                 RETURNING camera_id, start_time, file_path
                 """,
@@ -196,7 +196,7 @@ class WriterRepository:
                     first, from_ms(facts.first_frame_ms + facts.duration_ms), facts.duration_ms / 1000,
                     facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, gaps_json(facts.gaps),
                     facts.pre_roll_requested_ms / 1000, facts.pre_roll_delivered_ms / 1000, facts.has_thumbnail,
-                    facts.truncated_reason, segment_id, token,
+                    facts.truncated_reason, Jsonb([list(span) for span in facts.fragments]), segment_id, token,
                 ],
             ).fetchone()  # fmt: skip
             if row is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -15,10 +16,11 @@ from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of
 from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_size
 from shared.adapters.video.encoders import Encoders, one_thread
+from shared.adapters.video.fragments import cut, fragment_of, streamable
 from shared.adapters.video.join import frame_times_ms, join
 from shared.domain.errors import Permanent
 from shared.domain.media import Frame
-from shared.domain.parts import ClipForm, Joined, Piece
+from shared.domain.parts import ClipForm, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
 from shared.wire.frames import check_jpeg
@@ -75,6 +77,18 @@ class AvVideo:
             part = encoder.finish()
             made.append(Piece(piece.start_ms, part.data, part.index))
         return made, policy, form
+
+    def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
+        """See the port."""
+        return streamable(policy, form)
+
+    def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
+        """See the port."""
+        return fragment_of(piece, end_ms, base_ms, policy, form)
+
+    def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
+        """See the port."""
+        return cut(source, span_ms, shift_ms)
 
     def count_frames(self, path: Path) -> int:
         """See the port."""

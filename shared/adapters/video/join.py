@@ -45,7 +45,7 @@ def join(
     options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(MEDIA_CLOCK.denominator)}
     try:
         with av.open(str(path), "w", format="mp4", options=options) as container:
-            stream = _add_stream(container, pieces, policy, form)
+            stream = add_stream(container, pieces, policy, form)
             stream.time_base = MEDIA_CLOCK
             _copy(container, stream, pieces, _Times(order, lasts, delay, first_ms))
     except av.error.FFmpegError as error:
@@ -90,9 +90,10 @@ def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
     return max((number - rank[ms] for number, ms in enumerate(coded)), default=0)
 
 
-def _add_stream(
+def add_stream(
     container: OutputContainer, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
 ) -> VideoStream:
+    """A stream of the container for packets as these pieces have them."""
     stream: object
     copied = copied_codec(form)
     codec = CODECS[copied or policy.codec]

@@ -30,7 +30,7 @@ from shared.domain.ports.objects import ObjectStore, Room, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
 from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, Progress, ReadyClip, Repairs
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
-from shared.domain.ports.videos import Order, Page, SegmentFilter, Videos
+from shared.domain.ports.videos import Order, Page, SegmentFilter, StoredClip, Streamed, Videos
 
 __all__ = [
     "Accepted",
@@ -75,7 +75,9 @@ __all__ = [
     "Repairs",
     "Room",
     "SegmentFilter",
+    "StoredClip",
     "StoredObject",
+    "Streamed",
     "TaskQueue",
     "Video",
     "Videos",

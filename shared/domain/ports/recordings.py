@@ -103,6 +103,7 @@ class ClipFacts:
     pre_roll_delivered_ms: int
     has_thumbnail: bool
     truncated_reason: str | None
+    fragments: tuple[tuple[int, int], ...] = ()
 
 
 class Pacing(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from shared.domain.media import Frame
-from shared.domain.parts import ClipForm, EncodedPart, Joined, Piece
+from shared.domain.parts import ClipForm, EncodedPart, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
 
@@ -58,6 +58,15 @@ class Video(Protocol):
         self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
     ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
         """Parts that share their parameters, from parts that do not; with what they are to be joined by."""
+
+    def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
+        """Whether players can take clips like this in fragments."""
+
+    def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
+        """A part that ends at `end_ms` as a fragment with times since `base_ms`."""
+
+    def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
+        """What a clip shows in a span of its own time, as a fragment with times later by `shift_ms`."""
 
     def count_frames(self, path: Path) -> int:
         """Frames of a clip, decoded one by one; Permanent where decoding fails."""

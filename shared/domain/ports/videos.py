@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
+
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.parts import ClipForm, StoredPart
+from shared.domain.policy import RecordingPolicy
+from shared.domain.timing import from_ms
 
 
 class Order(StrEnum):
@@ -43,6 +48,38 @@ class Page:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredClip:
+    """A READY segment's object: key, size in bytes, time of its first frame."""
+
+    key: str
+    size_bytes: int
+    first_frame_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What a segment can be played from: its finished parts in order (none once they are gone), and its clip.
+
+    `fragments`: where the parts with pictures were, in ms after the start; `complete`: nothing will be added.
+    """
+
+    segment_id: UUID
+    status: SegmentStatus
+    start_ms: int
+    policy: RecordingPolicy
+    form: ClipForm | None
+    parts: list[StoredPart]
+    fragments: list[tuple[int, int]]
+    clip: StoredClip | None
+    complete: bool
+
+    @property
+    def start(self) -> datetime:
+        """When the segment begins."""
+        return from_ms(self.start_ms)
+
+
 class Videos(Protocol):
     """Rows of segments, as people see them."""
 
@@ -52,13 +89,16 @@ class Videos(Protocol):
     def get(self, segment_id: UUID) -> dict[str, Any]:
         """One segment with its detections; raises NotFound."""
 
+    def streamed(self, segment_id: UUID) -> Streamed:
+        """What a segment can be played from; raises NotFound."""
+
     def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
         """Segments that hold a detection, in order of time."""
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
         """Days (of the time zone) from first to last on which ready clips begin: day, segments, bytes, seconds."""
 
-    def gaps(self, camera_id: str, from_ms: int, to_ms: int, limit: int) -> list[dict[str, Any]]:
+    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
         """Footage that is missing from recordings of that time, in order: segment_id, from, to, frames, cause."""
 
     def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""Clips as HLS, from their parts while these are there, from the MP4 afterwards; under the same addresses."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+
+from services.api.access import Ports, Viewer, segment_of
+from services.api.errors import problem
+from services.api.playlist import Stretch, playlist
+from services.api.ports import ApiPorts
+from services.api.ranged import RangedObject
+from shared.domain.errors import NotFound
+from shared.domain.lifecycle import ARCHIVED, SegmentStatus
+from shared.domain.parts import Fragment, Piece, StoredPart
+from shared.domain.ports import Streamed
+
+RETRY_SECONDS = "2"
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+_ENDED = {SegmentStatus.READY, SegmentStatus.FINALIZING}
+
+router = APIRouter(prefix="/v2/video/segments/{segment_id}", tags=["media"])
+
+
+@router.get("/stream.m3u8", response_class=PlainTextResponse)
+def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
+    """An HLS playlist (fragmented MP4). It grows while the clip is being recorded; 409 while nothing is written yet."""
+    segment_of(ports, caller, segment_id)
+    streamed = ports.videos.streamed(segment_id)
+    refusal = _refusal(ports, streamed)
+    if refusal is not None:
+        return refusal
+    stretches = _stretches(streamed)
+    if not any(not stretch.missing for stretch in stretches):
+        return problem(409, f"nothing of segment {segment_id} is written yet", {"Retry-After": RETRY_SECONDS})
+    text = playlist(stretches, streamed.start, streamed.policy.part_seconds, ended=streamed.complete)
+    return Response(text, media_type=PLAYLIST_TYPE, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response)
+def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
+    """The header that fragments need, as the playlist names it."""
+    return _served(ports, caller, segment_id, (from_ms, to_ms), media=False)
+
+
+@router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response)
+def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
+    """One fragment, as the playlist names it."""
+    return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)
+
+
+def _served(ports: ApiPorts, caller: Viewer, segment_id: UUID, span: tuple[int, int], *, media: bool) -> Response:
+    segment_of(ports, caller, segment_id)
+    streamed = ports.videos.streamed(segment_id)
+    refusal = _refusal(ports, streamed)
+    if refusal is not None:
+        return refusal
+    found = _fragment(ports, streamed, span)
+    body = found.media if media else found.header
+    return Response(body, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _refusal(ports: ApiPorts, streamed: Streamed) -> Response | None:
+    if streamed.status in ARCHIVED:
+        return problem(410, f"segment {streamed.segment_id} was deleted")
+    if streamed.status is SegmentStatus.FAILED:
+        return problem(409, f"segment {streamed.segment_id} has no clip")
+    if not ports.video.streamable(streamed.policy, streamed.form):
+        return problem(409, f"players cannot take {streamed.policy.codec} in pieces; download the clip")
+    return None
+
+
+def _stretches(streamed: Streamed) -> list[Stretch]:
+    """What there is, in order; of parts, those in front of the first that is not finished."""
+    if not streamed.parts:
+        return [Stretch(first, last) for first, last in streamed.fragments]
+    start = streamed.start_ms
+    return [
+        Stretch(part.start_ms - start, part.end_ms - start, _parameters(part), _missing(part))
+        for part in streamed.parts
+    ]
+
+
+def _missing(part: StoredPart) -> bool:
+    return part.facts is None or not part.facts.index
+
+
+def _parameters(part: StoredPart) -> str:
+    return "" if part.facts is None else part.facts.parameters_sha256
+
+
+def _fragment(ports: ApiPorts, streamed: Streamed, span: tuple[int, int]) -> Fragment:
+    """The fragment of a part, or of the clip once its parts are gone."""
+    for part in streamed.parts:
+        if (part.start_ms - streamed.start_ms, part.end_ms - streamed.start_ms) == span and not _missing(part):
+            found = _of_part(ports, streamed, part)
+            if found is not None:
+                return found
+    if span not in streamed.fragments or streamed.clip is None:
+        raise NotFound("there is no such piece of the clip")
+    clip = streamed.clip
+    source = RangedObject(ports.store, clip.key, clip.size_bytes)
+    shift_ms = clip.first_frame_ms - streamed.start_ms
+    return ports.video.cut(cast("BinaryIO", source), (span[0] - shift_ms, span[1] - shift_ms), shift_ms)
+
+
+def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment | None:
+    if part.facts is None or part.object_key is None or streamed.form is None:
+        return None
+    try:
+        data = ports.store.get(part.object_key)
+    except NotFound:  # the clip is finished, and the sweep has just taken its parts
+        return None
+    piece = Piece(part.start_ms, data, part.facts.index)
+    return ports.video.fragment(piece, part.end_ms, streamed.start_ms, streamed.policy, streamed.form)

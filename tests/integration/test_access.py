@@ -1,0 +1,296 @@
+"""Who may do what: every role at every endpoint, for cameras of its own and for others'; keys, sessions, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from services.api.attempts import MOST_FAILURES
+from services.api.wiring import build
+from shared.adapters.postgres.access import AccessRepository
+from shared.domain.access import Role
+from shared.domain.errors import Conflict
+from shared.domain.timing import from_ms
+from tests.support.rows import ready
+from tests.support.world import World
+
+OWN, FOREIGN = "cam1", "cam2"
+BOSS = "boss-secret-of-16-characters"
+# What each endpoint needs, and what its camera is taken from; `all`: it concerns every camera.
+VIEWER, OPERATOR, ADMIN, OPEN = Role.VIEWER, Role.OPERATOR, Role.ADMIN, None
+ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
+    ("GET", "/healthz"): (OPEN, "none"),
+    ("GET", "/readyz"): (OPEN, "none"),
+    ("GET", "/metrics"): (OPEN, "none"),
+    ("GET", "/v2/video/segments"): (VIEWER, "list"),
+    ("POST", "/v2/video/segments/bulk"): (OPERATOR, "bulk"),
+    ("GET", "/v2/video/segments/{segment_id}"): (VIEWER, "segment"),
+    ("PATCH", "/v2/video/segments/{segment_id}"): (OPERATOR, "segment"),
+    ("DELETE", "/v2/video/segments/{segment_id}"): (ADMIN, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/download"): (VIEWER, "segment"),
+    ("HEAD", "/v2/video/segments/{segment_id}/download"): (VIEWER, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/thumbnail"): (VIEWER, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/stream.m3u8"): (VIEWER, "stream"),
+    ("GET", "/v2/video/segments/{segment_id}/hls/{from_ms}-{to_ms}.mp4"): (VIEWER, "stream"),
+    ("GET", "/v2/video/segments/{segment_id}/hls/{from_ms}-{to_ms}.m4s"): (VIEWER, "stream"),
+    ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
+    ("POST", "/v2/video/detections"): (OPERATOR, "published"),
+    ("POST", "/v2/video/cleanup"): (ADMIN, "all"),
+    ("GET", "/v2/video/jobs/{job_id}"): (VIEWER, "all"),
+    ("GET", "/v2/video/stats"): (VIEWER, "list"),
+    ("GET", "/v2/video/cameras"): (VIEWER, "list"),
+    ("GET", "/v2/video/cameras/{camera_id}/snapshot.jpg"): (VIEWER, "camera"),
+    ("GET", "/v2/video/cameras/{camera_id}/calendar"): (VIEWER, "camera"),
+    ("GET", "/v2/video/cameras/{camera_id}/gaps"): (VIEWER, "camera"),
+    ("POST", "/v2/video/session"): (OPEN, "none"),
+    ("GET", "/v2/video/session"): (VIEWER, "none"),
+    ("DELETE", "/v2/video/session"): (VIEWER, "none"),
+    ("GET", "/v2/video/keys"): (ADMIN, "all"),
+    ("POST", "/v2/video/keys"): (ADMIN, "all"),
+    ("DELETE", "/v2/video/keys/{name}"): (ADMIN, "all"),
+    ("GET", "/v2/video/audit"): (ADMIN, "all"),
+}
+
+
+@dataclass
+class Doors:
+    """The API with keys of every role, for all cameras and for one, and a clip of each camera."""
+
+    world: World
+    api: TestClient
+    keys: dict[tuple[Role, bool], str]
+    clips: dict[str, UUID]
+
+    def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> Any:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return self.api.request(method, path, headers={**headers, **more.pop("headers", {})}, **more)
+
+
+@pytest.fixture
+def doors(world: World) -> Iterator[Doors]:
+    settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
+    access = AccessRepository(world.database)
+    keys = {
+        (role, scoped): access.create_key(f"{role}-{scoped}", role, [OWN] if scoped else None, None, "test")[1]
+        for role in Role
+        for scoped in (False, True)
+    }
+    clips = {}
+    for camera in (OWN, FOREIGN):
+        clips[camera] = ready(world, camera, 0)
+        row = world.videos.get(clips[camera])
+        world.store.put(row["file_path"], bytes(1000), "video/mp4")
+        world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
+        world.film(camera, 0, 1)
+    with TestClient(build(settings), base_url="http://127.0.0.1") as api:
+        yield Doors(world, api, keys, clips)
+
+
+def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, Any]:
+    """The path and body of a request that concerns a camera."""
+    clip = doors.clips[camera]
+    path = path.format(
+        segment_id=clip, detection_id=f"{clip}-0", camera_id=camera, job_id=UUID(int=1), name="nobody",
+        from_ms=0, to_ms=1000,
+    )  # fmt: skip
+    bodies: dict[str, Any] = {
+        "PATCH": {"protected": False},
+        "/v2/video/keys": {"name": "made"},
+        "/v2/video/session": {"key": "wrong"},
+        "/v2/video/cleanup": {"dry_run": True},
+        "published": {"camera_id": camera, "confidence": 0.9},
+        "bulk": {"action": "unprotect", "ids": [str(clip)]},
+    }
+    return path, bodies.get(kind) or bodies.get(path) or (bodies["PATCH"] if "segments/" in path else None)
+
+
+def test_every_endpoint_is_in_the_table(doors: Doors) -> None:
+    app: Any = doors.api.app
+    known = {
+        (method.upper(), path)
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+    }  # fmt: skip
+    assert known == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize("endpoint", list(ENDPOINTS), ids=" ".join)
+def test_role_and_camera(doors: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key 401, with too little of a role 403, of another's camera 404 (403 where it concerns all)."""
+    monkeypatch.setattr("services.api.routes.upkeep.WAIT_SECONDS", 0.0)
+    needed, kind = ENDPOINTS[endpoint]
+    method, template = endpoint
+    path, body = _concretely(doors, template, kind, OWN)
+    if needed is OPEN:
+        assert doors.ask(method, path, json=body).status_code != 403
+        return
+    assert doors.ask(method, path, json=body).status_code == 401
+    for (role, scoped), key in doors.keys.items():
+        for camera in (FOREIGN, OWN):
+            path, body = _concretely(doors, template, kind, camera)
+            status = doors.ask(method, path, key, json=body).status_code
+            if role < needed:
+                assert status == 403, (role, scoped, camera)
+            else:
+                assert _as_it_should(status, kind, foreign=scoped and camera == FOREIGN, scoped=scoped), (role, scoped)
+
+
+def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> bool:
+    """Whether an answer fits a key of sufficient role."""
+    if kind == "all":
+        return (status == 403) == scoped
+    if kind == "stream":  # these clips are rows without parts or pictures
+        return status == 404 if foreign else status not in {401, 403}
+    if foreign and kind in {"segment", "camera", "detection"}:
+        return status == 404
+    if foreign and kind == "published":
+        return status == 422
+    return status < 400 or status == 410  # of a clip that a stronger key has just deleted
+
+
+def test_lists_tell_of_own_cameras_alone(doors: Doors) -> None:
+    key = doors.keys[Role.ADMIN, True]
+    listed = doors.ask("GET", "/v2/video/segments", key).json()
+    assert [item["camera_id"] for item in listed["items"]] == [OWN]
+    assert listed["total"] == 1
+    assert doors.ask("GET", f"/v2/video/segments?camera_id={FOREIGN}", key).json()["total"] == 0
+    stats = doors.ask("GET", "/v2/video/stats", key).json()
+    assert [row["camera_id"] for row in stats["cameras"]] == [OWN]
+    assert stats["capacity"]["limit_bytes"] is None
+    cameras = doors.ask("GET", "/v2/video/cameras", key).json()
+    assert [item["camera_id"] for item in cameras["items"]] == [OWN]
+    body = {"action": "delete", "ids": [str(doors.clips[FOREIGN]), str(doors.clips[OWN])]}
+    bulk = doors.ask("POST", "/v2/video/segments/bulk", key, json=body).json()
+    assert (bulk["succeeded"], bulk["failed"]) == (1, 1)
+    assert doors.world.status(doors.clips[FOREIGN]) == "ready"
+    assert doors.ask("POST", "/v2/video/segments/bulk", doors.keys[Role.OPERATOR, False], json=body).status_code == 403
+
+
+def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
+    made = doors.ask("POST", "/v2/video/keys", BOSS, json={"name": "guard", "role": "operator", "cameras": [OWN]})
+    assert made.status_code == 201
+    secret = made.json()["secret"]
+    assert doors.ask("GET", "/v2/video/session", secret).json() == {
+        "name": "guard", "role": "operator", "cameras": [OWN], "csrf_token": None,
+    }  # fmt: skip
+    listed = doors.ask("GET", "/v2/video/keys", BOSS)
+    assert secret not in listed.text
+    assert secret.encode() not in bytes(doors.world.database.fetch("SELECT * FROM api_keys")[-1]["digest"])
+    assert doors.ask("POST", "/v2/video/keys", BOSS, json={"name": "guard"}).status_code == 409
+    assert doors.ask("DELETE", "/v2/video/keys/guard", BOSS).status_code == 204
+    assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
+    assert doors.ask("DELETE", "/v2/video/keys/nobody", BOSS).status_code == 404
+    log = doors.ask("GET", "/v2/video/audit?limit=1000", BOSS).json()["items"]
+    assert {("boss", "key.create"), ("boss", "key.revoke")} <= {(item["who"], item["action"]) for item in log}
+
+
+def test_a_key_expires(doors: Doors) -> None:
+    access = AccessRepository(doors.world.database)
+    soon = from_ms(doors.world.clock.now_ms()) + timedelta(days=1)
+    key, secret = access.create_key("short", Role.VIEWER, None, soon, "test")
+    assert doors.ask("GET", "/v2/video/session", secret).status_code == 200
+    doors.world.database.execute("UPDATE api_keys SET expires_at = now() WHERE id = %s", key.key_id)
+    assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
+    with pytest.raises(Conflict, match="short"):
+        access.create_key("short", Role.VIEWER, None, None, "test")
+    past = {"name": "late", "expires_at": "2020-01-01T00:00:00Z"}
+    assert doors.ask("POST", "/v2/video/keys", BOSS, json=past).status_code == 422
+
+
+def test_a_session_needs_its_token_for_changes(doors: Doors) -> None:
+    operator = doors.keys[Role.OPERATOR, False]
+    opened = doors.ask("POST", "/v2/video/session", json={"key": operator})
+    assert opened.status_code == 201
+    cookie = opened.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert operator not in cookie
+    path = f"/v2/video/segments/{doors.clips[OWN]}"
+    assert doors.ask("GET", path).status_code == 200
+    assert doors.ask("PATCH", path, json={"protected": True}).status_code == 403
+    csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}
+    assert doors.ask("PATCH", path, json={"protected": True}, headers=csrf).json()["protected_by"] == "operator-False"
+    assert doors.ask("GET", "/v2/video/session").json()["csrf_token"] == csrf["X-CSRF-Token"]
+    assert doors.ask("DELETE", "/v2/video/session", headers=csrf).status_code == 204
+    assert doors.ask("GET", path).status_code == 401
+
+
+def test_a_session_ends_with_the_key_it_was_opened_with(doors: Doors) -> None:
+    doors.ask("POST", "/v2/video/session", json={"key": doors.keys[Role.VIEWER, False]})
+    assert doors.ask("GET", "/v2/video/session").status_code == 200
+    AccessRepository(doors.world.database).revoke_key("viewer-False", "test")
+    assert doors.ask("GET", "/v2/video/session").status_code == 401
+    doors.ask("POST", "/v2/video/session", json={"key": BOSS})
+    assert doors.ask("GET", "/v2/video/session").status_code == 200
+    other = doors.world.settings.model_copy(update={"api_keys": SecretStr("new:admin:another-secret-of-length")})
+    with TestClient(build(other), base_url="http://127.0.0.1", cookies=doors.api.cookies) as restarted:
+        assert restarted.get("/v2/video/session").status_code == 401
+
+
+def test_wrong_keys_are_limited(doors: Doors) -> None:
+    for _ in range(MOST_FAILURES):
+        assert doors.ask("GET", "/v2/video/session", "wrong").status_code == 401
+    refused = doors.ask("GET", "/v2/video/session", "wrong")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert doors.ask("POST", "/v2/video/session", json={"key": "wrong"}).status_code == 429
+    refused_logins = doors.world.database.fetch("SELECT * FROM audit_log WHERE action = 'session.refused'")
+    assert refused_logins == []
+
+
+def test_pages_of_other_sites_are_refused(world: World) -> None:
+    """Without keys, on loopback, only this machine's own pages and programs are listened to."""
+    clip = ready(world, "cam1", 0)
+    path = f"/v2/video/segments/{clip}"
+    with TestClient(build(world.settings), base_url="http://127.0.0.1:8080") as api:
+        assert api.get(path).status_code == 200
+        assert api.get(path, headers={"Host": "rebound.example"}).status_code == 421
+        for header in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+            assert api.delete(path, headers=header).status_code == 403, header
+        own = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
+        assert api.delete(path, headers=own).status_code == 204
+        AccessRepository(world.database).create_key("first", Role.ADMIN, None, None, "test")
+        assert api.get(path).status_code == 401, "once there is a key, it is needed"
+
+
+def test_only_a_trusted_proxy_names_its_client(doors: Doors) -> None:
+    api_settings = doors.world.settings.api.model_validate({"trusted_proxies": ["10.0.0.0/8"]})
+    settings = doors.world.settings.model_copy(
+        update={"api": api_settings, "api_keys": SecretStr(f"boss:admin:{BOSS}")}
+    )
+    app = build(settings)
+    named = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "clips.example"}
+    with (
+        TestClient(app, base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind,
+        TestClient(app, base_url="http://clips.example", client=("198.51.100.7", 5000)) as direct,
+    ):
+        for _ in range(MOST_FAILURES):
+            assert behind.get("/v2/video/session", headers={**named, "Authorization": "Bearer no"}).status_code == 401
+        assert behind.get("/v2/video/session", headers={**named, "Authorization": "Bearer no"}).status_code == 429
+        other = {"X-Forwarded-For": "203.0.113.10", "Authorization": f"Bearer {BOSS}"}
+        assert behind.get("/v2/video/session", headers=other).status_code == 200
+        spoofed = {**named, "Authorization": f"Bearer {BOSS}"}
+        assert direct.get("/v2/video/session", headers=spoofed).status_code == 200, "its own address has a clean slate"
+        assert (
+            "Secure"
+            in behind.post("/v2/video/session", json={"key": BOSS}, headers={"X-Forwarded-Proto": "https"}).headers[
+                "set-cookie"
+            ]
+        )
+        assert "Secure" not in direct.post("/v2/video/session", json={"key": BOSS}, headers=named).headers["set-cookie"]
+
+
+def test_every_answer_has_the_headers_of_a_shut_door(doors: Doors) -> None:
+    for path in ("/healthz", "/v2/video/segments", "/nothing", "/docs"):
+        headers = doors.ask("GET", path, BOSS).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert doors.ask("GET", f"/v2/video/segments?plate={'x' * 9000}", BOSS).status_code == 414
