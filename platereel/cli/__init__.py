@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep
+from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep, verify
 from shared.domain.errors import PlatereelError
 from shared.runtime.configuration import ConfigurationError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, up, processes, configure, plan, doctor, trigger, segments, keys, upkeep):
+for group in (demo, up, processes, configure, plan, doctor, trigger, segments, verify, keys, upkeep):
     group.register(app)
 
 

@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from services.api import errors, schemas
 from services.api.guard import Guard
 from services.api.ports import ApiPorts
-from services.api.routes import access, cameras, detections, health, media, segments, stats, streaming, upkeep
+from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
 
 _STATUSES = (401, 403, 404, 409, 410, 413, 414, 421, 422, 429, 500, 503)
 _PROBLEMS = {status: {"model": schemas.Problem} for status in _STATUSES}
@@ -36,7 +36,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
     app.state.ports = ports
     errors.install(app)
     app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies)
-    for each in (segments, media, streaming, detections, stats, upkeep, cameras, access):
+    for each in (segments, media, streaming, detections, stats, upkeep, cameras, events, access):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)
     app.add_api_route("/", _front, include_in_schema=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.api.attempts import Attempts
 from services.api.keys import KeyRing
+from services.api.live import CameraWatch, Viewers
 from shared.domain.ports import (
     Access,
     CameraStates,
@@ -14,10 +16,12 @@ from shared.domain.ports import (
     Counters,
     Detections,
     DetectionStream,
+    EventFeed,
     FrameBuffer,
     Jobs,
     Keeping,
     ObjectStore,
+    Signer,
     Video,
     Videos,
 )
@@ -38,9 +42,14 @@ class ApiPorts:
     store: ObjectStore
     video: Video
     jobs: Jobs
+    feed: EventFeed
     clock: Clock
     settings: Settings
     access: Access
     keys: KeyRing
     attempts: Attempts
+    signer: Signer
+    deployment_id: UUID
+    watch: CameraWatch
+    viewers: Viewers
     checks: Mapping[str, Callable[[], object]]

@@ -32,7 +32,7 @@ def serve(store: ObjectStore, content: Content, request: Mapping[str, str], meth
         "Accept-Ranges": "bytes", "ETag": f'"{content.etag}"', "Cache-Control": "private, no-cache",
         "Content-Disposition": f'attachment; filename="{content.file_name}"',
     }  # fmt: skip
-    if _matches(request.get("if-none-match"), content.etag):
+    if matches(request.get("if-none-match"), content.etag):
         return Response(status_code=304, headers=headers)
     span = _span(request, content)
     if span is None:
@@ -55,11 +55,18 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def matches(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match names this version."""
     if header is None:
         return False
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
     return etag in tags or "*" in tags
+
+
+def begins(request: Mapping[str, str]) -> bool:
+    """Whether a request asks for the beginning: players ask for the rest in many more."""
+    found = _RANGE.fullmatch(request.get("range", ""))
+    return found is None or found[1] in {"", "0"}
 
 
 def _asked(request: Mapping[str, str], content: Content) -> bool:

@@ -354,6 +354,14 @@ class KeyList(BaseModel):
     total: int
 
 
+class SigningKey(BaseModel):
+    """The key that evidence is signed with."""
+
+    algorithm: str
+    public_key: str = Field(description="base64")
+    fingerprint: str
+
+
 class AuditEntry(BaseModel):
     """Who did what."""
 

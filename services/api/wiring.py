@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.api.app import create_app
 from services.api.attempts import Attempts
 from services.api.keys import key_ring
+from services.api.live import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import AccessRepository
@@ -16,14 +17,16 @@ from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.keeping import KeepingRepository
+from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import kinds, redis_client
-from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.redis_detections import RedisDetections, RedisEventFeed
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers, ping
+from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import PlatereelError
@@ -46,12 +49,15 @@ def build(settings: Settings) -> FastAPI:
     secret = settings.api_keys
     try:
         keys = key_ring(None if secret is None else secret.get_secret_value(), settings.api.host, access)
+        signing = settings.signing_key
+        seed = access.signing_seed() if signing is None else seed_of(signing.get_secret_value())
     except PlatereelError:
         database.close()
         raise
     frames_servers = frame_servers(urls.frames, name="platereel-api", patience_s=PATIENCE_SECONDS)
     broker = redis_client(urls.broker, name="platereel-api", patience_s=PATIENCE_SECONDS)
-    store = open_store(urls.storage, clock, PATIENCE_SECONDS)
+    store = open_store(urls.storage, clock, PATIENCE_SECONDS, settings.storage_public_url)
+    states = RedisCameras(frames_servers, names)
 
     def ping_broker() -> None:
         with kinds("broker"):
@@ -61,8 +67,9 @@ def build(settings: Settings) -> FastAPI:
         VideoRepository(database), KeepingRepository(database), CounterRepository(database),
         DetectionRepository(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        RedisCameras(frames_servers, names), store, AvVideo(), JobRepository(database), clock, settings, access, keys,
-        Attempts(clock),
+        states, store, AvVideo(), JobRepository(database), RedisEventFeed(broker, names), clock,
+        settings, access, keys, Attempts(clock), Ed25519Signer(seed), LedgerRepository(database).deployment_id(),
+        CameraWatch(states, list(settings.cameras), clock), Viewers(),
         {
             "database": lambda: database.fetch_one("SELECT 1"),
             "frames": lambda: ping(frames_servers),

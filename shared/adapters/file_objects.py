@@ -108,6 +108,10 @@ class FileObjects:
                 path.unlink(missing_ok=True)
         return len(stale)
 
+    def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
+        """See the port; there is no server to send a browser to."""
+        return None
+
     def room(self) -> Room | None:
         """See the port; of the disk that the folder is on."""
         with _kinds():

@@ -177,6 +177,10 @@ class MemoryObjects:
         """See the port; nothing here is ever half there."""
         return 0
 
+    def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
+        """See the port; there is no server to send a browser to."""
+        return None
+
     def room(self) -> Room | None:
         """See the port; memory does not say."""
         return None

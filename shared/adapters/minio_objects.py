@@ -6,9 +6,10 @@ import io
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
@@ -38,7 +39,9 @@ class MinioObjects:
     work goes on with it instead of waiting for the next timeout.
     """
 
-    def __init__(self, address: S3Address, clock: Clock, patience_s: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, address: S3Address, clock: Clock, patience_s: float = PATIENCE_SECONDS, public_url: str | None = None
+    ) -> None:
         self._clock = clock
         self._bucket = address.bucket
         self._pool = _Pool(clock, patience_s)
@@ -51,6 +54,7 @@ class MinioObjects:
             region=address.region,
             http_client=self._pool,
         )
+        self._public = None if public_url is None else _signing_client(address, public_url)
 
     def prepare(self) -> None:
         """See the port."""
@@ -145,6 +149,18 @@ class MinioObjects:
                 self._client._abort_multipart_upload(self._bucket, upload.object_name, str(upload.upload_id))  # noqa: SLF001
         return len(stale)
 
+    def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
+        """See the port; signed for the public address, without asking the server."""
+        if self._public is None:
+            return None
+        headers = {
+            "response-content-disposition": f'attachment; filename="{file_name}"',
+            "response-content-type": content_type,
+        }
+        return self._public.presigned_get_object(
+            self._bucket, key, expires=timedelta(seconds=seconds), response_headers=dict(headers)
+        )
+
     def room(self) -> Room | None:
         """See the port; S3 has no call for it."""
         return None
@@ -165,6 +181,18 @@ class MinioObjects:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._away_until = self._clock.monotonic() + AWAY_SECONDS
             raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error
+
+
+def _signing_client(address: S3Address, public_url: str) -> Minio:
+    """A client that only signs: with a region it never connects."""
+    parts = urlsplit(public_url)
+    return Minio(
+        parts.netloc,
+        access_key=address.access_key,
+        secret_key=address.secret_key,
+        secure=parts.scheme == "https",
+        region=address.region,
+    )
 
 
 class _Pool(urllib3.PoolManager):

@@ -129,6 +129,29 @@ class RedisEvents:
             )
 
 
+class RedisEventFeed:
+    """Implements the port `EventFeed`."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    def last(self) -> str:
+        """See the port."""
+        with kinds("broker"):
+            newest: Any = self._redis.xrevrange(self._keys.events, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    def read(self, after: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
+        """See the port."""
+        with kinds("broker"):
+            found: Any = self._redis.xrange(self._keys.events, min=f"({after}", count=limit)
+        return [
+            (identifier.decode(), {**json.loads(fields[b"json"]), "event": fields[b"event"].decode()})
+            for identifier, fields in found
+        ]
+
+
 class RedisChannel:
     """Implements the port `DetectionChannel`; subscribes again after its connection broke."""
 

@@ -10,7 +10,12 @@ from shared.adapters.storage_url import parse_storage_url
 from shared.domain.ports import Clock, ObjectStore
 
 
-def open_store(url: str, clock: Clock, patience_s: float = PATIENCE_SECONDS) -> ObjectStore:
-    """A store for `s3://…` or `file:///…`; opening does not connect. patience_s: how long an answer may take."""
+def open_store(
+    url: str, clock: Clock, patience_s: float = PATIENCE_SECONDS, public_url: str | None = None
+) -> ObjectStore:
+    """A store for `s3://…` or `file:///…`; opening does not connect.
+
+    patience_s: how long an answer may take. public_url: where browsers reach an S3 store.
+    """
     address = parse_storage_url(url)
-    return FileObjects(address) if isinstance(address, Path) else MinioObjects(address, clock, patience_s)
+    return FileObjects(address) if isinstance(address, Path) else MinioObjects(address, clock, patience_s, public_url)

@@ -25,7 +25,7 @@ from shared.runtime.settings import (
 
 CONFIG_VARIABLE = "PLATEREEL_CONFIG"
 _PLACEHOLDER = re.compile(r"\{(PLATEREEL_[A-Z0-9_]+)\}")
-_SECRETS = ("database_url", "frames_url", "broker_url", "storage_url", "api_keys")
+_SECRETS = ("database_url", "frames_url", "broker_url", "storage_url", "api_keys", "signing_key")
 
 
 class ConfigurationError(Permanent):

@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = None
     storage_url: SecretStr | None = None
     api_keys: SecretStr | None = None
+    signing_key: SecretStr | None = None
+    storage_public_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+/?$")] | None = None
 
     redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")] = "platereel"
     detections_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")] = "detections"

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
 from services.api import schemas
 from services.api.access import Ports, Viewer, camera_of, configured
+from services.api.live import BOUNDARY, pictures
 from services.api.moments import moment
 from services.api.ports import ApiPorts
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
@@ -46,6 +48,22 @@ def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
         raise NotFound(f"camera {camera_id} has no frames now")
     headers = {"Cache-Control": "no-store", "X-Captured-At": from_ms(frame.captured_ms).isoformat()}
     return Response(frame.data, media_type="image/jpeg", headers=headers)
+
+
+@router.get(
+    "/cameras/{camera_id}/live.mjpeg",
+    response_class=StreamingResponse,
+    responses={200: {"content": {f"multipart/x-mixed-replace; boundary={BOUNDARY}": {}}}},
+)
+def live(
+    ports: Ports, caller: Viewer, camera_id: str, fps: Annotated[float, Query(ge=0.1, le=15)] = 5.0
+) -> StreamingResponse:
+    """The camera's pictures as they come, for an hour at most; of a camera that is away, nothing until it is back."""
+    configured(ports, caller, camera_id)
+    ports.viewers.check()
+    body = pictures(ports.frames, camera_id, fps, ports.viewers, ports.clock)
+    media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    return StreamingResponse(body, media_type=media_type, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/cameras/{camera_id}/calendar")

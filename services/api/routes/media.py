@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
 
+from services.api import schemas
 from services.api.access import Ports, Viewer, segment_of
 from services.api.errors import problem
-from services.api.ranges import Content, serve
+from services.api.evidence import ARCHIVES, Evidence, archive
+from services.api.ranges import Content, begins, matches, serve
 from shared.domain.errors import NotFound
 from shared.domain.lifecycle import ARCHIVED, SegmentStatus
+from shared.domain.timing import from_ms
+from shared.wire.evidence import fingerprint
 
 RETRY_SECONDS = "2"
+LINK_SECONDS = 600.0
+VIDEO = "video/mp4"
+
+
+class Format(StrEnum):
+    """Kinds of archives."""
+
+    ZIP = "zip"
+    TAR = "tar"
+
 
 router = APIRouter(prefix="/v2/video", tags=["media"])
 
@@ -32,13 +48,25 @@ def _available(row: dict[str, Any]) -> Response | None:
 
 @router.get("/segments/{segment_id}/download", response_class=Response)
 @router.head("/segments/{segment_id}/download", response_class=Response)
-def download(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
-    """The MP4, with ranges and conditions."""
+def download(
+    ports: Ports,
+    caller: Viewer,
+    segment_id: UUID,
+    request: Request,
+    through: Annotated[bool, Query(description="Never redirect to the store: send the bytes from here.")] = False,
+) -> Response:
+    """The MP4, with ranges and conditions; or a redirect to the store, where that has a public address."""
     row = segment_of(ports, caller, segment_id)
     refusal = _available(row)
     if refusal is not None:
         return refusal
-    content = Content(row["file_path"], row["file_size_bytes"], row["sha256"], "video/mp4", f"{_name(row)}.mp4")
+    content = Content(row["file_path"], row["file_size_bytes"], row["sha256"], VIDEO, f"{_name(row)}.mp4")
+    if request.method == "GET" and begins(request.headers):
+        ports.access.note(caller.name, "download", segment_id, {"range": request.headers.get("range")})
+    if request.method == "GET" and not through:
+        public = ports.store.presigned(content.key, LINK_SECONDS, content.file_name, VIDEO)
+        if public is not None:
+            return RedirectResponse(public, 307, {"Cache-Control": "no-store"})
     return serve(ports.store, content, request.headers, request.method)
 
 
@@ -49,7 +77,7 @@ def _name(row: dict[str, Any]) -> str:
 
 
 @router.get("/segments/{segment_id}/thumbnail", response_class=Response)
-def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
+def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
     """A small picture of the clip."""
     row = segment_of(ports, caller, segment_id)
     refusal = _available(row)
@@ -57,4 +85,43 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
         return refusal
     if row["thumbnail_path"] is None:
         raise NotFound(f"segment {segment_id} has no picture")
-    return Response(ports.store.get(row["thumbnail_path"]), media_type="image/jpeg")
+    if matches(request.headers.get("if-none-match"), etag := f"t{row['sha256'][:32]}"):
+        return Response(status_code=304, headers=_kept(etag))
+    return Response(ports.store.get(row["thumbnail_path"]), media_type="image/jpeg", headers=_kept(etag))
+
+
+@router.get(
+    "/segments/{segment_id}/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}, "application/x-tar": {}}}},
+)
+def export(
+    ports: Ports, caller: Viewer, segment_id: UUID, format_: Annotated[Format, Query(alias="format")] = Format.ZIP
+) -> Response:
+    """Evidence: the clip, its facts and detections, hashes of all, and a signature; `platereel verify` checks it."""
+    row = segment_of(ports, caller, segment_id)
+    refusal = _available(row)
+    if refusal is not None:
+        return refusal
+    if ports.store.head(row["file_path"]) is None:
+        raise NotFound(f"the clip of segment {segment_id} is not in the store")
+    ports.access.note(caller.name, "export", segment_id, {"format": str(format_)})
+    made_at = from_ms(ports.clock.now_ms())
+    into = ARCHIVES[format_](made_at)
+    evidence = Evidence(row, _name(row), str(ports.deployment_id), made_at, caller.name)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{evidence.name}.{into.suffix}"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(archive(ports.store, ports.signer, evidence, into), 200, headers, into.media_type)
+
+
+@router.get("/signing-key")
+def signing_key(ports: Ports, _: Viewer) -> schemas.SigningKey:
+    """The key that evidence is signed with: publish its fingerprint where others find it."""
+    public = ports.signer.public_key
+    return schemas.SigningKey(algorithm="Ed25519", public_key=public, fingerprint=fingerprint(public))
+
+
+def _kept(etag: str) -> dict[str, str]:
+    return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}

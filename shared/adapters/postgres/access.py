@@ -128,6 +128,16 @@ class AccessRepository:
         """See the port."""
         self._database.execute("DELETE FROM sessions WHERE digest = %s", _digest(token))
 
+    def signing_seed(self) -> bytes:
+        """See the port."""
+        row = self._database.fetch_one(
+            "UPDATE deployment SET signing_seed = coalesce(signing_seed, %s) RETURNING signing_seed",
+            secrets.token_bytes(SECRET_BYTES),
+        )
+        if row is None:
+            raise NotFound("the database has lost its deployment id")
+        return bytes(row["signing_seed"])
+
     def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
         """See the port."""
         with self._database.transaction() as connection:

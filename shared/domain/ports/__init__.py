@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.ports.access import Access
+from shared.domain.ports.access import Access, Signer
 from shared.domain.ports.clock import Clock
 from shared.domain.ports.detections import (
     Accepted,
@@ -10,6 +10,7 @@ from shared.domain.ports.detections import (
     DetectionChannel,
     Detections,
     DetectionStream,
+    EventFeed,
     EventSink,
     TaskQueue,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "DetectionChannel",
     "DetectionStream",
     "Detections",
+    "EventFeed",
     "EventSink",
     "Expectation",
     "FinaliseRun",
@@ -75,6 +77,7 @@ __all__ = [
     "Repairs",
     "Room",
     "SegmentFilter",
+    "Signer",
     "StoredClip",
     "StoredObject",
     "Streamed",

@@ -10,6 +10,17 @@ from uuid import UUID
 from shared.domain.access import Caller, Role, StoredKey
 
 
+class Signer(Protocol):
+    """Signs evidence with the deployment's key."""
+
+    @property
+    def public_key(self) -> str:
+        """The key that signatures are checked with, in base64."""
+
+    def sign(self, data: bytes) -> str:
+        """A signature over `data`, in base64."""
+
+
 class Access(Protocol):
     """API keys and the page's sessions; secrets are seen once and kept as hashes."""
 
@@ -38,6 +49,9 @@ class Access(Protocol):
 
     def close_session(self, token: str) -> None:
         """End a session."""
+
+    def signing_seed(self) -> bytes:
+        """32 secret bytes that this deployment signs with; made when they are first asked for."""
 
     def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
         """Write a line of the log."""

@@ -56,6 +56,16 @@ class EventSink(Protocol):
         """Append one event; consumers may see it twice, its `event_id` tells."""
 
 
+class EventFeed(Protocol):
+    """The stream of outgoing events, as a listener reads it."""
+
+    def last(self) -> str:
+        """Id of the newest event; `0-0` when there is none."""
+
+    def read(self, after: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
+        """Events after an id, in order: id, and the event with its name as `event`."""
+
+
 class TaskQueue(Protocol):
     """Transport to the workers. A lost task is found again in the rows."""
 

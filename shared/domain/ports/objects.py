@@ -49,6 +49,9 @@ class ObjectStore(Protocol):
     def abandon_uploads(self, before_ms: int) -> int:
         """Remove what uploads begun before that moment left behind without ending; how many there were."""
 
+    def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
+        """A URL that gives a browser the object for so long; None where browsers cannot reach the store."""
+
     def room(self) -> Room | None:
         """How full the store is; None where it does not say."""
 

@@ -1,0 +1,172 @@
+"""Evidence archives, written while they are sent: clip, picture, facts, manifest and signature."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Protocol
+
+from shared.domain.errors import NotFound, Permanent
+from shared.domain.ports import ObjectStore, Signer
+from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
+
+README = """What is in this archive:
+  the clip as it was recorded, a picture of it, and segment.json: what is known of it, with its detections;
+  manifest.json lists these files with their SHA-256, and manifest.sig signs it (Ed25519).
+`platereel verify FILE` checks everything; compare the key's fingerprint with the one your deployment tells.
+"""
+
+
+class Archive(Protocol):
+    """An archive that is written piece by piece."""
+
+    def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Add a file; yields what of the archive is ready to be sent."""
+
+    def end(self) -> bytes:
+        """Finish it; what is left to send."""
+
+
+class _Pipe(io.RawIOBase):
+    """A file that is only written to, and emptied by who sends it on."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+class ZipArchive:
+    """Stored, not compressed: video does not shrink."""
+
+    media_type, suffix = "application/zip", "zip"
+
+    def __init__(self, made_at: datetime) -> None:
+        self._pipe = _Pipe()
+        self._zip = zipfile.ZipFile(self._pipe, "w", zipfile.ZIP_STORED)
+        self._date = made_at.timetuple()[:6]
+
+    def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """See the protocol."""
+        info = zipfile.ZipInfo(name, self._date)
+        info.file_size = size_bytes
+        with self._zip.open(info, "w") as file:
+            for piece in pieces:
+                file.write(piece)
+                yield self._pipe.take()
+        yield self._pipe.take()
+
+    def end(self) -> bytes:
+        """See the protocol."""
+        self._zip.close()
+        return self._pipe.take()
+
+
+class TarArchive:
+    """A plain tar."""
+
+    media_type, suffix = "application/x-tar", "tar"
+
+    def __init__(self, made_at: datetime) -> None:
+        self._pipe = _Pipe()
+        self._tar = tarfile.open(fileobj=self._pipe, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - ended by end()
+        self._time = made_at.timestamp()
+
+    def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """See the protocol."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime, info.mode = size_bytes, round(self._time), 0o644
+        self._tar.addfile(info)
+        stream: Any = self._tar.fileobj
+        for piece in pieces:
+            stream.write(piece)
+            yield self._pipe.take()
+        stream.write(b"\0" * (-size_bytes % tarfile.BLOCKSIZE))
+        self._tar.offset += size_bytes + -size_bytes % tarfile.BLOCKSIZE
+        yield self._pipe.take()
+
+    def end(self) -> bytes:
+        """See the protocol."""
+        self._tar.close()
+        return self._pipe.take()
+
+
+ARCHIVES: Mapping[str, Callable[[datetime], ZipArchive | TarArchive]] = {"zip": ZipArchive, "tar": TarArchive}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What goes into one archive: the segment's row with its detections, and who asked for it."""
+
+    row: Mapping[str, Any]
+    name: str
+    deployment: str
+    made_at: datetime
+    made_by: str
+
+
+def archive(store: ObjectStore, signer: Signer, evidence: Evidence, into: Archive) -> Iterator[bytes]:
+    """The archive's bytes, never more than a piece of the clip at once.
+
+    Breaks off, so that no whole archive arrives, when the clip is no longer what was recorded.
+    """
+    row = evidence.row
+    small = {"README.txt": README.encode(), "segment.json": _facts(row)}
+    if row["thumbnail_path"] is not None:
+        picture = _picture(store, row["thumbnail_path"])
+        if picture is not None:
+            small[f"{evidence.name}.jpg"] = picture
+    clip = f"{evidence.name}.mp4"
+    listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in sorted(small.items())]
+    listed.append(ListedFile(clip, row["file_size_bytes"], row["sha256"]))
+    manifest = Manifest(
+        evidence.deployment, str(row["id"]), evidence.made_at.isoformat(), evidence.made_by, signer.public_key, listed
+    ).encode()
+    small |= {MANIFEST: manifest, SIGNATURE: signer.sign(manifest).encode() + b"\n"}
+    try:
+        for name, data in small.items():
+            yield from into.add(name, len(data), iter([data]))
+        yield from into.add(clip, row["file_size_bytes"], _unchanged(store, row))
+    except BaseException:
+        into.end()  # closed, and not sent
+        raise
+    yield into.end()
+
+
+def _facts(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row, indent=2, default=str, sort_keys=True).encode() + b"\n"
+
+
+def _picture(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        return store.get(key)
+    except NotFound:
+        return None
+
+
+def _unchanged(store: ObjectStore, row: Mapping[str, Any]) -> Iterator[bytes]:
+    """The clip's bytes; the last of them only when all together are what was recorded."""
+    digest, size, last = sha256(), 0, b""
+    for piece in store.stream(row["file_path"]):
+        digest.update(piece)
+        size += len(piece)
+        yield last
+        last = piece
+    if digest.hexdigest() != row["sha256"] or size != row["file_size_bytes"]:
+        raise Permanent(f"the clip of segment {row['id']} is not what was recorded")
+    yield last

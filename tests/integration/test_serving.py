@@ -1,0 +1,258 @@
+"""Downloads, evidence, live pictures and events, over real servers."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import urllib3
+import uvicorn
+from fastapi.testclient import TestClient
+
+from platereel.embedded.processes import free_ports
+from platereel.verification import verify
+from services.api.live import Viewers
+from services.api.wiring import build
+from shared.adapters.redis_cameras import RedisCameras
+from shared.adapters.redis_detections import RedisEvents
+from shared.adapters.redis_servers import OneServer
+from shared.domain.errors import BadInput
+from shared.wire.keys import Keys
+from tests.support.rows import ready
+from tests.support.world import World
+
+CLIP = bytes(range(256)) * 12_000  # three megabytes: several pieces
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[TestClient]:
+    with TestClient(build(world.settings), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB123CD",)) -> UUID:
+    """A READY segment whose object is what its row says."""
+    segment_id = ready(world, camera, 0, plates, size=len(CLIP))
+    row = world.videos.get(segment_id)
+    world.store.put(row["file_path"], CLIP, "video/mp4")
+    world.store.put(row["thumbnail_path"], b"\xff\xd8picture", "image/jpeg")
+    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
+    return segment_id
+
+
+def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestClient) -> None:
+    """307 to a signed URL that works without any key of ours, with the file's name; through=true stays here."""
+    segment_id = clip_of(world)
+    path = f"/v2/video/segments/{segment_id}/download"
+    assert api.get(path).content == CLIP
+    url = world.settings.storage_url
+    assert url is not None
+    public = "http://" + url.get_secret_value().split("@")[1].split("/")[0]
+    settings = world.settings.model_copy(update={"storage_public_url": public})
+    with TestClient(build(settings), base_url="http://127.0.0.1") as elsewhere:
+        answer = elsewhere.get(path, follow_redirects=False)
+        assert answer.status_code == 307
+        location = answer.headers["location"]
+        assert location.startswith(public)
+        fetched = urllib3.request("GET", location, headers={"Range": "bytes=256-511"})
+        assert (fetched.status, fetched.data) == (206, CLIP[256:512])
+        assert "AB123CD" in fetched.headers["Content-Disposition"]
+        assert elsewhere.get(f"{path}?through=true").content == CLIP
+        assert elsewhere.head(path).headers["content-length"] == str(len(CLIP))
+    actions = world.database.fetch("SELECT who, action FROM audit_log WHERE segment_id = %s", segment_id)
+    assert [row["action"] for row in actions] == ["download"] * 3
+
+
+def test_only_the_beginning_of_a_download_is_logged(world: World, api: TestClient) -> None:
+    segment_id = clip_of(world)
+    path = f"/v2/video/segments/{segment_id}/download"
+    for span in ("bytes=0-99", "bytes=100-199", "bytes=-5"):
+        assert api.get(path, headers={"Range": span}).status_code == 206
+    log = world.database.fetch("SELECT details FROM audit_log WHERE action = 'download'")
+    assert [row["details"] for row in log] == [{"range": "bytes=0-99"}, {"range": "bytes=-5"}]
+
+
+def test_a_thumbnail_is_asked_for_once(world: World, api: TestClient) -> None:
+    path = f"/v2/video/segments/{clip_of(world)}/thumbnail"
+    first = api.get(path)
+    assert first.content == b"\xff\xd8picture"
+    again = api.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_evidence_is_what_was_signed(world: World, api: TestClient, tmp_path: Path, kind: str) -> None:
+    segment_id = clip_of(world)
+    answer = api.get(f"/v2/video/segments/{segment_id}/export?format={kind}")
+    assert answer.status_code == 200
+    name = answer.headers["content-disposition"].partition('filename="')[2].rstrip('"')
+    assert name.startswith("cam1_")
+    assert name.endswith(f"_AB123CD.{kind}")
+    path = tmp_path / name
+    path.write_bytes(answer.content)
+    verdict = verify(path, None)
+    assert verdict.problems == []
+    assert verdict.manifest.segment == str(segment_id)
+    key = api.get("/v2/video/signing-key").json()
+    assert verdict.fingerprint == key["fingerprint"]
+    assert verify(path, key["public_key"]).problems == []
+    assert verify(path, key["fingerprint"]).problems == []
+    (problem,) = verify(path, "of another").problems
+    assert "not with the one given" in problem
+    facts, clip = _read(path, "segment.json"), _read(path, name.replace(f".{kind}", ".mp4"))
+    assert json.loads(facts)["detections"][0]["plate"] == "AB123CD"
+    assert clip == CLIP
+    log = world.database.fetch("SELECT action FROM audit_log")
+    assert [row["action"] for row in log] == ["export"]
+
+
+def _read(path: Path, name: str) -> bytes:
+    if path.suffix == ".zip":
+        return zipfile.ZipFile(path).read(name)
+    with tarfile.open(path) as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return file.read()
+
+
+def _repacked(path: Path, change: dict[str, bytes | None], more: dict[str, bytes]) -> Path:
+    """The archive with other contents of some files; None leaves a file out."""
+    out = path.with_name("changed.zip")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            data = change.get(name, old.read(name))
+            if data is not None:
+                new.writestr(name, data)
+        for name, data in more.items():
+            new.writestr(name, data)
+    return out
+
+
+def test_whatever_is_changed_is_found(world: World, api: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "evidence.zip"
+    path.write_bytes(api.get(f"/v2/video/segments/{clip_of(world)}/export").content)
+    clip = next(name for name in zipfile.ZipFile(path).namelist() if name.endswith(".mp4"))
+    manifest = zipfile.ZipFile(path).read("manifest.json")
+
+    def problems(change: dict[str, bytes | None], more: dict[str, bytes] | None = None) -> str:
+        return "; ".join(verify(_repacked(path, change, more or {}), None).problems)
+
+    assert "not what was signed" in problems({clip: CLIP[:-1] + b"x"})
+    assert "not what was signed" in problems({"segment.json": b"{}"})
+    assert "missing" in problems({clip: None})
+    assert "not in the manifest" in problems({}, {"more.txt": b"?"})
+    forged = manifest.replace(b"local", b"other")
+    assert forged != manifest
+    assert "not a signature" in problems({"manifest.json": forged})
+    for broken in (b"", b"nonsense", path.read_bytes()[:-40]):
+        file = tmp_path / "broken.zip"
+        file.write_bytes(broken)
+        with pytest.raises(BadInput):
+            verify(file, None)
+    with pytest.raises(BadInput, match=r"manifest\.json"):
+        verify(_repacked(path, {"manifest.json": None}, {}), None)
+
+
+def test_evidence_of_another_clip_is_never_whole(world: World, api: TestClient) -> None:
+    segment_id = clip_of(world)
+    world.store.put(world.videos.get(segment_id)["file_path"], CLIP[:-1] + b"x", "video/mp4")
+    with pytest.raises(RuntimeError, match="response already started"):
+        api.get(f"/v2/video/segments/{segment_id}/export")
+    world.store.delete([world.videos.get(segment_id)["file_path"]])
+    assert api.get(f"/v2/video/segments/{segment_id}/export").status_code == 404
+
+
+@pytest.fixture
+def address(world: World) -> Iterator[str]:
+    """The API behind a real socket: endless answers cannot be tried without one."""
+    (port,) = free_ports(1)
+    config = uvicorn.Config(
+        build(world.settings), port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            world.clock.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_live_pictures_follow_the_buffer(world: World, address: str) -> None:
+    world.film("cam1", -1, 0)
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("GET", f"{address}/v2/video/cameras/cam1/live.mjpeg?fps=15", preload_content=False)
+        assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=platereel"
+        first = _picture(answer)
+        world.film("cam1", 0, 1, first=50)
+        second = _picture(answer)
+        answer.close()
+    newest = world.frames.newest("cam1")
+    assert newest is not None
+    assert second == newest.data != first
+
+
+def _picture(answer: Any) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += answer.read(1)
+    length = int(head.lower().partition(b"content-length:")[2].split()[0])
+    data: bytes = answer.read(length)
+    assert answer.read(2) == b"\r\n"
+    return data
+
+
+def test_events_are_heard_and_gone_on_with(world: World, address: str) -> None:
+    keys = Keys(world.settings.redis_prefix, world.settings.detections_name)
+    sink = RedisEvents(world.redis, keys)
+    sink.publish("segment.ready", {"segment_id": "before", "camera_id": "cam1"})
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("GET", f"{address}/v2/video/events", preload_content=False)
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        lines = iter(io.BufferedReader(answer, 1))
+        assert _event(lines)["data"] == {}
+        sink.publish("segment.ready", {"segment_id": "now", "camera_id": "cam1"})
+        heard = _event(lines)
+        assert (heard["event"], heard["data"]["segment_id"]) == ("segment.ready", "now")
+        RedisCameras(OneServer(world.redis), keys).report("cam2", {"state": "connected"})
+        assert _event(lines)["data"] == {"camera_id": "cam2", "state": "connected"}
+        answer.close()
+        sink.publish("segment.deleted", {"segment_id": "missed", "camera_id": "cam1"})
+        again = pool.request(
+            "GET", f"{address}/v2/video/events", headers={"Last-Event-ID": heard["id"]}, preload_content=False
+        )
+        lines = iter(io.BufferedReader(again, 1))
+        _event(lines)
+        assert _event(lines)["data"]["segment_id"] == "missed"
+        again.close()
+
+
+def _event(lines: Iterator[bytes]) -> dict[str, Any]:
+    found: dict[str, Any] = {"data": {}}
+    for line in lines:
+        text = line.decode().rstrip("\n")
+        if not text:
+            return found
+        name, _, value = text.partition(": ")
+        found[name] = json.loads(value) if name == "data" else value
+    raise AssertionError("the stream ended")
+
+
+def test_endless_streams_are_bounded(world: World, api: TestClient) -> None:
+    app: Any = api.app
+    viewers: Viewers = app.state.ports.viewers
+    viewers.most = 0
+    assert api.get("/v2/video/events").status_code == 503
+    assert api.get("/v2/video/cameras/cam1/live.mjpeg").headers["Retry-After"]
