@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from celery import Celery
 
+from shared.domain.ports import Progress
 from shared.wire.tasks import Audit
 from workers.boundary import at_the_boundary
-from workers.reconcile.audit import audit
+from workers.reconcile.audit import AuditPorts, audit
 from workers.upkeep import take_turn
 from workers.wiring import world
 
@@ -17,13 +21,10 @@ def register(app: Celery) -> None:
     @app.task(name=Audit.NAME, shared=False)
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Audit.NAME):
-            ports = world().audit
+            ports, period_s = world().audit, world().audit_seconds
             regular = {"repair": True, "regular": True} if job_id is None else {}
-            take_turn(
-                ports.jobs,
-                ports.clock,
-                "check",
-                job_id,
-                world().audit_seconds,
-                lambda params, tell: audit(ports, {**regular, **params}, tell),
-            )
+            take_turn(ports.jobs, ports.clock, "check", job_id, period_s, partial(_audit, ports, regular))
+
+
+def _audit(ports: AuditPorts, regular: dict[str, Any], params: dict[str, Any], tell: Progress) -> dict[str, Any]:
+    return audit(ports, {**regular, **params}, tell)

@@ -1,0 +1,94 @@
+"""Keys, sessions and the log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from shared.domain.media import CAMERA_ID
+
+CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
+
+
+class Login(BaseModel):
+    """A key, to open a session with."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    key: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+
+
+class Session(BaseModel):
+    """Who the caller is."""
+
+    name: str
+    role: str
+    cameras: list[str] | None = Field(description="null: all.")
+    csrf_token: str | None
+
+
+class KeyRequest(BaseModel):
+    """A key to make; without cameras it is for all of them, without expires_at it does not expire."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")]
+    role: Literal["viewer", "operator", "admin"] = "viewer"
+    cameras: Annotated[list[CameraId], Field(max_length=1000)] | None = None
+    expires_at: datetime | None = None
+
+
+class Key(BaseModel):
+    """A key, without its secret."""
+
+    id: UUID
+    name: str
+    role: str
+    cameras: list[str] | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewKey(Key):
+    """A key with its secret, which is told this once."""
+
+    secret: str
+
+
+class KeyList(BaseModel):
+    """All keys of the database."""
+
+    items: list[Key]
+    total: int
+
+
+class SigningKey(BaseModel):
+    """The key that evidence is signed with."""
+
+    algorithm: str
+    public_key: str = Field(description="base64")
+    fingerprint: str
+
+
+class AuditEntry(BaseModel):
+    """Who did what."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    segment_id: UUID | None
+    details: dict[str, Any]
+
+
+class AuditLog(BaseModel):
+    """Entries, newest first; give next_before as `before` to go on."""
+
+    items: list[AuditEntry]
+    next_before: int | None

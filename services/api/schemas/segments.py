@@ -1,0 +1,159 @@
+"""Segments and detections."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.domain.lifecycle import SegmentStatus
+
+
+class Gap(BaseModel):
+    """Frames that are missing, and why."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+    frames: int
+    cause: str
+    estimated: bool = False
+
+
+class Segment(BaseModel):
+    """One clip and what is known of it."""
+
+    id: UUID
+    camera_id: str
+    status: SegmentStatus
+    file_path: str
+    thumbnail_path: str | None
+    start_time: datetime
+    end_time: datetime | None
+    deadline: datetime
+    trigger_time: datetime
+    first_frame_at: datetime | None
+    continues: UUID | None
+    duration_seconds: float | None
+    file_size_bytes: int | None
+    resolution: str | None
+    archived: bool
+    protected: bool
+    note: str | None
+    codec: str
+    fps: float
+    policy: dict[str, Any]
+    gaps: list[Gap]
+    frame_count: int | None
+    frames_lost: int | None
+    pre_roll_requested_seconds: float | None
+    pre_roll_delivered_seconds: float | None
+    sha256: str | None
+    truncated_reason: str | None
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+    detection_ids: str | None
+    plates: list[str]
+    best_confidence: float | None
+    protected_by: str | None
+    protected_at: datetime | None
+    archived_by: str | None
+    archived_reason: str | None
+    archived_at: datetime | None
+
+
+class ListedSegment(Segment):
+    """One clip of a list; distance: of a search for near misses, how far its plate is from the one asked for."""
+
+    distance: float = Field(description="0: the same plate; 0.1 a look-alike character, 1 any other edit.")
+
+
+class DetectionInSegment(BaseModel):
+    """A detection, placed on its clip."""
+
+    detection_id: str
+    captured_at: datetime
+    confidence: float
+    plate: str | None
+    bbox: list[float] | None
+    attributes: dict[str, Any]
+    offset_ms: int
+    contains: bool
+
+
+class SegmentDetail(Segment):
+    """One clip with its detections."""
+
+    detections: list[DetectionInSegment]
+
+
+class SegmentOfDetection(Segment):
+    """One clip of a detection, and where in it the detection is."""
+
+    offset_ms: int
+    contains: bool
+
+
+class SegmentPage(BaseModel):
+    """A page of clips; total counts all that match."""
+
+    items: list[ListedSegment]
+    total: int
+    next_cursor: str | None
+
+
+class SegmentsOfDetection(BaseModel):
+    """All clips of a detection, and what became of it."""
+
+    items: list[SegmentOfDetection]
+    total: int
+    outcome: str
+    reason: str | None
+
+
+class SegmentPatch(BaseModel):
+    """What a person may change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    protected: bool
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class BulkRequest(BaseModel):
+    """The same for many clips."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["delete", "protect", "unprotect"]
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class BulkOutcome(BaseModel):
+    """What became of one of them; `problem` says why it was refused."""
+
+    id: UUID
+    ok: bool
+    problem: str | None = None
+
+
+class BulkResult(BaseModel):
+    """What became of each."""
+
+    items: list[BulkOutcome]
+    succeeded: int
+    failed: int
+
+
+class DetectionReceipt(BaseModel):
+    """The detection is durable; by-detection tells what becomes of it."""
+
+    detection_id: str
+    camera_id: str
+    captured_at: datetime
+    outcome: str
