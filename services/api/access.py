@@ -21,7 +21,7 @@ _bearer = HTTPBearer(auto_error=False, description="An API key: `platereel keys 
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description=f"The page's session; changes need {CSRF_HEADER}.")
 
 
-def ports_of(request: Request) -> ApiPorts:
+async def ports_of(request: Request) -> ApiPorts:
     """The application's ports."""
     return cast("ApiPorts", request.app.state.ports)
 
@@ -85,15 +85,15 @@ def at_least(caller: Caller, role: Role) -> Caller:
     return caller
 
 
-def _viewer(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+async def _viewer(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.VIEWER)
 
 
-def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.OPERATOR)
 
 
-def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.ADMIN)
 
 

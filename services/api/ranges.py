@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from services.api.errors import problem
 from shared.domain.ports import ObjectStore
@@ -47,12 +49,20 @@ def serve(store: ObjectStore, content: Content, request: Mapping[str, str], meth
         return Response(status_code=status, headers=headers, media_type=content.media_type)
     body = store.stream(content.key, start, end - start + 1)
     first = next(body, b"")  # so that a store that is away answers 503, not half a file
-    return StreamingResponse(_chain(first, body), status, headers, content.media_type)
+    return StreamingResponse(_ahead(first, body), status, headers, content.media_type)
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+async def _ahead(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Pieces in order; the next is on its way from the store while one is on its way to the client."""
+    piece: bytes | None = first
+    while piece is not None:
+        coming = asyncio.ensure_future(run_in_threadpool(next, rest, None))
+        try:
+            yield piece
+        except BaseException:
+            coming.cancel()
+            raise
+        piece = await coming
 
 
 def matches(header: str | None, etag: str) -> bool:

@@ -20,7 +20,7 @@ from shared.adapters.storage_url import S3Address
 from shared.domain.errors import NotFound, Permanent, Retryable
 from shared.domain.ports import Clock, Room, StoredObject
 
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 PATIENCE_SECONDS, CONNECT_SECONDS, AWAY_SECONDS = 30.0, 2.0, 5.0
 SINGLE_PUT_BYTES = 1 << 30
 DELETE_BATCH = 1000

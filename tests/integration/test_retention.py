@@ -161,7 +161,7 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
         "UPDATE detections SET created_at = now() - interval '400 days'",
         "UPDATE audit_log SET at = now() - interval '400 days'",
     ):
-        world.database.execute(statement)  # type: ignore[arg-type]
+        world.database.execute(statement)
     assert sweep(ports(world, policy), {})["history_purged"] >= 3
     assert world.detections.get(f"{gone}-0") is None
     assert world.detections.get(f"{continued}-0") is not None, "a segment still tells of it"
