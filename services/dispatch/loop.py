@@ -12,6 +12,7 @@ from shared.runtime.logs import logger
 TICK_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
 UPKEEP_SECONDS = 1.0
+WEBHOOK_SECONDS = 0.5
 BACKOFF_SECONDS = 1.0
 
 _log = logger(__name__)
@@ -24,6 +25,7 @@ def run(world: World, stopping: threading.Event) -> None:
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
         "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),
+        "webhooks": lambda: world.webhooks.send() or stopping.wait(WEBHOOK_SECONDS),
         "upkeep": lambda: world.pacer.upkeep() or stopping.wait(UPKEEP_SECONDS),  # type: ignore[func-returns-value]
     }
     threads = [

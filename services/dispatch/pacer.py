@@ -5,7 +5,7 @@ It keeps no truth of its own. Two pacers run side by side: every step is a condi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.errors import PartlyAway, Retryable
@@ -44,7 +44,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PacerPorts:
-    """What the pacer needs of the world; `periods_s` are those of sweep and audit."""
+    """What the pacer needs of the world.
+
+    `periods_s` are those of sweep and audit; `hooks` the webhooks, with the names of the events each is to have.
+    """
 
     rows: Pacing
     frames: FrameBuffer
@@ -58,6 +61,7 @@ class PacerPorts:
     clock: Clock
     cameras: tuple[str, ...]
     periods_s: Mapping[str, float]
+    hooks: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,7 +97,7 @@ class Pacer:
 
     def relay(self) -> int:
         """Hand on events that wait; how many there were."""
-        return self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH)
+        return self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH, self.ports.hooks)
 
     def upkeep(self) -> None:
         """Start jobs that are due, and forget old messages."""

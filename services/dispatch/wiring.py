@@ -6,14 +6,18 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.pacer import Pacer, PacerPorts
+from services.dispatch.webhooks import Hook, Webhooks
 from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.deliveries import DeliveryRepository
 from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
@@ -24,6 +28,7 @@ from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
 from shared.adapters.redis_servers import frame_servers
+from shared.adapters.webhook_http import WebhookHttp
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -36,6 +41,7 @@ class World:
 
     intake: Intake
     pacer: Pacer
+    webhooks: Webhooks
     clock: SystemClock
     database: Database
     rows: PacerRepository
@@ -67,6 +73,7 @@ def build(settings: Settings) -> World:
     channel = RedisChannel(broker, keys)
     rows = PacerRepository(database)
     cameras = tuple(settings.cameras)
+    deployment = LedgerRepository(database).deployment_id()
     intake = Intake(
         IntakePorts(
             stream, channel, DetectionRepository(database), frames, holds, clock,
@@ -79,6 +86,19 @@ def build(settings: Settings) -> World:
             CeleryQueue(celery_app(urls.broker)),
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
+            {hook.name: hook.events for hook in settings.webhooks},
         )
     )  # fmt: skip
-    return World(intake, pacer, clock, database, rows, channel, pulse(settings.pulse_file, clock))
+    webhooks = Webhooks(DeliveryRepository(database), WebhookHttp(), clock, _hooks(settings, deployment))
+    return World(intake, pacer, webhooks, clock, database, rows, channel, pulse(settings.pulse_file, clock))
+
+
+def _hooks(settings: Settings, deployment: UUID) -> dict[str, Hook]:
+    source = f"urn:platereel:{deployment}"
+    return {
+        hook.name: Hook(
+            hook.name, hook.url.get_secret_value(), hook.secret.get_secret_value(), hook.private,
+            source if hook.format == "cloudevents" else None,
+        )
+        for hook in settings.webhooks
+    }  # fmt: skip

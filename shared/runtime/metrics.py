@@ -14,5 +14,6 @@ DETECTIONS = Counter("platereel_detections_total", "Detections by what became of
 REJECTED = Counter("platereel_detections_rejected_total", "Messages that did not validate.", ["field"])
 PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["result"])
 PART_SECONDS = Histogram("platereel_part_seconds", "Time from a part's run to its commit.")
+WEBHOOKS = Counter("platereel_webhook_attempts_total", "Attempts to deliver an event.", ["hook", "result"])
 SEGMENTS = Counter("platereel_segments_total", "Segments by how they ended.", ["result"])
 LIVE_SEGMENTS = Gauge("platereel_live_segments", "Segments that are recording or finalizing.")

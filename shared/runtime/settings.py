@@ -15,8 +15,10 @@ from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import MAX_DAYS, ContentClass, RetentionPolicy, RetentionRule
 from shared.runtime.quantities import Bytes, Days, Seconds
+from shared.wire.webhooks import key_of
 
 ENV_PREFIX = "PLATEREEL_"
+EventName = Literal["segment.recording", "segment.finalizing", "segment.ready", "segment.failed", "segment.deleted"]
 UNWATCHED_FPS = 1.0  # of a copied camera that no detector looks at: for snapshots
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
@@ -103,6 +105,30 @@ class CameraSettings(RecordingSettings):
         return value
 
 
+class WebhookSettings(_Model):
+    """Where events are posted to, signed with `secret`; `private` allows an address of the own network."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    url: SecretStr
+    secret: Annotated[SecretStr, Field(min_length=16, max_length=200)]
+    events: Annotated[list[EventName], Field(min_length=1)] = ["segment.ready", "segment.failed", "segment.deleted"]
+    private: bool = False
+    format: Literal["json", "cloudevents"] = "json"
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value.get_secret_value()):
+            raise ValueError("begins with neither http:// nor https://")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        key_of(value.get_secret_value())
+        return value
+
+
 class ApiSettings(_Model):
     """Where the API listens."""
 
@@ -122,6 +148,7 @@ class Settings(BaseSettings):
     retention: StoreRetentionSettings = Field(default_factory=lambda: StoreRetentionSettings(days=30))
     api: ApiSettings = Field(default_factory=ApiSettings)
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+    webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=100)
 
     database_url: SecretStr | None = None
     frames_url: SecretStr | None = None
@@ -157,6 +184,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then what `configuration` read from the file."""
         return env_settings, init_settings
+
+    @field_validator("webhooks")
+    @classmethod
+    def _check_hook_names(cls, value: list[WebhookSettings]) -> list[WebhookSettings]:
+        names = [hook.name for hook in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two webhooks are called {twice[0]}")
+        return value
 
     @field_validator("cameras")
     @classmethod

@@ -19,7 +19,7 @@ from shared.adapters.postgres.database import (
     lock_camera,
     patience,
 )
-from shared.adapters.postgres.outbox import emit, relay
+from shared.adapters.postgres.outbox import Hooks, emit, relay
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
 from shared.domain.lifecycle import MAX_ATTEMPTS
@@ -167,10 +167,10 @@ class PacerRepository:
                     emit(connection, "segment.failed", body)
         return parts + len(rows)
 
-    def relay_events(self, publish: Callable[[str, Mapping[str, Any]], None], limit: int) -> int:
+    def relay_events(self, publish: Callable[[str, Mapping[str, Any]], None], limit: int, hooks: Hooks) -> int:
         """See the port."""
         with self._database.transaction() as connection:
-            return relay(connection, publish, limit)
+            return relay(connection, publish, limit, hooks)
 
     def wait(self, timeout_s: float) -> None:
         """See the port. Listens on a connection of its own, opened again after it broke."""

@@ -129,5 +129,12 @@ class JobRepository:
             )
 
     def purge_outbox(self, older_than_s: float) -> None:
-        """Drop events that were relayed long ago."""
+        """See the port."""
         self._database.execute("DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s)
+        self._database.execute(
+            """
+            DELETE FROM webhook_deliveries
+             WHERE created_at < now() - make_interval(secs => %s) AND (next_at IS NULL OR attempts = 0)
+            """,
+            older_than_s,
+        )

@@ -26,6 +26,8 @@ from shared.domain.ports.frames import (
     PacketBuffer,
     Parking,
 )
+from shared.domain.ports.hooks import Deliveries, Poster
+from shared.domain.ports.hooks import Delivery as HookDelivery
 from shared.domain.ports.keeping import Counters, Keeping, Marked
 from shared.domain.ports.objects import ObjectStore, Room, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
@@ -45,6 +47,7 @@ __all__ = [
     "ClipFacts",
     "Clock",
     "Counters",
+    "Deliveries",
     "Delivery",
     "DetectionChannel",
     "DetectionStream",
@@ -56,6 +59,7 @@ __all__ = [
     "FinishedClip",
     "FrameBuffer",
     "Holds",
+    "HookDelivery",
     "Job",
     "Jobs",
     "Keeping",
@@ -72,6 +76,7 @@ __all__ = [
     "PartEncoding",
     "PartRun",
     "PartView",
+    "Poster",
     "Progress",
     "ReadyClip",
     "Repairs",

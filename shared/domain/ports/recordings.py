@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -130,7 +130,9 @@ class Pacing(Protocol):
     def expire_leases(self) -> int:
         """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""
 
-    def relay_events(self, publish: Callable[[str, Mapping[str, Any]], None], limit: int) -> int:
+    def relay_events(
+        self, publish: Callable[[str, Mapping[str, Any]], None], limit: int, hooks: Mapping[str, Collection[str]]
+    ) -> int:
         """Hand waiting events to `publish`, oldest first; those it took are marked."""
 
     def wait(self, timeout_s: float) -> None:

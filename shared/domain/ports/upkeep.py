@@ -46,7 +46,7 @@ class Jobs(Protocol):
         """Store its result."""
 
     def purge_outbox(self, older_than_s: float) -> None:
-        """Drop events that were relayed long ago."""
+        """Drop events that were relayed long ago, and deliveries that are over or of a webhook that is no more."""
 
 
 @dataclass(frozen=True, slots=True)

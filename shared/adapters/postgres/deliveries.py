@@ -1,0 +1,49 @@
+"""Deliveries of webhooks, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.adapters.postgres.database import Database
+from shared.domain.ports import HookDelivery
+
+
+class DeliveryRepository:
+    """Implements the port `Deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, hooks: Sequence[str], limit: int, lease_s: float) -> list[HookDelivery]:
+        """See the port; whoever dies with one loses it when the lease is over."""
+        rows = self._database.fetch(
+            """
+            UPDATE webhook_deliveries SET next_at = now() + make_interval(secs => %s), attempts = attempts + 1
+             WHERE id IN (SELECT id FROM webhook_deliveries WHERE next_at <= now() AND hook = ANY(%s)
+                           ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED)
+            RETURNING id, hook, name, body, attempts - 1 AS before
+            """,
+            lease_s,
+            list(hooks),
+            limit,
+        )
+        return [HookDelivery(row["id"], row["hook"], row["name"], row["body"], row["before"]) for row in rows]
+
+    def delivered(self, delivery_id: UUID) -> None:
+        """See the port."""
+        self._database.execute(
+            "UPDATE webhook_deliveries SET delivered_at = now(), next_at = NULL, error = NULL WHERE id = %s",
+            delivery_id,
+        )
+
+    def failed(self, delivery_id: UUID, reason: str, again_s: float | None) -> None:
+        """See the port."""
+        self._database.execute(
+            """
+            UPDATE webhook_deliveries SET error = %(reason)s, next_at = now() + make_interval(secs => %(again)s),
+                   given_up_at = CASE WHEN %(again)s::float8 IS NULL THEN now() END
+             WHERE id = %(id)s AND delivered_at IS NULL
+            """,
+            {"reason": reason[:300], "again": again_s, "id": delivery_id},
+        )

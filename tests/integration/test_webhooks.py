@@ -1,0 +1,212 @@
+"""Events reach other people's servers: signed, again after a failure, and no private address unless allowed."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from services.dispatch.webhooks import MOST_ATTEMPTS, Hook, Webhooks
+from shared.adapters.postgres.deliveries import DeliveryRepository
+from shared.adapters.webhook_http import WebhookHttp
+from shared.domain.errors import BadInput
+from shared.runtime.configuration import ConfigurationError, load
+from tests.integration.test_recordings import accept, finish
+from tests.support.world import World
+
+GOOD = "{name: a, url: 'https://x', secret: 0123456789abcdef}"
+SECRET = "whsec_" + base64.b64encode(b"sixteen or more bytes").decode()
+
+
+class Receiver(HTTPServer):
+    """Keeps what it gets, and answers with the statuses it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((dict(self.headers), body))
+        status = self.server.statuses.pop(0) if self.server.statuses else 204
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def sender(world: World, hook: Hook) -> Webhooks:
+    return Webhooks(DeliveryRepository(world.database), WebhookHttp(), world.clock, {hook.name: hook})
+
+
+def hook_to(receiver: Receiver, **change: Any) -> Hook:
+    url = f"http://127.0.0.1:{receiver.server_port}/in?x=1"
+    return replace(Hook("test", url, SECRET, private=True, source=None), **change)
+
+
+def relayed(world: World, *names: str) -> None:
+    world.pacing.relay_events(lambda *_: None, 100, {"test": names})
+
+
+def due_again(world: World) -> None:
+    world.database.execute("UPDATE webhook_deliveries SET next_at = now() WHERE next_at IS NOT NULL")
+
+
+def test_an_event_arrives_signed_as_standard_webhooks_has_it(world: World) -> None:
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam")
+    with receiving() as receiver:
+        relayed(world, "segment.ready")
+        assert sender(world, hook_to(receiver)).send() == 1
+        assert sender(world, hook_to(receiver)).send() == 0
+    ((headers, body),) = receiver.got
+    event = json.loads(body)
+    assert (event["event"], event["segment_id"]) == ("segment.ready", str(segment_id))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(b"sixteen or more bytes", signed, sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert abs(int(headers["webhook-timestamp"]) - world.clock.now_ms() / 1000) < 60
+    assert headers["Host"] == f"127.0.0.1:{receiver.server_port}"
+
+
+def test_a_cloud_event(world: World) -> None:
+    accept(world, "cam", 10, "d1")
+    with receiving() as receiver:
+        relayed(world, "segment.recording")
+        sender(world, hook_to(receiver, source="urn:platereel:x")).send()
+    ((headers, body),) = receiver.got
+    event = json.loads(body)
+    assert headers["Content-Type"] == "application/cloudevents+json"
+    assert (event["specversion"], event["type"], event["source"]) == (
+        "1.0",
+        "platereel.segment.recording",
+        "urn:platereel:x",
+    )
+    assert event["data"]["camera_id"] == "cam"
+    assert event["id"]
+    assert event["time"]
+
+
+def test_a_failure_is_tried_again_under_the_same_id(world: World) -> None:
+    accept(world, "cam", 10, "d1")
+    with receiving() as receiver:
+        receiver.statuses = [500, 302, 204]
+        relayed(world, "segment.recording")
+        relayed(world, "segment.recording")
+        webhooks = sender(world, hook_to(receiver))
+        assert webhooks.send() == 1
+        assert webhooks.send() == 0, "it waits"
+        row = world.database.fetch_one("SELECT attempts, error, next_at - now() AS wait FROM webhook_deliveries")
+        assert row is not None
+        assert (row["attempts"], row["error"]) == (1, "it answered 500")
+        assert 3 < row["wait"].total_seconds() <= 5
+        for _ in range(2):
+            due_again(world)
+            assert webhooks.send() == 1
+        due_again(world)
+        assert webhooks.send() == 0
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert len(receiver.got) == 3, "a redirect is no success, and is not followed"
+
+
+def test_it_is_given_up_at_last_and_at_once_when_it_is_gone(world: World) -> None:
+    accept(world, "cam", 10, "d1")
+    with receiving() as receiver:
+        relayed(world, "segment.recording")
+        receiver.statuses = [503] * MOST_ATTEMPTS
+        webhooks = sender(world, hook_to(receiver))
+        for _ in range(MOST_ATTEMPTS):
+            due_again(world)
+            webhooks.send()
+        due_again(world)
+        assert webhooks.send() == 0
+        accept(world, "other", 10, "d2")
+        relayed(world, "segment.recording")
+        receiver.statuses = [410]
+        assert webhooks.send() == 1
+        due_again(world)
+        assert webhooks.send() == 0
+    given_up = world.database.fetch("SELECT FROM webhook_deliveries WHERE given_up_at IS NOT NULL")
+    assert len(given_up) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/", "http://10.1.2.3/", "http://169.254.169.254/"],
+)
+def test_addresses_of_the_own_network_are_not_called(url: str) -> None:
+    with pytest.raises(BadInput, match="private"):
+        WebhookHttp().post(url, b"{}", {}, private=False)
+
+
+def test_a_private_address_is_given_up_at_once(world: World) -> None:
+    accept(world, "cam", 10, "d1")
+    with receiving() as receiver:
+        relayed(world, "segment.recording")
+        assert sender(world, hook_to(receiver, private=False)).send() == 1
+        assert receiver.got == []
+    row = world.database.fetch_one("SELECT error, given_up_at FROM webhook_deliveries")
+    assert row is not None
+    assert "private" in row["error"]
+    assert row["given_up_at"] is not None
+
+
+def test_who_was_killed_with_a_delivery_loses_it_later(world: World) -> None:
+    accept(world, "cam", 10, "d1")
+    relayed(world, "segment.recording")
+    deliveries = DeliveryRepository(world.database)
+    assert len(deliveries.take(["test"], 10, 0.05)) == 1
+    assert deliveries.take(["test"], 10, 60) == []
+    world.clock.sleep(0.1)
+    assert len(deliveries.take(["test"], 10, 60)) == 1
+    assert deliveries.take(["another"], 10, 60) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{name: a, url: 'ftp://x', secret: 0123456789abcdef}", "url"),
+        ("{name: a, url: 'https://x', secret: short}", "secret"),
+        ("{name: a, url: 'https://x', secret: 'whsec_%%%%%%%%%%%%'}", "secret"),
+        ("{name: a, url: 'https://x', secret: 0123456789abcdef, events: [segment.eaten]}", "events"),
+        (f"{GOOD}, {GOOD}", "called a"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(tmp_path: Any, text: str, named: str) -> None:
+    path = tmp_path / "platereel.yaml"
+    path.write_text(f"webhooks: [{text}]\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as error:
+        load(path, {})
+    assert named in str(error.value)
+    assert "0123456789abcdef" not in str(error.value)
