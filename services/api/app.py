@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from services.api import errors, schemas
+from services.api import errors
+from services.api.description import describe
 from services.api.guard import Guard
 from services.api.ports import ApiPorts
 from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
 
-_STATUSES = (401, 403, 404, 409, 410, 413, 414, 421, 422, 429, 500, 503)
-_PROBLEMS = {status: {"model": schemas.Problem} for status in _STATUSES}
+_STATUSES = (401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
+_PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _STATUSES}
 
 
 def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
@@ -35,6 +37,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
     )
     app.state.ports = ports
     errors.install(app)
+    describe(app)
     app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies)
     for each in (segments, media, streaming, detections, stats, upkeep, cameras, events, access):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]

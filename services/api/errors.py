@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.api.description import PROBLEM, methods_of
 from shared.domain.errors import BadInput, Conflict, Gone, NotFound, PlatereelError, Retryable
 from shared.runtime.logs import logger
 
@@ -21,7 +22,7 @@ _log = logger(__name__)
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
     """A problem document."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return JSONResponse(body, status, headers, media_type=PROBLEM)
 
 
 def install(app: FastAPI) -> None:
@@ -55,10 +56,13 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(422, detail, errors=errors)
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         return problem(500, "unexpected")
-    return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(methods_of(request)) or headers.get("Allow", "")
+    return problem(error.status_code, str(error.detail), headers)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
 
-from shared.domain.errors import NotFound, Permanent
+from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import ObjectStore, Signer
 from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
 
@@ -146,6 +146,15 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence, into: Archiv
         into.end()  # closed, and not sent
         raise
     yield into.end()
+
+
+def check_unchanged(store: ObjectStore, row: Mapping[str, Any]) -> None:
+    """Read the clip once before anything is sent; Conflict when it is not what was recorded."""
+    try:
+        for _ in _unchanged(store, row):
+            pass
+    except Permanent as error:
+        raise Conflict(error.message) from error
 
 
 def _facts(row: Mapping[str, Any]) -> bytes:

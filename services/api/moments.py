@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Annotated
 
-from shared.domain.errors import BadInput
+from pydantic import AfterValidator, BeforeValidator
+
 from shared.domain.timing import to_ms
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
-def moment(value: datetime | None, field: str) -> int | None:
-    """Milliseconds since 1970; BadInput for a time without a zone."""
-    if value is None:
-        return None
-    if value.tzinfo is None:
-        raise BadInput(field, "a time without a zone is ambiguous; end it with Z or an offset")
-    return to_ms(value)
+
+def _written(value: object) -> object:
+    """A number is no time here, whatever else would be read into it."""
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise ValueError("write a time as 2026-11-25T18:00:00Z: with seconds, and ending with Z or an offset")
+    if not isinstance(value, str | datetime):
+        raise ValueError("not a time")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
+def _placed(value: datetime) -> datetime:
+    try:
+        to_ms(value)
+    except (OverflowError, ValueError) as error:
+        raise ValueError("no such time") from error
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_placed)]
+
+
+def ms_of(value: datetime | None) -> int | None:
+    """Milliseconds since 1970."""
+    return None if value is None else to_ms(value)

@@ -43,19 +43,22 @@ def _moment(value: object) -> datetime:
         raise ValueError("no such time") from error
 
 
+Number = Annotated[float, Field(strict=True)]
+
+
 class DetectionMessage(BaseModel):
     """What a detector sends. captured_at is the frame's own time; bbox is [x, y, width, height] in its pixels."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     camera_id: str = Field(pattern=f"^{CAMERA_ID.pattern}$", description="A camera of the configuration.")
-    confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
+    confidence: float = Field(ge=0, le=1, allow_inf_nan=False, strict=True)
     detection_id: str | None = Field(default=None, pattern=f"^{DETECTION_ID.pattern}$")
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
     )
     plate: str | None = Field(default=None, max_length=32, pattern=r"^[^\x00-\x1f]*$")
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: tuple[Number, Number, Number, Number] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
 
 

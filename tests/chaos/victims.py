@@ -92,7 +92,8 @@ def _finalise(world: World, job: dict[str, Any], points: Points) -> None:
 
 def _sweep(world: World, job: dict[str, Any], points: Points) -> None:
     parts = with_points(world.sweep.parts, ("ledger", "repairs", "store"), points)
-    sweep(replace(with_points(world.sweep, ("videos", "store", "jobs"), points), parts=parts), job["params"])
+    ports = with_points(world.sweep, ("keeping", "counters", "store", "jobs"), points)
+    sweep(replace(ports, parts=parts), job["params"])
 
 
 def _audit(world: World, job: dict[str, Any], points: Points) -> None:

@@ -31,7 +31,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/readyz"): (OPEN, "none"),
     ("GET", "/metrics"): (OPEN, "none"),
     ("GET", "/v2/video/segments"): (VIEWER, "list"),
-    ("POST", "/v2/video/segments/bulk"): (OPERATOR, "bulk"),
+    ("POST", "/v2/video/bulk"): (OPERATOR, "bulk"),
     ("GET", "/v2/video/segments/{segment_id}"): (VIEWER, "segment"),
     ("PATCH", "/v2/video/segments/{segment_id}"): (OPERATOR, "segment"),
     ("DELETE", "/v2/video/segments/{segment_id}"): (ADMIN, "segment"),
@@ -179,10 +179,10 @@ def test_lists_tell_of_own_cameras_alone(doors: Doors) -> None:
     cameras = doors.ask("GET", "/v2/video/cameras", key).json()
     assert [item["camera_id"] for item in cameras["items"]] == [OWN]
     body = {"action": "delete", "ids": [str(doors.clips[FOREIGN]), str(doors.clips[OWN])]}
-    bulk = doors.ask("POST", "/v2/video/segments/bulk", key, json=body).json()
+    bulk = doors.ask("POST", "/v2/video/bulk", key, json=body).json()
     assert (bulk["succeeded"], bulk["failed"]) == (1, 1)
     assert doors.world.status(doors.clips[FOREIGN]) == "ready"
-    assert doors.ask("POST", "/v2/video/segments/bulk", doors.keys[Role.OPERATOR, False], json=body).status_code == 403
+    assert doors.ask("POST", "/v2/video/bulk", doors.keys[Role.OPERATOR, False], json=body).status_code == 403
 
 
 def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:

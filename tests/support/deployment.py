@@ -76,7 +76,11 @@ class Deployment:
                 ],
                 stdout=log, stderr=log, env=clean_environment() | self.environment, start_new_session=True,
             )  # fmt: skip
-        wait_until("run.json", self._running, 90)
+        try:
+            wait_until("run.json", self._running, 90)
+        except AssertionError as error:
+            error.add_note((self.folder / "up.log").read_text()[-2000:])
+            raise
 
     def _running(self) -> bool:
         assert self.process is not None

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from services.api import schemas
 from services.api.access import Ports, Viewer, segment_of
 from services.api.errors import problem
-from services.api.evidence import ARCHIVES, Evidence, archive
+from services.api.evidence import ARCHIVES, Evidence, archive, check_unchanged
 from services.api.ranges import Content, begins, matches, serve
 from shared.domain.errors import NotFound
 from shared.domain.lifecycle import ARCHIVED, SegmentStatus
@@ -31,6 +31,15 @@ class Format(StrEnum):
     TAR = "tar"
 
 
+_DOWNLOADED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {VIDEO: {}}}, 206: {"content": {VIDEO: {}}, "description": "A range."},
+    304: {"description": "It is what the client has."}, 307: {"description": "To the store."},
+    416: {"description": "The range lies outside the file."},
+}  # fmt: skip
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}}, 304: {"description": "It is what the client has."}
+}  # fmt: skip
+
 router = APIRouter(prefix="/v2/video", tags=["media"])
 
 
@@ -46,8 +55,8 @@ def _available(row: dict[str, Any]) -> Response | None:
     return None
 
 
-@router.get("/segments/{segment_id}/download", response_class=Response)
-@router.head("/segments/{segment_id}/download", response_class=Response)
+@router.get("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
+@router.head("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
 def download(
     ports: Ports,
     caller: Viewer,
@@ -76,7 +85,7 @@ def _name(row: dict[str, Any]) -> str:
     return "_".join([row["camera_id"], f"{row['start_time']:%Y-%m-%dT%H-%M-%SZ}", *dict.fromkeys(plates[:3])])
 
 
-@router.get("/segments/{segment_id}/thumbnail", response_class=Response)
+@router.get("/segments/{segment_id}/thumbnail", response_class=Response, responses=_PICTURE)
 def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
     """A small picture of the clip."""
     row = segment_of(ports, caller, segment_id)
@@ -103,8 +112,7 @@ def export(
     refusal = _available(row)
     if refusal is not None:
         return refusal
-    if ports.store.head(row["file_path"]) is None:
-        raise NotFound(f"the clip of segment {segment_id} is not in the store")
+    check_unchanged(ports.store, row)
     ports.access.note(caller.name, "export", segment_id, {"format": str(format_)})
     made_at = from_ms(ports.clock.now_ms())
     into = ARCHIVES[format_](made_at)

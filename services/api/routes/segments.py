@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from services.api import schemas
 from services.api.access import Admin, Operator, Ports, Viewer, at_least, segment_of
-from services.api.moments import moment
+from services.api.moments import Moment, ms_of
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import BadInput, NotFound, PlatereelError, Retryable
@@ -18,6 +17,7 @@ from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
 
 Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
+Plate = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
 
 router = APIRouter(prefix="/v2/video", tags=["segments"])
 
@@ -33,22 +33,23 @@ def list_segments(
     status: SegmentStatus | None = None,
     archived: bool | None = None,
     protected: bool | None = None,
-    plate: Text | None = None,
+    plate: Plate | None = None,
     fuzzy: bool = False,
     min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
-    from_: Annotated[datetime | None, Query(alias="from")] = None,
-    to: datetime | None = None,
+    from_: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
     sort: Order | None = None,
 ) -> schemas.SegmentPage:
-    """List clips, newest first; near misses of a plate (`fuzzy`), the closest first.
+    """List clips, newest first.
 
-    `plate` takes * and ?, and overlooks case, spaces and dashes. `from` and `to` select clips that meet that time.
+    `plate` takes * and ?, and overlooks case, spaces and dashes; with `fuzzy`, near misses of a plate without wildcards
+    are found too, the closest first. `from` and `to` select clips that meet that time.
     """
     if cursor is not None and offset:
         raise BadInput("offset", "a cursor already says where to go on; leave offset out")
     where = SegmentFilter(
         camera_id, None if status is None else str(status), archived, protected, plate, min_confidence,
-        moment(from_, "from"), moment(to, "to"), fuzzy, caller.scope,
+        ms_of(from_), ms_of(to), fuzzy, caller.scope,
     )  # fmt: skip
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
     page = ports.videos.search(where, limit, offset, cursor, order)
@@ -78,7 +79,7 @@ def delete(ports: Ports, caller: Admin, segment_id: UUID) -> None:
     ports.videos.archive(segment_id, caller.name)
 
 
-@router.post("/segments/bulk")
+@router.post("/bulk")
 def bulk(ports: Ports, caller: Operator, request: schemas.BulkRequest) -> schemas.BulkResult:
     """Protect, unprotect or (as admin) delete many clips; each succeeds or fails by itself."""
     if request.action == "delete":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
 
 from services.api.access import Ports, Viewer, segment_of
 from services.api.errors import problem
@@ -22,10 +21,12 @@ RETRY_SECONDS = "2"
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 _ENDED = {SegmentStatus.READY, SegmentStatus.FINALIZING}
 
+_PIECE: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}}
+
 router = APIRouter(prefix="/v2/video/segments/{segment_id}", tags=["media"])
 
 
-@router.get("/stream.m3u8", response_class=PlainTextResponse)
+@router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
 def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     """An HLS playlist (fragmented MP4). It grows while the clip is being recorded; 409 while nothing is written yet."""
     segment_of(ports, caller, segment_id)
@@ -40,13 +41,13 @@ def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     return Response(text, media_type=PLAYLIST_TYPE, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response)
+@router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response, responses=_PIECE)
 def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
     """The header that fragments need, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=False)
 
 
-@router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response)
+@router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response, responses=_PIECE)
 def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
     """One fragment, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)

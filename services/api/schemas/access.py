@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from services.api.moments import Moment
 from shared.domain.media import CAMERA_ID
 
 CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
@@ -38,7 +39,7 @@ class KeyRequest(BaseModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")]
     role: Literal["viewer", "operator", "admin"] = "viewer"
     cameras: Annotated[list[CameraId], Field(max_length=1000)] | None = None
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class Key(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from shared.domain.lifecycle import SegmentStatus
 
@@ -120,7 +120,7 @@ class SegmentPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    protected: bool
+    protected: StrictBool
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from shared.domain.retention import MAX_DAYS
 
@@ -16,8 +16,8 @@ class CleanupRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    retention_days: Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False)] | None = None
-    dry_run: bool | None = None
+    retention_days: Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False, strict=True)] | None = None
+    dry_run: StrictBool | None = None
 
 
 class JobState(BaseModel):

@@ -62,7 +62,7 @@ def search(
     connection: Connection, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
 ) -> Page:
     """One page and the number of all that match, in the caller's transaction. BadInput names what cannot be."""
-    found = _pieces(where, order)
+    found = _pieces(where)
     if where.fuzzy:
         connection.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY])
     total = _total(connection, found, where)
@@ -72,7 +72,7 @@ def search(
     return Page([dict(row) for row in rows], total, _write_cursor(rows[-1]) if more else None)
 
 
-def _pieces(where: SegmentFilter, order: Order) -> _Search:
+def _pieces(where: SegmentFilter) -> _Search:
     found = _Search({"camera_id": where.camera_id, "status": where.status})
     if where.camera_id is not None:
         found.counted.append("s.camera_id = %(camera_id)s")
@@ -95,17 +95,14 @@ def _pieces(where: SegmentFilter, order: Order) -> _Search:
         found.others.append("s.start_time < %(to)s")
     if where.min_confidence is not None:
         found.args["min_confidence"] = where.min_confidence
-    _add_plate(found, where, order)
+    _add_plate(found, where)
     return found
 
 
-def _add_plate(found: _Search, where: SegmentFilter, order: Order) -> None:
+def _add_plate(found: _Search, where: SegmentFilter) -> None:
+    """A plate without wildcards has near misses; with some, it is what it says."""
     confident: LiteralString = "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
-    if order is Order.NEAREST and not where.fuzzy:
-        raise BadInput("sort", "match is an order of near misses: with fuzzy=true")
     if where.plate is None:
-        if where.fuzzy:
-            raise BadInput("plate", "near misses of which plate?")
         if where.min_confidence is not None:
             found.others.append("s.best_confidence >= %(min_confidence)s")
         return
@@ -113,9 +110,7 @@ def _add_plate(found: _Search, where: SegmentFilter, order: Order) -> None:
     if not key:
         raise BadInput("plate", "has no letter or digit")
     wild = "*" in key or "?" in key
-    if where.fuzzy:
-        if wild:
-            raise BadInput("plate", "near misses take no wildcards")
+    if where.fuzzy and not wild:
         found.args |= {"plate": key, "folded": key.translate(_FOLDED)}
         found.prefix, found.source, found.distance = (
             _NEAR,
@@ -158,14 +153,14 @@ def _statement(
     way: LiteralString = "ASC" if oldest else "DESC"
     keys: LiteralString = f"s.start_time {way}, s.id {way}"
     outer: LiteralString = f"start_time {way}, id {way}"
-    if order is Order.NEAREST:
+    if order is Order.NEAREST and found.prefix:
         keys, outer = f"distance, {keys}", f"distance, {outer}"
     conditions: list[LiteralString] = [found.where]
     prefixes: list[LiteralString] = [found.prefix] if found.prefix else []
     skip: LiteralString = "%(offset)s"
     if cursor is not None:
         found.args |= _read_cursor(cursor)
-        conditions.append(_after(order))
+        conditions.append(_after(order if found.prefix or oldest else Order.NEWEST))
     elif offset >= SEEK_FROM and not found.others:
         prefixes.append(_seek(found, way))
         conditions.append(
