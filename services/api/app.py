@@ -16,7 +16,8 @@ from services.api.guard import Guard
 from services.api.ports import ApiPorts
 from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
 
-_STATUSES = (401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
+LARGER = {detections.PICTURES: detections.MOST_PICTURE_BYTES}
+_STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
 _PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _STATUSES}
 
 
@@ -38,7 +39,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
     app.state.ports = ports
     errors.install(app)
     describe(app)
-    app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies)
+    app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies, larger=LARGER)
     for each in (segments, media, streaming, detections, stats, upkeep, cameras, events, access):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.requests import Request
 
-from services.api import schemas
+from shared.wire import api as schemas
 
 PROBLEM = "application/problem+json"
 _REFERENCE = {"$ref": "#/components/schemas/Problem"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -31,14 +31,14 @@ POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 class Guard:
-    """ASGI middleware; `proxies` are believed what they say of their clients."""
+    """ASGI middleware; `proxies` are believed what they say of their clients, paths of `larger` take so many bytes."""
 
     def __init__(
-        self, app: ASGIApp, *, proxies: Sequence[IPv4Network | IPv6Network], max_body: int = MAX_BODY_BYTES
+        self, app: ASGIApp, *, proxies: Sequence[IPv4Network | IPv6Network], larger: Mapping[str, int]
     ) -> None:
         self._app = app
         self._proxies = proxies
-        self._max_body = max_body
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look at a request, and pass on what may be."""
@@ -59,8 +59,9 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body or "transfer-encoding" in request.headers:
-            return errors.problem(413, f"a body is at most {self._max_body} bytes, and its length is declared")
+        most = self._larger.get(request.url.path, MAX_BODY_BYTES)
+        if not length.isdigit() or int(length) > most or "transfer-encoding" in request.headers:
+            return errors.problem(413, f"a body is at most {most} bytes, and its length is declared")
         if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
             return errors.problem(414, f"a query is at most {MAX_QUERY_BYTES} bytes")
         if request.method not in SAFE and "authorization" not in request.headers and _from_elsewhere(request):

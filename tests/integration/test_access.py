@@ -47,6 +47,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/cameras/{camera_id}/live.mjpeg"): (VIEWER, "endless"),
     ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
     ("POST", "/v2/video/detections"): (OPERATOR, "published"),
+    ("POST", "/v2/video/plate-recognizer"): (OPERATOR, "read"),
     ("POST", "/v2/video/cleanup"): (ADMIN, "all"),
     ("GET", "/v2/video/jobs/{job_id}"): (VIEWER, "all"),
     ("GET", "/v2/video/stats"): (VIEWER, "list"),
@@ -113,6 +114,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "/v2/video/keys": {"name": "made"},
         "/v2/video/session": {"key": "wrong"},
         "/v2/video/cleanup": {"dry_run": True},
+        "read": {"data": {"camera_id": camera, "results": [{"plate": "ab1", "score": 0.9}]}},
         "published": {"camera_id": camera, "confidence": 0.9},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
@@ -162,7 +164,7 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404 if foreign else status not in {401, 403}
     if foreign and kind in {"segment", "camera", "detection"}:
         return status == 404
-    if foreign and kind == "published":
+    if foreign and kind in {"published", "read"}:
         return status == 422
     return status < 400 or status == 410  # of a clip that a stronger key has just deleted
 

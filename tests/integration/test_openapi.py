@@ -24,6 +24,7 @@ from tests.support.rows import ready
 from tests.support.world import World
 
 KEY = "boss-secret-of-16-characters"
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 ENDLESS = r"/(events|live\.mjpeg)$"
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "8")
 
@@ -66,9 +67,10 @@ def address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "run", f"{address}/openapi.json", "--checks", "all",
-        "-H", f"Authorization: Bearer {KEY}", "--exclude-path-regex", ENDLESS, "--max-examples", EXAMPLES,
-        "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--no-color", "--continue-on-failure",
+        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run",
+        f"{address}/openapi.json", "-H", f"Authorization: Bearer {KEY}", "--exclude-path-regex", ENDLESS,
+        "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--no-color",
+        "--continue-on-failure",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=220, check=False)
     assert done.returncode == 0, re.sub(r"\n{2,}", "\n", done.stdout)[-15_000:] + done.stderr[-2000:]

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Cookie, HTTPException, Query, Request, Response
 
-from services.api import schemas
 from services.api.access import COOKIE, Admin, Ports, Viewer, address_of, of_everything, refuse_the_hasty
 from services.api.keys import SESSION_SECONDS, csrf_token
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
 from shared.domain.timing import from_ms
+from shared.wire import api as schemas
 
 Token = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]

@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from services.api import schemas
 from services.api.access import Ports, Viewer, camera_of, configured
 from services.api.live import BOUNDARY, pictures
-from services.api.moments import Moment
 from services.api.ports import ApiPorts
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms, to_ms
 from shared.runtime.settings import masked
+from shared.wire import api as schemas
+from shared.wire.moments import Day, Moment
 
 router = APIRouter(prefix="/v2/video", tags=["cameras"])
 MONTH_DAYS, MOST_GAPS = 31, 1000
@@ -73,8 +73,8 @@ def calendar(
     ports: Ports,
     caller: Viewer,
     camera_id: str,
-    from_: Annotated[date | None, Query(alias="from")] = None,
-    to: date | None = None,
+    from_: Annotated[Day | None, Query(alias="from")] = None,
+    to: Day | None = None,
     time_zone: Annotated[str, Query(alias="tz", max_length=64)] = "UTC",
 ) -> schemas.Calendar:
     """Days on which clips of the camera begin; without from and to, the 31 days until today."""

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from services.api import schemas
 from services.api.access import Ports
 from shared.domain.errors import PlatereelError
+from shared.wire import api as schemas
 
 router = APIRouter(tags=["health"])
 

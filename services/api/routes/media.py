@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from services.api import schemas
 from services.api.access import Ports, Viewer, segment_of
 from services.api.errors import problem
 from services.api.evidence import ARCHIVES, Evidence, archive, check_unchanged
@@ -17,6 +16,7 @@ from services.api.ranges import Content, begins, matches, serve
 from shared.domain.errors import NotFound
 from shared.domain.lifecycle import ARCHIVED, SegmentStatus
 from shared.domain.timing import from_ms
+from shared.wire import api as schemas
 from shared.wire.evidence import fingerprint
 
 RETRY_SECONDS = "2"

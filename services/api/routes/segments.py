@@ -7,14 +7,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from services.api import schemas
 from services.api.access import Admin, Operator, Ports, Viewer, at_least, segment_of
-from services.api.moments import Moment, ms_of
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import BadInput, NotFound, PlatereelError, Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
+from shared.wire import api as schemas
+from shared.wire.moments import Moment, ms_of
 
 Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 Plate = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]

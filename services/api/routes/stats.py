@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from services.api import schemas
 from services.api.access import Ports, Viewer
 from services.api.ports import ApiPorts
 from shared.domain.growth import LOOKED_AT_DAYS, forecast
 from shared.domain.timing import from_ms
+from shared.wire import api as schemas
 
 MOST_DAYS = 400
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from fastapi import Path as PathParameter
 
 from services.api.access import Ports, Viewer, segment_of
 from services.api.errors import problem
@@ -22,6 +23,8 @@ PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 _ENDED = {SegmentStatus.READY, SegmentStatus.FINALIZING}
 
 _PIECE: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}}
+
+Place = Annotated[int, PathParameter(ge=0, le=10_000_000, description="ms after the start, as the playlist has it")]
 
 router = APIRouter(prefix="/v2/video/segments/{segment_id}", tags=["media"])
 
@@ -42,13 +45,13 @@ def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
 
 
 @router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response, responses=_PIECE)
-def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
+def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
     """The header that fragments need, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=False)
 
 
 @router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response, responses=_PIECE)
-def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: int, to_ms: int) -> Response:
+def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
     """One fragment, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)
 

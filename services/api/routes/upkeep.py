@@ -7,9 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.api import schemas
 from services.api.access import Admin, Ports, Viewer, of_everything
 from shared.domain.retention import MAX_DAYS
+from shared.wire import api as schemas
 
 WAIT_SECONDS, POLL_SECONDS = 5.0, 0.1
 FINISHED = {"done", "failed"}

@@ -157,3 +157,10 @@ class DetectionReceipt(BaseModel):
     camera_id: str
     captured_at: datetime
     outcome: str
+
+
+class DetectionReceipts(BaseModel):
+    """The detections of one message are durable."""
+
+    items: list[DetectionReceipt]
+    total: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.schemas.access import (
+from shared.wire.api.access import (
     AuditEntry,
     AuditLog,
     Key,
@@ -13,13 +13,14 @@ from services.api.schemas.access import (
     Session,
     SigningKey,
 )
-from services.api.schemas.cameras import Calendar, CalendarDay, Camera, CameraList, MissingFootage, MissingFootageList
-from services.api.schemas.segments import (
+from shared.wire.api.cameras import Calendar, CalendarDay, Camera, CameraList, MissingFootage, MissingFootageList
+from shared.wire.api.segments import (
     BulkOutcome,
     BulkRequest,
     BulkResult,
     DetectionInSegment,
     DetectionReceipt,
+    DetectionReceipts,
     Gap,
     ListedSegment,
     Segment,
@@ -29,7 +30,7 @@ from services.api.schemas.segments import (
     SegmentPatch,
     SegmentsOfDetection,
 )
-from services.api.schemas.upkeep import (
+from shared.wire.api.upkeep import (
     CameraStats,
     Capacity,
     CleanupRequest,
@@ -56,6 +57,7 @@ __all__ = [
     "DayStats",
     "DetectionInSegment",
     "DetectionReceipt",
+    "DetectionReceipts",
     "Gap",
     "Health",
     "JobState",

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from services.api.moments import Moment
 from shared.domain.media import CAMERA_ID
+from shared.wire.moments import Moment
 
 CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
 

@@ -1,0 +1,269 @@
+"""A typed client of the HTTP API, for programs that find and fetch clips from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import urllib3
+from pydantic import BaseModel
+
+from shared.wire import api
+
+PREFIX = "/v2/video"
+CHUNK = 1 << 20
+CONNECT_SECONDS, READ_SECONDS, TRIES = 5.0, 30.0, 3
+AWAY = 503
+Model = TypeVar("Model", bound=BaseModel)
+Progress = Callable[[int, int | None], None]
+
+
+class ApiError(Exception):
+    """The API refused, or did not answer (status 0); `problem` is its problem document."""
+
+    def __init__(self, status: int, detail: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{status}: {detail}" if status else detail)
+        self.status = status
+        self.detail = detail
+        self.problem = dict(problem or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A server-sent event: its id (None for camera.changed), name and body."""
+
+    event_id: str | None
+    name: str
+    body: Mapping[str, Any]
+
+
+class ApiClient:
+    """Talks to one API. Use it as a context manager; it may be shared by threads.
+
+    Reading is tried again when the API is away for a moment; what changes something is not, unless it changes nothing
+    the second time. Times must have a zone. Raises ApiError.
+    """
+
+    def __init__(self, base_url: str, key: str | None = None) -> None:
+        self._base = base_url.rstrip("/")
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), headers=self._headers, maxsize=8
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def segments(
+        self,
+        *,
+        camera_id: str | None = None,
+        status: str | None = None,
+        archived: bool | None = None,
+        protected: bool | None = None,
+        plate: str | None = None,
+        fuzzy: bool | None = None,
+        min_confidence: float | None = None,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        sort: Literal["-start_time", "start_time", "match"] | None = None,
+        limit: int = 100,
+        offset: int | None = None,
+        cursor: str | None = None,
+    ) -> api.SegmentPage:
+        """One page of clips; `next_cursor` of it is the `cursor` of the next."""
+        query = {
+            "camera_id": camera_id, "status": status, "archived": archived, "protected": protected, "plate": plate,
+            "fuzzy": fuzzy, "min_confidence": min_confidence, "from": from_, "to": to, "sort": sort, "limit": limit,
+            "offset": offset, "cursor": cursor,
+        }  # fmt: skip
+        return self._read(api.SegmentPage, "segments", query)
+
+    def every_segment(self, **where: Any) -> Iterator[api.ListedSegment]:
+        """All clips that match, page by page; takes what `segments` takes."""
+        page = self.segments(**where)
+        yield from page.items
+        while page.next_cursor is not None:
+            page = self.segments(**where, cursor=page.next_cursor)
+            yield from page.items
+
+    def segment(self, segment_id: UUID | str) -> api.SegmentDetail:
+        """One clip with its detections."""
+        return self._read(api.SegmentDetail, f"segments/{segment_id}")
+
+    def by_detection(self, detection_id: str) -> api.SegmentsOfDetection:
+        """The clips that hold a detection, and what became of it."""
+        return self._read(api.SegmentsOfDetection, f"by-detection/{quote(detection_id, safe='')}")
+
+    def publish(self, detection: Mapping[str, Any]) -> api.DetectionReceipt:
+        """Publish a detection (camera_id, confidence, …); with a detection_id it may be published again."""
+        return self._send(api.DetectionReceipt, "POST", "detections", detection, again="detection_id" in detection)
+
+    def protect(self, segment_id: UUID | str, *, protected: bool = True, note: str | None = None) -> api.SegmentDetail:
+        """Protect a clip from retention and deletion, or lift that."""
+        body = {"protected": protected, "note": note}
+        return self._send(api.SegmentDetail, "PATCH", f"segments/{segment_id}", body, again=True)
+
+    def delete(self, segment_id: UUID | str) -> None:
+        """Delete a clip."""
+        self._answer("DELETE", f"segments/{segment_id}")
+
+    def bulk(
+        self, action: Literal["delete", "protect", "unprotect"], segment_ids: Sequence[UUID], note: str | None = None
+    ) -> api.BulkResult:
+        """The same for up to 500 clips; each succeeds or fails by itself."""
+        body = {"action": action, "ids": [str(each) for each in segment_ids], "note": note}
+        return self._send(api.BulkResult, "POST", "bulk", body)
+
+    def cleanup(self, retention_days: float | None = None, *, dry_run: bool = False) -> api.JobState:
+        """Apply retention; poll `job` until its state is done or failed."""
+        return self._send(api.JobState, "POST", "cleanup", {"retention_days": retention_days, "dry_run": dry_run})
+
+    def job(self, job_id: UUID | str) -> api.JobState:
+        """How a job stands."""
+        return self._read(api.JobState, f"jobs/{job_id}")
+
+    def stats(self, days: int = 30) -> api.Stats:
+        """Totals, per camera and per day."""
+        return self._read(api.Stats, "stats", {"days": days})
+
+    def cameras(self) -> api.CameraList:
+        """All cameras and their health."""
+        return self._read(api.CameraList, "cameras")
+
+    def calendar(
+        self, camera_id: str, from_: date | None = None, to: date | None = None, time_zone: str = "UTC"
+    ) -> api.Calendar:
+        """Days with footage of a camera."""
+        query = {"from": from_, "to": to, "tz": time_zone}
+        return self._read(api.Calendar, f"cameras/{quote(camera_id, safe='')}/calendar", query)
+
+    def gaps(self, camera_id: str, from_: datetime | None = None, to: datetime | None = None) -> api.MissingFootageList:
+        """What the recordings of a camera lack."""
+        return self._read(
+            api.MissingFootageList, f"cameras/{quote(camera_id, safe='')}/gaps", {"from": from_, "to": to}
+        )  # fmt: skip
+
+    def snapshot(self, camera_id: str) -> bytes:
+        """The camera's newest picture, as JPEG."""
+        return self._answer("GET", f"cameras/{quote(camera_id, safe='')}/snapshot.jpg").data
+
+    def download(self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None) -> Path:
+        """Fetch a clip's MP4 to `path`, whole or not at all; progress: bytes so far, bytes in all."""
+        return self._fetch(f"segments/{segment_id}/download", path, progress)
+
+    def export(
+        self, segment_id: UUID | str, path: Path, kind: Literal["zip", "tar"] = "zip",
+        progress: Progress = lambda *_: None,
+    ) -> Path:  # fmt: skip
+        """Fetch a clip's evidence archive; `platereel verify` checks it."""
+        return self._fetch(f"segments/{segment_id}/export?format={kind}", path, progress)
+
+    def events(self, after: str | None = None) -> Iterator[Event]:
+        """What happens, as it happens; goes on after an event's id. Ends when the API ends it."""
+        headers = {**self._headers, **({} if after is None else {"Last-Event-ID": after})}
+        answer = self._answer("GET", "events", headers=headers, stream=True)
+        found: dict[str, str] = {}
+        pending = b""
+        try:
+            for piece in answer.stream(1, decode_content=True):
+                pending += piece
+                if not pending.endswith(b"\n"):
+                    continue
+                line, pending = pending.decode().rstrip("\n"), b""
+                name, _, value = line.partition(": ")
+                if line and name:
+                    found[name] = value
+                elif not line:
+                    if "data" in found:
+                        yield Event(found.get("id"), found.get("event", "message"), json.loads(found["data"]))
+                    found = {}
+        finally:
+            answer.close()
+
+    def _fetch(self, path: str, target: Path, progress: Progress) -> Path:
+        temporary = target.with_name(f".{target.name}.part")
+        answer = self._answer("GET", path, stream=True)
+        length = answer.headers.get("Content-Length")
+        total, done = int(length) if length else None, 0
+        try:
+            with temporary.open("wb") as out:
+                for piece in answer.stream(CHUNK):
+                    out.write(piece)
+                    done += len(piece)
+                    progress(done, total)
+            temporary.replace(target)
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(0, f"the download broke off after {done} bytes") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+            answer.release_conn()
+        return target
+
+    def _read(self, model: type[Model], path: str, query: Mapping[str, Any] | None = None) -> Model:
+        given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+        return model.model_validate_json(self._answer("GET", f"{path}?{urlencode(given)}" if given else path).data)
+
+    def _send(
+        self, model: type[Model], method: str, path: str, body: Mapping[str, Any], *, again: bool = False
+    ) -> Model:
+        sent = {name: value for name, value in body.items() if value is not None}
+        return model.model_validate_json(self._answer(method, path, body=sent, again=again).data)
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+        again: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer, of 2xx; anything else is an ApiError."""
+        tries = TRIES - 1 if again or method == "GET" else 0
+        retries = urllib3.Retry(
+            total=tries, backoff_factor=0.5, status_forcelist=[AWAY], allowed_methods=None, raise_on_status=False,
+            raise_on_redirect=False, redirect=3,
+        )  # fmt: skip
+        try:
+            answer = self._pool.request(
+                method,
+                f"{self._base}{PREFIX}/{path}",
+                headers={**self._headers, **(headers or {})},
+                json=None if body is None else dict(body),
+                preload_content=not stream,
+                retries=retries,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(0, f"{self._base} does not answer: {type(error).__name__}") from error
+        if answer.status >= 300:  # noqa: PLR2004 - no success, as HTTP has it
+            raise _refusal(answer)
+        return answer
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse) -> ApiError:
+    try:
+        problem = json.loads(answer.data)
+        return ApiError(answer.status, str(problem["detail"]), problem)
+    except (ValueError, KeyError, TypeError):
+        return ApiError(answer.status, answer.reason or "refused")
