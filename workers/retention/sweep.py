@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from shared.runtime.logs import logger
 from workers.retention.parts import PartsPorts, settle
 
 BATCH = 500
+BATCHES_AT_ONCE = 3
 FOLD_BATCH = 20_000
 LONGEST_SECONDS = 600.0  # what is left then waits for the next turn
 OUTBOX_KEPT_SECONDS = 7 * 86_400.0
@@ -81,13 +83,20 @@ class _Sweep:
     def verdicts(self, mark: Callable[[list[Verdict]], None]) -> Iterator[list[Verdict]]:
         """Batches, each marked before the next is judged: by age, by each camera's bytes, by bytes and space of all."""
         judge = Judge(self.policy, self.now_ms, self.ports.keeping.used_bytes(), self._missing_bytes())
+        waiting: list[Verdict] = []
         for verdicts in self._judged(judge):
-            if verdicts:
-                mark(verdicts)
-                yield verdicts
+            waiting += verdicts
+            if len(waiting) >= BATCH or self.over:
+                mark(waiting)
+                yield waiting
+                waiting = []
                 self.progress("marking", len(judge.going), 0)
             if self.over:
                 return
+        if waiting:
+            mark(waiting)
+            yield waiting
+            self.progress("marking", len(judge.going), 0)
 
     def _judged(self, judge: Judge) -> Iterator[list[Verdict]]:
         cameras = self.ports.keeping.cameras_with_clips()
@@ -132,22 +141,39 @@ class _Sweep:
         verdicts[:] = [verdict for verdict in verdicts if verdict.segment_id in done]
 
     def delete(self) -> None:
-        """Delete objects of marked clips whose grace is over, then record it; what resists is left for later."""
+        """Delete objects of marked clips whose grace is over, then record it; what resists is left for later.
+
+        A few batches are on their way to the store at once: while it deletes one, another is read or recorded.
+        """
+        with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
+            under_way: deque[tuple[list[Marked], Future[dict[str, str]]]] = deque()
+            for batch in self._marked():
+                keys = [key for clip in batch for key in (clip.key, clip.thumbnail_key) if key is not None]
+                under_way.append((batch, pool.submit(self.ports.store.delete, keys)))
+                if len(under_way) >= BATCHES_AT_ONCE:
+                    self._record(*under_way.popleft())
+            while under_way:
+                self._record(*under_way.popleft())
+
+    def _marked(self) -> Iterator[list[Marked]]:
         after: Marked | None = None
         while not self.over:
             batch = self.ports.keeping.expiring(self.ports.grace_s, BATCH, after)
-            keys = {key: clip.segment_id for clip in batch for key in (clip.key, clip.thumbnail_key) if key is not None}
-            refused = self.ports.store.delete(list(keys))
-            for key, reason in refused.items():
-                _log.warning("object_not_deleted", key=key, reason=reason)
-            stuck = {keys[key] for key in refused if key in keys}
-            gone = [clip.segment_id for clip in batch if clip.segment_id not in stuck]
-            self.deleted += self.ports.keeping.record_expired(gone)
-            self.failed += len(stuck)
-            self.progress("deleting", self.deleted, 0)
+            if batch:
+                yield batch
             if len(batch) < BATCH:
                 return
             after = batch[-1]
+
+    def _record(self, batch: list[Marked], deletion: Future[dict[str, str]]) -> None:
+        """Record what the store has deleted of a batch."""
+        refused = deletion.result()
+        for key, reason in refused.items():
+            _log.warning("object_not_deleted", key=key, reason=reason)
+        gone = [clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()]
+        self.deleted += self.ports.keeping.record_expired(gone)
+        self.failed += len(batch) - len(gone)
+        self.progress("deleting", self.deleted, 0)
 
     def forget(self) -> int:
         """Drop what tells only of a past that nobody must know any more, and fold the counters' changes."""

@@ -1,0 +1,120 @@
+"""Retention: expired segments swept, rows and objects, against deleting the same keys and rows and nothing else."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+from minio import Minio
+
+from benchmarks.harness import ROUNDS, Row, compare, report
+from benchmarks.segments import fill
+from benchmarks.site import site
+from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.keeping import KeepingRepository
+from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.repairs import RepairRepository
+from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.storage_url import parse_storage_url
+from shared.adapters.stores import open_store
+from shared.domain.ports import ObjectStore
+from shared.domain.retention import RetentionPolicy
+from shared.domain.timing import from_ms
+from workers.retention.parts import PartsPorts
+from workers.retention.sweep import SweepPorts, sweep
+
+COUNT, AT_ONCE, UPLOADS = 100_000, 1000, 8
+OLD_DAYS = 40
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Segments a second; half of them are swept, half are deleted bare, in turn."""
+    count, rounds = (200, 1) if quick else (2 * COUNT, ROUNDS)
+    with site("cameras: {}\n") as place, place.database() as rows:
+        store = open_store(place.addresses.storage, SystemClock())
+        before = from_ms(SystemClock().now_ms() - OLD_DAYS * 86_400_000)
+        fill(rows, count, last_at=before.isoformat())
+        _upload(rows, place.addresses.storage)
+        database = Database(place.addresses.database, max_size=2)
+        database.open()
+        try:
+            return _rounds(rows, database, store, count // 2 // rounds, rounds)
+        finally:
+            database.close()
+
+
+def _upload(rows: psycopg.Connection[dict[str, Any]], url: str) -> None:
+    """A clip for every row, and no picture; tiny, for what is measured is their number."""
+    rows.execute("UPDATE video_segments SET thumbnail_path = NULL")
+    address = parse_storage_url(url)
+    if isinstance(address, Path):
+        raise TypeError("this benchmark measures an S3 server")
+    client = Minio(
+        address.endpoint, address.access_key, address.secret_key, secure=address.secure, region=address.region
+    )  # fmt: skip
+    found = rows.execute("SELECT file_path FROM video_segments")
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        while batch := list(islice(found, AT_ONCE)):
+            keys = [row["file_path"] for row in batch]
+            list(pool.map(lambda key: client.put_object(address.bucket, key, BytesIO(b"clip"), 4), keys))
+
+
+def _rounds(
+    rows: psycopg.Connection[dict[str, Any]],
+    database: Database,
+    store: ObjectStore,
+    size: int,
+    rounds: int,
+) -> list[Row]:
+    """Ours and the bare way in turn, on as many segments each."""
+    ours, peer = [], []
+    CounterRepository(database).fold(10**9)
+    for _ in range(rounds):
+        rows.execute("UPDATE video_segments SET protected = true WHERE status = 'ready'")
+        rows.execute(
+            """
+            UPDATE video_segments SET protected = false WHERE id IN (
+                SELECT id FROM video_segments WHERE status = 'ready' ORDER BY end_time LIMIT %s)
+            """,
+            [size],
+        )
+        began = time.perf_counter()
+        result = sweep(_ports(database, store), {})
+        ours.append(size / (time.perf_counter() - began))
+        if (result["archived"], result["deleted"], result["failed"]) != (size, size, 0):
+            raise RuntimeError(f"the sweep says {result}")
+        peer.append(size / _bare(rows, store, size))
+    return [
+        compare(f"{size} a round", "segments per s", median(ours), median(peer), ">= 0.8"),
+        report("what is left", "wrong counters", len(CounterRepository(database).differences()), "<= 0"),
+    ]
+
+
+def _ports(database: Database, store: ObjectStore) -> SweepPorts:
+    ledger, repairs = LedgerRepository(database), RepairRepository(database)
+    return SweepPorts(
+        KeepingRepository(database), CounterRepository(database), store, JobRepository(database), SystemClock(),
+        RetentionPolicy(), 0.0, 365.0, PartsPorts(ledger, repairs, store, 0.0),
+    )  # fmt: skip
+
+
+def _bare(rows: psycopg.Connection[dict[str, Any]], store: ObjectStore, size: int) -> float:
+    """Seconds to delete the oldest: their objects, a thousand keys a request, and their rows, a statement a request."""
+    chosen = rows.execute(
+        "SELECT id, file_path FROM video_segments WHERE status = 'ready' ORDER BY end_time LIMIT %s",
+        [size],
+    ).fetchall()
+    began = time.perf_counter()
+    for at in range(0, size, AT_ONCE):
+        batch = chosen[at : at + AT_ONCE]
+        store.delete([row["file_path"] for row in batch])
+        rows.execute("DELETE FROM video_segments WHERE id = ANY(%s)", [[row["id"] for row in batch]])
+    return time.perf_counter() - began
