@@ -24,5 +24,7 @@ def main(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            ssl_certfile=settings.api.tls_certificate,
+            ssl_keyfile=settings.api.tls_key,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )

@@ -53,6 +53,8 @@ def _caller(
         if identity is not None:
             return identity.caller
         ports.attempts.failed(address_of(request))
+    elif (proxied := _by_proxy(ports, request)) is not None:
+        return proxied
     elif token is not None:
         caller = ports.keys.by_session(token)
         if caller is not None:
@@ -64,6 +66,18 @@ def _caller(
             _check_host(request)
             return caller
     raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+
+
+def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
+    """Whom a trusted proxy has let in, by its headers; with a role of ours, else as viewer."""
+    header = ports.settings.api.proxy_user_header
+    name = None if header is None or not request.state.proxied else request.headers.get(header)
+    if not name:
+        return None
+    try:
+        return Caller(name, Role.named(request.headers.get(ports.settings.api.proxy_role_header, "viewer").lower()))
+    except ValueError:
+        return Caller(name, Role.VIEWER)
 
 
 def _check_host(request: Request) -> None:

@@ -10,11 +10,12 @@ from ipaddress import ip_address
 from uuid import UUID
 
 from shared.domain.access import Caller, Role
-from shared.domain.ports import Access
+from shared.domain.ports import Access, Tokens
 from shared.runtime.configuration import ConfigurationError
 
 SHORTEST_SECRET = 16
 SESSION_SECONDS = 12 * 3600.0
+DOTS_OF_A_TOKEN = 2
 LOCAL = Caller("local", Role.ADMIN)
 
 
@@ -34,6 +35,7 @@ class KeyRing:
     access: Access
     callers: Mapping[str, Caller] = field(default_factory=dict, repr=False)
     private: bool = True
+    tokens: Tokens | None = None
 
     def by_secret(self, secret: str) -> Identity | None:
         """Whose key this is, None when it is nobody's. Compared in constant time."""
@@ -44,6 +46,9 @@ class KeyRing:
                 found = Identity(caller, None, known)
         if found is not None:
             return found
+        if self.tokens is not None and secret.count(".") == DOTS_OF_A_TOKEN:
+            caller = self.tokens.caller(secret)
+            return None if caller is None else Identity(caller)
         key = self.access.key_of(secret)
         return None if key is None else Identity(key.caller, key.key_id, None)
 
@@ -57,13 +62,14 @@ class KeyRing:
 
     def without_key(self) -> Caller | None:
         """Who a request without any key comes from: this machine's user, as long as nobody has made a key."""
-        return LOCAL if self.private and not self.callers and not self.access.any_key() else None
+        open_door = self.private and not self.callers and self.tokens is None
+        return LOCAL if open_door and not self.access.any_key() else None
 
     def login(self, secret: str) -> tuple[Caller, str] | None:
         """Open a session with a key; its caller and token."""
         identity = self.by_secret(secret)
-        if identity is None:
-            return None
+        if identity is None or (identity.key_id is None and identity.key_digest is None):
+            return None  # a token of elsewhere ends by itself, a session would outlive it
         token = self.access.open_session(identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS)
         return identity.caller, token
 
@@ -73,7 +79,7 @@ def csrf_token(session_token: str) -> str:
     return hmac.new(session_token.encode(), b"csrf", sha256).hexdigest()
 
 
-def key_ring(setting: str | None, host: str, access: Access) -> KeyRing:
+def key_ring(setting: str | None, host: str, access: Access, tokens: Tokens | None = None) -> KeyRing:
     """Keys of the setting; ConfigurationError when one is malformed, or when there is none at all beyond loopback."""
     callers: dict[str, Caller] = {}
     for entry in filter(None, (setting or "").split(",")):
@@ -94,11 +100,11 @@ def key_ring(setting: str | None, host: str, access: Access) -> KeyRing:
             )
         callers[sha256(secret.encode()).hexdigest()] = caller
     private = is_loopback(host)
-    if not callers and not private and not access.any_key():
+    if not callers and not private and tokens is None and not access.any_key():
         raise ConfigurationError(
             [f"no API key (`platereel keys create`, PLATEREEL_API_KEYS): so it listens only on loopback, not on {host}"]
         )
-    return KeyRing(access, callers, private)
+    return KeyRing(access, callers, private, tokens)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from services.api.keys import key_ring
 from services.api.live import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
+from shared.adapters.jwt_tokens import Claims, JwtTokens
 from shared.adapters.postgres.access import AccessRepository
 from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
@@ -48,7 +49,9 @@ def build(settings: Settings) -> FastAPI:
     access = AccessRepository(database)
     secret = settings.api_keys
     try:
-        keys = key_ring(None if secret is None else secret.get_secret_value(), settings.api.host, access)
+        keys = key_ring(
+            None if secret is None else secret.get_secret_value(), settings.api.host, access, _tokens(settings)
+        )
         signing = settings.signing_key
         seed = access.signing_seed() if signing is None else seed_of(signing.get_secret_value())
     except PlatereelError:
@@ -78,3 +81,12 @@ def build(settings: Settings) -> FastAPI:
         },
     )  # fmt: skip
     return create_app(ports, database.close)
+
+
+def _tokens(settings: Settings) -> JwtTokens | None:
+    jwt = settings.api.jwt
+    if jwt is None:
+        return None
+    return JwtTokens(
+        jwt.jwks_url, Claims(jwt.issuer, jwt.audience, jwt.name_claim, jwt.role_claim, jwt.cameras_claim)
+    )  # fmt: skip

@@ -129,12 +129,36 @@ class WebhookSettings(_Model):
         return value
 
 
+class JwtSettings(_Model):
+    """Access tokens of an identity provider; claims may be paths such as realm_access.roles."""
+
+    jwks_url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    issuer: Annotated[str, Field(min_length=1)]
+    audience: Annotated[str, Field(min_length=1)]
+    name_claim: str = "sub"
+    role_claim: str = "role"
+    cameras_claim: str = "cameras"
+
+
 class ApiSettings(_Model):
-    """Where the API listens."""
+    """Where the API listens, and whom it believes."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    proxy_user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
+    proxy_role_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "X-Forwarded-Role"
+    jwt: JwtSettings | None = None
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list, max_length=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> ApiSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.proxy_user_header is not None and not self.trusted_proxies:
+            raise ValueError("proxy_user_header: whoever can reach the API could send it; name trusted_proxies")
+        return self
 
 
 class Settings(BaseSettings):

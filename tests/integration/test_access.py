@@ -308,3 +308,25 @@ def test_every_answer_has_the_headers_of_a_shut_door(doors: Doors) -> None:
         assert headers["x-frame-options"] == "DENY"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert doors.ask("GET", f"/v2/video/segments?plate={'x' * 9000}", BOSS).status_code == 414
+
+
+def test_a_trusted_proxy_names_who_it_let_in(doors: Doors) -> None:
+    given = {"trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User"}
+    settings = doors.world.settings.model_copy(update={"api": doors.world.settings.api.model_validate(given)})
+    app = build(settings)
+    path = f"/v2/video/segments/{doors.clips[OWN]}"
+    with (
+        TestClient(app, base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind,
+        TestClient(app, base_url="http://clips.example", client=("198.51.100.7", 5000)) as direct,
+    ):
+        ann = {"X-Forwarded-User": "ann", "X-Forwarded-Role": "operator"}
+        assert behind.get("/v2/video/session", headers=ann).json()["role"] == "operator"
+        assert behind.patch(path, headers=ann, json={"protected": True}).json()["protected_by"] == "ann"
+        evil = {**ann, "Origin": "https://evil.example"}
+        assert behind.patch(path, headers=evil, json={"protected": False}).status_code == 403
+        for role in ("emperor", ""):
+            headers = {"X-Forwarded-User": "bob", "X-Forwarded-Role": role}
+            assert behind.get("/v2/video/session", headers=headers).json()["role"] == "viewer"
+        assert direct.get("/v2/video/session", headers=ann).status_code == 401
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        doors.world.settings.api.model_validate({"proxy_user_header": "X-Forwarded-User"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.ports.access import Access, Signer
+from shared.domain.ports.access import Access, Signer, Tokens
 from shared.domain.ports.clock import Clock
 from shared.domain.ports.detections import (
     Accepted,
@@ -87,6 +87,7 @@ __all__ = [
     "StoredObject",
     "Streamed",
     "TaskQueue",
+    "Tokens",
     "Video",
     "Videos",
     "Writing",

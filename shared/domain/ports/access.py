@@ -21,6 +21,13 @@ class Signer(Protocol):
         """A signature over `data`, in base64."""
 
 
+class Tokens(Protocol):
+    """Access tokens of an identity provider."""
+
+    def caller(self, token: str) -> Caller | None:
+        """Who a token speaks for; None for one that is not valid here. Retryable while its keys cannot be had."""
+
+
 class Access(Protocol):
     """API keys and the page's sessions; secrets are seen once and kept as hashes."""
 

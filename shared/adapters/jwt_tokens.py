@@ -1,0 +1,74 @@
+"""Access tokens of an identity provider: signed JWTs, checked with the keys that it publishes (JWKS)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from shared.domain.access import Caller, Role
+from shared.domain.errors import Retryable
+
+TIMEOUT_SECONDS, KEYS_KEPT_SECONDS, LEEWAY_SECONDS = 3, 300, 10
+# Only signatures by a private key: a shared secret, or none, would let whoever can read a public key sign.
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token must be for (issuer, audience), and where in it name, role and cameras stand."""
+
+    issuer: str
+    audience: str
+    name: str = "sub"
+    role: str = "role"
+    cameras: str = "cameras"
+
+
+class JwtTokens:
+    """Implements the port `Tokens`. Keys are fetched when first needed, and when a token names one that is not known."""
+
+    def __init__(self, jwks_url: str, claims: Claims) -> None:
+        self._claims = claims
+        self._keys = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=KEYS_KEPT_SECONDS, timeout=TIMEOUT_SECONDS)
+
+    def caller(self, token: str) -> Caller | None:
+        """See the port."""
+        try:
+            key = self._keys.get_signing_key_from_jwt(token)
+            found: Mapping[str, Any] = jwt.decode(
+                token, key, algorithms=ALGORITHMS, audience=self._claims.audience, issuer=self._claims.issuer,
+                leeway=LEEWAY_SECONDS, options={"require": ["exp", "iss", "aud"]},
+            )  # fmt: skip
+        except jwt.PyJWKClientConnectionError as error:
+            raise Retryable("the identity provider does not answer") from error
+        except jwt.PyJWTError:
+            return None
+        return self._of(found)
+
+    def _of(self, found: Mapping[str, Any]) -> Caller | None:
+        """The caller that a token's claims describe; None without a role of ours."""
+        name, roles, cameras = (
+            _at(found, path) for path in (self._claims.name, self._claims.role, self._claims.cameras)
+        )
+        known = [Role.named(role) for role in _list(roles) if role in {str(each) for each in Role}]
+        if not known or not isinstance(name, str):
+            return None
+        scope = None if cameras is None else frozenset(_list(cameras))
+        return Caller(name, max(known), scope)
+
+
+def _at(found: Mapping[str, Any], path: str) -> Any:
+    """A claim, by a path with dots such as `realm_access.roles`."""
+    value: Any = found
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _list(value: Any) -> Sequence[str]:
+    if isinstance(value, str):
+        return value.split()
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
