@@ -47,8 +47,8 @@ class KeyRing:
         if found is not None:
             return found
         if self.tokens is not None and secret.count(".") == DOTS_OF_A_TOKEN:
-            caller = self.tokens.caller(secret)
-            return None if caller is None else Identity(caller)
+            bearer = self.tokens.caller(secret)
+            return None if bearer is None else Identity(bearer)
         key = self.access.key_of(secret)
         return None if key is None else Identity(key.caller, key.key_id, None)
 

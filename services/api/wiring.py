@@ -49,9 +49,8 @@ def build(settings: Settings) -> FastAPI:
     access = AccessRepository(database)
     secret = settings.api_keys
     try:
-        keys = key_ring(
-            None if secret is None else secret.get_secret_value(), settings.api.host, access, _tokens(settings)
-        )
+        given = None if secret is None else secret.get_secret_value()
+        keys = key_ring(given, settings.api.host, access, _tokens(settings))
         signing = settings.signing_key
         seed = access.signing_seed() if signing is None else seed_of(signing.get_secret_value())
     except PlatereelError:

@@ -28,7 +28,7 @@ class Claims:
 
 
 class JwtTokens:
-    """Implements the port `Tokens`. Keys are fetched when first needed, and when a token names one that is not known."""
+    """Implements the port `Tokens`. Keys are fetched when first needed, and when a token names an unknown one."""
 
     def __init__(self, jwks_url: str, claims: Claims) -> None:
         self._claims = claims
@@ -50,9 +50,8 @@ class JwtTokens:
 
     def _of(self, found: Mapping[str, Any]) -> Caller | None:
         """The caller that a token's claims describe; None without a role of ours."""
-        name, roles, cameras = (
-            _at(found, path) for path in (self._claims.name, self._claims.role, self._claims.cameras)
-        )
+        claims = self._claims
+        name, roles, cameras = (_at(found, path) for path in (claims.name, claims.role, claims.cameras))
         known = [Role.named(role) for role in _list(roles) if role in {str(each) for each in Role}]
         if not known or not isinstance(name, str):
             return None

@@ -69,9 +69,8 @@ def api(world: World) -> Iterator[TestClient]:
     with provider() as url:
         jwt_ = {"jwks_url": url, "issuer": ISSUER, "audience": AUDIENCE, "role_claim": "realm_access.roles"}
         settings = world.settings.api.model_validate({"jwt": jwt_})
-        with TestClient(
-            build(world.settings.model_copy(update={"api": settings})), base_url="http://127.0.0.1"
-        ) as client:
+        app = build(world.settings.model_copy(update={"api": settings}))
+        with TestClient(app, base_url="http://127.0.0.1") as client:
             yield client
 
 

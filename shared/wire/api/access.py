@@ -19,7 +19,7 @@ class Login(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    key: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+    key: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 
 
 class Session(BaseModel):
