@@ -37,9 +37,12 @@ defaults:                    # any of these may be set per camera too
 retention:
   days: 30
   # bytes: 500GB             # and never more than this
+  # free_bytes: 20GB         # and so much of the disk stays free
+  # classes:                 # kept longer for what they show
+  #   - {name: watchlist, plates: ["AB123CD", "XY*"], days: 365}
 
 api:
-  host: 127.0.0.1            # anything else needs PLATEREEL_API_KEYS
+  host: 127.0.0.1            # anything else needs a key: platereel keys create
   port: 8080
 
 cameras:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,9 +26,11 @@ ConfigOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder of a running `up` or `demo`, to talk to that deployment.")
 ]
+PIPED_WIDTH = 200
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-console = Console()
+# What goes to a file or another program is not cut to the width of a terminal that is not there.
+console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 errors = Console(stderr=True)
 
 

@@ -66,7 +66,16 @@ def list_segments(
         print_json({"items": page.items, "total": page.total})
         return
     start = Column("start (UTC)", no_wrap=True)
-    columns = (Column("id", no_wrap=True), "camera", "plates", start, "seconds", "lost", "size", "status")
+    columns = (
+        Column("id", no_wrap=True),
+        "camera",
+        Column("plates", no_wrap=True),
+        start,
+        "seconds",
+        "lost",
+        "size",
+        "status",
+    )
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for row in page.items:
         table.add_row(

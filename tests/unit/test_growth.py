@@ -1,0 +1,40 @@
+"""Growth, and days left: by hand."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from shared.domain.growth import Forecast, forecast
+
+TODAY = date(2026, 11, 25)
+
+
+def days(*sizes: int) -> dict[date, int]:
+    """Bytes of today, of yesterday, and so on."""
+    return {TODAY - timedelta(days=ago): size for ago, size in enumerate(sizes) if size}
+
+
+@pytest.mark.parametrize(
+    ("by_day", "used", "limit", "kept_days", "expected"),
+    [
+        ({}, 0, 1000, None, Forecast(None, None)),
+        (days(500), 500, 1000, None, Forecast(None, None)),
+        (days(999, 100), 1099, 2099, None, Forecast(100, 10)),
+        (days(0, 300, 0, 300), 600, 1600, None, Forecast(200, 5)),
+        (days(0, *[70] * 7, 9999), 10_489, 10_559, None, Forecast(70, 1)),
+        (days(0, 100), 900, 1000, 30, Forecast(100, 1)),
+        (days(0, 100), 100, 1000, 10, Forecast(100, None)),
+        (days(0, 100), 100, None, None, Forecast(100, None)),
+        (days(0, 100), 5000, 1000, None, Forecast(100, 0)),
+    ],
+    ids=[
+        "nothing", "no complete day", "one day", "a day without clips counts", "a week at most",
+        "the limit comes first", "age comes first", "no limit", "over already",
+    ],
+)  # fmt: skip
+def test_forecast(
+    by_day: dict[date, int], used: int, limit: int | None, kept_days: float | None, expected: Forecast
+) -> None:
+    assert forecast(by_day, TODAY, used, limit, kept_days) == expected
