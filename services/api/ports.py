@@ -30,7 +30,10 @@ from shared.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class ApiPorts:
-    """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used)."""
+    """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used).
+
+    `video` loads its libraries when it is first called: most of these processes never play anything.
+    """
 
     videos: Videos
     keeping: Keeping
@@ -40,7 +43,7 @@ class ApiPorts:
     frames: FrameBuffer
     states: CameraStates
     store: ObjectStore
-    video: Video
+    video: Callable[[], Video]
     jobs: Jobs
     feed: EventFeed
     clock: Clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from fastapi import FastAPI
 
@@ -12,7 +13,6 @@ from services.api.keys import key_ring
 from services.api.live import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
-from shared.adapters.jwt_tokens import Claims, JwtTokens
 from shared.adapters.postgres.access import AccessRepository
 from shared.adapters.postgres.counters import CounterRepository
 from shared.adapters.postgres.database import Database
@@ -29,8 +29,8 @@ from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.adapters.stores import open_store
-from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import PlatereelError
+from shared.domain.ports import Tokens, Video
 from shared.runtime.addresses import addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
@@ -69,7 +69,7 @@ def build(settings: Settings) -> FastAPI:
         VideoRepository(database), KeepingRepository(database), CounterRepository(database),
         DetectionRepository(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        states, store, AvVideo(), JobRepository(database), RedisEventFeed(broker, names), clock,
+        states, store, _video, JobRepository(database), RedisEventFeed(broker, names), clock,
         settings, access, keys, Attempts(clock), Ed25519Signer(seed), LedgerRepository(database).deployment_id(),
         CameraWatch(states, list(settings.cameras), clock), Viewers(),
         {
@@ -82,10 +82,19 @@ def build(settings: Settings) -> FastAPI:
     return create_app(ports, database.close)
 
 
-def _tokens(settings: Settings) -> JwtTokens | None:
+@cache
+def _video() -> Video:
+    from shared.adapters.video.av_video import AvVideo  # noqa: PLC0415 - two libraries of pictures
+
+    return AvVideo()
+
+
+def _tokens(settings: Settings) -> Tokens | None:
     jwt = settings.api.jwt
     if jwt is None:
         return None
+    from shared.adapters.jwt_tokens import Claims, JwtTokens  # noqa: PLC0415 - only where tokens are wanted
+
     return JwtTokens(
         jwt.jwks_url, Claims(jwt.issuer, jwt.audience, jwt.name_claim, jwt.role_claim, jwt.cameras_claim)
     )  # fmt: skip

@@ -72,7 +72,7 @@ def _refusal(ports: ApiPorts, streamed: Streamed) -> Response | None:
         return problem(410, f"segment {streamed.segment_id} was deleted")
     if streamed.status is SegmentStatus.FAILED:
         return problem(409, f"segment {streamed.segment_id} has no clip")
-    if not ports.video.streamable(streamed.policy, streamed.form):
+    if not ports.video().streamable(streamed.policy, streamed.form):
         return problem(409, f"players cannot take {streamed.policy.codec} in pieces; download the clip")
     return None
 
@@ -108,7 +108,7 @@ def _fragment(ports: ApiPorts, streamed: Streamed, span: tuple[int, int]) -> Fra
     clip = streamed.clip
     source = RangedObject(ports.store, clip.key, clip.size_bytes)
     shift_ms = clip.first_frame_ms - streamed.start_ms
-    return ports.video.cut(cast("BinaryIO", source), (span[0] - shift_ms, span[1] - shift_ms), shift_ms)
+    return ports.video().cut(cast("BinaryIO", source), (span[0] - shift_ms, span[1] - shift_ms), shift_ms)
 
 
 def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment | None:
@@ -119,4 +119,4 @@ def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment 
     except NotFound:  # the clip is finished, and the sweep has just taken its parts
         return None
     piece = Piece(part.start_ms, data, part.facts.index)
-    return ports.video.fragment(piece, part.end_ms, streamed.start_ms, streamed.policy, streamed.form)
+    return ports.video().fragment(piece, part.end_ms, streamed.start_ms, streamed.policy, streamed.form)
