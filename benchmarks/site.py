@@ -126,7 +126,7 @@ def wait_for(what: str, ready: Callable[[], Answer | None], timeout_s: float = 6
 
 def _last_lines(folder: Path) -> str:
     """What every process said last, for whoever looks at a benchmark that failed."""
-    return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in sorted(folder.glob("*.log")))
+    return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-200:]}" for path in sorted(folder.glob("*.log")))
 
 
 @contextmanager

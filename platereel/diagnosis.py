@@ -53,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if not settings.cameras:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
     with desk(settings) as world:
-        yield from _guarded("storage", lambda: _storage(world))
+        yield from _guarded("storage", lambda: _storage(world, settings))
         yield from _guarded("clocks", lambda: _clocks(world, urls.frames))
         yield from codecs(settings)
         for camera_id in settings.cameras:
@@ -107,7 +107,7 @@ def _describe(facts: NodeFacts) -> str:
     return f"version {facts.version}, {facts.used_bytes / 1e6:.0f} MB {limit}, {facts.policy}, {file} append-only file"
 
 
-def _storage(world: Desk) -> Iterator[Finding]:
+def _storage(world: Desk, settings: Settings) -> Iterator[Finding]:
     try:
         check_store(world.store, LedgerRepository(world.database))
     except NotFound:
@@ -117,6 +117,9 @@ def _storage(world: Desk) -> Iterator[Finding]:
         yield Finding("storage", Health.BROKEN, error.message)
         return
     yield Finding("storage", Health.OK, "reachable, and this deployment's sentinel is there")
+    if settings.retention.free_bytes is not None and world.store.room() is None:
+        told = "S3 does not say how full it is: retention.free_bytes has no effect, set retention.bytes"
+        yield Finding("retention", Health.WARNING, told)
 
 
 def _clocks(world: Desk, frames_url: str) -> Iterator[Finding]:

@@ -117,8 +117,8 @@ Admin = Annotated[Caller, Depends(_admin)]
 
 
 def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> dict[str, Any]:
-    """A segment with its detections; one of another's cameras is as unknown as one that is not there."""
-    row = ports.videos.get(segment_id)
+    """A segment's row; one of another's cameras is as unknown as one that is not there."""
+    row = ports.videos.row(segment_id)
     if not caller.sees(row["camera_id"]):
         raise NotFound(f"there is no segment {segment_id}")
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -20,7 +21,8 @@ from shared.domain.access import Role
 from shared.domain.errors import Conflict
 from shared.domain.timing import from_ms
 from tests.support.rows import ready
-from tests.support.world import World
+from tests.support.servers import Servers
+from tests.support.world import World, open_world
 
 OWN, FOREIGN = "cam1", "cam2"
 BOSS = "boss-secret-of-16-characters"
@@ -79,8 +81,8 @@ class Doors:
         return self.api.request(method, path, headers={**headers, **more.pop("headers", {})}, **more)
 
 
-@pytest.fixture
-def doors(world: World) -> Iterator[Doors]:
+@contextmanager
+def opened(world: World) -> Iterator[Doors]:
     settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
     access = AccessRepository(world.database)
     keys = {
@@ -102,6 +104,19 @@ def doors(world: World) -> Iterator[Doors]:
         yield Doors(world, api, keys, clips)
 
 
+@pytest.fixture
+def doors(world: World) -> Iterator[Doors]:
+    with opened(world) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared(servers: Servers) -> Iterator[Doors]:
+    """One for all endpoints: what one of them deletes is gone for the others."""
+    with open_world(servers) as world, opened(world) as found:
+        yield found
+
+
 def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, Any]:
     """The path and body of a request that concerns a camera."""
     clip = doors.clips[camera]
@@ -121,8 +136,8 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
     return path, bodies.get(kind) or bodies.get(path) or (bodies["PATCH"] if "segments/" in path else None)
 
 
-def test_every_endpoint_is_in_the_table(doors: Doors) -> None:
-    app: Any = doors.api.app
+def test_every_endpoint_is_in_the_table(shared: Doors) -> None:
+    app: Any = shared.api.app
     known = {
         (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
@@ -132,22 +147,22 @@ def test_every_endpoint_is_in_the_table(doors: Doors) -> None:
 
 
 @pytest.mark.parametrize("endpoint", list(ENDPOINTS), ids=" ".join)
-def test_role_and_camera(doors: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_role_and_camera(shared: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a key 401, with too little of a role 403, of another's camera 404 (403 where it concerns all)."""
     monkeypatch.setattr("services.api.routes.upkeep.WAIT_SECONDS", 0.0)
-    app: Any = doors.api.app
+    app: Any = shared.api.app
     app.state.ports.viewers.most = 0
     needed, kind = ENDPOINTS[endpoint]
     method, template = endpoint
-    path, body = _concretely(doors, template, kind, OWN)
+    path, body = _concretely(shared, template, kind, OWN)
     if needed is OPEN:
-        assert doors.ask(method, path, json=body).status_code != 403
+        assert shared.ask(method, path, json=body).status_code != 403
         return
-    assert doors.ask(method, path, json=body).status_code == 401
-    for (role, scoped), key in doors.keys.items():
+    assert shared.ask(method, path, json=body).status_code == 401
+    for (role, scoped), key in shared.keys.items():
         for camera in (FOREIGN, OWN):
-            path, body = _concretely(doors, template, kind, camera)
-            status = doors.ask(method, path, key, json=body).status_code
+            path, body = _concretely(shared, template, kind, camera)
+            status = shared.ask(method, path, key, json=body).status_code
             if role < needed:
                 assert status == 403, (role, scoped, camera)
             else:
@@ -166,7 +181,7 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404
     if foreign and kind in {"published", "read"}:
         return status == 422
-    return status < 400 or status == 410  # of a clip that a stronger key has just deleted
+    return status < 400 or status == 410  # of a clip that was deleted here
 
 
 def test_lists_tell_of_own_cameras_alone(doors: Doors) -> None:

@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from platereel.cli import main
 from services.api.wiring import build
 from tests.integration.test_serving import clip_of
 from tests.support.rows import ready
 from tests.support.world import World
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(world: World, tmp_path: Path) -> Run:
-    """`platereel …` as a process, with the world's addresses."""
+def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`platereel …` with the world's addresses, in this process: starting twenty would take most of the time."""
     settings = world.settings
     urls = {
         "PLATEREEL_DATABASE_URL": settings.database_url, "PLATEREEL_FRAMES_URL": settings.frames_url,
         "PLATEREEL_BROKER_URL": settings.broker_url, "PLATEREEL_STORAGE_URL": settings.storage_url,
     }  # fmt: skip
-    given = {name: url.get_secret_value() for name, url in urls.items() if url is not None}
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
+    for name, url in urls.items():
+        assert url is not None
+        monkeypatch.setenv(name, url.get_secret_value())
+    monkeypatch.chdir(tmp_path)
 
-    def platereel(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "platereel", *arguments], env={**clean, **given}, cwd=tmp_path, capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
+    def platereel(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["platereel", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        if isinstance(code, str):  # what the interpreter prints for it
+            return Done(1, said.out, said.err + code)
+        return Done(code or 0, said.out, said.err)
 
     return platereel
 

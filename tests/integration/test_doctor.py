@@ -119,3 +119,12 @@ def test_a_group_of_pictures_that_is_longer_than_the_buffer(world: World, gop_ms
     assert finding.health is health
     assert f"a keyframe every {gop_ms / 1000:.1f} s" in finding.detail
     assert ("cannot be copied" in finding.detail) is (health is Health.BROKEN)
+
+
+def test_a_limit_of_space_that_the_store_cannot_tell(world: World) -> None:
+    claim_store(world.store, world.ledger)
+    settings = asked(world, cam="auto")
+    assert "retention" not in findings(settings)
+    retention = settings.retention.model_copy(update={"free_bytes": 20_000_000_000})
+    found = findings(settings.model_copy(update={"retention": retention}))
+    assert (found["retention"].health, "free_bytes" in found["retention"].detail) == (Health.WARNING, True)

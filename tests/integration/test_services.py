@@ -65,12 +65,13 @@ def doorway(site: Site, camera_id: str | None = None) -> Iterator[VideoRecording
 @pytest.fixture
 def site(servers: Servers) -> Iterator[Site]:
     name = f"site{next(_prefixes)}"
+    database, bucket = servers.new_database(), servers.new_bucket()
     settings = Settings(
         cameras=CAMERAS,  # type: ignore[arg-type]
-        database_url=SecretStr(servers.new_database()),
+        database_url=SecretStr(database),
         frames_url=SecretStr(servers.redis_url),
         broker_url=SecretStr(servers.redis_url),
-        storage_url=SecretStr(servers.new_bucket()),
+        storage_url=SecretStr(bucket),
         redis_prefix=name,
         detections_name=f"{name}-detections",
     )
@@ -79,6 +80,8 @@ def site(servers: Servers) -> Iterator[Site]:
         client.app.state.ports.store.prepare()  # type: ignore[attr-defined]
         yield Site(settings, servers, client, dispatch)
     dispatch.close()
+    servers.drop_database(database)
+    servers.drop_bucket(bucket)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minio import Minio
+
 from platereel.embedded import servers
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import connect
 from shared.adapters.postgres.schema import migrate
+from shared.adapters.storage_url import S3Address, parse_storage_url
 
 TEMPLATE = "platereel_template"
 
@@ -32,9 +35,24 @@ class Servers:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return self.postgres_url.rsplit("/", 1)[0] + f"/{name}"
 
+    def drop_database(self, url: str) -> None:
+        with connect(self.postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]} WITH (FORCE)")
+
     def new_bucket(self) -> str:
         self.made += 1
         return self.storage_url.replace("/platereel?", f"/bucket-{self.made}?")
+
+    def drop_bucket(self, url: str) -> None:
+        """The server has room for a hundred or so buckets at once."""
+        address = parse_storage_url(url)
+        assert isinstance(address, S3Address)
+        client = Minio(
+            address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region
+        )  # fmt: skip
+        for found in client.list_objects(address.bucket, recursive=True):
+            client.remove_object(address.bucket, str(found.object_name))
+        client.remove_bucket(address.bucket)
 
 
 @contextmanager
@@ -54,6 +72,10 @@ def running_servers(folder: Path) -> Iterator[Servers]:
         for server in wanted:
             supervisor.await_ready(server.command.name, server.probe)
         with connect(postgres.url, autocommit=True) as connection:
+            # No test takes power away from this server; what is killed are its clients.
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate(postgres.url.rsplit("/", 1)[0] + f"/{TEMPLATE}")
         yield Servers(redis.url, postgres.url, storage.url)

@@ -130,3 +130,5 @@ def open_world(servers: Servers) -> Iterator[World]:
         )  # fmt: skip
         pacing.close()
     database.close()
+    servers.drop_database(database.url)
+    servers.drop_bucket(bucket)

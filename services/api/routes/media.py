@@ -81,8 +81,8 @@ def download(
 
 def _name(row: dict[str, Any]) -> str:
     """What a downloaded file is called: camera, UTC start, plates."""
-    plates = [d["plate"] for d in row["detections"] if d["plate"] and d["plate"].isalnum() and d["plate"].isascii()]
-    return "_".join([row["camera_id"], f"{row['start_time']:%Y-%m-%dT%H-%M-%SZ}", *dict.fromkeys(plates[:3])])
+    plates = [plate for plate in row["plates"] if plate.isalnum() and plate.isascii()]
+    return "_".join([row["camera_id"], f"{row['start_time']:%Y-%m-%dT%H-%M-%SZ}", *plates[:3]])
 
 
 @router.get("/segments/{segment_id}/thumbnail", response_class=Response, responses=_PICTURE)
@@ -116,7 +116,7 @@ def export(
     ports.access.note(caller.name, "export", segment_id, {"format": str(format_)})
     made_at = from_ms(ports.clock.now_ms())
     into = ARCHIVES[format_](made_at)
-    evidence = Evidence(row, _name(row), str(ports.deployment_id), made_at, caller.name)
+    evidence = Evidence(ports.videos.get(segment_id), _name(row), str(ports.deployment_id), made_at, caller.name)
     headers = {
         "Content-Disposition": f'attachment; filename="{evidence.name}.{into.suffix}"',
         "Cache-Control": "no-store",

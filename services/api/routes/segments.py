@@ -61,7 +61,8 @@ def list_segments(
 @router.get("/segments/{segment_id}")
 def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.SegmentDetail:
     """One clip with its detections and their places on it."""
-    return schemas.SegmentDetail.model_validate(segment_of(ports, caller, segment_id))
+    segment_of(ports, caller, segment_id)
+    return schemas.SegmentDetail.model_validate(ports.videos.get(segment_id))
 
 
 @router.patch("/segments/{segment_id}")

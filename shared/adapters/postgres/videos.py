@@ -39,6 +39,13 @@ class VideoRepository:
         with self._database.transaction() as connection:
             return search(connection, where, limit, offset, cursor, order)
 
+    def row(self, segment_id: UUID) -> dict[str, Any]:
+        """See the port."""
+        row = self._database.fetch_one(f"SELECT {COLUMNS} FROM segments_with_detections WHERE id = %s", segment_id)
+        if row is None:
+            raise NotFound(f"there is no segment {segment_id}")
+        return row
+
     def get(self, segment_id: UUID) -> dict[str, Any]:
         """See the port."""
         with self._database.transaction() as connection:

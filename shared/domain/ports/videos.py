@@ -86,8 +86,11 @@ class Videos(Protocol):
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
         """Segments in a stable order; a cursor goes on after its page's last item, whatever was added meanwhile."""
 
+    def row(self, segment_id: UUID) -> dict[str, Any]:
+        """One segment; raises NotFound."""
+
     def get(self, segment_id: UUID) -> dict[str, Any]:
-        """One segment with its detections; raises NotFound."""
+        """One segment with its detections, which a long event has thousands of; raises NotFound."""
 
     def streamed(self, segment_id: UUID) -> Streamed:
         """What a segment can be played from; raises NotFound."""
