@@ -52,14 +52,21 @@ class DetectionMessage(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     camera_id: str = Field(pattern=f"^{CAMERA_ID.pattern}$", description="A camera of the configuration.")
-    confidence: float = Field(ge=0, le=1, allow_inf_nan=False, strict=True)
+    confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
     detection_id: str | None = Field(default=None, pattern=f"^{DETECTION_ID.pattern}$")
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
     )
     plate: str | None = Field(default=None, max_length=32, pattern=r"^[^\x00-\x1f]*$")
-    bbox: tuple[Number, Number, Number, Number] | None = None
+    bbox: tuple[float, float, float, float] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
+
+
+class JsonDetection(DetectionMessage):
+    """A detection as JSON, where a number is a number; fields of a stream are text."""
+
+    confidence: float = Field(ge=0, le=1, allow_inf_nan=False, strict=True)
+    bbox: tuple[Number, Number, Number, Number] | None = None
 
 
 def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entry_id: str) -> Detection:

