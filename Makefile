@@ -64,8 +64,14 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 
 ##@ Test
 .PHONY: test
+# What waits for cameras in real time comes last, and not beside what takes all the processor it can get.
 test: $(STAMP) ## All tests, on real servers that start as child processes
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/pytest -n $(JOBS) --dist loadscope tests/unit tests/property tests/contract tests/integration tests/benchmarks
+	$(BIN)/pytest -n $(JOBS) --dist loadscope tests/e2e tests/chaos
+else
 	$(BIN)/pytest -n $(JOBS) --dist loadscope $(ARGS)
+endif
 
 .PHONY: unit
 unit: $(STAMP) ## Unit and property tests alone: seconds, no servers
