@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
 
 _CLONE_NEWUSER = 0x10000000
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_FIRST_PORT, _TRIES = 15_000, 1000
+_FIRST_PORT, _TRIES, _MOST_HELD = 15_000, 1000, 200
+_held: deque[socket.socket] = deque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +70,39 @@ def spawn(command: Command, keep_open: Sequence[int] = ()) -> subprocess.Popen[b
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on; distinct, and not reserved.
+    """Ports of the loopback address that nobody listens on; distinct, and nobody else is given them meanwhile.
 
     They lie below those that the kernel gives to outgoing connections, one of which could take a port before its
     server does.
     """
     ports = range(_FIRST_PORT, _first_ephemeral())
-    with ExitStack() as stack:
-        found: list[int] = []
-        for _ in range(_TRIES):
-            if len(found) == count:
-                return found
-            probe = stack.enter_context(socket.socket())
-            try:
-                probe.bind(("127.0.0.1", secrets.choice(ports) if ports else 0))
-            except OSError:
-                continue  # somebody's already
-            found.append(int(probe.getsockname()[1]))
+    found: list[int] = []
+    for _ in range(_TRIES):
+        if len(found) == count:
+            return found
+        try:
+            found.append(_reserve(secrets.choice(ports) if ports else 0))
+        except OSError:
+            continue  # somebody's already
     raise Permanent(f"no {count} free ports on 127.0.0.1")
+
+
+def _reserve(wanted: int) -> int:
+    """Bind a port and keep it so: other processes that look find it taken, and a server can listen on it all the same.
+
+    Linux lets a server, which says SO_REUSEADDR as all do, have a port that is bound with it and not listened on.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", wanted))
+        port = int(probe.getsockname()[1])
+    if sys.platform.startswith("linux"):
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        _held.append(held)
+        if len(_held) > _MOST_HELD:
+            _held.popleft().close()
+    return port
 
 
 def _first_ephemeral() -> int:
