@@ -85,7 +85,8 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert missing <= segment["frames_lost"]
             first = next(number for when, number in sent if when >= at - BUFFER_S)
             assert abs(read[0] - first) <= 3
-            assert abs(len(read) + segment["frames_lost"] - (BUFFER_S + POST_S) * FPS) <= 3
+            whole = abs(len(read) + segment["frames_lost"] - (BUFFER_S + POST_S) * FPS) <= 3
+            assert whole or "camera_silent" in (segment["truncated_reason"] or ""), "shorter, and nothing says why"
             assert times[0] == 0
             assert segment["codec"] == "copy"
             status, picture, _ = deployment.fetch("GET", f"/v2/video/segments/{segment['id']}/thumbnail")
