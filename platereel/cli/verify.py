@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The archive: zip or tar.")],
+    file: Annotated[Path, typer.Argument(help="The archive.")],
     key: Annotated[str | None, typer.Option(help="Public key or fingerprint that it must be signed with.")] = None,
     json: JsonOption = False,
 ) -> None:

@@ -31,7 +31,7 @@ Ports = Annotated[ApiPorts, Depends(ports_of)]
 
 def address_of(request: Request) -> str:
     """The address a request comes from: of a trusted proxy, the one it names."""
-    return str(getattr(request.state, "address", None) or (request.client.host if request.client else "?"))
+    return str(request.state.address)
 
 
 def refuse_the_hasty(ports: ApiPorts, request: Request) -> None:
@@ -119,9 +119,14 @@ Admin = Annotated[Caller, Depends(_admin)]
 def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> dict[str, Any]:
     """A segment's row; one of another's cameras is as unknown as one that is not there."""
     row = ports.videos.row(segment_id)
-    if not caller.sees(row["camera_id"]):
-        raise NotFound(f"there is no segment {segment_id}")
+    check_seen(caller, segment_id, row["camera_id"])
     return row
+
+
+def check_seen(caller: Caller, segment_id: UUID, camera_id: str) -> None:
+    """Raise NotFound for a segment of a camera that is not the caller's business."""
+    if not caller.sees(camera_id):
+        raise NotFound(f"there is no segment {segment_id}")
 
 
 def camera_of(ports: ApiPorts, caller: Caller, camera_id: str) -> str:

@@ -39,7 +39,7 @@ def describe(app: FastAPI) -> None:
 
 def _problems(responses: dict[str, Any], *, empty: bool) -> None:
     for status, response in responses.items():
-        if status >= "400" and status != "default" and "x-plain" not in response:
+        if status >= "400" and status != "default":
             response["content"] = {PROBLEM: {} if empty else {"schema": _REFERENCE}}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import ObjectStore, Signer
@@ -21,16 +21,6 @@ README = """What is in this archive:
   manifest.json lists these files with their SHA-256, and manifest.sig signs it (Ed25519).
 `platereel verify FILE` checks everything; compare the key's fingerprint with the one your deployment tells.
 """
-
-
-class Archive(Protocol):
-    """An archive that is written piece by piece."""
-
-    def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Add a file; yields what of the archive is ready to be sent."""
-
-    def end(self) -> bytes:
-        """Finish it; what is left to send."""
 
 
 class _Pipe(io.RawIOBase):
@@ -51,10 +41,8 @@ class _Pipe(io.RawIOBase):
         return taken
 
 
-class ZipArchive:
-    """Stored, not compressed: video does not shrink."""
-
-    media_type, suffix = "application/zip", "zip"
+class _Zip:
+    """A zip that is written piece by piece; stored, not compressed: video does not shrink."""
 
     def __init__(self, made_at: datetime) -> None:
         self._pipe = _Pipe()
@@ -62,7 +50,7 @@ class ZipArchive:
         self._date = made_at.timetuple()[:6]
 
     def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """See the protocol."""
+        """Add a file; yields what of the archive is ready to be sent."""
         info = zipfile.ZipInfo(name, self._date)
         info.file_size = size_bytes
         with self._zip.open(info, "w") as file:
@@ -72,41 +60,9 @@ class ZipArchive:
         yield self._pipe.take()
 
     def end(self) -> bytes:
-        """See the protocol."""
+        """Finish it; what is left to send."""
         self._zip.close()
         return self._pipe.take()
-
-
-class TarArchive:
-    """A plain tar."""
-
-    media_type, suffix = "application/x-tar", "tar"
-
-    def __init__(self, made_at: datetime) -> None:
-        self._pipe = _Pipe()
-        self._tar = tarfile.open(fileobj=self._pipe, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - ended by end()
-        self._time = made_at.timestamp()
-
-    def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """See the protocol."""
-        info = tarfile.TarInfo(name)
-        info.size, info.mtime, info.mode = size_bytes, round(self._time), 0o644
-        self._tar.addfile(info)
-        stream: Any = self._tar.fileobj
-        for piece in pieces:
-            stream.write(piece)
-            yield self._pipe.take()
-        stream.write(b"\0" * (-size_bytes % tarfile.BLOCKSIZE))
-        self._tar.offset += size_bytes + -size_bytes % tarfile.BLOCKSIZE
-        yield self._pipe.take()
-
-    def end(self) -> bytes:
-        """See the protocol."""
-        self._tar.close()
-        return self._pipe.take()
-
-
-ARCHIVES: Mapping[str, Callable[[datetime], ZipArchive | TarArchive]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +76,7 @@ class Evidence:
     made_by: str
 
 
-def archive(store: ObjectStore, signer: Signer, evidence: Evidence, into: Archive) -> Iterator[bytes]:
+def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[bytes]:
     """The archive's bytes, never more than a piece of the clip at once.
 
     Breaks off, so that no whole archive arrives, when the clip is no longer what was recorded.
@@ -138,21 +94,20 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence, into: Archiv
         evidence.deployment, str(row["id"]), evidence.made_at.isoformat(), evidence.made_by, signer.public_key, listed
     ).encode()
     small |= {MANIFEST: manifest, SIGNATURE: signer.sign(manifest).encode() + b"\n"}
+    into = _Zip(evidence.made_at)
     try:
         for name, data in small.items():
             yield from into.add(name, len(data), iter([data]))
         yield from into.add(clip, row["file_size_bytes"], _unchanged(store, row))
-    except BaseException:
-        into.end()  # closed, and not sent
-        raise
-    yield into.end()
+    finally:
+        rest = into.end()  # what broke off is closed too, and its end is not sent
+    yield rest
 
 
 def check_unchanged(store: ObjectStore, row: Mapping[str, Any]) -> None:
     """Read the clip once before anything is sent; Conflict when it is not what was recorded."""
     try:
-        for _ in _unchanged(store, row):
-            pass
+        deque(_unchanged(store, row), maxlen=0)
     except Permanent as error:
         raise Conflict(error.message) from error
 

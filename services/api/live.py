@@ -97,7 +97,9 @@ async def events(
         seen: dict[str, str] = dict(await run_in_threadpool(watch.look))
         yield b": listening\nretry: 3000\n\n"
         while clock.monotonic() < until:
-            found = await _patiently(partial(feed.read, last or "0-0", EVENTS_AT_ONCE)) or []
+            if last is None:  # the broker was away: begin where it is when it is back, not at its beginning
+                last = await _patiently(feed.last)
+            found = [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
             for identifier, event in found:
                 last = identifier
                 if event.get("camera_id") is None or caller.sees(str(event["camera_id"])):

@@ -165,25 +165,18 @@ class ApiClient:
         """Fetch a clip's MP4 to `path`, whole or not at all; progress: bytes so far, bytes in all."""
         return self._fetch(f"segments/{segment_id}/download", path, progress)
 
-    def export(
-        self, segment_id: UUID | str, path: Path, kind: Literal["zip", "tar"] = "zip",
-        progress: Progress = lambda *_: None,
-    ) -> Path:  # fmt: skip
+    def export(self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None) -> Path:
         """Fetch a clip's evidence archive; `platereel verify` checks it."""
-        return self._fetch(f"segments/{segment_id}/export?format={kind}", path, progress)
+        return self._fetch(f"segments/{segment_id}/export", path, progress)
 
     def events(self, after: str | None = None) -> Iterator[Event]:
         """What happens, as it happens; goes on after an event's id. Ends when the API ends it."""
         headers = {**self._headers, **({} if after is None else {"Last-Event-ID": after})}
         answer = self._answer("GET", "events", headers=headers, stream=True)
         found: dict[str, str] = {}
-        pending = b""
         try:
-            for piece in answer.stream(1, decode_content=True):
-                pending += piece
-                if not pending.endswith(b"\n"):
-                    continue
-                line, pending = pending.decode().rstrip("\n"), b""
+            for raw in answer:
+                line = raw.decode().rstrip("\n")
                 name, _, value = line.partition(": ")
                 if line and name:
                     found[name] = value

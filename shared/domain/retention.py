@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import UUID
 
+from shared.domain.plates import plate_key
+
 DAY_MS = 86_400_000
 MAX_DAYS = 36_500
-_SEPARATORS = str.maketrans("", "", " -._/·•")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,11 @@ class ContentClass:
         """Whether a clip belongs to it."""
         if self.attribute is not None and self.attribute in clip.labels:
             return True
-        return any(self._pattern.fullmatch(_key(plate)) for plate in clip.plates)
-
-
-def _key(plate: str) -> str:
-    return plate.upper().translate(_SEPARATORS)
+        return any(self._pattern.fullmatch(plate_key(plate)) for plate in clip.plates)
 
 
 def _expression(plate: str) -> str:
-    return re.escape(_key(plate)).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.escape(plate_key(plate)).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 @dataclass(frozen=True, slots=True)

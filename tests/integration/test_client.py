@@ -57,10 +57,10 @@ def test_fetching(world: World, client: ApiClient, tmp_path: Path) -> None:
     path = client.download(segment_id, tmp_path / "clip.mp4", lambda *at: told.append(at))
     assert path.read_bytes() == CLIP
     assert told[-1] == (len(CLIP), len(CLIP))
-    assert verify(client.export(segment_id, tmp_path / "evidence.tar", "tar"), None).problems == []
+    assert verify(client.export(segment_id, tmp_path / "evidence.zip"), None).problems == []
     world.film("cam1", 0, 1)
     assert client.snapshot("cam1")[:2] == b"\xff\xd8"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.mp4", "evidence.tar"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.mp4", "evidence.zip"]
 
 
 def test_changing(world: World, client: ApiClient) -> None:

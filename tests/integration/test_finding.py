@@ -11,6 +11,7 @@ import pytest
 
 from shared.adapters.postgres.finding import SEEK_FROM, _pieces, _statement
 from shared.domain.errors import BadInput
+from shared.domain.plates import plate_folded, plate_key
 from shared.domain.ports import Order, Page, SegmentFilter
 from shared.domain.retention import Verdict
 from shared.domain.timing import from_ms
@@ -59,6 +60,13 @@ def test_every_filter_and_its_total(world: World) -> None:
     expect(SegmentFilter(plate="ab*", min_confidence=0.7), [later])
     expect(SegmentFilter(plate="100%"), [])
     assert world.videos.get(other)["protected_by"] == "me"
+
+
+@pytest.mark.parametrize("plate", ["ab-12 cd", "O.Q/D I·L•B_S Z G", "ÄB 12", "x"])
+def test_the_database_makes_the_same_of_a_plate(world: World, plate: str) -> None:
+    ready(world, "a", 0, [plate])
+    row = world.database.fetch_one("SELECT plate_key, plate_folded FROM segment_plates")
+    assert row == {"plate_key": plate_key(plate), "plate_folded": plate_folded(plate)}
 
 
 def test_a_plate_of_nothing_is_refused(world: World) -> None:

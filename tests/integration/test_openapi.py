@@ -6,20 +6,18 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
-from platereel.embedded.processes import free_ports
 from services.api.attempts import Attempts
 from services.api.wiring import build
 from tests.integration.test_recordings import accept, finish
+from tests.support.http import serving
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -50,19 +48,10 @@ def address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     finish(world, "cam")
     ready(world, "cam1", 900, status="failed")
     world.film("cam1", 0, 1)
-    (port,) = free_ports(1)
     app = build(world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{KEY}")}))
     app.state.ports = replace(app.state.ports, attempts=_Patient(world.clock))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            world.clock.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with serving(app) as url:
+        yield url
 
 
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:

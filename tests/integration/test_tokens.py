@@ -14,15 +14,14 @@ from typing import Any
 import jwt
 import pytest
 import urllib3
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi.testclient import TestClient
 
-from platereel.embedded.processes import free_ports
 from services.api.wiring import build
+from tests.support.http import serving
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -133,19 +132,10 @@ def test_tls(world: World, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="go together"):
         world.settings.api.model_validate({"tls_certificate": str(files[0])})
     api = world.settings.api.model_validate({"tls_certificate": str(files[0]), "tls_key": str(files[1])})
-    (port,) = free_ports(1)
-    config = uvicorn.Config(
-        build(world.settings.model_copy(update={"api": api})), port=port, log_config=None,
-        ssl_certfile=api.tls_certificate, ssl_keyfile=api.tls_key,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            world.clock.sleep(0.01)
-        with urllib3.PoolManager(ca_certs=str(files[0])) as pool:
-            assert pool.request("GET", f"https://localhost:{port}/healthz").json()["status"] == "ok"
-    finally:
-        server.should_exit = True
-        thread.join()
+    app = build(world.settings.model_copy(update={"api": api}))
+    with (
+        serving(app, ssl_certfile=api.tls_certificate, ssl_keyfile=api.tls_key) as url,
+        urllib3.PoolManager(ca_certs=str(files[0])) as pool,
+    ):
+        address = url.replace("http://127.0.0.1", "https://localhost")
+        assert pool.request("GET", f"{address}/healthz").json()["status"] == "ok"

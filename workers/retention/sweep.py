@@ -46,7 +46,7 @@ def sweep(ports: SweepPorts, params: dict[str, Any], progress: Progress = lambda
     if params.get("dry_run"):
         for verdicts in run.verdicts(lambda _: None):
             run.marked += verdicts
-        return {"dry_run": True, **_summary(run.marked)}
+        return {"dry_run": True, **_summary(run.marked), "complete": not run.over}
     for verdicts in run.verdicts(run.mark):
         run.marked += verdicts
     run.delete()

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Cookie, HTTPException, Query, Request, Response
 
 from services.api.access import COOKIE, Admin, Ports, Viewer, address_of, of_everything, refuse_the_hasty
 from services.api.keys import SESSION_SECONDS, csrf_token
+from services.api.parameters import Text
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 
 Token = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
-Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 
 router = APIRouter(prefix="/v2/video", tags=["access"])
 
@@ -30,9 +30,14 @@ def login(ports: Ports, request: Request, response: Response, body: schemas.Logi
         ports.access.note("?", "session.refused", None, {"address": address_of(request)})
         raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
     caller, token = opened
-    secure = request.url.scheme == "https" or getattr(request.state, "secure", False)
     response.set_cookie(
-        COOKIE, token, max_age=round(SESSION_SECONDS), httponly=True, samesite="strict", secure=secure, path="/"
+        COOKIE,
+        token,
+        max_age=round(SESSION_SECONDS),
+        httponly=True,
+        samesite="strict",
+        secure=request.state.secure,
+        path="/",
     )
     return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf_token(token))
 

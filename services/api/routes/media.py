@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,25 +9,17 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from services.api.access import Ports, Viewer, segment_of
-from services.api.errors import problem
-from services.api.evidence import ARCHIVES, Evidence, archive, check_unchanged
+from services.api.availability import unavailable
+from services.api.evidence import Evidence, archive, check_unchanged
 from services.api.ranges import Content, begins, matches, serve
 from shared.domain.errors import NotFound
-from shared.domain.lifecycle import ARCHIVED, SegmentStatus
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 from shared.wire.evidence import fingerprint
 
-RETRY_SECONDS = "2"
 LINK_SECONDS = 600.0
-VIDEO = "video/mp4"
-
-
-class Format(StrEnum):
-    """Kinds of archives."""
-
-    ZIP = "zip"
-    TAR = "tar"
+VIDEO, ZIP = "video/mp4", "application/zip"
 
 
 _DOWNLOADED: dict[int | str, dict[str, Any]] = {
@@ -43,18 +34,6 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v2/video", tags=["media"])
 
 
-def _available(row: dict[str, Any]) -> Response | None:
-    """The answer for a clip that cannot be served, None when it can."""
-    status = SegmentStatus(row["status"])
-    if status in ARCHIVED:
-        return problem(410, f"segment {row['id']} was deleted")
-    if status is SegmentStatus.FAILED:
-        return problem(409, f"segment {row['id']} has no clip: {row['error']}")
-    if status is not SegmentStatus.READY:
-        return problem(409, f"segment {row['id']} is still {status}", {"Retry-After": RETRY_SECONDS})
-    return None
-
-
 @router.get("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
 @router.head("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
 def download(
@@ -66,7 +45,7 @@ def download(
 ) -> Response:
     """The MP4, with ranges and conditions; or a redirect to the store, where that has a public address."""
     row = segment_of(ports, caller, segment_id)
-    refusal = _available(row)
+    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
     if refusal is not None:
         return refusal
     content = Content(row["file_path"], row["file_size_bytes"], row["sha256"], VIDEO, f"{_name(row)}.mp4")
@@ -89,7 +68,7 @@ def _name(row: dict[str, Any]) -> str:
 def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
     """A small picture of the clip."""
     row = segment_of(ports, caller, segment_id)
-    refusal = _available(row)
+    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
     if refusal is not None:
         return refusal
     if row["thumbnail_path"] is None:
@@ -102,26 +81,23 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
 @router.get(
     "/segments/{segment_id}/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {}, "application/x-tar": {}}}},
+    responses={200: {"content": {ZIP: {}}}},
 )
-def export(
-    ports: Ports, caller: Viewer, segment_id: UUID, format_: Annotated[Format, Query(alias="format")] = Format.ZIP
-) -> Response:
-    """Evidence: the clip, its facts and detections, hashes of all, and a signature; `platereel verify` checks it."""
+def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
+    """Evidence, a zip: clip, facts, detections, hashes of all, and a signature; `platereel verify` checks it."""
     row = segment_of(ports, caller, segment_id)
-    refusal = _available(row)
+    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
     if refusal is not None:
         return refusal
     check_unchanged(ports.store, row)
-    ports.access.note(caller.name, "export", segment_id, {"format": str(format_)})
+    ports.access.note(caller.name, "export", segment_id, {})
     made_at = from_ms(ports.clock.now_ms())
-    into = ARCHIVES[format_](made_at)
     evidence = Evidence(ports.videos.get(segment_id), _name(row), str(ports.deployment_id), made_at, caller.name)
     headers = {
-        "Content-Disposition": f'attachment; filename="{evidence.name}.{into.suffix}"',
+        "Content-Disposition": f'attachment; filename="{evidence.name}.zip"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(archive(ports.store, ports.signer, evidence, into), 200, headers, into.media_type)
+    return StreamingResponse(archive(ports.store, ports.signer, evidence), 200, headers, ZIP)
 
 
 @router.get("/signing-key")

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from services.api.access import Admin, Operator, Ports, Viewer, at_least, segment_of
+from services.api.access import Admin, Operator, Ports, Viewer, at_least, check_seen, segment_of
+from services.api.parameters import Text
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import BadInput, NotFound, PlatereelError, Retryable
@@ -16,7 +17,6 @@ from shared.domain.ports import Order, SegmentFilter
 from shared.wire import api as schemas
 from shared.wire.moments import Moment, ms_of
 
-Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 Plate = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
 
 router = APIRouter(prefix="/v2/video", tags=["segments"])
@@ -61,8 +61,9 @@ def list_segments(
 @router.get("/segments/{segment_id}")
 def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.SegmentDetail:
     """One clip with its detections and their places on it."""
-    segment_of(ports, caller, segment_id)
-    return schemas.SegmentDetail.model_validate(ports.videos.get(segment_id))
+    row = ports.videos.get(segment_id)
+    check_seen(caller, segment_id, row["camera_id"])
+    return schemas.SegmentDetail.model_validate(row)
 
 
 @router.patch("/segments/{segment_id}")

@@ -8,19 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
 
-from services.api.access import Ports, Viewer, segment_of
+from services.api.access import Ports, Viewer, check_seen
+from services.api.availability import RETRY_SECONDS, unavailable
 from services.api.errors import problem
 from services.api.playlist import Stretch, playlist
 from services.api.ports import ApiPorts
 from services.api.ranged import RangedObject
+from shared.domain.access import Caller
 from shared.domain.errors import NotFound
-from shared.domain.lifecycle import ARCHIVED, SegmentStatus
 from shared.domain.parts import Fragment, Piece, StoredPart
 from shared.domain.ports import Streamed
 
-RETRY_SECONDS = "2"
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
-_ENDED = {SegmentStatus.READY, SegmentStatus.FINALIZING}
 
 _PIECE: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}}
 
@@ -32,9 +31,8 @@ router = APIRouter(prefix="/v2/video/segments/{segment_id}", tags=["media"])
 @router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
 def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     """An HLS playlist (fragmented MP4). It grows while the clip is being recorded; 409 while nothing is written yet."""
-    segment_of(ports, caller, segment_id)
     streamed = ports.videos.streamed(segment_id)
-    refusal = _refusal(ports, streamed)
+    refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
         return refusal
     stretches = _stretches(streamed)
@@ -56,10 +54,9 @@ def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)
 
 
-def _served(ports: ApiPorts, caller: Viewer, segment_id: UUID, span: tuple[int, int], *, media: bool) -> Response:
-    segment_of(ports, caller, segment_id)
-    streamed = ports.videos.streamed(segment_id)
-    refusal = _refusal(ports, streamed)
+def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, int], *, media: bool) -> Response:
+    streamed = ports.videos.streamed(segment_id, span[0])
+    refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
         return refusal
     found = _fragment(ports, streamed, span)
@@ -67,11 +64,11 @@ def _served(ports: ApiPorts, caller: Viewer, segment_id: UUID, span: tuple[int, 
     return Response(body, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _refusal(ports: ApiPorts, streamed: Streamed) -> Response | None:
-    if streamed.status in ARCHIVED:
-        return problem(410, f"segment {streamed.segment_id} was deleted")
-    if streamed.status is SegmentStatus.FAILED:
-        return problem(409, f"segment {streamed.segment_id} has no clip")
+def _refusal(ports: ApiPorts, caller: Caller, streamed: Streamed) -> Response | None:
+    check_seen(caller, streamed.segment_id, streamed.camera_id)
+    refusal = unavailable(streamed.segment_id, streamed.status, unfinished=True)
+    if refusal is not None:
+        return refusal
     if not ports.video().streamable(streamed.policy, streamed.form):
         return problem(409, f"players cannot take {streamed.policy.codec} in pieces; download the clip")
     return None

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.adapters.postgres.database import Connection
 from shared.domain.errors import BadInput
+from shared.domain.plates import plate_folded, plate_key
 from shared.domain.ports import Order, Page, SegmentFilter
 from shared.domain.timing import from_ms, to_ms
 
@@ -24,8 +25,6 @@ COLUMNS: LiteralString = """
     archived_reason, archived_at
 """
 SEEK_FROM = 500  # fewer rows are skipped faster than their day is found
-_SEPARATORS = str.maketrans("", "", " -._/·•")  # what plate_key leaves out
-_FOLDED = str.maketrans("OQDILBSZG", "000118526")  # as plate_folded
 _SIMILARITY = "0.25"  # of trigrams: one wrong character of four, two neighbours of seven
 _MOST_EDITS = 2
 # Edits of folded plates; characters that readers take for each other count a tenth.
@@ -106,12 +105,12 @@ def _add_plate(found: _Search, where: SegmentFilter) -> None:
         if where.min_confidence is not None:
             found.others.append("s.best_confidence >= %(min_confidence)s")
         return
-    key = where.plate.upper().translate(_SEPARATORS)
+    key = plate_key(where.plate)
     if not key:
         raise BadInput("plate", "has no letter or digit")
     wild = "*" in key or "?" in key
     if where.fuzzy and not wild:
-        found.args |= {"plate": key, "folded": key.translate(_FOLDED)}
+        found.args |= {"plate": key, "folded": plate_folded(key)}
         found.prefix, found.source, found.distance = (
             _NEAR,
             "near JOIN video_segments s ON s.id = segment_id",

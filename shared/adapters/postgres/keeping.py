@@ -153,16 +153,14 @@ class KeepingRepository:
         return purged
 
 
-def mark(
-    connection: Connection, reasons: dict[UUID, str], who: str, *, statuses: Sequence[str] = ("ready", "failed")
-) -> list[UUID]:
-    """Mark segments that are in one of these states and not protected; each gets its reason. Answers those marked."""
+def mark(connection: Connection, reasons: dict[UUID, str], who: str) -> list[UUID]:
+    """Mark segments that are ready or failed and not protected; each gets its reason. Answers those marked."""
     rows: list[DictRow] = connection.execute(
         """
         WITH asked AS (SELECT * FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS a (id, reason)),
         locked AS (
             SELECT s.id FROM video_segments s JOIN asked USING (id)
-             WHERE NOT s.protected AND s.status = ANY(%(statuses)s) ORDER BY s.id FOR UPDATE OF s
+             WHERE NOT s.protected AND s.status IN ('ready', 'failed') ORDER BY s.id FOR UPDATE OF s
         ), marked AS (
             UPDATE video_segments s SET status = 'expiring', archived_at = now(), archived_by = %(who)s,
                    archived_reason = asked.reason, updated_at = now()
@@ -174,6 +172,6 @@ def mark(
         )
         SELECT id FROM marked
         """,
-        {"ids": list(reasons), "reasons": list(reasons.values()), "statuses": list(statuses), "who": who},
+        {"ids": list(reasons), "reasons": list(reasons.values()), "who": who},
     ).fetchall()
     return as_uuids(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import takewhile
 from typing import Any
 from uuid import UUID, uuid4
@@ -48,35 +48,33 @@ class VideoRepository:
 
     def get(self, segment_id: UUID) -> dict[str, Any]:
         """See the port."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {COLUMNS} FROM segments_with_detections WHERE id = %s", [segment_id]
-            ).fetchone()
-            if row is None:
-                raise NotFound(f"there is no segment {segment_id}")
-            detections = connection.execute(
-                """
-                SELECT d.detection_id, d.captured_at, d.confidence, d.plate, d.bbox, d.attributes, l.offset_ms,
-                       d.captured_at >= s.start_time AND d.captured_at < s.deadline AS contains
-                  FROM segment_detections l JOIN detections d USING (detection_id)
-                  JOIN video_segments s ON s.id = l.segment_id
-                 WHERE l.segment_id = %s ORDER BY d.captured_at, d.detection_id
-                """,
-                [segment_id],
-            ).fetchall()
-        return {**row, "detections": [dict(detection) for detection in detections]}
+        detections = self._database.fetch(
+            """
+            SELECT d.detection_id, d.captured_at, d.confidence, d.plate, d.bbox, d.attributes, l.offset_ms,
+                   d.captured_at >= s.start_time AND d.captured_at < s.deadline AS contains
+              FROM segment_detections l JOIN detections d USING (detection_id)
+              JOIN video_segments s ON s.id = l.segment_id
+             WHERE l.segment_id = %s ORDER BY d.captured_at, d.detection_id
+            """,
+            segment_id,
+        )
+        return {**self.row(segment_id), "detections": detections}
 
-    def streamed(self, segment_id: UUID) -> Streamed:
+    def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
         """See the port; of the parts, those in front of the first that is still to be written."""
-        with self._database.transaction() as connection:
-            row = connection.execute("SELECT * FROM video_segments WHERE id = %s", [segment_id]).fetchone()
-            if row is None:
-                raise NotFound(f"there is no segment {segment_id}")
-            rows = connection.execute(
-                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY number", [segment_id]
-            ).fetchall()
-        written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, rows))
-        return _streamed(row, written, complete=len(written) == len(rows) and row["status"] != "recording")
+        row = self._database.fetch_one("SELECT * FROM video_segments WHERE id = %s", segment_id)
+        if row is None:
+            raise NotFound(f"there is no segment {segment_id}")
+        parts = self._database.fetch(
+            """
+            SELECT id, number, start_time, end_time, state, object_key, facts, NULL AS thumbnail, error
+              FROM segment_parts
+             WHERE segment_id = %(id)s AND (%(at)s::timestamptz IS NULL OR start_time = %(at)s) ORDER BY number
+            """,
+            {"id": segment_id, "at": None if from_ms is None else row["start_time"] + timedelta(milliseconds=from_ms)},
+        )
+        written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, parts))
+        return _streamed(row, written, complete=len(written) == len(parts) and row["status"] != "recording")
 
     def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
         """See the port; in order of time."""
@@ -198,7 +196,7 @@ def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed
         begin = clip.first_frame_ms - start_ms
         fragments = [(begin, begin + round(row["duration_seconds"] * 1000))]
     return Streamed(
-        row["id"], SegmentStatus(row["status"]), start_ms, RecordingPolicy.from_json(row["policy"]),
+        row["id"], row["camera_id"], SegmentStatus(row["status"]), start_ms, RecordingPolicy.from_json(row["policy"]),
         ClipForm(row["width"], row["height"], row["encoder"] or "") if known else None,
         [stored_part(part) for part in parts], fragments, clip, complete,
     )  # fmt: skip

@@ -65,6 +65,7 @@ class Streamed:
     """
 
     segment_id: UUID
+    camera_id: str
     status: SegmentStatus
     start_ms: int
     policy: RecordingPolicy
@@ -92,8 +93,8 @@ class Videos(Protocol):
     def get(self, segment_id: UUID) -> dict[str, Any]:
         """One segment with its detections, which a long event has thousands of; raises NotFound."""
 
-    def streamed(self, segment_id: UUID) -> Streamed:
-        """What a segment can be played from; raises NotFound."""
+    def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
+        """What a segment can be played from; raises NotFound. from_ms: of its parts, the one that begins there."""
 
     def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
         """Segments that hold a detection, in order of time."""
