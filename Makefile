@@ -67,8 +67,8 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 # What waits for cameras in real time comes last, and not beside what takes all the processor it can get.
 test: $(STAMP) ## All tests, on real servers that start as child processes
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/pytest -n $(JOBS) --dist loadscope tests/unit tests/property tests/contract tests/integration tests/benchmarks
-	$(BIN)/pytest -n $(JOBS) --dist loadscope tests/e2e tests/chaos
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "not real_time"
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m real_time
 else
 	$(BIN)/pytest -n $(JOBS) --dist loadscope $(ARGS)
 endif

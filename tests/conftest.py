@@ -10,6 +10,14 @@ from tests.support.servers import Servers, running_servers
 from tests.support.world import World, open_world
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole deployments live in real time; kill points, though chaos, take every moment as it comes."""
+    for item in items:
+        if item.path.parent.name in {"e2e", "chaos"} and item.path.name != "test_points.py":
+            item.add_marker("real_time")
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Real servers, started once for this test process."""

@@ -21,6 +21,7 @@ from shared.adapters.redis_servers import frame_servers
 from shared.domain.capacity import CameraLoad, Figures, plan
 from shared.wire.keys import Keys
 
+pytestmark = pytest.mark.real_time
 CAMERAS, FPS, BUFFER_S, SLACK_S, POST_S = 2, 15, 3, 2, 12
 TRIES = 3
 

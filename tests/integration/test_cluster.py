@@ -27,6 +27,7 @@ from tests.support.cluster import Cluster, running_cluster
 from tests.support.deployment import wait_until
 from tests.support.numbers import number_of_jpeg
 
+pytestmark = pytest.mark.real_time
 LIMITS = BufferLimits(keep_ms=60_000, cap_ms=60_000, max_bytes=100_000_000)
 JPEG = b"\xff\xd8" + bytes(5000) + b"\xff\xd9"
 
