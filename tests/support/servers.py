@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from minio import Minio
 
 from platereel.embedded import servers
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.database import connect
 from shared.adapters.postgres.schema import migrate
 from shared.adapters.storage_url import S3Address, parse_storage_url
 
 TEMPLATE = "platereel_template"
+SET_UP_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -31,12 +32,12 @@ class Servers:
     def new_database(self) -> str:
         self.made += 1
         name = f"test_{self.made}"
-        with connect(self.postgres_url, autocommit=True) as connection:
+        with as_admin(self.postgres_url) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return self.postgres_url.rsplit("/", 1)[0] + f"/{name}"
 
     def drop_database(self, url: str) -> None:
-        with connect(self.postgres_url, autocommit=True) as connection:
+        with as_admin(self.postgres_url) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]} WITH (FORCE)")
 
     def new_bucket(self) -> str:
@@ -55,6 +56,11 @@ class Servers:
         client.remove_bucket(address.bucket)
 
 
+def as_admin(url: str) -> psycopg.Connection:
+    """A connection for a test's set-up: on a busy machine it may take far longer than a product could wait."""
+    return psycopg.connect(url, autocommit=True, connect_timeout=SET_UP_SECONDS)
+
+
 @contextmanager
 def running_servers(folder: Path) -> Iterator[Servers]:
     """A Valkey, a PostgreSQL and an S3 server for the length of a block."""
@@ -71,7 +77,7 @@ def running_servers(folder: Path) -> Iterator[Servers]:
             supervisor.start(server.command)
         for server in wanted:
             supervisor.await_ready(server.command.name, server.probe)
-        with connect(postgres.url, autocommit=True) as connection:
+        with as_admin(postgres.url) as connection:
             # No test takes power away from this server; what is killed are its clients.
             for name in ("fsync", "full_page_writes", "synchronous_commit"):
                 connection.execute(f"ALTER SYSTEM SET {name} = off")
