@@ -12,6 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import CODECS, is_full_range, options_of
+from shared.adapters.video.devices import has_device, trial_apart
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import Pixels, tag_colours
 from shared.domain.errors import Permanent
@@ -48,7 +49,7 @@ class Encoders:
         return next(name for name in candidates if name == codec.software or self.refusal(name, policy) is None)
 
     def refusal(self, name: str, policy: RecordingPolicy) -> str | None:
-        """Why an encoder cannot be used here; None when it can. Tried once, by encoding a few pictures."""
+        """Why an encoder cannot be used here; None when it can. Asked once a process."""
         if name not in self._refusals:
             self._refusals[name] = self._probe(name, policy)
             if self._refusals[name] is None:
@@ -66,6 +67,16 @@ class Encoders:
         self._refusals[name] = reason
 
     def _probe(self, name: str, policy: RecordingPolicy) -> str | None:
+        """Why an encoder cannot be used here: by a look for its device, then by encoding a few pictures."""
+        codec = CODECS[policy.codec]
+        if name == codec.software:
+            return self.trial(name, policy)
+        if policy.encoder == "auto" and not has_device(name.rpartition("_")[2]):
+            return "this host has no device for it"
+        return trial_apart(name, policy)
+
+    def trial(self, name: str, policy: RecordingPolicy) -> str | None:
+        """Encode a few pictures in this process. Returns why that fails, None where it works."""
         width, height = _PROBE_SIZE
         pixels = pixels_of(name, policy, width, height)
         try:
