@@ -10,6 +10,8 @@ import threading
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+# Loaded here, and not between fork and exec: a lock that another thread holds at the fork stays locked in the child.
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 LIFELINE_VARIABLE = "_PLATEREEL_LIFELINE"
 
 
@@ -31,9 +33,9 @@ def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
 
     parent: the parent's process id, noted before the fork. A parent that ended meanwhile is noticed here.
     """
-    if not sys.platform.startswith("linux"):
+    if _libc is None:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
