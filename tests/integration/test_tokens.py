@@ -44,7 +44,7 @@ class _Keys(BaseHTTPRequestHandler):
 @contextmanager
 def provider() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), _Keys)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/jwks"

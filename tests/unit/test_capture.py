@@ -199,7 +199,7 @@ def mjpeg_url() -> Iterator[str]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://user:secretword@127.0.0.1:{server.server_address[1]}/video.mjpg"
     server.shutdown()

@@ -33,7 +33,7 @@ def camera(film: Film, status: int = 200, kind: str = "multipart/x-mixed-replace
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_address[1]}/video.mjpg?stream=1"
