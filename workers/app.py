@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -19,55 +20,63 @@ from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
 from shared.wire.tasks import Audit, Sweep
+from workers.overrun import Overruns
 from workers.reconcile.tasks import register as register_audit
 from workers.retention.tasks import register as register_sweep
-from workers.stall import watch
+from workers.stall import LOOK_SECONDS, watch
 from workers.wiring import close_world, open_world, queues_hold_work, worker_pulse
 from workers.writer.tasks import register as register_writer
 
+Register = Callable[[Celery, Overruns], None]
+REGISTERS: tuple[Register, ...] = (register_writer, register_sweep, register_audit)
 
-def build_app(settings: Settings, broker_url: str) -> Celery:
+
+def build_app(settings: Settings, broker_url: str, registers: Sequence[Register] = REGISTERS) -> Celery:
     """An application with every task, and signals that open each pool child's clients after the fork."""
     app = celery_app(broker_url)
-    for register in (register_writer, register_sweep, register_audit):
-        register(app)
+    overruns = Overruns()
+    for register in registers:
+        register(app, overruns)
     app.conf.beat_schedule = {
         "sweep": {"task": Sweep.NAME, "schedule": settings.sweep_seconds},
         "audit": {"task": Audit.NAME, "schedule": settings.audit_seconds},
     }
     _connect_signals(settings)
-    app.steps["worker"].add(_pulse_step(settings))
-    app.steps["worker"].add(_stall_step(settings))
+    app.steps["consumer"].add(_looks_step(settings, overruns))
     return app
 
 
-def _pulse_step(settings: Settings) -> type[bootsteps.StartStopStep]:
-    """The worker's event loop gives the sign of life: one that hangs in a connection gives none."""
+def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartStopStep]:
+    """What the worker's event loop does once a second beside its work, by a timer and never by a thread.
+
+    It gives the sign of life (a loop that hangs in a connection gives none), looks whether the worker still takes work,
+    and tells of tasks that ran over. A step of the consumer: each start of it, also after the broker was away, sets the
+    timers anew.
+    """
     alive = worker_pulse(settings)
 
-    class Pulse(bootsteps.StartStopStep):
-        requires = ("celery.worker.components:Timer",)
+    class Looks(bootsteps.StartStopStep):
+        requires = ("celery.worker.consumer.tasks:Tasks",)
 
-        def start(self, parent: Any) -> None:
-            parent.timer.call_repeatedly(EVERY_SECONDS, alive)
-
-    return Pulse
-
-
-def _stall_step(settings: Settings) -> type[bootsteps.StartStopStep]:
-    """Beside the event loop: whether it still takes work."""
-
-    class StallWatch(bootsteps.StartStopStep):
-        requires = ("celery.worker.components:Timer",)
+        def __init__(self, parent: Any, **_: Any) -> None:
+            super().__init__(parent)
+            self.timers: list[Any] = []
 
         def start(self, parent: Any) -> None:
             queues = sorted(parent.app.amqp.queues.consume_from)
-            watch(
+            taking = watch(
                 queues_hold_work(settings, queues), lambda: bool(state.active_requests),
                 lambda: sum(state.total_count.values()), SystemClock(),
             )  # fmt: skip
+            looks = ((EVERY_SECONDS, alive), (LOOK_SECONDS, taking), (LOOK_SECONDS, overruns.tell))
+            self.timers = [parent.timer.call_repeatedly(every, look) for every, look in looks]
 
-    return StallWatch
+        def stop(self, _: Any) -> None:
+            for timer in self.timers:
+                timer.cancel()
+            self.timers = []
+
+    return Looks
 
 
 def _connect_signals(settings: Settings) -> None:

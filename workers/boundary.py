@@ -10,22 +10,26 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from shared.domain.errors import PlatereelError
 from shared.runtime.logs import logger
+from workers.overrun import Overruns
 
 _log = logger(__name__)
 
 
 @contextmanager
-def at_the_boundary(task: str, **ids: str) -> Iterator[None]:
+def at_the_boundary(task: str, soft_limit_s: float, overruns: Overruns, **ids: str) -> Iterator[None]:
     """Log what a task raises and swallow it: rows and leases decide what is tried again, not Celery.
 
     A MemoryError above all (NumPy's and PyAV's are subclasses): Celery would end the whole worker and requeue the task,
-    which would then fell the next one.
+    which would then fell the next one. A task that ran over takes its process along: whatever held it up, a lock or a
+    library, would hold up the next one too, and the pool has a new process at once.
     """
     with structlog.contextvars.bound_contextvars(task=task, **ids):
         try:
-            yield
-        except SoftTimeLimitExceeded:
-            _log.error("task_timed_out")
+            with overruns.watched(soft_limit_s):
+                yield
+        except SoftTimeLimitExceeded as error:
+            _log.error("task_timed_out", soft_limit_seconds=soft_limit_s)
+            raise SystemExit("the task ran over; its process is replaced") from error
         except MemoryError:
             _log.error("task_out_of_memory")
         except PlatereelError as error:

@@ -9,7 +9,6 @@ some, the pool has nothing to do, and still nothing is taken.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,20 +38,28 @@ class Stall:
         return self.since is not None and now - self.since > PATIENCE_SECONDS
 
 
-def watch(waiting: Callable[[], bool], busy: Callable[[], bool], taken: Callable[[], int], clock: Clock) -> None:
-    """Look once a second from a thread of its own, for as long as the process lives."""
+def watch(
+    waiting: Callable[[], bool], busy: Callable[[], bool], taken: Callable[[], int], clock: Clock
+) -> Callable[[], None]:
+    """One look, to be called every LOOK_SECONDS by the worker's event loop; ends the process at a stall.
 
-    def run() -> None:
-        stall = Stall()
-        while True:
-            clock.sleep(LOOK_SECONDS)
-            try:
-                some = waiting()
-            except PlatereelError:  # a broker that does not answer is no stall of ours
-                stall = Stall()
-                continue
-            if stall.look(clock.monotonic(), waiting=some, busy=busy(), taken=taken()):
-                _log.critical("worker_stalled", seconds=PATIENCE_SECONDS)
-                os._exit(1)
+    The loop calls it, and no thread does: a lock that another thread holds while the pool forks, an import's above all,
+    stays locked in the child for ever.
+    """
+    stall = Stall()
 
-    threading.Thread(target=run, daemon=True, name="stall").start()
+    def look() -> None:
+        nonlocal stall
+        if busy():
+            stall = Stall()
+            return
+        try:
+            some = waiting()
+        except PlatereelError:  # a broker that does not answer is no stall of ours
+            stall = Stall()
+            return
+        if stall.look(clock.monotonic(), waiting=some, busy=False, taken=taken()):
+            _log.critical("worker_stalled", seconds=PATIENCE_SECONDS)
+            os._exit(1)
+
+    return look

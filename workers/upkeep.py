@@ -14,6 +14,7 @@ _log = logger(__name__)
 
 Work = Callable[[dict[str, Any], Progress], dict[str, Any]]
 TOLD_EVERY_SECONDS = 1.0
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 
 
 def take_turn(jobs: Jobs, clock: Clock, kind: str, job_id: str | None, period_s: float, work: Work) -> None:

@@ -35,6 +35,7 @@ from workers.retention.sweep import SweepPorts
 from workers.writer.ports import WriterPorts
 
 FETCHED_AT_ONCE = 4
+ASK_SECONDS = 1.0  # the event loop itself waits for this answer
 PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
 
 
@@ -120,7 +121,7 @@ def worker_pulse(settings: Settings) -> Callable[[], None]:
 
 def queues_hold_work(settings: Settings, queues: Sequence[str]) -> Callable[[], bool]:
     """A call that asks the broker whether messages wait in these queues; raises Retryable while it does not answer."""
-    broker = redis_client(addresses(settings).broker, name="platereel-worker")
+    broker = redis_client(addresses(settings).broker, name="platereel-worker", patience_s=ASK_SECONDS)
 
     def ask() -> bool:
         with kinds("broker"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from celery.exceptions import SoftTimeLimitExceeded
+from structlog.testing import capture_logs
 
 from shared.adapters.celery_queue import celery_app, celery_options
 from shared.adapters.postgres.schema import _config
@@ -16,6 +19,7 @@ from shared.runtime.settings import Settings
 from shared.wire.tasks import QUEUES, ROUTES, TASKS
 from workers.app import build_app
 from workers.boundary import at_the_boundary
+from workers.overrun import BEFORE_SECONDS, Overruns
 
 ROOT = Path(__file__).parents[2]
 OURS = [path for folder in ("platereel", "shared", "services", "workers") for path in (ROOT / folder).rglob("*.py")]
@@ -101,5 +105,30 @@ def test_nothing_a_task_raises_ends_the_worker(error: Exception) -> None:
     def task() -> None:
         raise error
 
-    with at_the_boundary("platereel.write_part"):
+    with at_the_boundary("platereel.write_part", 25, Overruns()):
         task()
+
+
+def test_a_task_that_ran_over_takes_its_process_along() -> None:
+    """What held it up, a lock say, would hold up the next one in this process as well."""
+    with pytest.raises(SystemExit), at_the_boundary("platereel.write_part", 25, Overruns()):
+        raise SoftTimeLimitExceeded
+
+
+def test_a_task_that_runs_over_says_where_it_stood() -> None:
+    overruns = Overruns()
+    with capture_logs() as logs:
+        with overruns.watched(BEFORE_SECONDS + 0.1):
+            stuck_for(0.2)
+        overruns.tell()
+        overruns.tell()
+        with overruns.watched(30):
+            stuck_for(0.0)
+        overruns.tell()
+    (told,) = logs
+    assert told["event"] == "task_ran_over"
+    assert "stuck_for" in told["stacks"]
+
+
+def stuck_for(seconds: float) -> None:
+    threading.Event().wait(seconds)

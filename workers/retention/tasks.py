@@ -6,17 +6,18 @@ from celery import Celery
 
 from shared.wire.tasks import Sweep
 from workers.boundary import at_the_boundary
+from workers.overrun import Overruns
 from workers.retention.sweep import sweep
-from workers.upkeep import take_turn
+from workers.upkeep import SOFT_LIMIT_SECONDS, TIME_LIMIT_SECONDS, take_turn
 from workers.wiring import world
 
 
-def register(app: Celery) -> None:
+def register(app: Celery, overruns: Overruns) -> None:
     """Add the sweep to `app`."""
 
-    @app.task(name=Sweep.NAME, shared=False)
+    @app.task(name=Sweep.NAME, time_limit=TIME_LIMIT_SECONDS, soft_time_limit=SOFT_LIMIT_SECONDS, shared=False)
     def run(job_id: str | None = None) -> None:
-        with at_the_boundary(Sweep.NAME):
+        with at_the_boundary(Sweep.NAME, SOFT_LIMIT_SECONDS, overruns):
             ports = world().sweep
             take_turn(
                 ports.jobs,

@@ -8,12 +8,13 @@ from celery import Celery
 
 from shared.wire.tasks import Finalise, WritePart
 from workers.boundary import at_the_boundary
+from workers.overrun import Overruns
 from workers.wiring import world
 from workers.writer import finalise as finalising
 from workers.writer import write_part as writing
 
 
-def register(app: Celery) -> None:
+def register(app: Celery, overruns: Overruns) -> None:
     """Add the writer's tasks to `app`."""
 
     @app.task(
@@ -23,7 +24,7 @@ def register(app: Celery) -> None:
         shared=False,
     )
     def write_part(part_id: str, offer: int) -> None:
-        with at_the_boundary(WritePart.NAME, part_id=part_id):
+        with at_the_boundary(WritePart.NAME, writing.SOFT_LIMIT_SECONDS, overruns, part_id=part_id):
             writing.write_part(UUID(part_id), offer, world().writer)
 
     @app.task(
@@ -33,5 +34,5 @@ def register(app: Celery) -> None:
         shared=False,
     )
     def finalise(segment_id: str, offer: int) -> None:
-        with at_the_boundary(Finalise.NAME, segment_id=segment_id):
+        with at_the_boundary(Finalise.NAME, finalising.SOFT_LIMIT_SECONDS, overruns, segment_id=segment_id):
             finalising.finalise(UUID(segment_id), offer, world().writer, world().work_dir)
