@@ -14,7 +14,7 @@ from shared.adapters.redis_room import NodeFacts, check_room, facts_of
 from shared.adapters.redis_servers import frame_servers
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders
-from shared.domain.capacity import buffered_bytes, maxmemory_for
+from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.errors import Conflict, NotFound, PlatereelError
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
@@ -188,5 +188,8 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
                 f": longer than buffer and slack ({keep_s:g} s), so it cannot be copied; set it lower in the camera"
             )
             healthy = False
+    large = too_large(policy, (int(state.get("width", 0)), int(state.get("height", 0))), size or None)
+    if large is not None:
+        yield Finding(f"clips of {camera_id}", Health.BROKEN, large)
     # Whether a client pushes at all is its own affair.
     yield Finding(what, Health.OK if healthy else Health.WARNING if pushed else Health.BROKEN, detail)

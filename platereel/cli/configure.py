@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +19,11 @@ from platereel.cli.context import (
     print_json,
     settings_of,
 )
+from shared.domain.capacity import USUAL_SIZE, too_large
 from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
-from shared.runtime.settings import masked
+from shared.runtime.settings import Settings, masked
 
 TEMPLATE = """\
 # Platereel's configuration. `platereel config check` validates it; docs/configuration.md explains every key.
@@ -83,6 +85,12 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
             print_json({"ok": False, "path": str(path), "problems": error.problems})
             raise typer.Exit(1) from None
         raise
+    problems = [f"cameras.{camera_id}: {reason}" for camera_id, reason in _too_large(settings)]
+    if problems and not json:
+        raise ConfigurationError(problems)
+    if problems:
+        print_json({"ok": False, "path": str(path), "problems": problems})
+        raise typer.Exit(1)
     cameras = {camera_id: masked(settings.source(camera_id)) for camera_id in settings.cameras}
     if json:
         print_json({"ok": True, "path": str(path), "cameras": cameras})
@@ -90,6 +98,14 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
         console.print(f"{path or 'environment'}: fine; {len(cameras)} camera(s)")
         for camera_id, source in cameras.items():
             console.print(f"  {camera_id}: {source}", markup=False, highlight=False)
+
+
+def _too_large(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Cameras whose longest clip no store would take in one piece; doctor judges by what a camera really sends."""
+    for camera_id in settings.cameras:
+        reason = too_large(settings.policy(camera_id), USUAL_SIZE)
+        if reason is not None:
+            yield camera_id, reason
 
 
 def migrate(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:

@@ -114,12 +114,8 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
 
 def scaled_share(policy: RecordingPolicy, width: int, height: int) -> float:
     """Pixels of a clip to those of its camera."""
-    if policy.scale is None:
-        return 1.0
-    if "x" in policy.scale:
-        across, down = policy.scale.split("x")
-        return int(across) * int(down) / (width * height)
-    return float(policy.scale) ** 2
+    across, down = policy.scaled(width, height)
+    return across * down / (width * height)
 
 
 def _print(needs: Plan, loads: list[tuple[str, CameraLoad]], *, measured: bool) -> None:

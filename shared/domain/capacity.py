@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, sqrt
 
+from shared.domain.policy import RecordingPolicy
+
 SECONDS_PER_DAY = 86_400.0
 # Asked of a frames Redis: a quarter more than the buffers need, and that within 70 % of its maxmemory.
 BUDGET_MARGIN, MAXMEMORY_SHARE = 1.25, 0.7
 BUSY_SHARE = 0.7  # a writer that is busy more than this keeps parts waiting
+LARGEST_CLIP_BYTES = 5 * 10**9  # what S3 takes in one PUT is a little more
+USUAL_SIZE = (1920, 1080)  # of a camera that nobody has seen yet
 STORED_TIMES = 3  # a clip's bytes go out as parts, come back to be joined, and go out as one
 
 
@@ -130,6 +134,43 @@ def maxmemory_for(buffered: float) -> float:
     return buffered * BUDGET_MARGIN / MAXMEMORY_SHARE
 
 
+def clip_bytes(
+    policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
+) -> float:
+    """How large a clip of max_segment_seconds becomes, of a camera with pictures of `size` pixels.
+
+    Exact where a bitrate is set, otherwise by the figures; jpeg_bytes: of one frame, where it was measured.
+    """
+    figures = figures or Figures()
+    seconds = policy.max_segment_seconds
+    if policy.bitrate is not None:
+        return policy.bitrate / 8 * seconds
+    width, height = policy.scaled(*size)
+    jpeg = jpeg_bytes or size[0] * size[1] * figures.jpeg_bytes_per_pixel
+    fps = min(policy.fps, policy.capture_fps)
+    return seconds * fps * _frame_bytes(policy.codec, width * height / 1e6, jpeg, figures)
+
+
+def too_large(
+    policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
+) -> str | None:
+    """Why clips of a camera cannot be stored in one piece, with the setting that mends it; None where they can."""
+    expected = clip_bytes(policy, size, jpeg_bytes, figures)
+    if expected <= LARGEST_CLIP_BYTES:
+        return None
+    rate = f"bitrate {policy.bitrate}" if policy.bitrate is not None else f"{size[0]}x{size[1]} at {policy.fps:g} fps"
+    most = int(policy.max_segment_seconds * LARGEST_CLIP_BYTES / expected)
+    return (
+        f"max_segment_seconds {policy.max_segment_seconds:g} with codec {policy.codec}, {rate}, makes clips of "
+        f"{expected / 1e9:.1f} GB, and a store takes {LARGEST_CLIP_BYTES / 1e9:g}: at most {most}"
+    )
+
+
+def _frame_bytes(codec: str, megapixels: float, jpeg_bytes: float, figures: Figures) -> float:
+    """Bytes that one frame takes in a clip; a Motion JPEG clip copies the camera's picture."""
+    return jpeg_bytes if codec == "mjpeg" else megapixels * figures.clip_bytes_per_megapixel[codec]
+
+
 def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:
     """Sum up a site."""
     figures = figures or Figures()
@@ -171,10 +212,7 @@ def _need(camera: CameraLoad, figures: Figures) -> _Need:
     captured = camera.capture_fps * jpeg
     fps = min(camera.fps, camera.capture_fps)
     megapixels = camera.busy * fps * camera.megapixels
-    if camera.codec == "mjpeg":
-        clip_bytes = camera.busy * fps * jpeg
-    else:
-        clip_bytes = megapixels * camera.scaled * figures.clip_bytes_per_megapixel[camera.codec]
+    stored = camera.busy * fps * _frame_bytes(camera.codec, camera.megapixels * camera.scaled, jpeg, figures)
     clips = camera.busy * SECONDS_PER_DAY / camera.clip_seconds
     return _Need(
         buffered=buffered_bytes(camera.capture_fps, jpeg, camera.buffer_seconds + camera.slack_seconds),
@@ -185,5 +223,5 @@ def _need(camera: CameraLoad, figures: Figures) -> _Need:
         writer_cores=megapixels * figures.writer_s_per_megapixel[camera.codec]
         + clips / SECONDS_PER_DAY * figures.finalise_s_per_clip,
         clips_per_day=clips,
-        clip_bytes_per_day=clip_bytes * SECONDS_PER_DAY,
+        clip_bytes_per_day=stored * SECONDS_PER_DAY,
     )

@@ -62,6 +62,15 @@ class RecordingPolicy:
         """Length of a full part in milliseconds."""
         return round(self.part_seconds * 1000)
 
+    def scaled(self, width: int, height: int) -> tuple[int, int]:
+        """Pixels of a clip whose camera sends pictures of `width` x `height`."""
+        if self.scale is None:
+            return width, height
+        if "x" in self.scale:
+            across, down = self.scale.split("x")
+            return int(across), int(down)
+        return round(width * float(self.scale)), round(height * float(self.scale))
+
     def to_json(self) -> dict[str, Any]:
         """The row's `policy` column."""
         return asdict(self)

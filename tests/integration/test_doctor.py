@@ -128,3 +128,16 @@ def test_a_limit_of_space_that_the_store_cannot_tell(world: World) -> None:
     retention = settings.retention.model_copy(update={"free_bytes": 20_000_000_000})
     found = findings(settings.model_copy(update={"retention": retention}))
     assert (found["retention"].health, "free_bytes" in found["retention"].detail) == (Health.WARNING, True)
+
+
+def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> None:
+    """Judged by what it really sends: 15 pictures of a megabyte a second, for an hour."""
+    states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
+    states.report(
+        "cam", {"state": "connected", "width": 3840, "height": 2160, "fps": 15, "jpeg_bytes": 1_000_000, "dropped": 0,
+                "updated_ms": world.clock.now_ms()},
+    )  # fmt: skip
+    given = CameraSettings(source=SecretStr("push:"), codec="mjpeg", fps=15, max_segment_seconds=3600)
+    found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
+    assert named(found, "clips of cam").health is Health.BROKEN
+    assert "54.0 GB" in named(found, "clips of cam").detail

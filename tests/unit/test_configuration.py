@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platereel.cli.configure import TEMPLATE
+from platereel.cli.configure import TEMPLATE, check
 from shared.runtime.configuration import ConfigurationError, load
 from shared.runtime.settings import masked
 
@@ -101,3 +101,21 @@ def test_passwords_are_masked_wherever_a_url_is_shown() -> None:
     assert masked("rtsp://user:pa:ss@h/s?token=abc&x=1") == "rtsp://user:***@h/s?token=***&x=1"
     assert masked("redis://:secret@h:1/0") == "redis://:***@h:1/0"
     assert masked("http://h/x") == "http://h/x"
+
+
+@pytest.mark.parametrize(
+    ("camera", "most"),
+    [
+        ("source: 'push:', codec: mjpeg, max_segment_seconds: 3600", "at most 11"),
+        ("source: 'push:', codec: h264, bitrate: 40000000, max_segment_seconds: 3600", "at most 1000"),
+        ("source: 'rtsp://127.0.0.1/s', codec: copy, fps: 120, max_segment_seconds: 3600", "at most 1"),
+    ],
+)
+def test_clips_that_no_store_would_take_are_refused_before_they_are_recorded(
+    tmp_path: Path, camera: str, most: str
+) -> None:
+    path = write(tmp_path, f"cameras:\n  a: {{{camera}}}\n")
+    with pytest.raises(ConfigurationError, match=r"cameras\.a: max_segment_seconds 3600.*GB") as caught:
+        check(path)
+    assert most in str(caught.value)
+    check(write(tmp_path, f"cameras:\n  a: {{{camera.replace('3600', '60')}}}\n"))

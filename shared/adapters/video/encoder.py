@@ -23,12 +23,7 @@ def picture_size(width: int, height: int, policy: RecordingPolicy) -> tuple[int,
     """Clip size for a source of `width` x `height`: scaled as set, then even, as 4:2:0 needs it; copies stay as is."""
     if policy.codec == "mjpeg":
         return width, height
-    if policy.scale:
-        if "x" in policy.scale:
-            left, right = policy.scale.split("x")
-            width, height = int(left), int(right)
-        else:
-            width, height = round(width * float(policy.scale)), round(height * float(policy.scale))
+    width, height = policy.scaled(width, height)
     return max(2, width & ~1), max(2, height & ~1)
 
 
