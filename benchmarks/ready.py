@@ -92,6 +92,6 @@ def _whole_clip(place: Site, rows: psycopg.Connection[dict[str, Any]], segment: 
     with TemporaryDirectory(prefix="platereel-bench-") as folder:
         clip = Path(folder) / "clip.mp4"
         video.join(clip, [Piece(start_ms, part.data, part.index)], (start_ms, end_ms), policy, form)
-        store.put(f"bench/{segment['id']}.mp4", clip, "video/mp4", 30)
+        store.put(f"bench/{segment['id']}.mp4", clip, "video/mp4", patience_s=30)
     rows.execute("UPDATE video_segments SET note = 'encoded again' WHERE id = %s", [segment["id"]])
     return time.perf_counter() - began

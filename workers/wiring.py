@@ -29,6 +29,7 @@ from shared.runtime.cores import idle_threads
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
+from workers.overrun import end_task
 from workers.reconcile.audit import AuditPorts
 from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts
@@ -77,6 +78,7 @@ def build(settings: Settings) -> World:
             video,
             clock,
             ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
+            end_task,
         ),
         SweepPorts(
             KeepingRepository(database),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 from uuid import uuid4
 
+from shared.adapters.allowance import Allowance
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.ports import Room, StoredObject
+from shared.domain.ports import Allowed, Room, StoredObject
 
 CHUNK = 1 << 20
 _TEMPORARY = ".part-"
@@ -27,19 +30,24 @@ class FileObjects:
         with _kinds():
             self._root.mkdir(parents=True, exist_ok=True)
 
-    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
-        """See the port: temporary file, fsync, rename, fsync of the folder. content_type and timeout_s have no use."""
+    def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        content_type: str,
+        *,
+        patience_s: float | None = None,
+        allowed: Allowed | None = None,
+    ) -> None:
+        """See the port: temporary file, fsync, rename, fsync of the folder. content_type and patience_s have no use."""
         target = self._path(key)
         with _kinds():
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
             try:
                 with temporary.open("wb") as out:
-                    if isinstance(body, Path):
-                        with body.open("rb") as source:
-                            shutil.copyfileobj(source, out, CHUNK)
-                    else:
-                        out.write(body)
+                    with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as source:
+                        shutil.copyfileobj(cast("BinaryIO", Allowance(source, key, allowed)), out, CHUNK)
                     out.flush()
                     os.fsync(out.fileno())
                 temporary.replace(target)

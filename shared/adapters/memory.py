@@ -6,9 +6,9 @@ from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, Clock, Room, StoredObject
+from shared.domain.ports import Allowed, Appended, Bounds, BoundsByCamera, BufferLimits, Clock, Room, StoredObject
 
 HOLD_MARGIN_MS = 1_000
 
@@ -146,8 +146,18 @@ class MemoryObjects:
     def prepare(self) -> None:
         """See the port."""
 
-    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
+    def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        content_type: str,
+        *,
+        patience_s: float | None = None,
+        allowed: Allowed | None = None,
+    ) -> None:
         """See the port."""
+        if allowed is not None and not allowed():
+            raise Conflict("the right to store it was lost", key=key)
         data = body.read_bytes() if isinstance(body, Path) else bytes(body)
         self._objects[key] = (data, self._clock.now_ms())
 

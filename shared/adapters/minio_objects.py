@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import urllib3
@@ -16,13 +13,14 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
+from shared.adapters.s3_pool import PATIENCE_SECONDS, S3Pool
+from shared.adapters.s3_upload import upload
 from shared.adapters.storage_url import S3Address
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.ports import Clock, Room, StoredObject
+from shared.domain.ports import Allowed, Clock, Room, StoredObject
 
 CHUNK = 1 << 21
-PATIENCE_SECONDS, CONNECT_SECONDS, AWAY_SECONDS = 30.0, 2.0, 5.0
-SINGLE_PUT_BYTES = 1 << 30
+AWAY_SECONDS = 5.0
 DELETE_BATCH = 1000
 _NO_KEY = {"NoSuchKey", "NoSuchObject"}
 _ABSENT = {*_NO_KEY, "NoSuchBucket"}
@@ -33,18 +31,17 @@ _FOR_GOOD = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Inv
 class MinioObjects:
     """Implements the port `ObjectStore` in one bucket.
 
-    Every clip is one PUT (no multipart upload that a kill could leave half done). Connections wait 2 s, replies
-    `patience_s`, and two more tries are made; an upload's whole time is bounded by `timeout_s`, which callers keep
-    below their lease. After a call that got no answer, further calls fail at once for a few seconds: whoever has other
-    work goes on with it instead of waiting for the next timeout.
+    Every clip is one PUT (no multipart upload that a kill could leave half done), from file to socket. After a call
+    that got no answer, further calls fail at once for a few seconds: whoever has other work goes on with it instead of
+    waiting for the next time-out. An upload that is slow, or that its caller gave up, says nothing of the store.
     """
 
     def __init__(
         self, address: S3Address, clock: Clock, patience_s: float = PATIENCE_SECONDS, public_url: str | None = None
     ) -> None:
         self._clock = clock
-        self._bucket = address.bucket
-        self._pool = _Pool(clock, patience_s)
+        self._address, self._bucket = address, address.bucket
+        self._pool = S3Pool(patience_s)
         self._away_until = float("-inf")
         self._client = Minio(
             address.endpoint,
@@ -62,27 +59,24 @@ class MinioObjects:
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
 
-    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
+    def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        content_type: str,
+        *,
+        patience_s: float | None = None,
+        allowed: Allowed | None = None,
+    ) -> None:
         """See the port; HEAD after the PUT must tell the same size."""
-        with self._pool.within(timeout_s), self._kinds(key):
-            if isinstance(body, Path):
-                size = body.stat().st_size
-                with body.open("rb") as source:
-                    self._put(key, source, size, content_type, timeout_s)
-            else:
-                size = len(body)
-                self._put(key, io.BytesIO(body), size, content_type, timeout_s)
+        with self._pool.patience(patience_s), self._kinds(key):
+            size = upload(
+                self._pool, self._address, key, body, content_type, now_ms=self._clock.now_ms(), allowed=allowed
+            )
             stored = self._stat(key)
         if stored is None or stored.size_bytes != size:
             found = "nothing" if stored is None else f"{stored.size_bytes} bytes"
             raise Retryable(f"the store acknowledged {size} bytes and holds {found}", key=key)
-
-    def _put(self, key: str, source: BinaryIO, size: int, content_type: str, timeout_s: float | None) -> None:
-        data: BinaryIO = source
-        if timeout_s is not None:
-            data = cast("BinaryIO", _Deadline(source, self._clock, self._clock.monotonic() + timeout_s))
-        part_size = max(5 << 20, min(size, SINGLE_PUT_BYTES))
-        self._client.put_object(self._bucket, key, data, size, content_type=content_type, part_size=part_size)
 
     def get(self, key: str) -> bytes:
         """See the port."""
@@ -193,52 +187,3 @@ def _signing_client(address: S3Address, public_url: str) -> Minio:
         secure=parts.scheme == "https",
         region=address.region,
     )
-
-
-class _Pool(urllib3.PoolManager):
-    """Connections that never wait longer than the patience, nor past the deadline of the thread's current upload."""
-
-    def __init__(self, clock: Clock, patience_s: float) -> None:
-        super().__init__(maxsize=8)
-        self._clock = clock
-        self._patience_s = patience_s
-        self._thread = threading.local()
-
-    @contextmanager
-    def within(self, seconds: float | None) -> Iterator[None]:
-        """Requests of this thread end within `seconds`, their repetitions included."""
-        self._thread.until = None if seconds is None else self._clock.monotonic() + seconds
-        try:
-            yield
-        finally:
-            self._thread.until = None
-
-    def urlopen(  # type: ignore[override]
-        self, method: str, url: str, redirect: bool = True, **kw: Any
-    ) -> urllib3.BaseHTTPResponse:
-        """One request with the timeouts of the moment."""
-        until = getattr(self._thread, "until", None)
-        tries, patience = 3, self._patience_s
-        if until is not None:
-            tries, patience = 2, max(0.1, min(patience, (until - self._clock.monotonic()) / 2))
-        if self._patience_s < PATIENCE_SECONDS:
-            tries = 1
-        kw["timeout"] = urllib3.Timeout(connect=min(CONNECT_SECONDS, patience), read=patience)
-        kw["retries"] = urllib3.Retry(
-            total=tries - 1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
-        )
-        return super().urlopen(method, url, redirect, **kw)
-
-
-class _Deadline(io.RawIOBase):
-    """Feeds an upload and ends it when its time is over, however slowly the other side reads."""
-
-    def __init__(self, source: BinaryIO, clock: Clock, until: float) -> None:
-        self._source = source
-        self._clock = clock
-        self._until = until
-
-    def read(self, size: int = -1) -> bytes:
-        if self._clock.monotonic() > self._until:
-            raise Retryable("the store took too long over an upload")
-        return self._source.read(size)

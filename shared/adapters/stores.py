@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.adapters.file_objects import FileObjects
-from shared.adapters.minio_objects import PATIENCE_SECONDS, MinioObjects
+from shared.adapters.minio_objects import MinioObjects
+from shared.adapters.s3_pool import PATIENCE_SECONDS
 from shared.adapters.storage_url import parse_storage_url
 from shared.domain.ports import Clock, ObjectStore
 

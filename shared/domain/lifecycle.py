@@ -52,6 +52,7 @@ PART_TRANSITIONS: dict[PartState, frozenset[PartState]] = {
 }
 
 MAX_ATTEMPTS = 5
+LEASE_SECONDS = 6.0  # of a run; renewed every two
 
 
 class DetectionOutcome(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import UUID
 
 from shared.domain.media import FrameMark
@@ -88,15 +89,22 @@ class EncodedPart:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One part to join: its start (ms since 1970), packets and index.
+    """One part to join: its start (ms since 1970), packets (or the file that holds them) and index.
 
     continues: whether the piece before it ends where this one starts, with no packet lost in between.
+    skipped_bytes: of the packets, what stands before the index's first.
     """
 
     start_ms: int
-    data: bytes
+    data: bytes | Path
     index: tuple[Packet, ...]
     continues: bool = True
+    skipped_bytes: int = 0
+
+    def packets(self) -> bytes:
+        """The bytes of the index's packets; of a file they are read anew, so that nobody need hold a whole clip."""
+        data = self.data if isinstance(self.data, bytes) else self.data.read_bytes()
+        return data[self.skipped_bytes :] if self.skipped_bytes else data
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def test_bytes_and_files_come_back(store: ObjectStore, tmp_path: Path) -> None:
     assert store.get("videos/2026-01-01/a.mp4") == b"abc"
     large = tmp_path / "large"
     large.write_bytes(bytes(range(256)) * 40_000)
-    store.put("videos/2026-01-01/b.mp4", large, "video/mp4", 20)
+    store.put("videos/2026-01-01/b.mp4", large, "video/mp4", patience_s=20)
     assert b"".join(store.stream("videos/2026-01-01/b.mp4")) == large.read_bytes()
     head = store.head("videos/2026-01-01/b.mp4")
     assert head is not None
@@ -143,11 +143,11 @@ def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once()
         store = open_store(f"s3://k:secret12@127.0.0.1:{mute.getsockname()[1]}/bucket?secure=false", CLOCK)
         began = CLOCK.monotonic()
         with pytest.raises(Retryable, match="does not answer"):
-            store.put("a", b"x", "text/plain", 1.0)
+            store.put("a", b"x", "text/plain", patience_s=1.0)
         assert CLOCK.monotonic() - began < 2.5
         began = CLOCK.monotonic()
         with pytest.raises(Retryable, match="a moment ago"):
-            store.put("a", b"x", "text/plain", 1.0)
+            store.put("a", b"x", "text/plain", patience_s=1.0)
         assert CLOCK.monotonic() - began < 0.2
 
 

@@ -114,7 +114,7 @@ def test_parts_of_different_settings_are_told_apart_and_made_one(codec: str, tmp
     assert parts[0].parameters_sha256 != others[0].parameters_sha256
     mixed = pieces_of([parts[0], others[1], parts[2]])
     path = tmp_path / "clip.mp4"
-    pieces, policy, form = video.reencode(mixed, policy, form)
+    pieces, policy, form = video.reencode(mixed, policy, form, tmp_path)
     video.join(path, pieces, (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
     assert numbers_of_clip(path)[0] == list(range(90))
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import file_digest
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
-from shared.domain.errors import NotFound, Permanent, Retryable
+from shared.domain.errors import Conflict, NotFound, Permanent, Retryable
 from shared.domain.parts import Gap, Joined, Piece, StoredPart, follows, gaps_of, pre_roll_delivered_ms
 from shared.domain.ports import ClipFacts, FinaliseRun
 from shared.runtime.logs import logger
@@ -21,9 +22,9 @@ from workers.workspace import workspace
 from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
 
-TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
-SLOWEST_UPLOAD_BYTES_PER_SECOND = 2_000_000
-PUT_MARGIN_SECONDS = 2.0
+# What bounds a run is a stretch without progress; a clip of an hour over a slow line may take an hour.
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 7_260, 7_200
+STILL_SECONDS = 120.0
 NO_FRAMES = "no_frames"
 _EXPLAINED = {"camera_started", "camera_silent"}
 
@@ -38,10 +39,15 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
     log = _log.bind(segment_id=str(run.segment_id), camera_id=run.camera_id, token=run.token)
     try:
         with (
-            Lease(lambda: ports.rows.renew_finalise(run.segment_id, run.token) > 0, TIME_LIMIT_SECONDS),
+            Lease(
+                lambda: ports.rows.renew_finalise(run.segment_id, run.token), ports.clock, STILL_SECONDS, ports.stalled
+            ) as lease,
             workspace(work_dir, ports.clock, TIME_LIMIT_SECONDS + 60) as folder,
         ):
-            result = _make(run, ports, folder / "clip.mp4")
+            result = _make(run, ports, lease, folder)
+    except Conflict as error:
+        log.warning("finalise_lease_lost", error=error.message)
+        return _ended("lost")
     except Retryable as error:
         log.warning("finalise_put_off", error=error.message)
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=True)
@@ -63,35 +69,43 @@ def _ended(result: str) -> str:
     return result
 
 
-def _make(run: FinaliseRun, ports: WriterPorts, path: Path) -> str:
-    parts, pieces = _fetch(run, ports)
+def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> str:
+    parts, pieces = _fetch(run, ports, lease, folder)
     gaps = gaps_of(parts, run.start_ms, run.deadline_ms, run.policy.fps)
     if not pieces or run.form is None:
         return NO_FRAMES if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps) else "lost"
     hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
     policy, form = run.policy, run.form
     if len(hashes) > 1:
-        pieces, policy, form = ports.video.reencode(pieces, policy, form)
-    joined = ports.video.join(path, pieces, (run.start_ms, run.deadline_ms), policy, form)
+        pieces, policy, form = ports.video.reencode(pieces, policy, form, folder, lease.progress)
+    path = folder / "clip.mp4"
+    joined = ports.video.join(path, pieces, (run.start_ms, run.deadline_ms), policy, form, lease.progress)
+    lease.progress()
     picture = _picture(run, parts)
     with path.open("rb") as clip:
         digest = file_digest(clip, "sha256").hexdigest()
-    if not _upload(run, ports, path, picture):
+    if not lease.holds():
         return "lost"
+    if picture is not None:
+        ports.store.put(run.thumbnail_path, picture, "image/jpeg", allowed=lease.holds)
+    ports.store.put(run.file_path, path, "video/mp4", allowed=lease.holds)
     facts = _facts(run, joined, gaps, parts, path.stat().st_size, digest, has_thumbnail=picture is not None)
     return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
 
 
-def _fetch(run: FinaliseRun, ports: WriterPorts) -> tuple[list[StoredPart], list[Piece]]:
-    """The parts as they are, and the packets of those that have some. A part whose object is gone becomes a gap."""
+def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> tuple[list[StoredPart], list[Piece]]:
+    """The parts as they are, and files with the packets of those that have some. A part whose object is gone is a gap.
+
+    A clip may be larger than the memory of a worker: its packets go from the store into files of the workspace.
+    """
     parts: list[StoredPart] = []
     pieces: list[Piece] = []
-    fetched = ports.threads.map(lambda part: _packets(part, ports), run.parts)
-    for part, data in zip(run.parts, fetched, strict=True):
+    fetched = ports.threads.map(lambda part: _packets(part, ports, lease, folder), run.parts)
+    for part, path in zip(run.parts, fetched, strict=True):
         found = part
-        if data is not None and part.facts is not None:
-            if len(data) == part.facts.size_bytes:
-                pieces.append(Piece(part.start_ms, data, part.facts.index, _goes_on(parts, part)))
+        if path is not None and part.facts is not None:
+            if path.exists() and path.stat().st_size == part.facts.size_bytes:
+                pieces.append(Piece(part.start_ms, path, part.facts.index, _goes_on(parts, part)))
             else:
                 found = replace(part, facts=None, error="part_lost")
         parts.append(found)
@@ -105,14 +119,21 @@ def _goes_on(before: list[StoredPart], part: StoredPart) -> bool:
     return last is not None and first is not None and follows(last, first)
 
 
-def _packets(part: StoredPart, ports: WriterPorts) -> bytes | None:
-    """A part's packets, empty when its object is gone; None for a part that has none."""
+def _packets(part: StoredPart, ports: WriterPorts, lease: Lease, folder: Path) -> Path | None:
+    """The file of a part's packets, absent when its object is gone; None for a part that has none."""
     if part.object_key is None or part.facts is None:
         return None
+    path = folder / f"part-{part.part_id}"
     try:
-        return ports.store.get(part.object_key)
+        pieces = ports.store.stream(part.object_key)
+        first = next(pieces, b"")
     except NotFound:
-        return b""
+        return path
+    with path.open("wb") as out:
+        for data in chain([first], pieces):
+            out.write(data)
+            lease.progress()
+    return path
 
 
 def _picture(run: FinaliseRun, parts: list[StoredPart]) -> bytes | None:
@@ -120,18 +141,6 @@ def _picture(run: FinaliseRun, parts: list[StoredPart]) -> bytes | None:
     having = [part for part in parts if part.facts is not None and part.facts.thumbnail is not None]
     having.sort(key=lambda part: not part.start_ms <= run.trigger_ms < part.end_ms)
     return having[0].facts.thumbnail if having and having[0].facts is not None else None
-
-
-def _upload(run: FinaliseRun, ports: WriterPorts, path: Path, picture: bytes | None) -> bool:
-    """Store thumbnail and clip; the lease is checked right before, and the upload ends before the lease does."""
-    if picture is not None:
-        ports.store.put(run.thumbnail_path, picture, "image/jpeg", PUT_MARGIN_SECONDS * 2)
-    wanted = 10 + path.stat().st_size / SLOWEST_UPLOAD_BYTES_PER_SECOND
-    left = ports.rows.renew_finalise(run.segment_id, run.token, wanted)
-    if left <= PUT_MARGIN_SECONDS:
-        return False
-    ports.store.put(run.file_path, path, "video/mp4", left - PUT_MARGIN_SECONDS)
-    return True
 
 
 def _facts(

@@ -1,4 +1,4 @@
-"""Keeps a run's lease while its work goes on."""
+"""Keeps a run's lease while its work makes progress."""
 
 from __future__ import annotations
 
@@ -8,35 +8,58 @@ from types import TracebackType
 from typing import Self
 
 from shared.domain.errors import PlatereelError
+from shared.domain.lifecycle import LEASE_SECONDS
+from shared.domain.ports import Clock
 from shared.runtime.logs import logger
 
 RENEW_SECONDS = 2.0
+MARGIN_SECONDS = 1.0  # whoever may still write must be done before another run may begin
 
 _log = logger(__name__)
 
 
 class Lease:
-    """Renews every two seconds on a thread of its own, at most until the task's time limit; `lost` once it is not ours.
+    """Renews every two seconds on a thread of its own, for as long as `progress` is called.
 
-    A renewal that fails because the database is away is tried again: the commit decides, not this flag.
+    still_s: after so long without progress the work is taken for hung: the lease is let go, so that another run takes
+    over, and `stalled` is called. A renewal that fails because the database is away is tried again.
     """
 
-    def __init__(self, renew: Callable[[], bool], limit_s: float) -> None:
-        self._renew = renew
-        self._left = int(limit_s / RENEW_SECONDS)
+    def __init__(
+        self, renew: Callable[[], bool], clock: Clock, still_s: float, stalled: Callable[[], None] = lambda: None
+    ) -> None:
+        self._renew, self._clock, self._still_s, self._stalled = renew, clock, still_s, stalled
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="lease")
+        self._moved_at = clock.monotonic()
+        self._until = self._moved_at + LEASE_SECONDS
         self.lost = False
 
+    def progress(self) -> None:
+        """The work has come further."""
+        self._moved_at = self._clock.monotonic()
+
+    def holds(self) -> bool:
+        """Whether the lease is certain to last for another moment; asking is a sign of progress."""
+        self.progress()
+        return not self.lost and self._clock.monotonic() < self._until - MARGIN_SECONDS
+
     def _run(self) -> None:
-        while self._left > 0 and not self._done.wait(RENEW_SECONDS):
-            self._left -= 1
+        while not self._done.wait(RENEW_SECONDS):
+            asked_at = self._clock.monotonic()
+            if asked_at - self._moved_at > self._still_s:
+                self.lost = True
+                _log.error("work_stands_still", seconds=self._still_s)
+                self._stalled()
+                return
             try:
                 if not self._renew():
                     self.lost = True
                     return
             except PlatereelError as error:
                 _log.warning("lease_not_renewed", error=error.message)
+            else:
+                self._until = asked_at + LEASE_SECONDS
 
     def __enter__(self) -> Self:
         """Start renewing."""

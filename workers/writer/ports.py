@@ -14,7 +14,7 @@ class WriterPorts:
     """The writer's ports.
 
     frames: JPEGs; packets: of cameras that are copied. parking_bytes: how much of a camera may wait while storage
-    refuses. threads: for fetching, kept as long as the process.
+    refuses. threads: for fetching, kept as long as the process. stalled: called when a run's work stands still.
     """
 
     frames: FrameBuffer
@@ -26,3 +26,4 @@ class WriterPorts:
     video: Video
     clock: Clock
     threads: Executor
+    stalled: Callable[[], None] = lambda: None

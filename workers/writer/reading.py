@@ -16,10 +16,11 @@ NO_KEYFRAME = "no_keyframe"
 
 
 class Reading:
-    """One run's reading. Made anew for every run."""
+    """One run's reading. Made anew for every run; `progress` is called with every frame."""
 
-    def __init__(self, run: PartRun, ports: WriterPorts) -> None:
+    def __init__(self, run: PartRun, ports: WriterPorts, progress: Callable[[], None] = lambda: None) -> None:
         self._run = run
+        self._progress = progress
         self._ports = ports
         self._buffer = ports.packets if run.policy.copied else ports.frames
         self._before: FrameMark | None = None
@@ -107,6 +108,7 @@ class Reading:
 
     def _account(self, mark: FrameMark) -> None:
         """Note a frame of the stretch, and what the counters say is lost before it."""
+        self._progress()
         if self._first is None:
             self._first = mark
         elif self._last is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.domain.errors import Permanent, Retryable
+from shared.domain.errors import Conflict, Permanent, Retryable
 from shared.domain.parts import PartFacts
 from shared.domain.policy import PART_SUFFIX
 from shared.domain.ports import PartRun
@@ -22,8 +22,9 @@ from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
 from workers.writer.reading import Reading
 
-TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 30, 25
-PUT_SECONDS = 8.0
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 65, 60  # on a busy host a part may take far longer than it lasts
+STILL_SECONDS = 20.0
+PUT_PATIENCE_SECONDS = 8.0  # without progress
 
 _log = logger(__name__)
 
@@ -36,16 +37,21 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     began = ports.clock.monotonic()
     log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
     try:
-        with Lease(lambda: ports.rows.renew_part(run.part_id, run.token), TIME_LIMIT_SECONDS) as lease:
-            data, facts = _waiting(run, ports) or Reading(run, ports).encode()
+        with Lease(
+            lambda: ports.rows.renew_part(run.part_id, run.token), ports.clock, STILL_SECONDS, ports.stalled
+        ) as lease:
+            data, facts = _waiting(run, ports) or Reading(run, ports, lease.progress).encode()
             if lease.lost:
                 log.warning("part_lease_lost")
                 return _ended("lost")
-            result = _store(run, data, facts, ports)
+            result = _store(run, data, facts, ports, lease)
     except MemoryError:
         log.error("part_out_of_memory", attempts=run.attempts)
         ports.rows.fail_part(run.part_id, run.token, "out of memory", retryable=False)
         return _ended("failed")
+    except Conflict as error:
+        log.warning("part_lease_lost", error=error.message)
+        return _ended("lost")
     except Retryable as error:
         log.warning("part_put_off", error=error.message)
         ports.rows.fail_part(run.part_id, run.token, error.message, retryable=True)
@@ -72,13 +78,13 @@ def _waiting(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts] | None
     return (data, run.parked) if data is not None and len(data) == run.parked.size_bytes else None
 
 
-def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts) -> str:
+def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, lease: Lease) -> str:
     """Object, then row; `lost` when another run took over: then the object is nobody's, and goes."""
     key = None
     if data:
         key = part_key(run.segment_id, run.number, run.token, PART_SUFFIX[run.policy.codec])
         try:
-            ports.store.put(key, data, "application/octet-stream", PUT_SECONDS)
+            ports.store.put(key, data, "application/octet-stream", patience_s=PUT_PATIENCE_SECONDS, allowed=lease.holds)
         except Retryable as error:
             return _park(run, data, facts, error, ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):

@@ -12,13 +12,12 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.outbox import emit
 from shared.adapters.postgres.part_facts import facts_json, facts_of, gaps_json, stored_part
 from shared.adapters.postgres.recordings import WAKE
-from shared.domain.lifecycle import MAX_ATTEMPTS
+from shared.domain.lifecycle import LEASE_SECONDS, MAX_ATTEMPTS
 from shared.domain.parts import ClipForm, Gap, PartFacts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
 from shared.domain.timing import from_ms, to_ms
 
-LEASE_SECONDS = 6
 MAX_BACKOFF_SECONDS = 15
 PARKED_BACKOFF_SECONDS = 30
 
@@ -164,19 +163,17 @@ class WriterRepository:
             row["closed_early"],
         )  # fmt: skip
 
-    def renew_finalise(self, segment_id: UUID, token: str, seconds: float = LEASE_SECONDS) -> float:
-        """See the port; never shortens a lease."""
-        row = self._database.fetch_one(
+    def renew_finalise(self, segment_id: UUID, token: str) -> bool:
+        """See the port."""
+        return self._database.execute(
             """
-            UPDATE video_segments SET lease_until = greatest(lease_until, now() + make_interval(secs => %s))
+            UPDATE video_segments SET lease_until = now() + make_interval(secs => %s)
              WHERE id = %s AND lease_token = %s AND status = 'finalizing'
-            RETURNING extract(epoch FROM lease_until - now()) AS left
             """,
-            seconds,
+            LEASE_SECONDS,
             segment_id,
             token,
-        )
-        return 0.0 if row is None else float(row["left"])
+        ) == 1  # fmt: skip
 
     def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
         """See the port."""

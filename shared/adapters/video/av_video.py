@@ -61,21 +61,29 @@ class AvVideo:
         return PartEncoder(self._encoders, name, policy, (form.width, form.height), base_ms, picture_ms)
 
     def reencode(
-        self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
+        self,
+        pieces: Sequence[Piece],
+        policy: RecordingPolicy,
+        form: ClipForm,
+        folder: Path,
+        progress: Callable[[], None] = lambda: None,
     ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
         """See the port. Parts differ when hosts have different encoders, or a camera changed its settings."""
         decoder = copied_codec(form) or policy.codec
         if policy.copied:
             policy, form = replace(policy, codec="h264"), replace(form, encoder="")
         made = []
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             encoder = self._part_encoder(policy, form, piece.start_ms)
             order = sorted((packet.pts_ms, packet.lead) for packet in piece.index)
             for (pts_ms, lead), frame in zip(order, _pictures(piece, decoder), strict=False):
                 if not lead:
                     encoder.add_picture(frame, piece.start_ms + pts_ms)
             part = encoder.finish()
-            made.append(Piece(piece.start_ms, part.data, part.index))
+            progress()
+            path = folder / f"again-{number:05d}"
+            path.write_bytes(part.data)
+            made.append(Piece(piece.start_ms, path, part.index))
         return made, policy, form
 
     def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
@@ -95,10 +103,16 @@ class AvVideo:
         return len(frame_times_ms(path))
 
     def join(
-        self, path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+        self,
+        path: Path,
+        pieces: Sequence[Piece],
+        span_ms: tuple[int, int],
+        policy: RecordingPolicy,
+        form: ClipForm,
+        progress: Callable[[], None] = lambda: None,
     ) -> Joined:
         """See the port."""
-        return join(path, pieces, span_ms, policy, form)
+        return join(path, pieces, span_ms, policy, form, progress)
 
 
 def _pictures(piece: Piece, codec: str) -> Iterator[VideoFrame]:
@@ -107,9 +121,9 @@ def _pictures(piece: Piece, codec: str) -> Iterator[VideoFrame]:
     if not isinstance(decoder, VideoCodecContext):
         raise Permanent(f"{codec} is not a video codec")
     try:
-        at = 0
+        data, at = piece.packets(), 0
         for entry in piece.index:
-            yield from decoder.decode(av.Packet(piece.data[at : at + entry.size]))
+            yield from decoder.decode(av.Packet(data[at : at + entry.size]))
             at += entry.size
         yield from decoder.decode(None)
     except av.error.FFmpegError as error:

@@ -42,9 +42,9 @@ def fragment_of(piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy
         raise Permanent("the part holds no pictures")
     piece = found[-1]
     packets = []
-    at = 0
+    data, at = piece.packets(), 0
     for entry in piece.index:
-        packet = Packet(piece.data[at : at + entry.size])
+        packet = Packet(data[at : at + entry.size])
         at += entry.size
         packet.is_keyframe = entry.keyframe
         packet.pts = (piece.start_ms + entry.pts_ms - base_ms) * TICKS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,12 @@ MEDIA_CLOCK = Fraction(1, 90_000)
 
 
 def join(
-    path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+    path: Path,
+    pieces: Sequence[Piece],
+    span_ms: tuple[int, int],
+    policy: RecordingPolicy,
+    form: ClipForm,
+    progress: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes first.
 
@@ -47,7 +52,7 @@ def join(
         with av.open(str(path), "w", format="mp4", options=options) as container:
             stream = add_stream(container, pieces, policy, form)
             stream.time_base = MEDIA_CLOCK
-            _copy(container, stream, pieces, _Times(order, lasts, delay, first_ms))
+            _copy(container, stream, pieces, _Times(order, lasts, delay, first_ms), progress)
     except av.error.FFmpegError as error:
         raise Permanent(f"the parts could not be joined: {error.strerror}") from error
     return Joined(first_ms, stop_ms - first_ms, len(shown))
@@ -69,7 +74,7 @@ def decodable(pieces: Sequence[Piece]) -> list[Piece]:
                 while skipped < len(piece.index) and not piece.index[skipped].keyframe:
                     skipped += 1
         size = sum(packet.size for packet in piece.index[:skipped])
-        kept.append(replace(piece, data=piece.data[size:], index=piece.index[skipped:]) if skipped else piece)
+        kept.append(replace(piece, skipped_bytes=size, index=piece.index[skipped:]) if skipped else piece)
     return [piece for piece in kept if piece.index]
 
 
@@ -102,7 +107,7 @@ def add_stream(
     else:
         # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)
-        with av.open(io.BytesIO(first.data[: first.index[0].size]), format=codec.probe) as source:
+        with av.open(io.BytesIO(first.packets()[: first.index[0].size]), format=codec.probe) as source:
             stream = container.add_stream_from_template(source.streams.video[0])
     if not isinstance(stream, VideoStream):
         raise Permanent("the parts hold no video")
@@ -114,7 +119,13 @@ def add_stream(
     return stream
 
 
-def _copy(container: OutputContainer, stream: VideoStream, pieces: Sequence[Piece], times: _Times) -> None:
+def _copy(
+    container: OutputContainer,
+    stream: VideoStream,
+    pieces: Sequence[Piece],
+    times: _Times,
+    progress: Callable[[], None],
+) -> None:
     """Decode times are the presentation times in order, moved back by the delay, over the whole clip.
 
     Rebuilding them per part would break at some joints. The last packet is decoded at its own time and lasts to the
@@ -122,10 +133,11 @@ def _copy(container: OutputContainer, stream: VideoStream, pieces: Sequence[Piec
     """
     order, first_ms, number = times.order, times.first_ms, 0
     for piece in pieces:
-        at = 0
+        progress()
+        data, at = piece.packets(), 0
         for entry in piece.index:
             captured = piece.start_ms + entry.pts_ms
-            packet = av.Packet(piece.data[at : at + entry.size])
+            packet = av.Packet(data[at : at + entry.size])
             at += entry.size
             behind = number - times.delay
             packet.stream, packet.time_base, packet.is_keyframe = stream, MILLISECOND, entry.keyframe

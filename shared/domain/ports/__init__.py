@@ -29,7 +29,7 @@ from shared.domain.ports.frames import (
 from shared.domain.ports.hooks import Deliveries, Poster
 from shared.domain.ports.hooks import Delivery as HookDelivery
 from shared.domain.ports.keeping import Counters, Keeping, Marked
-from shared.domain.ports.objects import ObjectStore, Room, StoredObject
+from shared.domain.ports.objects import Allowed, ObjectStore, Room, StoredObject
 from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
 from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, Progress, ReadyClip, Repairs
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
@@ -38,6 +38,7 @@ from shared.domain.ports.videos import Order, Page, SegmentFilter, StoredClip, S
 __all__ = [
     "Accepted",
     "Access",
+    "Allowed",
     "Appended",
     "Bounds",
     "BoundsByCamera",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +25,27 @@ class Room:
     free_bytes: int
 
 
+Allowed = Callable[[], bool]
+"""Whether whoever began a long call still has the right to go on with it."""
+
+
 class ObjectStore(Protocol):
     """Where MP4s live. Raises Retryable while the store is away, NotFound for an absent key."""
 
-    def put(self, key: str, body: bytes | Path, content_type: str, timeout_s: float | None = None) -> None:
-        """Store the whole object or nothing, and verify its size."""
+    def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        content_type: str,
+        *,
+        patience_s: float | None = None,
+        allowed: Allowed | None = None,
+    ) -> None:
+        """Store the whole object or nothing, and verify its size. A file is never held in memory.
+
+        It may take as long as it makes progress: Retryable after `patience_s` without any. `allowed` is asked before
+        each piece; Conflict when it says no.
+        """
 
     def get(self, key: str) -> bytes:
         """A small object, whole."""

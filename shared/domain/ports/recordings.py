@@ -163,8 +163,8 @@ class Writing(Protocol):
     def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
         """Start finalising, or None when the offer is no longer current."""
 
-    def renew_finalise(self, segment_id: UUID, token: str, seconds: float = ...) -> float:
-        """Prolong the lease to at least `seconds`; how long it now lasts, 0 when it is lost."""
+    def renew_finalise(self, segment_id: UUID, token: str) -> bool:
+        """Prolong the lease; False when it is lost."""
 
     def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
         """READY, its counters and its event, in one transaction."""

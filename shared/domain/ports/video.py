@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -55,9 +55,17 @@ class Video(Protocol):
         """
 
     def reencode(
-        self, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
+        self,
+        pieces: Sequence[Piece],
+        policy: RecordingPolicy,
+        form: ClipForm,
+        folder: Path,
+        progress: Callable[[], None] = lambda: None,
     ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
-        """Parts that share their parameters, from parts that do not; with what they are to be joined by."""
+        """Parts that share their parameters, from parts that do not; with what they are to be joined by.
+
+        Their packets are files in `folder`, one a part; `progress` is called with each.
+        """
 
     def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
         """Whether players can take clips like this in fragments."""
@@ -72,9 +80,16 @@ class Video(Protocol):
         """Frames of a clip, decoded one by one; Permanent where decoding fails."""
 
     def join(
-        self, path: Path, pieces: Sequence[Piece], span_ms: tuple[int, int], policy: RecordingPolicy, form: ClipForm
+        self,
+        path: Path,
+        pieces: Sequence[Piece],
+        span_ms: tuple[int, int],
+        policy: RecordingPolicy,
+        form: ClipForm,
+        progress: Callable[[], None] = lambda: None,
     ) -> Joined:
         """Write the MP4 of the pieces, copying packets; the same pieces give the same bytes.
 
-        Its first picture is the first at or after the span's start, whatever is needed before to decode it.
+        Its first picture is the first at or after the span's start, whatever is needed before to decode it. `progress`
+        is called with each piece.
         """

@@ -1,0 +1,127 @@
+"""Finalising: how much memory it takes, and when it lets its lease go."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.file_objects import FileObjects
+from shared.adapters.video.av_video import AvVideo
+from shared.domain.errors import Retryable
+from shared.domain.media import FrameMark
+from shared.domain.parts import ClipForm, Packet, PartFacts, StoredPart
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import ClipFacts, FinaliseRun
+from tests.support.pictures import numbered_jpeg
+from workers.writer import lease as lease_module
+from workers.writer.finalise import finalise
+from workers.writer.lease import Lease
+from workers.writer.ports import WriterPorts
+
+CLOCK = SystemClock()
+START_MS = 1_700_000_000_000
+PART_MS, PARTS, PICTURES, PICTURE_BYTES = 5_000, 16, 50, 120_000
+SHA = "0" * 64
+
+
+@dataclass
+class Rows:
+    """One segment that waits to be finalised."""
+
+    run: FinaliseRun
+    ready: list[ClipFacts] = field(default_factory=list)
+
+    def begin_finalise(self, _: UUID, __: int) -> FinaliseRun:
+        return self.run
+
+    def renew_finalise(self, _: UUID, __: str) -> bool:
+        return True
+
+    def commit_ready(self, _: UUID, __: str, facts: ClipFacts) -> bool:
+        self.ready.append(facts)
+        return True
+
+
+def stored_parts(store: FileObjects) -> tuple[StoredPart, ...]:
+    jpeg = numbered_jpeg(1)
+    picture = jpeg[:-2] + bytes(PICTURE_BYTES - len(jpeg)) + jpeg[-2:]
+    parts = []
+    for number in range(PARTS):
+        start_ms = START_MS + number * PART_MS
+        key = f"parts/{number}"
+        store.put(key, picture * PICTURES, "application/octet-stream")
+        marks = [FrameMark(start_ms + n * 100, number * PICTURES + n, "run") for n in (0, PICTURES - 1)]
+        index = tuple(Packet(n * 100, PICTURE_BYTES, keyframe=True) for n in range(PICTURES))
+        facts = PartFacts(index, None, marks[0], marks[1], (), PICTURE_BYTES * PICTURES, SHA)
+        parts.append(StoredPart(uuid4(), number, start_ms, start_ms + PART_MS, key, facts))
+    return tuple(parts)
+
+
+def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
+    """96 MB of Motion JPEG: the memory of one part, and little beside it."""
+    store = FileObjects(tmp_path / "store")
+    policy = RecordingPolicy(codec="mjpeg", fps=10, capture_fps=10)
+    end_ms = START_MS + PARTS * PART_MS
+    run = FinaliseRun(
+        uuid4(), "gate", "videos/clip.mp4", "thumbnails/clip.jpg", START_MS, end_ms, START_MS, "token", 1, policy,
+        ClipForm(320, 180, "mjpeg"), None, stored_parts(store),
+    )  # fmt: skip
+    rows: Any = Rows(run)
+    none: Any = None
+    ports = WriterPorts(none, none, none, lambda _: 0, store, rows, AvVideo(), CLOCK, ThreadPoolExecutor(4))
+    tracemalloc.start()
+    try:
+        assert finalise(run.segment_id, 1, ports, tmp_path) == "ready"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rows.ready[0].size_bytes > PARTS * PICTURES * PICTURE_BYTES
+    assert rows.ready[0].frame_count == PARTS * PICTURES
+    assert peak < PICTURES * PICTURE_BYTES * 3 + 16_000_000
+    assert not list(tmp_path.glob("platereel-clip-*"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lease_module, "LEASE_SECONDS", 1.2)
+
+
+@pytest.mark.usefixtures("quick")
+def test_work_that_stands_still_lets_its_lease_go() -> None:
+    """Somebody else takes over, and whoever hangs is ended: a hung library must not hold a clip for two hours."""
+    ended = threading.Event()
+    with Lease(lambda: True, CLOCK, still_s=0.05, stalled=ended.set) as lease:
+        assert ended.wait(2)
+        assert lease.lost
+        assert not lease.holds()
+
+
+@pytest.mark.usefixtures("quick")
+def test_work_that_goes_on_keeps_it_however_long_it_takes() -> None:
+    with Lease(lambda: True, CLOCK, still_s=0.1) as lease:
+        for _ in range(15):
+            CLOCK.sleep(0.02)
+            assert lease.holds()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_lease_that_cannot_be_renewed_is_not_relied_on() -> None:
+    """The database is away: what another run may begin meanwhile must not be written twice at once."""
+
+    def away() -> bool:
+        raise Retryable("the database does not answer")
+
+    with Lease(away, CLOCK, still_s=10) as lease:
+        assert lease.holds()
+        CLOCK.sleep(0.3)
+        assert not lease.holds()
+        assert not lease.lost
