@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from shared.domain.errors import PartlyAway, Retryable
+from services.dispatch.offers import Offering
+from shared.domain.errors import PartlyAway
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import next_part_end
 from shared.domain.ports import (
@@ -23,14 +25,13 @@ from shared.domain.ports import (
     LiveSegment,
     Pacing,
     Parking,
-    TaskQueue,
 )
 from shared.runtime.logs import logger
 from shared.runtime.metrics import LIVE_SEGMENTS
-from shared.wire.tasks import Audit, Sweep, Task, encode_task, finalise, write_part
+from shared.wire.tasks import Audit, Sweep
 
 STALE_HOLD_SECONDS = 30.0
-BROKER_PAUSE_SECONDS = 1.0
+HOLD_EVERY_SECONDS = 1.0
 # Longest stretch between two looks that counts as silence of a camera: what nobody saw is no silence.
 LOOK_SECONDS = 0.5
 SILENT_MARGIN_SECONDS = 2.0
@@ -50,12 +51,12 @@ class PacerPorts:
     """
 
     rows: Pacing
+    offering: Offering
     frames: FrameBuffer
     holds: Holds
     parking: Parking
     states: CameraStates
     stream: DetectionStream
-    queue: TaskQueue
     events: EventSink
     jobs: Jobs
     clock: Clock
@@ -79,7 +80,7 @@ class Pacer:
     ports: PacerPorts
     _watches: dict[str, _Watch] = field(default_factory=dict)
     _looked_at: float = 0.0
-    _broker_back_at: float = 0.0
+    _held: dict[UUID, tuple[int, float]] = field(default_factory=dict)
     _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Pacer:
             taken_back = self.ports.rows.expire_leases()
             if taken_back:
                 _log.warning("leases_taken_back", count=taken_back)
+            self.ports.offering.take_back_lost()
         live = self.ports.rows.live()
         LIVE_SEGMENTS.set(len(live))
         self._pace(live)
@@ -103,7 +105,7 @@ class Pacer:
         """Start jobs that are due, and forget old messages."""
         for job in self.ports.jobs.due(self.ports.periods_s):
             identifier = str(job.job_id)
-            self._send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
+            self.ports.offering.send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
 
@@ -119,25 +121,40 @@ class Pacer:
         try:
             bounds = self.ports.frames.bounds(cameras)
         except PartlyAway:
-            return  # all that is live is on a server of several that does not answer
+            bounds = BoundsByCamera()  # all that is live is on a server that does not answer
+            bounds.away.update(cameras)
         self._watch(cameras, bounds)
-        live = [segment for segment in live if segment.camera_id not in bounds.away]
+        here = [segment for segment in live if segment.camera_id not in bounds.away]
         changed = False
-        for segment in live:
-            seen = bounds.get(segment.camera_id)
-            silent = self._silent(segment)
-            watermark_ms = 0 if seen is None else seen.newest_ms
+        for segment in here:
+            silent, watermark_ms = self._silent(segment), _newest_ms(bounds, segment.camera_id)
             if segment.status == SegmentStatus.RECORDING and _moves(segment, watermark_ms, silent=silent):
                 changed |= self.ports.rows.advance(segment.camera_id, watermark_ms, silent=silent)
-            self._offer(segment, watermark_ms, silent=silent)
-            if segment.needs_frames:
-                self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
         if changed:
-            for segment in self.ports.rows.live():
-                if segment.camera_id in bounds.away:
-                    continue
-                seen = bounds.get(segment.camera_id)
-                self._offer(segment, 0 if seen is None else seen.newest_ms, silent=self._silent(segment))
+            here = [segment for segment in self.ports.rows.live() if segment.camera_id not in bounds.away]
+        self._hold(here)
+        self.ports.offering.parts(
+            {
+                segment.segment_id: None if self._silent(segment) else _newest_ms(bounds, segment.camera_id)
+                for segment in here
+                if segment.has_due
+            }
+        )
+        self.ports.offering.clips()
+
+    def _hold(self, live: Iterable[LiveSegment]) -> None:
+        """Keep the frames that are still needed: said at once when that changes, and again every second."""
+        now = self.ports.clock.monotonic()
+        held: dict[UUID, tuple[int, float]] = {}
+        for segment in live:
+            if not segment.needs_frames:
+                continue
+            since_ms, said_at = self._held.get(segment.segment_id, (-1, 0.0))
+            if since_ms != segment.hold_ms or now - said_at >= HOLD_EVERY_SECONDS:
+                self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
+                said_at = now
+            held[segment.segment_id] = (segment.hold_ms, said_at)
+        self._held = held
 
     def _watch(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
         """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
@@ -167,35 +184,6 @@ class Pacer:
         state = self.ports.states.state(segment.camera_id)
         return state.get("state") == "disconnected" and state.get("outbox") == "0"
 
-    def _offer(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> None:
-        if self.ports.clock.monotonic() < self._broker_back_at:
-            return
-        for part in segment.parts:
-            if part.offerable and (silent or part.end_ms <= watermark_ms):
-                offer = self.ports.rows.offer_part(part.part_id)
-                if offer is not None and not self._send(write_part(part.part_id, offer)):
-                    self.ports.rows.withdraw_offer(part.part_id, offer)
-                    return
-        if segment.finalise_offerable:
-            offer = self.ports.rows.offer_finalise(segment.segment_id)
-            if offer is not None and not self._send(finalise(segment.segment_id, offer)):
-                self.ports.rows.withdraw_finalise(segment.segment_id, offer)
-
-    def _send(self, task: Task) -> bool:
-        """Publish a task; False when the broker is away. Its row stays, so nothing is lost.
-
-        A broker that does not answer costs a time-out: for a moment nothing more is sent.
-        """
-        if self.ports.clock.monotonic() < self._broker_back_at:
-            return False
-        try:
-            self.ports.queue.send(task.NAME, encode_task(task))
-        except Retryable as error:
-            self._broker_back_at = self.ports.clock.monotonic() + BROKER_PAUSE_SECONDS
-            _log.warning("task_not_published", task=task.NAME, error=error.message)
-            return False
-        return True
-
     def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
         """Release what nobody has stood behind for 30 s.
 
@@ -203,7 +191,7 @@ class Pacer:
         """
         now = self.ports.clock.monotonic()
         owners = {(segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames}
-        waiting = {(segment.camera_id, str(part.part_id)) for segment in live for part in segment.parts}
+        waiting = self.ports.rows.parked_parts()
         unowned: dict[tuple[str, str], float] = {}
         for camera_id in self.ports.cameras:
             try:
@@ -218,6 +206,11 @@ class Pacer:
                 continue
             unowned |= {(camera_id, h): self._unowned.get((camera_id, h), now) for h in kept if h not in stale}
         self._unowned = unowned
+
+
+def _newest_ms(bounds: BoundsByCamera, camera_id: str) -> int:
+    seen = bounds.get(camera_id)
+    return 0 if seen is None else seen.newest_ms
 
 
 def _moves(segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:

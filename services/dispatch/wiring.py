@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.dispatch.intake import Intake, IntakePorts
+from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.webhooks import Hook, Webhooks
 from shared.adapters.camera_buffers import CameraBuffers
@@ -18,6 +19,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.deliveries import DeliveryRepository
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.offers import OfferRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
@@ -82,8 +84,8 @@ def build(settings: Settings) -> World:
     )  # fmt: skip
     pacer = Pacer(
         PacerPorts(
-            rows, frames, holds, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
-            CeleryQueue(celery_app(urls.broker)),
+            rows, Offering(OfferRepository(database), CeleryQueue(celery_app(urls.broker), broker), clock),
+            frames, holds, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
             {hook.name: hook.events for hook in settings.webhooks},

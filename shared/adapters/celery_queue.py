@@ -13,6 +13,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from shared.adapters.redis_client import kinds
 from shared.domain.errors import Retryable
 from shared.wire.tasks import ROUTES
 
@@ -73,8 +74,8 @@ def celery_app(broker_url: str) -> Celery:
 class CeleryQueue:
     """Implements the port `TaskQueue`."""
 
-    def __init__(self, app: Celery) -> None:
-        self._app = app
+    def __init__(self, app: Celery, broker: redis.Redis) -> None:
+        self._app, self._broker = app, broker
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """See the port. A publish that raises may still have been delivered; offers make that harmless."""
@@ -82,3 +83,9 @@ class CeleryQueue:
             self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
         except (OperationalError, OSError, redis.RedisError) as error:
             raise Retryable(f"the broker Redis does not answer: {type(error).__name__}") from error
+
+    def waiting(self, queue: str) -> int:
+        """See the port; a queue of kombu is a list."""
+        with kinds("broker"):
+            waiting: Any = self._broker.llen(queue)
+        return int(waiting)

@@ -19,7 +19,7 @@ from services.dispatch.wiring import build as build_dispatch
 from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row
 from tests.chaos.victims import KILLED, Victims, victims
-from tests.integration.test_recordings import finish, offer_parts
+from tests.integration.test_recordings import finish, offer_clip, offer_parts
 from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
 from tests.support.numbers import numbers_of_clip
 from tests.support.world import POLICY, World
@@ -86,8 +86,10 @@ class Points:
         database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE token IS NOT NULL")
         database.execute("UPDATE video_segments SET lease_until = now() - interval '1 s' WHERE lease_token IS NOT NULL")
         self._world.pacing.expire_leases()
-        database.execute("UPDATE segment_parts SET offered_at = now() - interval '1 min'")
-        database.execute("UPDATE video_segments SET offered_at = now() - interval '1 min'")
+        database.execute("UPDATE segment_parts SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL")
+        database.execute("UPDATE video_segments SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL")
+        self._world.offers.take_back_lost_parts(queue_empty=True)
+        self._world.offers.take_back_lost_clips(queue_empty=True)
 
 
 def recording(world: World, camera: str) -> UUID:
@@ -146,7 +148,7 @@ def test_finalise(world: World, victim: Victims, told: Told, tmp_path: Path) -> 
         segment[:] = [recording(world, points.camera)]
         for part_id, offer in offer_parts(world):
             write_part(part_id, offer, world.writer)
-        return {"id": str(segment[0]), "offer": world.pacing.offer_finalise(segment[0])}
+        return {"id": str(segment[0]), "offer": offer_clip(world)[1]}
 
     for point in points.each(job):
         finish(world, points.camera)

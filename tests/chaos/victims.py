@@ -119,8 +119,9 @@ def _run(job: dict[str, Any]) -> None:
         ports = with_points(dispatch.intake._ports, ("stream", "rows", "frames", "holds"), points)
         Intake(ports).read_stream(0.2)
     else:
-        pacer_ports = with_points(dispatch.pacer.ports, ("rows", "frames", "holds", "queue"), points)
-        Pacer(pacer_ports).tick()
+        offering = with_points(dispatch.pacer.ports.offering, ("rows", "queue"), points)
+        pacer_ports = with_points(dispatch.pacer.ports, ("rows", "frames", "holds"), points)
+        Pacer(replace(pacer_ports, offering=offering)).tick()
 
 
 def main() -> None:

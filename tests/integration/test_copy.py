@@ -16,6 +16,7 @@ from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
+from tests.integration.test_recordings import offer_clip, offer_parts
 from tests.support.h264 import FPS, as_frames, coded
 from tests.support.numbers import boxes, numbers_of_clip
 from tests.support.world import LIMITS, World
@@ -35,14 +36,8 @@ def record(world: World, at_ms: int) -> UUID:
     (accepted,) = world.detections.accept([Detection("d", "cam", at_ms, 0.9)], None, POLICY)
     (segment_id,) = accepted.segment_ids
     world.pacing.advance("cam", at_ms + POLICY.post_event_ms + 1000, silent=False)
-    for segment in world.pacing.live():
-        for part in segment.parts:
-            offer = world.pacing.offer_part(part.part_id)
-            assert offer is not None
-            assert write_part(part.part_id, offer, world.writer) == "done"
-    offer = world.pacing.offer_finalise(segment_id)
-    assert offer is not None
-    assert finalise(segment_id, offer, world.writer) == "ready"
+    assert {write_part(*offer, world.writer) for offer in offer_parts(world)} == {"done"}
+    assert finalise(*offer_clip(world), world.writer) == "ready"
     return segment_id
 
 
@@ -115,17 +110,12 @@ def test_a_part_that_is_lost_costs_no_more_than_its_gop(world: World, tmp_path: 
     (accepted,) = world.detections.accept([Detection("d", "cam", world.base_ms + 4000, 0.9)], None, POLICY)
     (segment_id,) = accepted.segment_ids
     world.pacing.advance("cam", world.base_ms + 9000, silent=False)
-    (live,) = world.pacing.live()
-    for part in live.parts:
-        offer = world.pacing.offer_part(part.part_id)
-        assert offer is not None
-        write_part(part.part_id, offer, world.writer)
+    for offer in offer_parts(world):
+        write_part(*offer, world.writer)
     row = world.database.fetch_one("SELECT object_key FROM segment_parts WHERE number = 1")
     assert row is not None
     world.store.delete([row["object_key"]])
-    offer = world.pacing.offer_finalise(segment_id)
-    assert offer is not None
-    assert finalise(segment_id, offer, world.writer) == "ready"
+    assert finalise(*offer_clip(world), world.writer) == "ready"
     _, numbers, _ = clip(world, segment_id, tmp_path)
     assert numbers == list(range(30, 60)) + list(range(100, 120))
     told = world.videos.get(segment_id)

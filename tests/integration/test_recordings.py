@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
+import pytest
+
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
+from shared.domain.ports import Offer
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_jpeg
 from tests.support.world import LIMITS, POLICY, World
@@ -29,13 +32,15 @@ def accept(world: World, camera: str, at_s: float, name: str, oldest_s: float | 
 
 def offer_parts(world: World) -> list[tuple[UUID, int]]:
     """Offer everything that is due, as a pacer does."""
-    offers = []
-    for segment in world.pacing.live():
-        for part in segment.parts:
-            offer = world.pacing.offer_part(part.part_id) if part.offerable else None
-            if offer is not None:
-                offers.append((part.part_id, offer))
-    return offers
+    live = world.pacing.live()
+    offers = world.offers.offer_parts({segment.segment_id: None for segment in live}, 1000)
+    return [(offer.row_id, offer.number) for offer in offers]
+
+
+def offer_clip(world: World) -> tuple[UUID, int]:
+    """Offer the one segment whose parts are all in."""
+    (offer,) = world.offers.offer_clips(10)
+    return offer.row_id, offer.number
 
 
 def finish(world: World, camera: str, until_s: float = 1000) -> None:
@@ -43,11 +48,8 @@ def finish(world: World, camera: str, until_s: float = 1000) -> None:
     world.pacing.advance(camera, world.base_ms + round(until_s * 1000), silent=False)
     for part_id, offer in offer_parts(world):
         assert write_part(part_id, offer, world.writer) == "done"
-    for segment in world.pacing.live():
-        if segment.finalise_offerable:
-            closing = world.pacing.offer_finalise(segment.segment_id)
-            assert closing is not None
-            finalise(segment.segment_id, closing, world.writer)
+    for closed in world.offers.offer_clips(1000):
+        finalise(closed.row_id, closed.number, world.writer)
 
 
 def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
@@ -161,10 +163,9 @@ def test_five_dead_writers_make_a_gap_and_the_clip_says_so(world: World) -> None
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
-    doomed = world.pacing.live()[0].parts[0].part_id
     for _ in range(5):
-        offer = world.pacing.offer_part(doomed)
-        assert offer is not None
+        (doomed, offer), *others = offer_parts(world)
+        world.offers.withdraw_parts([Offer(*other) for other in others])
         assert world.writing.begin_part(doomed, offer) is not None
         world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", doomed)
         world.pacing.expire_leases()
@@ -180,10 +181,9 @@ def test_retryable_failures_are_no_attempts(world: World) -> None:
     world.film("cam", 0, 30)
     accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
-    part_id = world.pacing.live()[0].parts[0].part_id
     for _ in range(8):
-        offer = world.pacing.offer_part(part_id)
-        assert offer is not None
+        (part_id, offer), *others = offer_parts(world)
+        world.offers.withdraw_parts([Offer(*other) for other in others])
         run = world.writing.begin_part(part_id, offer)
         assert run is not None
         assert run.attempts == 1
@@ -241,8 +241,7 @@ def test_two_finalisers_write_one_clip(world: World) -> None:
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     for part_id, offer in offer_parts(world):
         write_part(part_id, offer, world.writer)
-    closing = world.pacing.offer_finalise(segment_id)
-    assert closing is not None
+    _, closing = offer_clip(world)
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: finalise(segment_id, closing, world.writer), range(3)))
     assert sorted(results) == ["ready", "stale", "stale"]
@@ -272,7 +271,7 @@ def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world:
     assert rows == [{"state": "due", "attempts": 0, "retries": 1, "parked": True}]
     (live,) = world.pacing.live()
     assert not live.needs_frames
-    assert len(world.parking.parked_parts("cam")) == len(live.parts)
+    assert {("cam", part_id) for part_id in world.parking.parked_parts("cam")} == world.pacing.parked_parts()
     world.redis.delete(world.frames._keys.frames("cam"))
     world.database.execute("UPDATE segment_parts SET not_before = NULL")
     finish(world, "cam")
@@ -372,3 +371,60 @@ def _moves(world: World, table: LiteralString, column: LiteralString, before: st
         return world.database.execute(f"UPDATE {table} SET {column} = %s", after) == 1
     except Conflict:
         return False
+
+
+def test_an_offer_is_good_until_its_run_begins_however_long_that_takes(world: World) -> None:
+    """Writers were away for an hour: what the queue holds is done when they are back, and nothing is told twice."""
+    world.film("cam", 0, 30)
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    offers = offer_parts(world)
+    hours_ago(world)
+    assert world.offers.take_back_lost_parts(queue_empty=False) == 0
+    assert offer_parts(world) == []
+    assert [write_part(*offer, world.writer) for offer in offers] == ["done"] * len(offers)
+    closing = offer_clip(world)
+    hours_ago(world)
+    assert world.offers.take_back_lost_clips(queue_empty=False) == 0
+    assert world.offers.offer_clips(10) == []
+    assert finalise(*closing, world.writer) == "ready"
+    assert world.status(segment_id) == "ready"
+
+
+def hours_ago(world: World) -> None:
+    world.database.execute("UPDATE segment_parts SET offered_at = offered_at - interval '3 h'")
+    world.database.execute("UPDATE video_segments SET offered_at = offered_at - interval '3 h'")
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_message_that_can_no_longer_be_in_the_queue_is_sent_again(world: World, *, empty: bool) -> None:
+    """A wiped broker leaves an empty queue; a lost message is overtaken by what was offered well after it."""
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (lost, *others), *_ = [offer_parts(world)]
+    assert world.offers.take_back_lost_parts(queue_empty=True) == 0  # a moment ago: it may be on its way to its run
+    hours_ago(world)
+    if not empty:
+        world.offers.withdraw_parts([Offer(*other) for other in others])
+        later = offer_parts(world)[0]
+        assert world.offers.take_back_lost_parts(queue_empty=False) == 0
+        assert world.writing.begin_part(*later) is not None
+    taken_back = world.offers.take_back_lost_parts(queue_empty=empty)
+    assert taken_back == (4 if empty else 1)
+    again = dict(offer_parts(world))
+    assert again[lost[0]] == lost[1] + 1
+    assert world.writing.begin_part(*lost) is None
+    assert world.writing.begin_part(lost[0], again[lost[0]]) is not None
+
+
+def test_offers_are_bounded_and_the_oldest_first(world: World) -> None:
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (live,) = world.pacing.live()
+    first = world.offers.offer_parts({live.segment_id: None}, 2)
+    numbers = "SELECT number FROM segment_parts WHERE id = ANY(%s) ORDER BY number"
+    assert [row["number"] for row in world.database.fetch(numbers, [offer.row_id for offer in first])] == [0, 1]
+    assert world.offers.offer_parts({live.segment_id: world.base_ms + 9_000}, 10) == []
+    assert len(world.offers.offer_parts({live.segment_id: world.base_ms + 30_000}, 10)) == 2

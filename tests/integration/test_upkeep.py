@@ -12,6 +12,7 @@ from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Conflict, Gone
 from shared.domain.ports import ClipFacts
 from shared.domain.retention import RetentionPolicy, RetentionRule
+from tests.integration.test_recordings import offer_clip
 from tests.support.world import POLICY, World
 from workers.reconcile.audit import AuditPorts, claim_store
 from workers.retention.parts import PartsPorts
@@ -28,9 +29,7 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
     (segment_id,) = answer.segment_ids
     world.pacing.advance(camera, world.base_ms + 1, silent=True)
     world.database.execute("DELETE FROM segment_parts WHERE segment_id = %s", segment_id)
-    offer = world.pacing.offer_finalise(segment_id)
-    assert offer is not None
-    run = world.writing.begin_finalise(segment_id, offer)
+    run = world.writing.begin_finalise(*offer_clip(world))
     assert run is not None
     world.store.put(run.file_path, bytes(size), "video/mp4")
     nothing_lost: dict[str, Any] = {"has_thumbnail": False, "truncated_reason": None}

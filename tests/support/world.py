@@ -17,6 +17,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.keeping import KeepingRepository
 from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.offers import OfferRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.repairs import RepairRepository
 from shared.adapters.postgres.upkeep import JobRepository
@@ -53,6 +54,7 @@ class World:
     database: Database
     detections: DetectionRepository
     pacing: PacerRepository
+    offers: OfferRepository
     writing: WriterRepository
     videos: VideoRepository
     keeping: KeepingRepository
@@ -121,7 +123,8 @@ def open_world(servers: Servers) -> Iterator[World]:
         pacing = PacerRepository(database)
         keys = Keys(prefix, settings.detections_name)
         yield World(
-            database, DetectionRepository(database), pacing, WriterRepository(database), VideoRepository(database),
+            database, DetectionRepository(database), pacing, OfferRepository(database), WriterRepository(database),
+            VideoRepository(database),
             KeepingRepository(database), CounterRepository(database),
             JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
             RedisFrames(OneServer(client), keys),

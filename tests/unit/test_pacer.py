@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.dispatch.pacer import BROKER_PAUSE_SECONDS, Pacer, PacerPorts
+from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BOUND, Offering
+from services.dispatch.pacer import Pacer, PacerPorts
 from shared.adapters.memory import MemoryFrames, MemoryParking, SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, PartView
+from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, Offer
 
 START = 1_000_000
 LIMITS = {"cam": BufferLimits(60_000, 60_000, 10**9)}
@@ -24,7 +25,7 @@ LIMITS = {"cam": BufferLimits(60_000, 60_000, 10**9)}
 class Rows:
     """A growing window of one camera, and parts that are due."""
 
-    parts: tuple[PartView, ...] = ()
+    due: list[UUID] = field(default_factory=list)
     silent: list[bool] = field(default_factory=list)
     offered: list[UUID] = field(default_factory=list)
     withdrawn: list[UUID] = field(default_factory=list)
@@ -32,8 +33,8 @@ class Rows:
     def live(self) -> list[LiveSegment]:
         return [
             LiveSegment(
-                UUID(int=1), "cam", "recording", START, START + 20_000, START, RecordingPolicy(), self.parts,
-                finalise_offerable=False,
+                UUID(int=1), "cam", "recording", START, START + 20_000, START, RecordingPolicy(),
+                START if self.due else None, has_due=bool(self.due),
             )
         ]  # fmt: skip
 
@@ -41,12 +42,30 @@ class Rows:
         self.silent.append(silent)
         return False
 
-    def offer_part(self, part_id: UUID) -> int:
-        self.offered.append(part_id)
-        return 1
+    def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
+        assert passed in ({UUID(int=1): START + 3_000}, {UUID(int=1): None})
+        taken, self.due = self.due[:limit], self.due[limit:]
+        self.offered += taken
+        return [Offer(part_id, 1) for part_id in taken]
 
-    def withdraw_offer(self, part_id: UUID, offer: int) -> None:
-        self.withdrawn.append(part_id)
+    def withdraw_parts(self, offers: Sequence[Offer]) -> None:
+        self.withdrawn += [offer.row_id for offer in offers]
+        self.due = [offer.row_id for offer in offers] + self.due
+
+    def offer_clips(self, limit: int) -> list[Offer]:
+        return []
+
+    def withdraw_clips(self, offers: Sequence[Offer]) -> None:
+        assert not offers
+
+    def take_back_lost_parts(self, *, queue_empty: bool) -> int:
+        return 0
+
+    def take_back_lost_clips(self, *, queue_empty: bool) -> int:
+        return 0
+
+    def parked_parts(self) -> set[tuple[str, str]]:
+        return set()
 
     def expire_leases(self) -> int:
         return 0
@@ -69,11 +88,17 @@ class Queue:
 
     away: bool = False
     tries: int = 0
+    length: int = 0
+
+    def waiting(self, queue: str) -> int:
+        if self.away:
+            self.tries += 1
+            raise Retryable("the broker Redis does not answer")
+        return self.length
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         self.tries += 1
-        if self.away:
-            raise Retryable("the broker Redis does not answer")
+        self.length += 1
 
 
 class States:
@@ -95,8 +120,8 @@ class Bench:
         ports: Any = cast("Any", None)
         self.pacer = Pacer(
             PacerPorts(
-                cast("Any", self.rows), self.frames, self.frames, MemoryParking(), cast("Any", States()), ports,
-                self.queue, ports, ports, self.clock, ("cam",), {},
+                cast("Any", self.rows), Offering(self.rows, self.queue, self.clock), self.frames, self.frames,
+                MemoryParking(), cast("Any", States()), ports, ports, ports, self.clock, ("cam",), {},
             )
         )  # fmt: skip
 
@@ -142,15 +167,40 @@ def test_a_frame_ends_the_silence() -> None:
 
 
 def test_a_broker_that_is_away_is_asked_once_in_a_while_and_holds_up_nothing() -> None:
-    due = tuple(PartView(uuid4(), n, START, START + 1_000, "due", offerable=True) for n in range(20))
-    bench = Bench(rows=Rows(parts=due), queue=Queue(away=True))
+    bench = Bench(rows=Rows(due=[uuid4() for _ in range(20)]), queue=Queue(away=True))
     bench.ticks(1)
-    assert (bench.queue.tries, bench.rows.withdrawn) == (1, [due[0].part_id])
+    assert (bench.queue.tries, bench.rows.offered) == (1, [])
     bench.ticks(int(BROKER_PAUSE_SECONDS / 0.1) - 2)
     assert bench.queue.tries == 1
     assert bench.frames.holds("cam") == {str(UUID(int=1)): START}
     bench.clock.sleep(BROKER_PAUSE_SECONDS)
     bench.queue.away = False
-    bench.rows.offered.clear()
     bench.ticks(1)
     assert len(bench.rows.offered) == 20
+
+
+def test_a_broker_that_goes_away_between_two_messages_gets_the_rest_later() -> None:
+    class Fails(Queue):
+        def send(self, task: str, payload: Mapping[str, Any]) -> None:
+            if self.length == 3:
+                raise Retryable("the broker Redis does not answer")
+            super().send(task, payload)
+
+    parts = [uuid4() for _ in range(10)]
+    bench = Bench(rows=Rows(due=list(parts)), queue=Fails())
+    bench.ticks(1)
+    assert bench.rows.withdrawn == parts[3:]
+    assert bench.rows.due == parts[3:]
+
+
+def test_the_queue_stays_short_however_much_is_due() -> None:
+    """Writers are away: what is due waits in the rows, and the broker's memory stays as it is."""
+    bench = Bench(rows=Rows(due=[uuid4() for _ in range(20_000)]))
+    bench.ticks(1)
+    assert bench.queue.length == MOST_A_TICK
+    bench.ticks(100)
+    assert bench.queue.length == QUEUE_BOUND
+    bench.queue.length -= 40
+    bench.ticks(1)
+    assert bench.queue.length == QUEUE_BOUND
+    assert len(bench.rows.due) == 20_000 - QUEUE_BOUND - 40

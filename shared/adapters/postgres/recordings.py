@@ -1,11 +1,10 @@
-"""Windows and parts as the pacer moves them: planning, closing, offering, taking back."""
+"""Windows and parts as the pacer moves them: planning, closing, taking back."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 from psycopg.rows import DictRow
@@ -25,11 +24,10 @@ from shared.domain.errors import Retryable
 from shared.domain.lifecycle import MAX_ATTEMPTS
 from shared.domain.parts import parts_passed
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import LiveSegment, PartView
+from shared.domain.ports import LiveSegment
 from shared.domain.recording import Reached, step
 from shared.domain.timing import to_ms
 
-REOFFER_SECONDS = 30
 WAKE = "platereel_wake"
 
 
@@ -41,39 +39,28 @@ class PacerRepository:
         self._ear: Connection | None = None
 
     def live(self) -> list[LiveSegment]:
-        """See the port; two statements in one transaction."""
-        with self._database.transaction() as connection:
-            segments = connection.execute(
-                """
-                SELECT id, camera_id, status, start_time, deadline, covered_to, policy,
-                       status = 'finalizing' AND lease_token IS NULL AND (not_before IS NULL OR not_before <= now())
-                       AND (offered_at IS NULL OR offered_at < now() - make_interval(secs => %s))
-                       AND NOT EXISTS (SELECT FROM segment_parts p
-                                        WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap')) AS offerable
-                  FROM video_segments s WHERE status IN ('recording', 'finalizing') ORDER BY start_time
-                """,
-                [REOFFER_SECONDS],
-            ).fetchall()
-            parts = connection.execute(
-                """
-                SELECT p.id, p.segment_id, p.number, p.start_time, p.end_time, p.state, p.parked,
-                       CASE p.state WHEN 'due' THEN p.not_before IS NULL OR p.not_before <= now()
-                                    WHEN 'queued' THEN p.offered_at < now() - make_interval(secs => %s)
-                                    ELSE false END AS offerable
-                  FROM segment_parts p WHERE p.segment_id = ANY(%s) AND p.state NOT IN ('done', 'gap')
-                 ORDER BY p.start_time
-                """,
-                [REOFFER_SECONDS, [row["id"] for row in segments]],
-            ).fetchall()
-        grouped: dict[UUID, list[PartView]] = defaultdict(list)
-        for row in parts:
-            grouped[row["segment_id"]].append(
-                PartView(
-                    row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["state"],
-                    row["offerable"], row["parked"],
-                )
-            )  # fmt: skip
-        return [_live(row, tuple(grouped[row["id"]])) for row in segments]
+        """See the port; one row a segment, however many parts wait."""
+        rows = self._database.fetch(
+            """
+            SELECT s.id, s.camera_id, s.status, s.start_time, s.deadline, s.covered_to, s.policy, p.needed, p.due
+              FROM video_segments s CROSS JOIN LATERAL (
+                    SELECT min(start_time) FILTER (WHERE NOT parked) AS needed,
+                           coalesce(bool_or(state = 'due'), false) AS due
+                      FROM segment_parts p WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap')) p
+             WHERE s.status IN ('recording', 'finalizing') ORDER BY s.start_time
+            """
+        )
+        return [_live(row) for row in rows]
+
+    def parked_parts(self) -> set[tuple[str, str]]:
+        """See the port."""
+        rows = self._database.fetch(
+            """
+            SELECT s.camera_id, p.id FROM segment_parts p JOIN video_segments s ON s.id = p.segment_id
+             WHERE p.parked AND p.state NOT IN ('done', 'gap')
+            """
+        )
+        return {(row["camera_id"], str(row["id"])) for row in rows}
 
     def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
         """See the port; one transaction under the camera's lock."""
@@ -94,48 +81,6 @@ class PacerRepository:
             _, effects = step(windows, Reached(watermark_ms, silent), uuid4)
             apply(connection, camera_id, policy, effects)
             return planned > 0 or bool(effects)
-
-    def offer_part(self, part_id: UUID) -> int | None:
-        """See the port; of two pacers one gets the number."""
-        row = self._database.fetch_one(
-            """
-            UPDATE segment_parts SET state = 'queued', offer = offer + 1, offered_at = now(), not_before = NULL
-             WHERE id = %s AND (state = 'due' OR (state = 'queued'
-                                                  AND offered_at < now() - make_interval(secs => %s)))
-            RETURNING offer
-            """,
-            part_id,
-            REOFFER_SECONDS,
-        )
-        return None if row is None else int(row["offer"])
-
-    def withdraw_offer(self, part_id: UUID, offer: int) -> None:
-        """See the port."""
-        self._database.execute(
-            "UPDATE segment_parts SET state = 'due' WHERE id = %s AND offer = %s AND state = 'queued'", part_id, offer
-        )
-
-    def offer_finalise(self, segment_id: UUID) -> int | None:
-        """See the port."""
-        row = self._database.fetch_one(
-            """
-            UPDATE video_segments SET offer = offer + 1, offered_at = now(), not_before = NULL
-             WHERE id = %s AND status = 'finalizing' AND lease_token IS NULL
-               AND (offered_at IS NULL OR offered_at < now() - make_interval(secs => %s))
-            RETURNING offer
-            """,
-            segment_id,
-            REOFFER_SECONDS,
-        )
-        return None if row is None else int(row["offer"])
-
-    def withdraw_finalise(self, segment_id: UUID, offer: int) -> None:
-        """The offer could not be published: make the segment offerable again."""
-        self._database.execute(
-            "UPDATE video_segments SET offered_at = NULL WHERE id = %s AND offer = %s AND lease_token IS NULL",
-            segment_id,
-            offer,
-        )
 
     def expire_leases(self) -> int:
         """See the port. A run whose lease ran out is dead or frozen; its token commits nothing any more."""
@@ -197,8 +142,9 @@ class PacerRepository:
                 self._ear = None
 
 
-def _live(row: DictRow, parts: tuple[PartView, ...]) -> LiveSegment:
+def _live(row: DictRow) -> LiveSegment:
     return LiveSegment(
         row["id"], row["camera_id"], row["status"], to_ms(row["start_time"]), to_ms(row["deadline"]),
-        to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]), parts, row["offerable"],
+        to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]),
+        None if row["needed"] is None else to_ms(row["needed"]), row["due"],
     )  # fmt: skip

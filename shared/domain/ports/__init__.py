@@ -30,7 +30,16 @@ from shared.domain.ports.hooks import Deliveries, Poster
 from shared.domain.ports.hooks import Delivery as HookDelivery
 from shared.domain.ports.keeping import Counters, Keeping, Marked
 from shared.domain.ports.objects import Allowed, ObjectStore, Room, StoredObject
-from shared.domain.ports.recordings import ClipFacts, FinaliseRun, LiveSegment, Pacing, PartRun, PartView, Writing
+from shared.domain.ports.recordings import (
+    ClipFacts,
+    FinaliseRun,
+    LiveSegment,
+    Offer,
+    OfferRows,
+    Pacing,
+    PartRun,
+    Writing,
+)
 from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, Progress, ReadyClip, Repairs
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
 from shared.domain.ports.videos import Order, Page, SegmentFilter, StoredClip, Streamed, Videos
@@ -68,6 +77,8 @@ __all__ = [
     "LiveSegment",
     "Marked",
     "ObjectStore",
+    "Offer",
+    "OfferRows",
     "Order",
     "Pacing",
     "PacketBuffer",
@@ -76,7 +87,6 @@ __all__ = [
     "PartCopying",
     "PartEncoding",
     "PartRun",
-    "PartView",
     "Poster",
     "Progress",
     "ReadyClip",

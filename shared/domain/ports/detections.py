@@ -72,6 +72,9 @@ class TaskQueue(Protocol):
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """Publish a task by name."""
 
+    def waiting(self, queue: str) -> int:
+        """How many messages of a queue no worker has taken yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

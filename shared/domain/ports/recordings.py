@@ -13,21 +13,20 @@ from shared.domain.policy import RecordingPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class PartView:
-    """An unfinished part, as the pacer sees it; a `parked` one is encoded and needs no frames any more."""
+class Offer:
+    """A part or a segment that the writers are told of, and which of its offers that is."""
 
-    part_id: UUID
+    row_id: UUID
     number: int
-    start_ms: int
-    end_ms: int
-    state: str
-    offerable: bool
-    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSegment:
-    """A segment that is recording or finalizing, as the pacer sees it."""
+    """A segment that is recording or finalizing, as the pacer sees it.
+
+    needed_ms: the start of its oldest unfinished part that is not encoded yet, None when there is none.
+    has_due: whether any part waits to be offered.
+    """
 
     segment_id: UUID
     camera_id: str
@@ -36,18 +35,18 @@ class LiveSegment:
     deadline_ms: int
     covered_to_ms: int
     policy: RecordingPolicy
-    parts: tuple[PartView, ...]
-    finalise_offerable: bool
+    needed_ms: int | None
+    has_due: bool
 
     @property
     def hold_ms(self) -> int:
         """The oldest frame that is still needed."""
-        return min((p.start_ms for p in self.parts if not p.parked), default=self.covered_to_ms)
+        return self.covered_to_ms if self.needed_ms is None else self.needed_ms
 
     @property
     def needs_frames(self) -> bool:
         """Whether the buffer must keep anything for it."""
-        return self.status == SegmentStatus.RECORDING or any(not part.parked for part in self.parts)
+        return self.status == SegmentStatus.RECORDING or self.needed_ms is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +109,13 @@ class Pacing(Protocol):
     """Windows and parts, as the pacer moves them."""
 
     def live(self) -> list[LiveSegment]:
-        """Every segment that is recording or finalizing, with its unfinished parts."""
+        """Every segment that is recording or finalizing."""
+
+    def parked_parts(self) -> set[tuple[str, str]]:
+        """Camera and id of every unfinished part whose packets wait for the store."""
 
     def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
         """Plan the parts the buffer has passed, close the window it has passed; True if anything changed."""
-
-    def offer_part(self, part_id: UUID) -> int | None:
-        """Offer a due part: the offer's number, or None when somebody else did."""
-
-    def withdraw_offer(self, part_id: UUID, offer: int) -> None:
-        """The offer could not be published: make the part due again."""
-
-    def offer_finalise(self, segment_id: UUID) -> int | None:
-        """Offer a closed segment whose parts are all in."""
-
-    def withdraw_finalise(self, segment_id: UUID, offer: int) -> None:
-        """The offer could not be published: make the segment offerable again."""
 
     def expire_leases(self) -> int:
         """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""
@@ -139,11 +129,36 @@ class Pacing(Protocol):
         """Return early when a segment's part came in."""
 
 
+class OfferRows(Protocol):
+    """What is due, and what the writers have been told of. An offer stays good until its run begins."""
+
+    def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
+        """Offer at most so many due parts of these segments, oldest first.
+
+        passed: capture time (ms) up to which the buffer has passed a segment; None: its parts wait for nothing.
+        """
+
+    def offer_clips(self, limit: int) -> list[Offer]:
+        """Offer at most so many closed segments whose parts are all in, oldest first."""
+
+    def withdraw_parts(self, offers: Sequence[Offer]) -> None:
+        """These offers could not be published: the parts are due again."""
+
+    def withdraw_clips(self, offers: Sequence[Offer]) -> None:
+        """These offers could not be published: the segments can be offered again."""
+
+    def take_back_lost_parts(self, *, queue_empty: bool) -> int:
+        """Make due again what was offered a while ago and can no longer be in the queue; how many that were."""
+
+    def take_back_lost_clips(self, *, queue_empty: bool) -> int:
+        """The same for segments that wait to be finalised."""
+
+
 class Writing(Protocol):
     """Runs of parts and segments, as the writers move them."""
 
     def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
-        """Start a run, or None when the offer is no longer current."""
+        """Start a run, or None when the offer is no longer good: a run of it began, or it was taken back."""
 
     def renew_part(self, part_id: UUID, token: str) -> bool:
         """Prolong the lease; False when it is lost."""

@@ -1,0 +1,111 @@
+"""Tells the writers of what is due, never more than they can take in a moment.
+
+What is due waits in the rows, and only a short stretch of it in the queue. A longer queue helps nobody: it takes the
+broker's memory while the writers are away, and must be emptied first when they are back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.domain.errors import Retryable
+from shared.domain.ports import Clock, Offer, OfferRows, TaskQueue
+from shared.runtime.logs import logger
+from shared.wire.tasks import Finalise, Task, WritePart, encode_task, finalise, write_part
+
+# More than all writers of a large site begin between two ticks.
+QUEUE_BOUND = 1_000
+MOST_A_TICK = 100
+BROKER_PAUSE_SECONDS = 1.0
+
+_log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Offering:
+    """One pacer's offers. Keeps nothing but for how long the broker is left alone."""
+
+    rows: OfferRows
+    queue: TaskQueue
+    clock: Clock
+    _broker_back_at: float = 0.0
+
+    def parts(self, passed: Mapping[UUID, int | None]) -> None:
+        """Offer parts of these segments that the buffer has passed; None: everything, nothing more will come."""
+        if passed:
+            self._offer(
+                WritePart.QUEUE,
+                lambda limit: self.rows.offer_parts(passed, limit),
+                lambda offer: write_part(offer.row_id, offer.number),
+                self.rows.withdraw_parts,
+            )
+
+    def clips(self) -> None:
+        """Offer closed segments whose parts are all in."""
+        self._offer(
+            Finalise.QUEUE,
+            self.rows.offer_clips,
+            lambda offer: finalise(offer.row_id, offer.number),
+            self.rows.withdraw_clips,
+        )
+
+    def take_back_lost(self) -> None:
+        """Make due again what was offered and whose message the broker has lost."""
+        lost = 0
+        for queue, take_back in (
+            (WritePart.QUEUE, self.rows.take_back_lost_parts),
+            (Finalise.QUEUE, self.rows.take_back_lost_clips),
+        ):
+            waiting = self._waiting(queue)
+            if waiting is not None:
+                lost += take_back(queue_empty=waiting == 0)
+        if lost:
+            _log.warning("lost_messages", count=lost)
+
+    def send(self, task: Task) -> bool:
+        """Publish a task; False when the broker is away. Its row stays, so nothing is lost.
+
+        A broker that does not answer costs a time-out: for a moment nothing more is sent.
+        """
+        if self._away():
+            return False
+        try:
+            self.queue.send(task.NAME, encode_task(task))
+        except Retryable as error:
+            self._leave_alone(task.NAME, error)
+            return False
+        return True
+
+    def _offer(
+        self,
+        queue: str,
+        take: Callable[[int], list[Offer]],
+        message: Callable[[Offer], Task],
+        withdraw: Callable[[Sequence[Offer]], None],
+    ) -> None:
+        waiting = self._waiting(queue)
+        room = 0 if waiting is None else min(MOST_A_TICK, QUEUE_BOUND - waiting)
+        offers = take(room) if room > 0 else []
+        for number, offer in enumerate(offers):
+            if not self.send(message(offer)):
+                withdraw(offers[number:])
+                return
+
+    def _waiting(self, queue: str) -> int | None:
+        """How many messages wait in a queue; None while the broker does not answer."""
+        if self._away():
+            return None
+        try:
+            return self.queue.waiting(queue)
+        except Retryable as error:
+            self._leave_alone(queue, error)
+            return None
+
+    def _away(self) -> bool:
+        return self.clock.monotonic() < self._broker_back_at
+
+    def _leave_alone(self, what: str, error: Retryable) -> None:
+        self._broker_back_at = self.clock.monotonic() + BROKER_PAUSE_SECONDS
+        _log.warning("broker_away", what=what, error=error.message)
