@@ -28,8 +28,9 @@ from shared.adapters.stores import open_store
 from shared.domain.ports import ObjectStore
 from shared.domain.retention import RetentionPolicy
 from shared.domain.timing import from_ms
+from tests.support.upkeep import sweep
 from workers.retention.parts import PartsPorts
-from workers.retention.sweep import SweepPorts, sweep
+from workers.retention.sweep import SweepPorts
 
 COUNT, AT_ONCE, UPLOADS = 100_000, 1000, 8
 OLD_DAYS = 40

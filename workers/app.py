@@ -38,8 +38,11 @@ def build_app(settings: Settings, broker_url: str, registers: Sequence[Register]
     for register in registers:
         register(app, overruns)
     app.conf.beat_schedule = {
-        "sweep": {"task": Sweep.NAME, "schedule": settings.sweep_seconds},
-        "audit": {"task": Audit.NAME, "schedule": settings.audit_seconds},
+        name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+        for name, task, seconds in (
+            ("sweep", Sweep.NAME, settings.sweep_seconds),
+            ("audit", Audit.NAME, settings.audit_seconds),
+        )
     }
     _connect_signals(settings)
     app.steps["consumer"].add(_looks_step(settings, overruns))

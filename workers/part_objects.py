@@ -1,4 +1,4 @@
-"""The going of a finished segment's parts: objects first, then rows."""
+"""Deletes a finished segment's parts: rows first, then objects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def is_there(clip: FinishedClip, store: ObjectStore) -> bool:
 
 
 def clear_parts(segment_id: UUID, repairs: Repairs, store: ObjectStore) -> bool:
-    """Remove them; False when some objects resist, and then the rows stay too."""
-    keys = [stored.key for stored in store.walk(parts_prefix(segment_id))]
-    refused = store.delete(keys)
-    if not refused:
-        repairs.forget_parts(segment_id)
-    return not refused
+    """Forget a finished segment's parts, rows first; False when it is not finished any more, or objects resist.
+
+    From the moment its rows are gone nobody begins to make the clip from them. Objects that stay are orphans, and the
+    check removes them.
+    """
+    if not repairs.forget_parts(segment_id):
+        return False
+    return not store.delete([stored.key for stored in store.walk(parts_prefix(segment_id))])

@@ -1,34 +1,73 @@
-"""Takes a turn or a requested job, and stores what came of it."""
+"""Takes a turn or a requested job, one step of it, and stores what came of it.
+
+A step lasts about a minute, so no job ever holds a worker for long, and a job of any length gets done: the next step
+begins where this one stopped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from shared.domain.errors import PlatereelError
-from shared.domain.ports import Clock, Jobs, Progress
+from shared.domain.ports import Clock, Job, Jobs, Progress
 from shared.runtime.logs import logger
 
 _log = logger(__name__)
 
-Work = Callable[[dict[str, Any], Progress], dict[str, Any]]
 TOLD_EVERY_SECONDS = 1.0
+STEP_SECONDS = 45.0
+# Far more than a step: one clip of an hour is read back within it.
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a job has come to; `cursor`: where its next step begins, None when it is done."""
+
+    result: dict[str, Any]
+    cursor: dict[str, Any] | None = None
+
+
+Work = Callable[[Job, Progress], Step]
+
+
 def take_turn(jobs: Jobs, clock: Clock, kind: str, job_id: str | None, period_s: float, work: Work) -> None:
-    """Run `work` under a job row; whoever comes second finds the turn taken and does nothing."""
+    """Do one step under a job row; whoever comes second finds the turn taken and does nothing.
+
+    A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again.
+    """
     job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
     if job is None:
         return
     try:
-        result = work({**job.params, "regular": job_id is None}, _teller(jobs, clock, job.job_id))
-    except PlatereelError as error:
-        jobs.finish(job.job_id, {}, error.message)
+        step = work(job, _teller(jobs, clock, job.job_id))
+    except BaseException as error:
+        jobs.finish(job.job_id, {}, _reason(error))
         raise
-    jobs.finish(job.job_id, result)
-    _log.info("upkeep_done", kind=kind, **{k: v for k, v in result.items() if isinstance(v, int | str)})
+    if step.cursor is not None:
+        jobs.pause(job.job_id, step.cursor)
+        return
+    jobs.finish(job.job_id, step.result)
+    _log.info("upkeep_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)})
+
+
+def in_steps(work: Callable[[Mapping[str, Any] | None], Step]) -> dict[str, Any]:
+    """Do a job step after step, for a command that waits for it. Returns its result."""
+    step = work(None)
+    while step.cursor is not None:
+        step = work(step.cursor)
+    return step.result
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PlatereelError):
+        return error.message
+    return "a step took too long" if isinstance(error, SoftTimeLimitExceeded) else type(error).__name__
 
 
 def _teller(jobs: Jobs, clock: Clock, job_id: UUID) -> Progress:

@@ -16,7 +16,7 @@ from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
 from shared.runtime.signals import hold_lifeline, stop_event
 from shared.runtime.startup import when_ready
-from shared.wire.tasks import QUEUES
+from shared.wire.tasks import QUEUES, UPKEEP_QUEUES, WRITER_QUEUES
 
 REMAP = "REMAP_SIGTERM"
 
@@ -64,10 +64,13 @@ def api(config: ConfigOption = None) -> None:
 
 def worker(
     config: ConfigOption = None,
-    queues: Annotated[str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")] = ",".join(QUEUES),
+    queues: Annotated[str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")] = ",".join(WRITER_QUEUES),
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Pool processes.")] = 2,
 ) -> None:
-    """Run a Celery worker; start more, on any host, to write more at once."""
+    """Run a Celery worker; start more, on any host, to write more at once.
+
+    Retention and consistency checks need a worker of their own, one a deployment: --queues retention,reconcile.
+    """
     from workers.app import build_app
     from workers.wiring import check_schema
 
@@ -75,6 +78,9 @@ def worker(
     unknown = sorted(set(wanted) - set(QUEUES))
     if unknown:
         raise BadInput("--queues", f"no queue {unknown[0]}; there are {', '.join(QUEUES)}")
+    if set(wanted) & set(WRITER_QUEUES) and set(wanted) & set(UPKEEP_QUEUES):
+        together = f"{', '.join(UPKEEP_QUEUES)} would keep recordings waiting: start another worker for them"
+        raise BadInput("--queues", together)
     settings = _begin("worker", config)
     # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
     os.environ.setdefault(REMAP, "SIGQUIT")

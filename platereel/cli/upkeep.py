@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from platereel.cli.context import (
@@ -45,31 +46,40 @@ def register(app: typer.Typer) -> None:
 def cleanup(
     days: Annotated[float | None, typer.Option(help="Archive clips older than this; else as configured.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Archive far more than usual, too.")] = False,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
     """Apply retention now."""
     from workers.retention.sweep import sweep
+    from workers.upkeep import STEP_SECONDS, in_steps
     from workers.wiring import build
 
     if days is not None and not 0 <= days <= MAX_DAYS:
         raise BadInput("--days", f"from 0 to {MAX_DAYS}")
-    params: dict[str, Any] = {"dry_run": dry_run} | ({} if days is None else {"retention_days": days})
+    params: dict[str, Any] = {"dry_run": dry_run, "confirm": confirm} | (
+        {} if days is None else {"retention_days": days}
+    )
     world = build(deployment(config, data))
     try:
         with _bars() as bars:
             tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("marking", "deleting")}
-            result = sweep(
-                world.sweep,
-                params,
-                lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True),
-            )
+            tell = _teller(bars, tasks)
+            result = in_steps(lambda cursor: sweep(world.sweep, params, tell, cursor, STEP_SECONDS))
     finally:
         world.database.close()
     if json:
         print_json(result)
-        return
+    else:
+        _print_cleanup(result, dry_run=dry_run)
+    if "stopped" in result:
+        raise typer.Exit(1)
+
+
+def _print_cleanup(result: dict[str, Any], *, dry_run: bool) -> None:
+    if "stopped" in result:
+        console.print(f"stopped: {result['stopped']} (--confirm)", markup=False)
     would = "would archive" if dry_run else "archived"
     console.print(f"{would} {result['archived']} clips, {human_bytes(result['bytes'])} {result['reasons'] or ''}")
     if result["cameras"]:
@@ -94,17 +104,16 @@ def check(
     A dry run unless told to repair. Objects younger than audit_age_floor_seconds are not judged.
     """
     from workers.reconcile.audit import audit
+    from workers.upkeep import in_steps
     from workers.wiring import build
 
     world = build(deployment(config, data))
     try:
         with _bars() as bars:
-            tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("objects", "clips")}
-            result = audit(
-                world.audit,
-                {"repair": repair, "deep": deep},
-                lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True),
-            )
+            names = ("objects", "clips", "read back")
+            tell = _teller(bars, {name: bars.add_task(name, total=None, visible=False) for name in names})
+            params = {"repair": repair, "deep": deep}
+            result = in_steps(lambda cursor: audit(world.audit, params, tell, cursor))
     finally:
         world.database.close()
     if json:
@@ -113,6 +122,10 @@ def check(
         _print_report(result)
     if result["open"]:
         raise typer.Exit(1)
+
+
+def _teller(bars: Progress, tasks: dict[str, TaskID]) -> Callable[[str, int, int], None]:
+    return lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True)
 
 
 def _bars() -> Progress:

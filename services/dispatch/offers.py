@@ -18,6 +18,7 @@ from shared.wire.tasks import Finalise, Task, WritePart, encode_task, finalise, 
 # More than all writers of a large site begin between two ticks.
 QUEUE_BOUND = 1_000
 MOST_A_TICK = 100
+UPKEEP_BOUND = 10
 BROKER_PAUSE_SECONDS = 1.0
 
 _log = logger(__name__)
@@ -63,6 +64,12 @@ class Offering:
                 lost += take_back(queue_empty=waiting == 0)
         if lost:
             _log.warning("lost_messages", count=lost)
+
+    def upkeep(self, task: Task) -> None:
+        """Publish a step of a job, unless several wait already: then nobody takes them, and its row is enough."""
+        waiting = self._waiting(task.QUEUE)
+        if waiting is not None and waiting < UPKEEP_BOUND:
+            self.send(task)
 
     def send(self, task: Task) -> bool:
         """Publish a task; False when the broker is away. Its row stays, so nothing is lost.

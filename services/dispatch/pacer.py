@@ -105,7 +105,7 @@ class Pacer:
         """Start jobs that are due, and forget old messages."""
         for job in self.ports.jobs.due(self.ports.periods_s):
             identifier = str(job.job_id)
-            self.ports.offering.send(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
+            self.ports.offering.upkeep(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
 

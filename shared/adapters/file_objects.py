@@ -82,17 +82,15 @@ class FileObjects:
                 return None
         return StoredObject(key, found.st_size, found.st_mtime_ns // 1_000_000)
 
-    def walk(self, prefix: str) -> Iterator[StoredObject]:
-        """See the port; files that are still being written are not objects."""
-        folder = self._root / prefix.rpartition("/")[0]
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """See the port; files that are still being written are not objects. Holds one folder's names at a time."""
+        base = prefix.rpartition("/")[0]
         with _kinds():
-            found = sorted(path for path in folder.rglob("*") if path.is_file())
-        for path in found:
-            key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY):
-                stored = self.head(key)
-                if stored is not None:
-                    yield stored
+            for key in _keys(self._root / base, f"{base}/" if base else "", after):
+                if key.startswith(prefix):
+                    stored = self.head(key)
+                    if stored is not None:
+                        yield stored
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
         """See the port; folders that became empty go too."""
@@ -130,6 +128,21 @@ class FileObjects:
         if not key or key.startswith("/") or ".." in key.split("/"):
             raise Permanent("a storage key that leaves its folder", key=key)
         return self._root / key
+
+
+def _keys(folder: Path, base: str, after: str) -> Iterator[str]:
+    """Keys of the files below a folder, in byte order, after a key; `base` is the folder's own key with its slash."""
+    try:
+        names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return  # never made, or emptied meanwhile
+    for name in names:
+        key = base + name
+        if name.endswith("/"):
+            if key + "\U0010ffff" > after:
+                yield from _keys(folder / name, key, after)
+        elif key > after and not name.startswith(_TEMPORARY):
+            yield key
 
 
 def _remove_empty(folder: Path) -> None:

@@ -177,10 +177,10 @@ class MemoryObjects:
         found = self._objects.get(key)
         return None if found is None else StoredObject(key, len(found[0]), found[1])
 
-    def walk(self, prefix: str) -> Iterator[StoredObject]:
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         """See the port."""
         for key in sorted(self._objects):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield StoredObject(key, len(self._objects[key][0]), self._objects[key][1])
 
     def abandon_uploads(self, before_ms: int) -> int:

@@ -115,10 +115,11 @@ class MinioObjects:
         modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
         return StoredObject(key, found.size or 0, modified)
 
-    def walk(self, prefix: str) -> Iterator[StoredObject]:
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         """See the port."""
         with self._kinds():
-            for found in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+            listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after or None)
+            for found in listed:
                 if not found.is_dir and found.object_name is not None:
                     modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
                     yield StoredObject(found.object_name, found.size or 0, modified)

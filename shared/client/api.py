@@ -128,9 +128,12 @@ class ApiClient:
         body = {"action": action, "ids": [str(each) for each in segment_ids], "note": note}
         return self._send(api.BulkResult, "POST", "bulk", body)
 
-    def cleanup(self, retention_days: float | None = None, *, dry_run: bool = False) -> api.JobState:
-        """Apply retention; poll `job` until its state is done or failed."""
-        return self._send(api.JobState, "POST", "cleanup", {"retention_days": retention_days, "dry_run": dry_run})
+    def cleanup(
+        self, retention_days: float | None = None, *, dry_run: bool = False, confirm: bool = False
+    ) -> api.JobState:
+        """Apply retention; poll `job` until its state is done or failed. confirm: archive far more than usual, too."""
+        body = {"retention_days": retention_days, "dry_run": dry_run, "confirm": confirm}
+        return self._send(api.JobState, "POST", "cleanup", body)
 
     def job(self, job_id: UUID | str) -> api.JobState:
         """How a job stands."""

@@ -87,9 +87,12 @@ class VideoRecordingService:
         """End the camera's open recording now, keeping what it has; its segment's id, None when there is none."""
         return await self._call(self._stop)
 
-    async def cleanup_old_videos(self, retention_days: float = 30) -> int:
-        """Archive clips older than retention_days; how many. A worker does it, and deletes their files afterwards."""
-        return await self._call(lambda: self._cleanup(retention_days))
+    async def cleanup_old_videos(self, retention_days: float = 30, *, confirm: bool = False) -> int:
+        """Archive clips older than retention_days; how many. A worker does it, and deletes their files afterwards.
+
+        Raises Conflict where that would archive far more than usual; confirm: do it all the same.
+        """
+        return await self._call(lambda: self._cleanup(retention_days, confirm=confirm))
 
     async def close(self) -> None:
         """Write what waits, give the camera back, close connections."""
@@ -161,13 +164,16 @@ class VideoRecordingService:
         now_ms = self._world.clock.now_ms() if self._last_ms is None else self._last_ms + 1
         return self._videos.stop_recording(self.camera_id, now_ms)
 
-    def _cleanup(self, retention_days: float) -> int:
+    def _cleanup(self, retention_days: float, *, confirm: bool) -> int:
         if isinstance(retention_days, bool) or not 0 <= retention_days <= MAX_DAYS:
             raise BadInput("retention_days", f"a number of days from 0 to {MAX_DAYS}")
-        job_id = self._world.jobs.request("cleanup", {"retention_days": retention_days}, self._world.owner)
+        params = {"retention_days": retention_days, "confirm": confirm}
+        job_id = self._world.jobs.request("cleanup", params, self._world.owner)
         until = self._world.clock.monotonic() + JOB_SECONDS
         while self._world.clock.monotonic() < until:
             row = self._world.jobs.get(job_id)
+            if row["state"] == "done" and "stopped" in row["result"]:
+                raise Conflict(f"the cleanup was stopped: {row['result']['stopped']}", job_id=str(job_id))
             if row["state"] == "done":
                 return int(row["result"]["archived"])
             if row["state"] == "failed":

@@ -12,6 +12,7 @@ from shared.domain.plates import plate_key
 
 DAY_MS = 86_400_000
 MAX_DAYS = 36_500
+GUARD_FROM = 20  # clips: a small site may archive all it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class RetentionPolicy:
     """The rule of all cameras together, and the rules of cameras that have their own.
 
     `free_bytes`: what must stay free in the store. `min_days`: no pressure, of bytes or space, takes a younger clip.
+    `guard_share`: of all clips, what one run may archive beyond what is usual.
     """
 
     overall: RetentionRule = field(default_factory=RetentionRule)
@@ -71,6 +73,7 @@ class RetentionPolicy:
     classes: Sequence[ContentClass] = ()
     free_bytes: int | None = None
     min_days: float = 0.0
+    guard_share: float = 0.5
 
     def days_of(self, camera_id: str) -> float | None:
         """Days a camera's clips are kept: its own rule where it has one."""
@@ -92,6 +95,14 @@ class RetentionPolicy:
             return self
         cameras = {camera_id: replace(rule, days=days) for camera_id, rule in self.cameras.items()}
         return replace(self, overall=replace(self.overall, days=days), cameras=cameras)
+
+
+def may_archive(clips: int, usual: int, guard_share: float) -> int:
+    """How many clips one run may archive without being asked about: a share of all beyond what the last runs did.
+
+    clips: how many there are. usual: the most that one of the last runs archived.
+    """
+    return max(GUARD_FROM, usual + int(clips * guard_share))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from shared.runtime.quantities import Bytes, Days, Seconds
 from shared.wire.webhooks import key_of
 
 ENV_PREFIX = "PLATEREEL_"
-EventName = Literal["segment.recording", "segment.finalizing", "segment.ready", "segment.failed", "segment.deleted"]
+EventName = Literal[
+    "segment.recording", "segment.finalizing", "segment.ready", "segment.failed", "segment.deleted", "retention.stopped"
+]
 UNWATCHED_FPS = 1.0  # of a copied camera that no detector looks at: for snapshots
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
@@ -87,6 +89,7 @@ class StoreRetentionSettings(RetentionSettings):
     free_bytes: Annotated[Bytes, Field(ge=0)] | None = None
     min_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] = 0.0
     history_days: Annotated[Days, Field(ge=1, le=MAX_DAYS)] = 365.0
+    guard_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     classes: list[ContentClassSettings] = Field(default_factory=list, max_length=100)
 
 
@@ -111,7 +114,12 @@ class WebhookSettings(_Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
     url: SecretStr
     secret: Annotated[SecretStr, Field(min_length=16, max_length=200)]
-    events: Annotated[list[EventName], Field(min_length=1)] = ["segment.ready", "segment.failed", "segment.deleted"]
+    events: Annotated[list[EventName], Field(min_length=1)] = [
+        "segment.ready",
+        "segment.failed",
+        "segment.deleted",
+        "retention.stopped",
+    ]
     private: bool = False
     format: Literal["json", "cloudevents"] = "json"
 
@@ -286,8 +294,9 @@ class Settings(BaseSettings):
         overall = self.retention
         classes = [ContentClass(each.name, each.days, tuple(each.plates), each.attribute) for each in overall.classes]
         return RetentionPolicy(
-            RetentionRule(overall.days, overall.bytes), cameras, classes, overall.free_bytes, overall.min_days
-        )
+            RetentionRule(overall.days, overall.bytes), cameras, classes, overall.free_bytes, overall.min_days,
+            overall.guard_share,
+        )  # fmt: skip
 
     def kept_days(self, camera_id: str) -> float | None:
         """How long a camera's clips are kept; None: for ever."""

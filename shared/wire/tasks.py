@@ -47,7 +47,9 @@ class Audit:
 
 Task = WritePart | Finalise | Sweep | Audit
 TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Sweep, Audit)
-QUEUES = tuple(task.QUEUE for task in TASKS)
+WRITER_QUEUES = (WritePart.QUEUE, Finalise.QUEUE)
+UPKEEP_QUEUES = (Sweep.QUEUE, Audit.QUEUE)
+QUEUES = (*WRITER_QUEUES, *UPKEEP_QUEUES)
 ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}
 
 

@@ -22,9 +22,9 @@ from tests.chaos.victims import KILLED, Victims, victims
 from tests.integration.test_recordings import finish, offer_clip, offer_parts
 from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
 from tests.support.numbers import numbers_of_clip
+from tests.support.upkeep import audit, sweep
 from tests.support.world import POLICY, World
-from workers.reconcile.audit import audit, claim_store
-from workers.retention.sweep import sweep
+from workers.reconcile.audit import claim_store
 from workers.writer.write_part import write_part
 
 PACER_EVERY = 4  # it has more points than all others together

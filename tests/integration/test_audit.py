@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
-from shared.domain.errors import Conflict
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.keeping import KeepingRepository
+from shared.adapters.postgres.ledger import LedgerRepository
+from shared.adapters.postgres.offers import OfferRepository
+from shared.adapters.postgres.upkeep import MOST_DEATHS
+from shared.domain.errors import Conflict, Retryable
+from shared.domain.ports import Job
 from shared.wire.keys import SENTINEL
 from tests.integration.test_recordings import Away, accept, finish, offer_parts
 from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
+from tests.support.upkeep import audit, sweep
 from tests.support.world import POLICY, World
-from workers.reconcile.audit import audit, claim_store
-from workers.retention.sweep import sweep
+from workers.part_objects import clear_parts
+from workers.reconcile import audit as checking
+from workers.reconcile import tasks as check_tasks
+from workers.reconcile.audit import claim_store
+from workers.upkeep import Step, take_turn
 from workers.writer.write_part import write_part
 
 
@@ -129,14 +142,15 @@ def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) 
     assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "abandoned", 40)
 
 
-def test_a_recording_whose_parts_are_still_offered_is_not_abandoned(world: World) -> None:
-    """Writers are behind, or the footage is of long ago; the pacer goes on offering."""
+def test_while_a_pacer_looks_no_recording_is_abandoned(world: World) -> None:
+    """Writers are away for hours, or the footage is of long ago: the pacer goes on with all of it."""
     accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     offer_parts(world)
     world.database.execute("UPDATE video_segments SET updated_at = now() - interval '2 h'")
+    world.pacing.expire_leases()
     assert audit(auditing(world, 30), {"repair": True})["clean"]
-    world.database.execute("UPDATE segment_parts SET offered_at = now() - interval '2 h'")
+    world.database.execute("UPDATE deployment SET paced_at = now() - interval '2 h'")
     assert found(audit(auditing(world, 30), {"repair": True})) == {"unfinished": (1, 1)}
 
 
@@ -253,3 +267,161 @@ def test_a_policy_of_another_version_is_read(world: World) -> None:
     refinish(world)
     assert world.status(segment_id) == "ready"
     assert POLICY.codec == "h264"
+
+
+class Forgetful:
+    """A store that says for a while that it has no such object; everything else is passed on."""
+
+    def __init__(self, store: Any, absent: int) -> None:
+        self._store, self._absent = store, absent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def head(self, key: str) -> Any:
+        self._absent -= 1
+        return None if self._absent >= 0 else self._store.head(key)
+
+    def walk(self, prefix: str, after: str = "") -> Any:
+        return () if prefix == "videos/" else self._store.walk(prefix, after)
+
+
+def test_a_clip_is_looked_at_again_right_before_it_is_given_up(world: World) -> None:
+    """It was missing when the check came by, and is there again when the check would act."""
+    segment_id = clip(world, "a", 1)
+    forgetful: Any = Forgetful(world.store, absent=1)
+    report = audit(replace(auditing(world), store=forgetful), {"repair": True})
+    assert (found(report), report["clean"]) == ({}, True)
+    assert world.status(segment_id) == "ready"
+    gone: Any = Forgetful(world.store, absent=9)
+    assert found(audit(replace(auditing(world), store=gone), {"repair": True})) == {"missing": (1, 1)}
+    assert world.status(segment_id) == "failed"
+
+
+def test_parts_that_are_going_make_no_clip_and_parts_of_a_clip_in_the_making_stay(world: World) -> None:
+    """Whoever lets parts go and whoever sends their clip back to be made: one of them finds that it came too late."""
+    kept, gone = made(world), made(world, "other")
+    assert world.repairs.reopen(kept, "object_missing")
+    assert not clear_parts(kept, world.repairs, world.store)
+    assert len(list(world.store.walk(f"parts/{kept}/"))) == 4
+    assert world.repairs.forget_parts(gone)
+    assert not world.repairs.reopen(gone, "object_missing")
+    assert world.status(gone) == "ready"
+
+
+@pytest.mark.parametrize("params", [{}, {"repair": True}, {"repair": True, "deep": True}])
+def test_a_check_that_stops_after_every_bite_comes_to_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, params: dict[str, bool]
+) -> None:
+    """A step begins where the one before stopped, in another process: nothing is left out, nothing counted twice."""
+    monkeypatch.setattr(checking, "BATCH", 3)
+    monkeypatch.setattr(checking, "MEND_BATCH", 1)
+    lost = [clip(world, f"lost{n}", 1) for n in range(3)]
+    for n in range(9):
+        clip(world, f"cam{n}", 1)
+        world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")
+    for segment_id in lost:
+        world.store.delete([str(world.videos.get(segment_id)["file_path"])])
+    steps, cursor = 0, None
+    while True:
+        step = checking.audit(auditing(world), params, cursor=json.loads(json.dumps(cursor)), longest_s=-1)
+        steps, cursor = steps + 1, step.cursor
+        if cursor is None:
+            break
+    repaired = 1 if params.get("repair") else 0
+    expected = {"orphan": (9, 9 * repaired), "missing": (3, 3 * repaired)}
+    if params.get("deep"):
+        expected["damaged"] = (9, 9)  # zeros are no clip
+    assert found(step.result) == expected
+    assert (step.result["objects"], step.result["clips"]) == (18, 12)
+    assert steps > 9
+    assert world.database.fetch("SELECT FROM check_suspects") == []
+
+
+def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
+    for error in (SoftTimeLimitExceeded(), MemoryError(), ValueError("unexpected"), Retryable("the store is away")):
+
+        def fails(*_: object, error: Exception = error) -> Step:
+            raise error
+
+        with pytest.raises(type(error)):
+            take_turn(world.jobs, world.clock, "check", None, 0, fails)
+    rows = world.database.fetch("SELECT state, error FROM jobs ORDER BY requested_at")
+    assert [row["state"] for row in rows] == ["failed"] * 4
+    assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "the store is away"]
+
+
+def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
+    """And meanwhile no second one of its kind begins, whoever asks."""
+    take_turn(world.jobs, world.clock, "check", None, 0, lambda *_: Step({}, {"at": 1}))
+    assert world.jobs.begin_turn("check", 0) is None
+    (job,) = world.jobs.due({"check": 0.0})
+    assert (job.cursor, job.regular) == ({"at": 1}, True)
+    seen: list[Job] = []
+
+    def last(job: Job, _: object) -> Step:
+        seen.append(job)
+        return Step({"objects": 7})
+
+    take_turn(world.jobs, world.clock, "check", str(job.job_id), 0, last)
+    assert seen[0].cursor == {"at": 1}
+    row = world.jobs.get(job.job_id)
+    assert (row["state"], row["result"]) == ("done", {"objects": 7})
+    assert world.jobs.begin_turn("check", 0) is not None
+
+
+def test_a_job_whose_workers_die_over_it_ends(world: World) -> None:
+    job = world.jobs.begin_turn("check", 0)
+    assert job is not None
+    for death in range(MOST_DEATHS):
+        world.database.execute("UPDATE jobs SET started_at = now() - interval '10 min'")
+        offered = world.jobs.due({})
+        assert len(offered) == (0 if death == MOST_DEATHS - 1 else 1)
+        assert (world.jobs.begin(job.job_id) is None) == (death == MOST_DEATHS - 1)
+    assert world.jobs.get(job.job_id)["error"] == "its workers died over it"
+
+
+def test_without_beat_the_pacers_turn_repairs_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
+    world.database.execute("UPDATE deployment SET created_at = now() - interval '3 h'")
+    (job,) = world.jobs.due({"check": 60})
+    monkeypatch.setattr(check_tasks, "world", lambda: SimpleNamespace(audit=auditing(world)))
+    take_turn(world.jobs, world.clock, "check", str(job.job_id), 60, check_tasks._step)
+    assert world.jobs.get(job.job_id)["result"]["findings"]["orphan"]["repaired"] == 1
+
+
+def test_every_statement_of_a_check_has_an_index(world: World) -> None:
+    """With tables read in order forbidden, none is: at a million rows each look-up by key would take a second."""
+    made(world)
+    clip(world, "old", 1)
+    database = Database(world.database.url, max_size=1)
+    database.open()
+    ledger, keeping = LedgerRepository(database), KeepingRepository(database)
+    try:
+        database.execute("SET enable_seqscan = off")
+        before = scans(database)
+        ledger.expected(["videos/a", "thumbnails/b", "parts/c"])
+        ledger.ready_clips("", None, 10)
+        ledger.ready_clips("", "videos/z", 10)
+        ledger.ready_clip("videos/a")
+        ledger.half_deleted(1)
+        ledger.unfinished(1)
+        ledger.failed_with_parts(3)
+        OfferRepository(database).take_back_lost_parts(queue_empty=False)
+        OfferRepository(database).offer_parts({uuid4(): None}, 10)
+        keeping.oldest("cam", world.base_ms, None, 10, None)
+        assert scans(database) == before
+    finally:
+        database.close()
+
+
+def scans(database: Database) -> dict[str, int]:
+    """How often each of the large tables was read from end to end."""
+    database.fetch("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+    rows = database.fetch(
+        """
+        SELECT relname, seq_scan FROM pg_stat_user_tables
+         WHERE relname IN ('video_segments', 'segment_parts', 'detections', 'segment_detections')
+        """
+    )
+    return {row["relname"]: row["seq_scan"] for row in rows}

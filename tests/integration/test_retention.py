@@ -9,14 +9,17 @@ from uuid import UUID
 
 import pytest
 
+from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import AccessRepository
 from shared.domain.ports import Room
 from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
 from tests.support.rows import ready
+from tests.support.upkeep import sweep
 from tests.support.world import World
 from workers.retention import sweep as sweeping
 from workers.retention.parts import PartsPorts
-from workers.retention.sweep import SweepPorts, sweep
+from workers.retention.sweep import SweepPorts
+from workers.upkeep import take_turn
 
 DAY_S = 86_400.0
 KEEP_ALL = RetentionPolicy(RetentionRule(None, None))
@@ -124,17 +127,17 @@ def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pyte
 
 
 def test_a_run_that_is_too_long_is_gone_on_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "LONGEST_SECONDS", -1.0)
     monkeypatch.setattr(sweeping, "BATCH", 2)
     clips = [clip(world, "a", 40 - n) for n in range(5)]
-    policy = RetentionPolicy(RetentionRule(30, None))
-    first = sweep(ports(world, policy), {})
-    assert first["complete"] is False
-    assert 0 < first["archived"] < 5
-    monkeypatch.setattr(sweeping, "LONGEST_SECONDS", 600.0)
-    second = sweep(ports(world, policy), {})
-    assert second["complete"] is True
-    assert first["archived"] + second["archived"] == 5
+    given = ports(world, RetentionPolicy(RetentionRule(30, None)))
+    first = sweeping.sweep(given, {}, longest_s=-1.0)
+    assert first.cursor is not None
+    assert first.result["complete"] is False
+    assert 0 < first.result["archived"] < 5
+    second = sweeping.sweep(given, {}, cursor=first.cursor)
+    assert second.cursor is None
+    assert second.result["complete"] is True
+    assert second.result["archived"] == 5
     assert statuses(world, clips) == ["expired"] * 5
 
 
@@ -168,3 +171,50 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
     assert world.videos.get(continued)["continues"] is None
     assert world.database.fetch("SELECT FROM audit_log") == []
     assert world.counters.differences() == []
+
+
+class Ahead(SystemClock):
+    """The clock of a host that is 400 days ahead."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() + 400 * 86_400_000
+
+
+def test_a_workers_clock_decides_nothing(world: World) -> None:
+    """A host whose clock was lost would have deleted everything in one run."""
+    clips = [clip(world, "a", days) for days in range(5)]
+    given = replace(ports(world, RetentionPolicy(RetentionRule(30, None))), clock=Ahead())
+    assert sweep(given, {})["archived"] == 0
+    assert statuses(world, clips) == ["ready"] * 5
+
+
+def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> None:
+    """Days 3 in place of 30, say. Nothing is marked, an event says so once, and a person may go on."""
+    clips = [clip(world, "a", 3.5 + n / 10) for n in range(40)]
+    given = ports(world, RetentionPolicy(RetentionRule(3, None)))
+    stopped = "SELECT body FROM outbox WHERE name = 'retention.stopped'"
+    for _ in range(3):
+        take_turn(world.jobs, world.clock, "cleanup", None, 0, lambda *_: sweeping.sweep(given, {}))
+    (row, *_) = world.database.fetch("SELECT result FROM jobs")
+    assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (0, True)
+    assert [each["body"] for each in world.database.fetch(stopped)] == [{"would_archive": 40, "allowed": 20}]
+    assert set(statuses(world, clips)) == {"ready"}
+    assert sweep(given, {"confirm": True})["archived"] == 40
+
+
+def test_a_run_as_large_as_the_last_ones_goes_on(world: World) -> None:
+    """A site that archives half of its clips every day is not asked every day."""
+    given = ports(world, RetentionPolicy(RetentionRule(3, None)))
+    job = world.jobs.begin_turn("cleanup", 0)
+    assert job is not None
+    world.jobs.finish(job.job_id, {"dry_run": False, "archived": 25})
+    for n in range(40):
+        clip(world, "a", 3.5 + n / 10)
+    result = sweep(given, {})
+    assert (result["archived"], "stopped" in result) == (40, False)
+
+
+def test_a_share_of_one_never_stops(world: World) -> None:
+    for n in range(30):
+        clip(world, "a", 3.5 + n / 10)
+    assert sweep(ports(world, RetentionPolicy(RetentionRule(3, None), guard_share=1.0)), {})["archived"] == 30

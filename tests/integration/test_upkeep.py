@@ -13,10 +13,11 @@ from shared.domain.errors import Conflict, Gone
 from shared.domain.ports import ClipFacts
 from shared.domain.retention import RetentionPolicy, RetentionRule
 from tests.integration.test_recordings import offer_clip
+from tests.support.upkeep import sweep
 from tests.support.world import POLICY, World
 from workers.reconcile.audit import AuditPorts, claim_store
 from workers.retention.parts import PartsPorts
-from workers.retention.sweep import SweepPorts, sweep
+from workers.retention.sweep import SweepPorts
 
 DAY_S = 86_400.0
 

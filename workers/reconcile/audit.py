@@ -2,19 +2,24 @@
 
 Guards, in this order: the bucket's sentinel must be this database's; nothing younger than the age floor is judged (an
 upload may be on its way to its row); and a repair that would give up more than half of what it saw stops. A dry run
-unless told to repair. The regular audit repairs only what loses nothing; that a clip is gone for good is for a person
+unless told to repair. The regular check repairs only what loses nothing; that a clip is gone for good is for a person
 to say (`platereel check --repair`).
+
+The store's listing and the rows are walked side by side in order of key, so a clip costs no call of its own; only what
+looks wrong is asked about, and asked about again right before anything happens to it. Everything goes in bites of a
+thousand, from a cursor: a check can stop after any of them and go on later, in another process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import (
     Clock,
     Counters,
@@ -33,19 +38,22 @@ from shared.wire.keys import SENTINEL
 from workers.part_objects import clear_parts, is_there
 from workers.reconcile.deep import damage
 from workers.reconcile.findings import Findings, Kind
+from workers.upkeep import Step
 
-BATCH = 500
+BATCH = 1_000
+MEND_BATCH = 20
+PARTS_BATCH = 200
 HALF_FROM = 20
-PREFIXES = ("parts/", "thumbnails/", "videos/")
 MOST_REPAIRS = 3
 SETTLED_SECONDS = 3600.0
+BAD_CLIPS = (Kind.MISSING, Kind.WRONG_SIZE, Kind.DAMAGED)
 
 _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPorts:
-    """What the audit needs of the world."""
+    """What the check needs of the world."""
 
     ledger: Ledger
     repairs: Repairs
@@ -75,133 +83,233 @@ def check_store(store: ObjectStore, ledger: Ledger) -> None:
         raise Conflict(f"the store belongs to another database ({found[:36]}); this one is {own}")
 
 
-def audit(ports: AuditPorts, params: dict[str, Any], progress: Progress = lambda *_: None) -> dict[str, Any]:
-    """Run once; params: repair, deep, and `regular` for the turn that nobody watches. Answers the report."""
+def audit(
+    ports: AuditPorts,
+    params: Mapping[str, Any],
+    progress: Progress = lambda *_: None,
+    cursor: Mapping[str, Any] | None = None,
+    longest_s: float = float("inf"),
+) -> Step:
+    """One step of at most about longest_s. params: repair, deep, and `regular` for the turn that nobody watches.
+
+    Answers the report so far, and a cursor when there is more to do.
+    """
     try:
         check_store(ports.store, ports.ledger)
     except NotFound:
         raise Conflict(f"the store has no {SENTINEL}: is it the right one? `platereel migrate` claims it") from None
-    run = _Audit(ports, Findings(bool(params.get("repair")), bool(params.get("deep"))), progress)
-    run.objects()
-    run.unfinished()
-    run.clips(for_good=not params.get("regular"))
-    run.counters()
-    return run.findings.as_json()
+    return _Audit(ports, params, progress, cursor or {}).run(ports.clock.monotonic() + longest_s)
 
 
 class _Audit:
-    """One run: looks first, then mends what it may."""
+    """One step: looks at everything first, then mends what it may."""
 
-    def __init__(self, ports: AuditPorts, findings: Findings, progress: Progress) -> None:
-        self._ports = ports
-        self.findings = findings
-        self._progress = progress
-        self._before_ms = ports.clock.now_ms() - round(ports.age_floor_s * 1000)
+    def __init__(
+        self, ports: AuditPorts, params: Mapping[str, Any], progress: Progress, cursor: Mapping[str, Any]
+    ) -> None:
+        self._ports, self._progress = ports, progress
+        self._for_good = not params.get("regular")
+        self._before_ms = ports.ledger.now_ms() - round(ports.age_floor_s * 1000)
+        self._run_id = UUID(cursor["run_id"]) if cursor else uuid4()
+        self._findings = (
+            Findings.from_json(cursor["findings"])
+            if cursor
+            else Findings(bool(params.get("repair")), bool(params.get("deep")))
+        )
+        self._total = int(cursor["total"]) if cursor else ports.ledger.count_ready()
+        self._phase, self._after = (str(cursor["phase"]), str(cursor["after"])) if cursor else ("parts/", "")
 
-    def objects(self) -> None:
-        """Objects that no row expects, and uploads that never ended."""
-        orphans: list[str] = []
-        for batch in self._batches():
-            expected = self._ports.ledger.expected([stored.key for stored in batch])
-            orphans += [o.key for o in batch if o.key not in expected and o.modified_ms < self._before_ms]
-            self.findings.objects += len(batch)
-            self._progress("objects", self.findings.objects, 0)
-        removed = self._remove(orphans) if self.findings.repair else set()
+    def run(self, until: float) -> Step:
+        """Bite after bite until all is done or the time is up."""
+        phases: dict[str, Callable[[str], str | None]] = {
+            "parts/": lambda after: self._objects("parts/", after),
+            "thumbnails/": lambda after: self._objects("thumbnails/", after),
+            "videos/": self._clips,
+            "deep": self._deep,
+            "unfinished": self._unfinished,
+            "orphans": self._remove_orphans,
+            "bad clips": self._mend_clips,
+            "counters": self._counters,
+        }
+        names = list(phases)
+        while True:
+            after = phases[self._phase](self._after)
+            if after is None:
+                following = names[names.index(self._phase) + 1 :]
+                if not following:
+                    self._ports.ledger.forget_suspects(self._run_id)
+                    return Step(self._findings.as_json())
+                self._phase, self._after = following[0], ""
+            else:
+                self._after = after
+            if self._ports.clock.monotonic() > until:
+                return Step(self._findings.as_json(), self._cursor())
+
+    def _cursor(self) -> dict[str, Any]:
+        return {
+            "run_id": str(self._run_id), "phase": self._phase, "after": self._after, "total": self._total,
+            "findings": self._findings.as_json(),
+        }  # fmt: skip
+
+    # Looking. Each bite begins after a key and answers the key that the next begins after, None at the end.
+
+    def _objects(self, prefix: str, after: str) -> str | None:
+        """Objects that no row expects."""
+        batch = list(islice(self._ports.store.walk(prefix, after), BATCH))
+        self._orphans(batch, after)
+        return batch[-1].key if len(batch) == BATCH else None
+
+    def _clips(self, after: str) -> str | None:
+        """Objects that no row expects, and READY rows whose object is not what they promise."""
+        batch = list(islice(self._ports.store.walk("videos/", after), BATCH))
+        end = batch[-1].key if len(batch) == BATCH else None
+        clips = self._ports.ledger.ready_clips(after, end, 2 * BATCH)
+        if len(clips) == 2 * BATCH:
+            end = clips[-1].key  # far more rows than objects: the rest belongs to the next bite
+            batch = [stored for stored in batch if stored.key <= end]
+        self._orphans(batch, after)
+        sizes = {stored.key: stored.size_bytes for stored in batch}
+        for clip in clips:
+            if sizes.get(clip.key) != clip.size_bytes:
+                self._suspect(clip, self._judge(clip))
+        self._findings.clips += len(clips)
+        self._progress("clips", self._findings.clips, self._total)
+        return end
+
+    def _orphans(self, batch: list[StoredObject], after: str) -> None:
+        keys = [stored.key for stored in batch]
+        if any(key <= before for before, key in zip([after, *keys], keys, strict=False)):
+            raise Permanent("the store does not list its objects in order of key")
+        expected = self._ports.ledger.expected(keys)
+        orphans = [o.key for o in batch if o.key not in expected and o.modified_ms < self._before_ms]
         for key in orphans:
-            self.findings.add(Kind.ORPHAN, key, repaired=key in removed)
-        if self.findings.repair:
-            for number in range(self._ports.store.abandon_uploads(self._before_ms)):
-                self.findings.add(Kind.STALE_UPLOAD, f"upload {number + 1}", repaired=True)
+            self._findings.add(Kind.ORPHAN, key)
+        if orphans and self._findings.repair:
+            self._ports.ledger.note_suspects(self._run_id, Kind.ORPHAN, [(key, None) for key in orphans])
+        self._findings.objects += len(batch)
+        self._progress("objects", self._findings.objects, 0)
 
-    def _batches(self) -> Iterator[list[StoredObject]]:
-        for prefix in PREFIXES:
-            objects = self._ports.store.walk(prefix)
-            while batch := list(islice(objects, BATCH)):
-                yield batch
+    def _judge(self, clip: ReadyClip) -> Kind | None:
+        """What the store has of a clip now, against what its row says now; None when the two agree or the row is gone.
 
-    def _remove(self, orphans: list[str]) -> set[str]:
-        if self._too_many(len(orphans), self.findings.objects, "objects"):
-            return set()
-        # What was orphaned when it was listed may have been committed since: ask again right before.
-        removed: set[str] = set()
-        for at in range(0, len(orphans), BATCH):
-            batch = orphans[at : at + BATCH]
-            expected = self._ports.ledger.expected(batch)
-            going = [key for key in batch if key not in expected]
-            removed |= set(going) - set(self._ports.store.delete(going))
-        return removed
+        The object is asked about first: what changes meanwhile changes the row.
+        """
+        stored = self._ports.store.head(clip.key)
+        row = self._ports.ledger.ready_clip(clip.key)
+        if row is None:
+            return None
+        if stored is None:
+            return Kind.MISSING
+        return None if stored.size_bytes == row.size_bytes else Kind.WRONG_SIZE
+
+    def _suspect(self, clip: ReadyClip, kind: Kind | None) -> None:
+        if kind is None:
+            return
+        self._findings.add(kind, clip.key)
+        if self._findings.repair:
+            self._ports.ledger.note_suspects(self._run_id, kind, [(clip.key, clip.segment_id)])
+
+    def _deep(self, after: str) -> str | None:
+        """Every clip read back; one a bite, for it may take minutes."""
+        if not self._findings.deep:
+            return None
+        clips = self._ports.ledger.ready_clips(after, None, 1)
+        for clip in clips:
+            self._suspect(clip, self._damaged(clip))
+            self._findings.read_back += 1
+            self._progress("read back", self._findings.read_back, self._total)
+        return clips[-1].key if clips else None
+
+    def _damaged(self, clip: ReadyClip) -> Kind | None:
+        ports = self._ports
+        if self._judge(clip) is not None:
+            return None  # gone, or of another size: that has been found already
+        wrong = damage(clip, ports.store, ports.video, ports.clock, ports.work_dir)
+        return None if wrong is None or ports.ledger.ready_clip(clip.key) != clip else Kind.DAMAGED
+
+    # Mending.
 
     def _too_many(self, some: int, of: int, what: str) -> bool:
         if of < HALF_FROM or some * 2 <= of:
             return False
-        self.findings.stopped.append(f"{some} of {of} {what} would be given up; nothing was")
-        _log.error("audit_stopped", reason=self.findings.stopped[-1])
+        reason = f"{some} of {of} {what} would be given up; nothing was"
+        if reason not in self._findings.stopped:
+            self._findings.stopped.append(reason)
+            _log.error("audit_stopped", reason=reason)
         return True
 
-    def clips(self, *, for_good: bool) -> None:
-        """READY rows whose object is not what they promise. Made again from parts, else (for good) FAILED."""
-        total = self._ports.ledger.count_ready()
-        bad: list[tuple[Kind, ReadyClip]] = []
-        for clip in self._ready():
-            kind = self._judge(clip)
-            if kind is not None and self._ports.ledger.still_ready(clip.segment_id):
-                bad.append((kind, clip))
-            self.findings.clips += 1
-            self._progress("clips", self.findings.clips, total)
-        mend = self.findings.repair and not self._too_many(len(bad), self.findings.clips, "clips")
-        for kind, clip in bad:
-            reason = f"object_{kind}"
-            mended = mend and self._ports.repairs.reopen(clip.segment_id, reason)
-            if mend and not mended and for_good:
-                mended = self._ports.repairs.lose(clip.segment_id, reason)
-            self.findings.add(kind, clip.key, repaired=mended)
-
-    def _ready(self) -> Iterator[ReadyClip]:
-        after = ""
-        while clips := self._ports.ledger.ready_clips(after, BATCH):
-            yield from clips
-            after = clips[-1].key
-
-    def _judge(self, clip: ReadyClip) -> Kind | None:
-        stored = self._ports.store.head(clip.key)
-        if stored is None:
-            return Kind.MISSING
-        if stored.size_bytes != clip.size_bytes:
-            return Kind.WRONG_SIZE
-        if self.findings.deep and damage(
-            clip, self._ports.store, self._ports.video, self._ports.clock, self._ports.work_dir
-        ):
-            return Kind.DAMAGED
+    def _remove_orphans(self, after: str) -> str | None:
+        """What was orphaned when it was listed may have been committed since: the rows are asked again."""
+        findings, ports = self._findings, self._ports
+        if not findings.repair or self._too_many(findings.kinds[Kind.ORPHAN].found, findings.objects, "objects"):
+            return None
+        keys = ports.ledger.suspects(self._run_id, Kind.ORPHAN, after, BATCH)
+        expected = ports.ledger.expected(keys)
+        going = [key for key in keys if key not in expected]
+        findings.mended(Kind.ORPHAN, len(set(going) - set(ports.store.delete(going))))
+        findings.withdrawn(Kind.ORPHAN, len(expected))
+        if keys:
+            return keys[-1]
+        for number in range(ports.store.abandon_uploads(self._before_ms)):
+            findings.add(Kind.STALE_UPLOAD, f"upload {number + 1}", repaired=True)
         return None
 
-    def counters(self) -> None:
+    def _mend_clips(self, after: str) -> str | None:
+        """Made again from parts, else (for good) FAILED; each is looked at again right before."""
+        findings = self._findings
+        if not findings.repair or self._too_many(findings.found(*BAD_CLIPS), findings.clips, "clips"):
+            return None
+        kind_name, _, key_after = after.partition(" ")
+        kind = Kind(kind_name) if kind_name else BAD_CLIPS[0]
+        limit = 1 if kind is Kind.DAMAGED else MEND_BATCH
+        keys = self._ports.ledger.suspects(self._run_id, kind, key_after, limit)
+        for key in keys:
+            self._mend(kind, key)
+        if len(keys) == limit:
+            return f"{kind} {keys[-1]}"
+        others = BAD_CLIPS[BAD_CLIPS.index(kind) + 1 :]
+        return f"{others[0]} " if others else None
+
+    def _mend(self, kind: Kind, key: str) -> None:
+        clip = self._ports.ledger.ready_clip(key)
+        verdict = None if clip is None else self._damaged(clip) if kind is Kind.DAMAGED else self._judge(clip)
+        if clip is None or verdict is None:
+            self._findings.withdrawn(kind, 1)
+            return
+        repairs, reason = self._ports.repairs, f"object_{verdict}"
+        mended = repairs.reopen(clip.segment_id, reason)
+        if not mended and self._for_good:
+            mended = repairs.lose(clip.segment_id, reason)
+        self._findings.mended(kind, int(mended))
+
+    def _counters(self, _: str) -> None:
         """Statistics against a count of every row."""
         wrong = self._ports.counters.differences()
-        if wrong and self.findings.repair:
+        if wrong and self._findings.repair:
             self._ports.counters.recount()
         for what in wrong:
-            self.findings.add(Kind.MISCOUNTED, what, repaired=self.findings.repair)
+            self._findings.add(Kind.MISCOUNTED, what, repaired=self._findings.repair)
 
-    def unfinished(self) -> None:
+    def _unfinished(self, _: str) -> None:
         """Work that a crash left: recordings, failed segments with footage, parts, deletions."""
         ports, floor_s = self._ports, self._ports.age_floor_s
         self._each(Kind.UNFINISHED, ports.ledger.unfinished(floor_s), ports.repairs.give_up)
         failed = ports.ledger.failed_with_parts(MOST_REPAIRS)
         self._each(Kind.FAILED, failed, lambda segment_id: ports.repairs.reopen(segment_id, "repaired"))
         settled_s = max(floor_s, ports.parts_kept_s + SETTLED_SECONDS)
-        self._leftovers(ports.ledger.finished_with_parts(settled_s, BATCH))
+        self._leftovers(ports.ledger.finished_with_parts(settled_s, PARTS_BATCH))
         self._each(Kind.HALF_DELETED, ports.ledger.half_deleted(max(floor_s, SETTLED_SECONDS)), lambda _: False)
 
     def _each(self, kind: Kind, segment_ids: Iterable[Any], mend: Callable[[Any], bool]) -> None:
         for segment_id in segment_ids:
-            self.findings.add(kind, segment_id, repaired=self.findings.repair and mend(segment_id))
+            self._findings.add(kind, segment_id, repaired=self._findings.repair and mend(segment_id))
 
     def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
-        """The sweep lets parts go; an hour after it should have, it has not."""
+        """Cleanup lets parts go; an hour after it should have, it has not."""
         for clip in clips:
             gone = (
-                self.findings.repair
+                self._findings.repair
                 and is_there(clip, self._ports.store)
                 and clear_parts(clip.segment_id, self._ports.repairs, self._ports.store)
             )
-            self.findings.add(Kind.LEFTOVER_PARTS, clip.segment_id, repaired=gone)
+            self._findings.add(Kind.LEFTOVER_PARTS, clip.segment_id, repaired=gone)

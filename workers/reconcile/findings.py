@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -41,6 +42,7 @@ class Findings:
     deep: bool
     objects: int = 0
     clips: int = 0
+    read_back: int = 0
     stopped: list[str] = field(default_factory=list)
     kinds: dict[Kind, Finding] = field(default_factory=lambda: {kind: Finding() for kind in Kind})
 
@@ -52,6 +54,14 @@ class Findings:
         if len(finding.examples) < EXAMPLES:
             finding.examples.append(str(what))
 
+    def mended(self, kind: Kind, count: int) -> None:
+        """So many of the cases that were noted are repaired."""
+        self.kinds[kind].repaired += count
+
+    def withdrawn(self, kind: Kind, count: int) -> None:
+        """So many of the cases that were noted turned out to be none when they were looked at again."""
+        self.kinds[kind].found -= count
+
     def found(self, *kinds: Kind) -> int:
         """Cases of these kinds together."""
         return sum(self.kinds[kind].found for kind in kinds)
@@ -61,6 +71,17 @@ class Findings:
         """Cases that are not mended."""
         return sum(finding.found - finding.repaired for finding in self.kinds.values())
 
+    @classmethod
+    def from_json(cls, report: Mapping[str, Any]) -> Findings:
+        """A report that `as_json` gave, to go on with."""
+        findings = cls(
+            report["repair"], report["deep"], report["objects"], report["clips"], report["read_back"],
+            list(report["stopped"]),
+        )  # fmt: skip
+        for kind, each in report["findings"].items():
+            findings.kinds[Kind(kind)] = Finding(each["found"], each["repaired"], list(each["examples"]))
+        return findings
+
     def as_json(self) -> dict[str, Any]:
         """The report as a machine reads it; kinds without a case are left out."""
         return {
@@ -68,6 +89,7 @@ class Findings:
             "deep": self.deep,
             "objects": self.objects,
             "clips": self.clips,
+            "read_back": self.read_back,
             "findings": {
                 str(kind): {"found": each.found, "repaired": each.repaired, "examples": each.examples}
                 for kind, each in self.kinds.items()

@@ -6,13 +6,14 @@ from its parts, with the same bytes under the same key.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain.ports import Ledger, ObjectStore, Repairs
 from shared.runtime.logs import logger
 from workers.part_objects import clear_parts, is_there
 
-BATCH = 200
+BATCH = 50  # a clip costs a few calls of the store
 OBJECT_LOST = "object_lost"
 
 _log = logger(__name__)
@@ -28,8 +29,8 @@ class PartsPorts:
     kept_s: float
 
 
-def settle(ports: PartsPorts) -> tuple[int, int]:
-    """Remove parts that have served; how many segments' parts went, how many clips have to be made again."""
+def settle(ports: PartsPorts, over: Callable[[], bool] = lambda: False) -> tuple[int, int]:
+    """Remove parts that have served, until `over`; how many segments' parts went, how many clips are made again."""
     settled = reopened = 0
     while True:
         batch = ports.ledger.finished_with_parts(ports.kept_s, BATCH)
@@ -40,5 +41,5 @@ def settle(ports: PartsPorts) -> tuple[int, int]:
             elif ports.repairs.reopen(clip.segment_id, OBJECT_LOST):
                 _log.error("clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path)
                 reopened += 1
-        if len(batch) < BATCH or settled + reopened == before:
+        if len(batch) < BATCH or settled + reopened == before or over():
             return settled, reopened

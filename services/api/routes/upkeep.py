@@ -25,14 +25,20 @@ def cleanup(
     body: schemas.CleanupRequest | None = None,
     retention_days: Annotated[float | None, Query(ge=0, le=MAX_DAYS, allow_inf_nan=False)] = None,
     dry_run: bool | None = None,
+    confirm: bool | None = None,
 ) -> schemas.JobState:
     """Archive clips that are older than they need be; dry_run tells what would go.
+
+    A run that would archive far more than usual archives nothing and says so in `stopped`, unless `confirm` is true.
 
     Answers 200 with the result when it is quick, else 202 with a job to poll.
     """
     of_everything(caller)
     given = body or schemas.CleanupRequest()
-    params: dict[str, Any] = {"dry_run": bool(dry_run if given.dry_run is None else given.dry_run)}
+    params: dict[str, Any] = {
+        "dry_run": bool(dry_run if given.dry_run is None else given.dry_run),
+        "confirm": bool(confirm if given.confirm is None else given.confirm),
+    }
     days = retention_days if given.retention_days is None else given.retention_days
     if days is not None:
         params["retention_days"] = days

@@ -113,6 +113,11 @@ class Database:
         with self._connection() as connection:
             return connection.execute(query, _named(args)).fetchone()
 
+    def now_ms(self) -> int:
+        """The database's time (ms since 1970): the one clock that ages and leases are judged by."""
+        row = self.fetch_one("SELECT (extract(epoch FROM now()) * 1000)::bigint AS now")
+        return 0 if row is None else int(row["now"])
+
     def execute(self, query: LiteralString, *args: object) -> int:
         """Run one statement; the number of rows it touched."""
         with self._connection() as connection:

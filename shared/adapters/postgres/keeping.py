@@ -38,6 +38,30 @@ class KeepingRepository:
         )
         return [row["camera_id"] for row in rows]
 
+    def now_ms(self) -> int:
+        """See the port."""
+        return self._database.now_ms()
+
+    def count_clips(self) -> int:
+        """See the port; from the counters."""
+        row = self._database.fetch_one(
+            "SELECT coalesce(sum(segments), 0)::bigint AS n FROM camera_totals WHERE status IN ('ready', 'failed')"
+        )
+        return 0 if row is None else int(row["n"])
+
+    def report_stopped(self, would_archive: int, allowed: int) -> None:
+        """See the port."""
+        self._database.execute(
+            """
+            INSERT INTO outbox (name, body)
+            SELECT 'retention.stopped', jsonb_build_object('would_archive', %s::int, 'allowed', %s::int)
+             WHERE NOT coalesce((SELECT result ? 'stopped' FROM jobs WHERE kind = 'cleanup' AND state = 'done'
+                                  ORDER BY finished_at DESC LIMIT 1), false)
+            """,
+            would_archive,
+            allowed,
+        )
+
     def oldest(
         self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
     ) -> list[Clip]:

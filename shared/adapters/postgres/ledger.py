@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from psycopg.rows import DictRow
+
 from shared.adapters.postgres.database import Database, as_uuids
 from shared.domain.errors import NotFound
 from shared.domain.ports import Expectation, FinishedClip, ReadyClip
+
+SUSPECTS_KEPT_SECONDS = 7 * 86_400
+MOST_LISTED = 10_000  # of what a crash left: the next run takes the rest
 
 
 class LedgerRepository:
@@ -45,33 +50,74 @@ class LedgerRepository:
         row = self._database.fetch_one("SELECT count(*) AS n FROM video_segments WHERE status = 'ready'")
         return 0 if row is None else int(row["n"])
 
-    def ready_clips(self, after: str, limit: int) -> list[ReadyClip]:
+    def now_ms(self) -> int:
+        """See the port."""
+        return self._database.now_ms()
+
+    def ready_clips(self, after: str, until: str | None, limit: int) -> list[ReadyClip]:
         """See the port."""
         rows = self._database.fetch(
             """
             SELECT id, file_path, file_size_bytes, sha256, frame_count FROM video_segments
-             WHERE status = 'ready' AND file_path > %s ORDER BY file_path LIMIT %s
+             WHERE status = 'ready' AND file_path COLLATE "C" > %(after)s
+               AND (%(until)s::text IS NULL OR file_path COLLATE "C" <= %(until)s)
+             ORDER BY file_path COLLATE "C" LIMIT %(limit)s
             """,
+            {"after": after, "until": until, "limit": limit},
+        )
+        return [_ready_clip(row) for row in rows]
+
+    def ready_clip(self, key: str) -> ReadyClip | None:
+        """See the port."""
+        row = self._database.fetch_one(
+            """
+            SELECT id, file_path, file_size_bytes, sha256, frame_count FROM video_segments
+             WHERE status = 'ready' AND file_path = %s
+            """,
+            key,
+        )
+        return None if row is None else _ready_clip(row)
+
+    def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
+        """See the port; a step that is done again notes the same."""
+        self._database.execute(
+            """
+            INSERT INTO check_suspects (run_id, kind, key, segment_id)
+            SELECT %(run)s, %(kind)s, * FROM unnest(%(keys)s::text[], %(segments)s::uuid[]) ON CONFLICT DO NOTHING
+            """,
+            {
+                "run": run_id, "kind": kind, "keys": [key for key, _ in suspects],
+                "segments": [segment_id for _, segment_id in suspects],
+            },
+        )  # fmt: skip
+
+    def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
+        """See the port."""
+        rows = self._database.fetch(
+            "SELECT key FROM check_suspects WHERE run_id = %s AND kind = %s AND key > %s ORDER BY key LIMIT %s",
+            run_id,
+            kind,
             after,
             limit,
         )
-        return [
-            ReadyClip(row["id"], row["file_path"], row["file_size_bytes"], row["sha256"], row["frame_count"])
-            for row in rows
-        ]
+        return [row["key"] for row in rows]
 
-    def still_ready(self, segment_id: UUID) -> bool:
+    def forget_suspects(self, run_id: UUID) -> None:
         """See the port."""
-        return bool(self._database.fetch("SELECT FROM video_segments WHERE id = %s AND status = 'ready'", segment_id))
+        self._database.execute(
+            "DELETE FROM check_suspects WHERE run_id = %s OR noted_at < now() - make_interval(secs => %s)",
+            run_id,
+            SUSPECTS_KEPT_SECONDS,
+        )
 
     def finished_with_parts(self, older_than_s: float, limit: int) -> list[FinishedClip]:
         """See the port."""
         rows = self._database.fetch(
             """
-            SELECT id, status, file_path, file_size_bytes FROM video_segments s
-             WHERE status IN ('ready', 'expiring', 'expired') AND updated_at <= now() - make_interval(secs => %s)
-               AND EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id)
-             ORDER BY updated_at LIMIT %s
+            SELECT s.id, s.status, s.file_path, s.file_size_bytes
+              FROM (SELECT DISTINCT segment_id FROM segment_parts) p JOIN video_segments s ON s.id = p.segment_id
+             WHERE s.status IN ('ready', 'expiring', 'expired') AND s.updated_at <= now() - make_interval(secs => %s)
+             ORDER BY s.updated_at LIMIT %s
             """,
             older_than_s,
             limit,
@@ -79,7 +125,7 @@ class LedgerRepository:
         return [FinishedClip(row["id"], row["status"], row["file_path"], row["file_size_bytes"]) for row in rows]
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """See the port; a lease that runs, or an offer made meanwhile (every 30 s), is somebody at work."""
+        """See the port; a lease that runs is somebody at work, and a pacer that looks will go on with all of them."""
         rows = self._database.fetch(
             """
             SELECT id FROM video_segments s
@@ -87,11 +133,10 @@ class LedgerRepository:
                AND greatest(deadline, updated_at, offered_at) < now() - make_interval(secs => %(age)s)
                AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'running'
                                   AND p.lease_until >= now())
-               AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id
-                                  AND p.offered_at >= now() - make_interval(secs => %(age)s))
-             ORDER BY start_time
+               AND NOT EXISTS (SELECT FROM deployment WHERE paced_at >= now() - make_interval(secs => %(age)s))
+             ORDER BY start_time LIMIT %(limit)s
             """,
-            {"age": older_than_s},
+            {"age": older_than_s, "limit": MOST_LISTED},
         )
         return as_uuids(rows)
 
@@ -103,9 +148,10 @@ class LedgerRepository:
              WHERE status = 'failed' AND repairs <= %s
                AND EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'done'
                               AND p.object_key IS NOT NULL)
-             ORDER BY start_time
+             ORDER BY start_time LIMIT %s
             """,
             most_repairs,
+            MOST_LISTED,
         )
         return as_uuids(rows)
 
@@ -115,7 +161,13 @@ class LedgerRepository:
             """
             SELECT id FROM video_segments
              WHERE status = 'expiring' AND archived_at < now() - make_interval(secs => %s) ORDER BY archived_at
+             LIMIT %s
             """,
             older_than_s,
+            MOST_LISTED,
         )
         return as_uuids(rows)
+
+
+def _ready_clip(row: DictRow) -> ReadyClip:
+    return ReadyClip(row["id"], row["file_path"], row["file_size_bytes"], row["sha256"], row["frame_count"])

@@ -29,6 +29,7 @@ from shared.domain.recording import Reached, step
 from shared.domain.timing import to_ms
 
 WAKE = "platereel_wake"
+PACED_SECONDS = 10
 
 
 class PacerRepository:
@@ -85,6 +86,13 @@ class PacerRepository:
     def expire_leases(self) -> int:
         """See the port. A run whose lease ran out is dead or frozen; its token commits nothing any more."""
         with self._database.transaction() as connection:
+            connection.execute(
+                """
+                UPDATE deployment SET paced_at = now()
+                 WHERE paced_at IS NULL OR paced_at < now() - make_interval(secs => %s)
+                """,
+                [PACED_SECONDS],
+            )
             parts = connection.execute(
                 """
                 UPDATE segment_parts SET token = NULL, lease_until = NULL,

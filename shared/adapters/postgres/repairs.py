@@ -81,15 +81,12 @@ class RepairRepository:
             connection.execute(f"NOTIFY {WAKE}")
         return given_up > 0 or row["status"] == "recording"
 
-    def forget_parts(self, segment_id: UUID) -> None:
-        """See the port; only of a segment that no longer needs them."""
-        self._database.execute(
-            """
-            DELETE FROM segment_parts p USING video_segments s
-             WHERE p.segment_id = %s AND s.id = p.segment_id AND s.status IN ('ready', 'expiring', 'expired')
-            """,
-            segment_id,
-        )
+    def forget_parts(self, segment_id: UUID) -> bool:
+        """See the port; under the camera's lock, as `reopen`: of the two only one finds what it needs."""
+        with self._database.transaction() as connection:
+            if _locked(connection, segment_id, ("ready", "expiring", "expired")) is None:
+                return False
+            return connection.execute("DELETE FROM segment_parts WHERE segment_id = %s", [segment_id]).rowcount > 0
 
 
 def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...]) -> DictRow | None:

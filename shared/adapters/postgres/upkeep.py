@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.audit_log import log
@@ -14,7 +15,8 @@ from shared.adapters.postgres.recordings import WAKE
 from shared.domain.errors import NotFound
 from shared.domain.ports import Job
 
-STALE_SECONDS = 900
+STALE_SECONDS = 300  # a step takes a minute, and is ended after four
+MOST_DEATHS = 5
 
 
 class JobRepository:
@@ -60,34 +62,44 @@ class JobRepository:
                     SELECT %(kind)s, true, 'pacer'
                      WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
                        AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
-                                        AND requested_at > now() - make_interval(secs => %(period)s * 2))
+                                        AND (state IN ('requested', 'running')
+                                             OR requested_at > now() - make_interval(secs => %(period)s * 2)))
                        AND (SELECT created_at FROM deployment) < now() - make_interval(secs => %(period)s * 2)
                     """,
                     {"kind": kind, "period": period},
                 )
+            connection.execute(
+                """
+                UPDATE jobs SET state = CASE WHEN deaths + 1 >= %(most)s THEN 'failed' ELSE 'requested' END,
+                       finished_at = CASE WHEN deaths + 1 >= %(most)s THEN now() END,
+                       error = CASE WHEN deaths + 1 >= %(most)s THEN 'its workers died over it' END,
+                       deaths = deaths + 1, offered_at = NULL
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 'running'
+                                 AND started_at < now() - make_interval(secs => %(stale)s) FOR UPDATE SKIP LOCKED)
+                """,
+                {"most": MOST_DEATHS, "stale": STALE_SECONDS},
+            )
             rows = connection.execute(
                 """
-                UPDATE jobs SET offered_at = now(), state = 'requested'
-                 WHERE id IN (SELECT id FROM jobs WHERE (state = 'requested' AND (offered_at IS NULL
-                                                         OR offered_at < now() - interval '30 s'))
-                                 OR (state = 'running' AND started_at < now() - make_interval(secs => %s))
+                UPDATE jobs SET offered_at = now()
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 'requested'
+                                 AND (offered_at IS NULL OR offered_at < now() - interval '30 s')
                                FOR UPDATE SKIP LOCKED)
-                RETURNING id, kind, params
-                """,
-                [STALE_SECONDS],
+                RETURNING id, kind, params, regular, cursor
+                """
             ).fetchall()
-        return [Job(row["id"], row["kind"], row["params"]) for row in rows]
+        return [_job(row) for row in rows]
 
     def begin(self, job_id: UUID) -> Job | None:
         """See the port."""
         row = self._database.fetch_one(
             """
             UPDATE jobs SET state = 'running', started_at = now() WHERE id = %s AND state = 'requested'
-            RETURNING id, kind, params
+            RETURNING id, kind, params, regular, cursor
             """,
             job_id,
         )
-        return None if row is None else Job(row["id"], row["kind"], row["params"])
+        return None if row is None else _job(row)
 
     def begin_turn(self, kind: str, period_s: float) -> Job | None:
         """See the port; two beats ask, one gets the turn."""
@@ -98,12 +110,37 @@ class JobRepository:
                 SELECT %(kind)s, true, 'beat', 'running', now()
                  WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
                    AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
-                                    AND requested_at > now() - make_interval(secs => %(period)s * 0.9))
-                RETURNING id, kind, params
+                                    AND (state IN ('requested', 'running')
+                                         OR requested_at > now() - make_interval(secs => %(period)s * 0.9)))
+                RETURNING id, kind, params, regular, cursor
                 """,
                 {"kind": kind, "period": period_s},
             ).fetchone()
-        return None if row is None else Job(row["id"], row["kind"], row["params"])
+        return None if row is None else _job(row)
+
+    def pause(self, job_id: UUID, cursor: Mapping[str, Any]) -> None:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                UPDATE jobs SET state = 'requested', cursor = %s, offered_at = NULL, deaths = 0
+                 WHERE id = %s AND state = 'running'
+                """,
+                [Jsonb(dict(cursor)), job_id],
+            )
+            connection.execute(f"NOTIFY {WAKE}")
+
+    def usual_archived(self, runs: int) -> int:
+        """See the port; dry runs do not count."""
+        row = self._database.fetch_one(
+            """
+            SELECT coalesce(max((result->>'archived')::bigint), 0) AS n
+              FROM (SELECT result FROM jobs WHERE kind = 'cleanup' AND state = 'done' AND result->>'dry_run' = 'false'
+                     ORDER BY finished_at DESC LIMIT %s) last
+            """,
+            runs,
+        )
+        return 0 if row is None else int(row["n"])
 
     def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
         """See the port; who works on a job for long is not taken for dead."""
@@ -117,7 +154,7 @@ class JobRepository:
         """See the port; keeps the last thousand finished jobs of a kind."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s WHERE id = %s",
+                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s, cursor = NULL WHERE id = %s",
                 ["done" if error is None else "failed", Jsonb(dict(result)), error, job_id],
             )
             connection.execute(
@@ -138,3 +175,7 @@ class JobRepository:
             """,
             older_than_s,
         )
+
+
+def _job(row: DictRow) -> Job:
+    return Job(row["id"], row["kind"], row["params"], row["regular"], row["cursor"])

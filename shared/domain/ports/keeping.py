@@ -27,6 +27,15 @@ class Keeping(Protocol):
     def cameras_with_clips(self) -> list[str]:
         """Cameras that have ready or failed segments."""
 
+    def now_ms(self) -> int:
+        """The database's time: ages are of one clock, whichever host asks."""
+
+    def count_clips(self) -> int:
+        """Ready and failed segments of all cameras."""
+
+    def report_stopped(self, would_archive: int, allowed: int) -> None:
+        """Send the event that a cleanup was stopped, unless the one before it was stopped too."""
+
     def oldest(
         self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
     ) -> list[Clip]:

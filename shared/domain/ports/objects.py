@@ -56,8 +56,8 @@ class ObjectStore(Protocol):
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object, None if it is not there."""
 
-    def walk(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with `prefix`, in order of key."""
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """Every object whose key begins with `prefix` and comes after `after`, in byte order of key."""
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
         """Delete many; absent keys are fine. Returns key -> reason for those that could not be deleted."""

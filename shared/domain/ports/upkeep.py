@@ -10,11 +10,16 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A piece of upkeep somebody asked for, or that fell due."""
+    """A piece of upkeep somebody asked for, or that fell due.
+
+    regular: the turn that nobody watches. cursor: where an earlier step stopped; None for the first.
+    """
 
     job_id: UUID
     kind: str
     params: dict[str, Any]
+    regular: bool = False
+    cursor: dict[str, Any] | None = None
 
 
 Progress = Callable[[str, int, int], None]
@@ -38,6 +43,12 @@ class Jobs(Protocol):
 
     def begin_turn(self, kind: str, period_s: float) -> Job | None:
         """Take the regular turn of a kind, unless one ran within this period."""
+
+    def pause(self, job_id: UUID, cursor: Mapping[str, Any]) -> None:
+        """A step is done and there is more to do: the pacer offers the next one, which begins at `cursor`."""
+
+    def usual_archived(self, runs: int) -> int:
+        """The most clips that one of the last so many cleanups has archived."""
 
     def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
         """Store how far it is."""
@@ -91,11 +102,23 @@ class Ledger(Protocol):
     def count_ready(self) -> int:
         """How many clips there are."""
 
-    def ready_clips(self, after: str, limit: int) -> list[ReadyClip]:
-        """READY segments in order of key, after a key."""
+    def now_ms(self) -> int:
+        """The database's time: what is old is judged by one clock, whichever host asks."""
 
-    def still_ready(self, segment_id: UUID) -> bool:
-        """Whether nobody has deleted or reopened it meanwhile."""
+    def ready_clips(self, after: str, until: str | None, limit: int) -> list[ReadyClip]:
+        """READY segments in byte order of their key: after a key, and up to another (None: all)."""
+
+    def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
+        """Remember what a check has found: keys, each with its segment where there is one."""
+
+    def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
+        """Keys that were remembered, in order, after a key."""
+
+    def forget_suspects(self, run_id: UUID) -> None:
+        """The check is over: forget what it remembered, and what others left that never ended."""
+
+    def ready_clip(self, key: str) -> ReadyClip | None:
+        """The READY segment of a key, None when there is none (any more)."""
 
     def finished_with_parts(self, older_than_s: float, limit: int) -> list[FinishedClip]:
         """Segments past finalising for that long whose parts still have rows, oldest first."""
@@ -122,5 +145,5 @@ class Repairs(Protocol):
     def give_up(self, segment_id: UUID) -> bool:
         """End an abandoned recording: its window is closed, and parts that nobody wrote are gaps."""
 
-    def forget_parts(self, segment_id: UUID) -> None:
-        """A finished segment's part objects are gone: drop their rows."""
+    def forget_parts(self, segment_id: UUID) -> bool:
+        """Drop the rows of a finished segment's parts; False when it is not finished (any more)."""

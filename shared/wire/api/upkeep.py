@@ -18,6 +18,7 @@ class CleanupRequest(BaseModel):
 
     retention_days: Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False, strict=True)] | None = None
     dry_run: StrictBool | None = None
+    confirm: StrictBool | None = None
 
 
 class JobState(BaseModel):
