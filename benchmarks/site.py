@@ -138,7 +138,7 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
         (folder / "logs").mkdir()
         path = folder / "platereel.yaml"
         path.write_text(config, encoding="utf-8")
-        supervisor = Supervisor(SystemClock(), [], lambda: None)
+        supervisor = Supervisor(SystemClock())
         own = servers.Secrets.of(folder)
         storage = servers.storage(folder, own.s3_key, own.s3_secret)
         if storage is None:

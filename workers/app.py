@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 from celery.worker import state
 
 from shared.adapters.celery_queue import celery_app
@@ -88,6 +88,11 @@ def _connect_signals(settings: Settings) -> None:
     @setup_logging.connect(weak=False)
     def _logging(**_: object) -> None:
         configure("worker", settings.log_level, settings.log_format)
+
+    @worker_ready.connect(weak=False)
+    def _ready(**_: object) -> None:
+        # Celery would start the worker anew; here a hang-up stops it like any other process.
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep, verify
+from platereel.embedded.supervisor import Stopped
 from shared.domain.errors import PlatereelError
 from shared.runtime.configuration import ConfigurationError
 
@@ -29,5 +30,7 @@ def main() -> None:
         sys.exit("\n".join(f"platereel: {problem}" for problem in error.problems))
     except PlatereelError as error:
         sys.exit(f"platereel: {error.message}")
+    except Stopped:
+        sys.exit("platereel: stopped before everything was up")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -43,7 +43,7 @@ def demo(
     """Start everything with made cameras, record the vehicles that pass, and show the clips."""
     from platereel.embedded.demo import Demo, configuration
     from platereel.embedded.servers import write_private
-    from platereel.embedded.stack import StackPlan, running
+    from platereel.embedded.stack import Stack, StackPlan, running
     from platereel.wiring import desk, with_addresses
 
     data = data.resolve()
@@ -51,10 +51,15 @@ def demo(
     config = data / "platereel.yaml"
     write_private(config, configuration(cameras))
     settings = load(config)
-    stopping = stop_event()
+
+    def at_once() -> None:
+        stack.kill()
+
+    stopping = stop_event(at_once)
     configure("demo", "warning", "console")
     errors.print("starting PostgreSQL, two Valkeys, an S3 server, and every Platereel process ...")
-    with running(StackPlan(settings, config, data, port, storage == "file")) as stack:
+    stack = Stack(StackPlan(settings, config, data, port, storage == "file", stopping.is_set))
+    with running(stack):
         if stack.addresses is None:
             raise typer.Exit(1)
         here = with_addresses(settings, stack.addresses)

@@ -14,7 +14,7 @@ from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
-from shared.runtime.signals import hold_lifeline, stop_event
+from shared.runtime.signals import hold_lifeline, stop_as_usual, stop_event
 from shared.runtime.startup import when_ready
 from shared.wire.tasks import QUEUES, UPKEEP_QUEUES, WRITER_QUEUES
 
@@ -84,8 +84,10 @@ def worker(
     settings = _begin("worker", config)
     # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
     os.environ.setdefault(REMAP, "SIGQUIT")
-    if not when_ready(lambda: check_schema(settings), stop_event()):
+    stopping = stop_event()
+    if not when_ready(lambda: check_schema(settings), stopping) or stopping.is_set():
         return
+    stop_as_usual()  # Celery listens in a moment; a signal until then ends the process instead of being lost
     celery = build_app(settings, addresses(settings).broker)
     celery.worker_main(
         [

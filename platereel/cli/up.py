@@ -28,7 +28,7 @@ def up(
     storage: Annotated[str, typer.Option("--storage", help="s3 (a real S3 server) or file (a folder).")] = "s3",
 ) -> None:
     """Run everything for your cameras until interrupted: servers, capture, detector, dispatch, workers, beat, API."""
-    from platereel.embedded.stack import StackPlan, running
+    from platereel.embedded.stack import Stack, StackPlan, running
 
     path = config_path(config)
     if path is None:
@@ -37,14 +37,19 @@ def up(
         )
     settings = load(path)
     _check(settings, path, storage)
-    stopping = stop_event()
+
+    def at_once() -> None:
+        stack.kill()
+
+    stopping = stop_event(at_once)
     configure("up", settings.log_level, settings.log_format)
     chosen = settings.api.port if port is None else port
-    with running(StackPlan(settings, path, data.resolve(), chosen, storage == "file")) as stack:
+    stack = Stack(StackPlan(settings, path, data.resolve(), chosen, storage == "file", stopping.is_set))
+    with running(stack):
         console.print(f"platereel is up: {stack.api_url}  ({len(settings.cameras)} cameras, data in {data})")
         while not stopping.wait(POLL_SECONDS):
             stack.poll()
-        console.print("stopping: closing recordings, then everything else")
+        console.print("stopping: closing recordings, then everything else; again: at once")
 
 
 def _check(settings: Settings, path: Path, storage: str) -> None:

@@ -27,28 +27,33 @@ _held: deque[socket.socket] = deque()
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How to start a child: arguments (never secrets: others can read them), environment, log file, stop signal."""
+    """How to start a child: arguments (never secrets: others can read them), environment, log file, signals.
+
+    stop_signal asks it to stop. death_signal is what it gets when its supervisor ends, however that is: SIGKILL for a
+    child that may be deaf to anything else, and that loses nothing by it; None for the stop signal.
+    """
 
     name: str
     argv: Sequence[str]
     log: Path
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals | None = None
     prepare: Callable[[], None] | None = None
     lifeline: bool = False
 
 
-def spawn(command: Command, keep_open: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def spawn(command: Command) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own. Call from the main thread: the kernel ties a child's end to its thread."""
     parent = os.getpid()
 
     def before_exec() -> None:
         if command.prepare is not None:
             command.prepare()
-        die_with_parent(parent, command.stop_signal)
+        die_with_parent(parent, command.death_signal or command.stop_signal)
 
     env = {**os.environ, **command.env}
-    fds = list(keep_open)
+    fds: list[int] = []
     with ExitStack() as stack:
         out = stack.enter_context(command.log.open("ab"))
         if command.lifeline and not sys.platform.startswith("linux"):

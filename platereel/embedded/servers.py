@@ -13,15 +13,18 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from string import ascii_letters, digits
 
 import psycopg
 import redis
 from minio import Minio
 
 from platereel.embedded.processes import Command, free_ports, postgres_identity
+from shared.adapters.s3_pool import S3Pool
 from shared.domain.errors import Permanent
 
 MEGABYTE = 1_000_000
+PROBE_SECONDS = 2.0
 BUCKET = "platereel"
 _PRIVATE = 0o600
 
@@ -69,7 +72,7 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
     data.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     lines = [
-        f"port {port}", "bind 127.0.0.1", f"dir {data}", f"requirepass {password}", 'save ""',
+        f"port {port}", "bind 127.0.0.1", f"dir {_quoted(data)}", f"requirepass {password}", 'save ""',
         f"appendonly {'yes' if durable else 'no'}", "appendfsync everysec", f"maxmemory {maxmemory}",
         "maxmemory-policy noeviction", f"shutdown-on-sigterm {'default' if durable else 'save force'}",
         "client-output-buffer-limit normal 256mb 64mb 30",
@@ -84,6 +87,12 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
             client.ping()
 
     return Server(Command(name, [str(binary), str(config)], folder / "logs" / f"{name}.log"), url, probe)
+
+
+def _quoted(path: Path) -> str:
+    """A path as one word of a Redis configuration file, whatever is in it."""
+    plain = (*ascii_letters.encode(), *digits.encode(), *b"/._-")
+    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path)) + '"'
 
 
 def postgres(folder: Path, password: str) -> Server:
@@ -149,7 +158,8 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
         "-s3.port.iceberg", "0", "-s3.port.lance", "0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
     ]  # fmt: skip
     url = f"s3://{key}:{secret}@127.0.0.1:{s3}/{BUCKET}?secure=false&region=us-east-1"
-    client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1")
+    pool = S3Pool(PROBE_SECONDS)  # one try: whoever waits for the server asks again
+    client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool)
 
     def probe() -> None:
         """ListBuckets answers before a volume can take a write, so write."""

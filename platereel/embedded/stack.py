@@ -5,16 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from platereel.embedded import servers
 from platereel.embedded.processes import Command, free_ports
+from platereel.embedded.remains import clear, note
 from platereel.embedded.supervisor import Supervisor
 from platereel.wiring import drain, prepare
 from shared.adapters.clock import SystemClock
@@ -25,7 +28,10 @@ from shared.runtime.settings import ENV_PREFIX, Settings
 
 SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
 SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
-LOCK_SECONDS = 20.0
+LOCK_SECONDS = 3.0  # another one may be about to end
+CHILDREN = "children.json"
+# Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does no harm.
+DEAF = {"worker", "beat"}
 STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
 FRAMES_MEMORY, BROKER_MEMORY = 2_000, 256
 
@@ -34,13 +40,17 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What to run: the settings, their file, where data goes, the API's port, and whether storage is a folder."""
+    """What to run: the settings, their file, where data goes, the API's port, and whether storage is a folder.
+
+    stopping: asked while things start, so that a start can be given up.
+    """
 
     settings: Settings
     config: Path
     data: Path
     port: int
     file_storage: bool = False
+    stopping: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class Stack:
     began_ms: int = 0
     _supervisor: Supervisor | None = None
     _lock: int = -1
+    _up: bool = False
 
     def start(self) -> None:
         """Start everything and write run.json once the API answers for all of it."""
@@ -61,12 +72,19 @@ class Stack:
         self.began_ms = self.clock.now_ms()
         (data / "logs").mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data, self.clock)
+        clear(data / CHILDREN, self.clock)
         port = _usable_port(self.plan.settings.api.host, self.plan.port)
-        self._supervisor = Supervisor(self.clock, [self._lock], self.write_run_file)
+        self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping)
         self.addresses = self._start_servers()
         prepare(self.addresses, self.clock)
         self._start_services(self.addresses, port)
+        self._up = True
         self.write_run_file()
+
+    def kill(self) -> None:
+        """End every process at once; rows, leases and the servers' own logs make the next start whole."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
 
     def poll(self) -> None:
         """Look after the children once."""
@@ -112,7 +130,7 @@ class Stack:
             configured = getattr(plan.settings, f"{name}_url")
             if configured is not None:
                 urls[name] = configured.get_secret_value()
-        urls.setdefault("storage", f"file://{(plan.data / 'storage').resolve()}/data")
+        urls.setdefault("storage", f"file://{quote(str((plan.data / 'storage').resolve()))}/data")
         return Addresses(**urls)
 
     def _wanted_servers(self) -> dict[str, servers.Server]:
@@ -168,12 +186,18 @@ class Stack:
         ):
             log = plan.data / "logs" / f"{'-'.join(arguments[:3]).replace('--queues-', '').replace(',', '-')}.log"
             argv = [sys.executable, "-m", "platereel", *arguments]
-            supervisor.start(Command(name, argv, log, env, lifeline=True))
+            death = signal.SIGKILL if name in DEAF else None
+            supervisor.start(Command(name, argv, log, env, death_signal=death, lifeline=True))
         supervisor.await_ready("api", lambda: _answers(f"{self.api_url}/readyz"))
+
+    def _noted(self) -> None:
+        """Children have come or gone: say so to whoever asks, and to the next run in this folder."""
+        note(self.plan.data / CHILDREN, (pid for pids in self._running().pids().values() for pid in pids))
+        self.write_run_file()
 
     def write_run_file(self) -> None:
         """Write run.json: addresses and process ids, readable by the owner alone."""
-        if self.addresses is None or not self.api_url:
+        if self.addresses is None or not self._up:
             return
         pids = self._running().pids()
         shape = {
@@ -209,15 +233,14 @@ def _answers(url: str) -> None:
 
 
 def _lock(data: Path, clock: SystemClock) -> int:
-    """Hold the data folder; the children keep the lock open too, so it is free only when the last of them is gone."""
+    """Hold the data folder. The children do not inherit the lock: what is left of them is looked for by name."""
     handle = os.open(data / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    os.set_inheritable(handle, True)
     until = clock.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if clock.monotonic() > until or ((data / "run.json").exists() and _alive(data)):
+            if clock.monotonic() > until:
                 os.close(handle)
                 raise Permanent(f"{data} is in use by another platereel; choose another --data") from None
             clock.sleep(0.1)
@@ -225,19 +248,9 @@ def _lock(data: Path, clock: SystemClock) -> int:
             return handle
 
 
-def _alive(data: Path) -> bool:
-    """Whether the stack that wrote run.json still runs: its children end with it."""
-    try:
-        pids = json.loads((data / "run.json").read_text(encoding="utf-8"))["pids"]["dispatch"]
-        return all(Path(f"/proc/{pid}").exists() for pid in pids) and bool(pids)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 @contextmanager
-def running(plan: StackPlan) -> Iterator[Stack]:
+def running(stack: Stack) -> Iterator[Stack]:
     """A stack for the length of a block, stopped whatever happens."""
-    stack = Stack(plan)
     try:
         stack.start()
         yield stack

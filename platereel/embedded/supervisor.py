@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from platereel.embedded.processes import Command, spawn
@@ -14,9 +16,13 @@ from shared.runtime.logs import logger
 
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 20.0
-PROBE_SECONDS = 60.0
+PROBE_SECONDS = 180.0  # a slow host that is busy with something else
 
 _log = logger(__name__)
+
+
+class Stopped(Exception):
+    """Somebody asked to stop before everything was up."""
 
 
 @dataclass(slots=True)
@@ -34,14 +40,15 @@ class Supervisor:
     """Owns the children. Every method is called by the main thread: the kernel ties a child's end to its creator."""
 
     clock: Clock
-    keep_open: Sequence[int]
-    changed: Callable[[], None]
+    changed: Callable[[], None] = lambda: None
+    stopping: Callable[[], bool] = lambda: False
     _children: dict[str, list[_Child]] = field(default_factory=dict)
 
     def start(self, command: Command) -> None:
         """Start a child and watch it from now on."""
-        child = _Child(command, spawn(command, self.keep_open), self.clock.monotonic())
+        child = _Child(command, spawn(command), self.clock.monotonic())
         self._children.setdefault(command.name, []).append(child)
+        self.changed()
 
     def pids(self) -> dict[str, list[int]]:
         """Process ids by name, of children that run."""
@@ -55,12 +62,17 @@ class Supervisor:
         return sum(child.restarts for children in self._children.values() for child in children)
 
     def await_ready(self, name: str, probe: Callable[[], None]) -> None:
-        """Wait until `probe` no longer raises; Permanent with the log's end when the child dies or takes too long."""
+        """Wait until `probe` no longer raises; Permanent with the log's end when the child dies or takes too long.
+
+        Raises Stopped when that is asked for meanwhile.
+        """
         until = self.clock.monotonic() + PROBE_SECONDS
         while True:
             try:
                 probe()
             except Exception as error:
+                if self.stopping():
+                    raise Stopped from None
                 child = self._children[name][-1]
                 if child.process.poll() is not None or self.clock.monotonic() > until:
                     tail = child.command.log.read_text(errors="replace")[-800:]
@@ -88,7 +100,7 @@ class Supervisor:
             child.backoff_s = min(LONGEST_BACKOFF_SECONDS, child.backoff_s * 2)
             self.changed()
         elif now >= child.again_at:
-            child.process = spawn(child.command, self.keep_open)
+            child.process = spawn(child.command)
             child.started_at, child.again_at = now, None
             child.restarts += 1
             _log.info("process_started_again", name=name, pid=child.process.pid)
@@ -108,6 +120,14 @@ class Supervisor:
                 _log.warning("process_killed", name=child.command.name, pid=child.process.pid)
                 child.process.send_signal(signal.SIGKILL)
                 child.process.wait()
+
+    def kill(self) -> None:
+        """End every child at once. May be called by a signal's handler: it takes no lock and waits for nobody."""
+        for children in list(self._children.values()):
+            for child in children:
+                if child.process.returncode is None:
+                    with suppress(ProcessLookupError):
+                        os.kill(child.process.pid, signal.SIGKILL)
 
     def names(self) -> list[str]:
         """Names of all children."""

@@ -6,7 +6,7 @@ import uvicorn
 
 from services.api.wiring import build
 from shared.runtime.settings import Settings
-from shared.runtime.signals import stop_event
+from shared.runtime.signals import stop_as_usual, stop_event
 from shared.runtime.startup import when_ready
 
 DRAIN_SECONDS = 3
@@ -14,8 +14,10 @@ DRAIN_SECONDS = 3
 
 def main(settings: Settings) -> None:
     """Serve until told to stop; waits for its servers first."""
-    app = when_ready(lambda: build(settings), stop_event())
-    if app is not None:
+    stopping = stop_event()
+    app = when_ready(lambda: build(settings), stopping)
+    if app is not None and not stopping.is_set():
+        stop_as_usual()  # uvicorn listens in a moment
         uvicorn.run(
             app,
             host=settings.api.host,

@@ -1,4 +1,4 @@
-"""Stopping: SIGTERM and SIGINT set an event; a child ends with its supervisor."""
+"""Stopping: SIGTERM, SIGINT and SIGHUP set an event; a child ends with its supervisor."""
 
 from __future__ import annotations
 
@@ -7,25 +7,41 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 # Loaded here, and not between fork and exec: a lock that another thread holds at the fork stays locked in the child.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_BY_SIGNAL = 128  # what a shell adds to the number
 LIFELINE_VARIABLE = "_PLATEREEL_LIFELINE"
 
 
-def stop_event() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets; the second signal of a kind acts as if nobody had listened."""
+def stop_event(at_once: Callable[[], object] = lambda: None) -> threading.Event:
+    """An event that a signal to stop sets; the second one ends the process at once, whichever the first was.
+
+    at_once: what is done before that. A SIGHUP that whoever started us told us to ignore (nohup) stays ignored.
+    """
     stopping = threading.Event()
 
     def stop(number: int, _: FrameType | None) -> None:
+        if stopping.is_set():
+            at_once()
+            os._exit(_BY_SIGNAL + number)
         stopping.set()
-        signal.signal(number, signal.SIG_DFL)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in STOP_SIGNALS:
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
     return stopping
+
+
+def stop_as_usual() -> None:
+    """Give the signals back to the system: for whoever installs handlers of its own a moment later."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:

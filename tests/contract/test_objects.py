@@ -36,7 +36,7 @@ def rclone_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         str(binary), "serve", "s3", str(folder / "data"), "--addr", f"127.0.0.1:{port}",
         "--auth-key", "testkey,testsecret1", "--config", str(folder / "none.conf"),
     ]  # fmt: skip
-    supervisor = Supervisor(CLOCK, [], lambda: None)
+    supervisor = Supervisor(CLOCK)
     supervisor.start(Command("rclone", argv, folder / "rclone.log"))
     url = f"s3://testkey:testsecret1@127.0.0.1:{port}/bucket?secure=false"
     try:

@@ -109,7 +109,10 @@ def test_the_example_detection_service_records(deployment: Deployment) -> None:
 
 
 def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
-    """What `make demo ARGS="--exit --json F"` runs, one camera and one vehicle, storage in a folder."""
+    """What `make demo ARGS="--exit --json F"` runs, one camera, storage in a folder.
+
+    One vehicle comes within the nine seconds; on a slow host another before the deployment is up.
+    """
     report = tmp_path / "demo.json"
     done = platereel(
         "demo", "--exit", "--cameras", "1", "--duration", "9", "--storage", "file", "--json", str(report),
@@ -118,10 +121,11 @@ def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(report.read_text())
     assert result["ok"]
-    (clip,) = result["clips"]
-    assert clip["plate"] is not None
-    assert clip["decodes"]
-    assert Path(clip["local_path"]).stat().st_size == clip["file_size_bytes"]
+    assert result["clips"]
+    for clip in result["clips"]:
+        assert clip["plate"] is not None
+        assert clip["decodes"]
+        assert Path(clip["local_path"]).stat().st_size == clip["file_size_bytes"]
     assert not (tmp_path / "data" / "run.json").exists()
 
 

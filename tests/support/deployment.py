@@ -64,6 +64,15 @@ class Deployment:
     run: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> None:
+        """Start it, and wait until it is up."""
+        self.begin()
+        try:
+            wait_until("run.json", self._running, 180)
+        except AssertionError as error:
+            error.add_note((self.folder / "up.log").read_text()[-2000:])
+            raise
+
+    def begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "platereel.yaml"
         path.write_text(self.config, encoding="utf-8")
@@ -76,11 +85,6 @@ class Deployment:
                 ],
                 stdout=log, stderr=log, env=clean_environment() | self.environment, start_new_session=True,
             )  # fmt: skip
-        try:
-            wait_until("run.json", self._running, 90)
-        except AssertionError as error:
-            error.add_note((self.folder / "up.log").read_text()[-2000:])
-            raise
 
     def _running(self) -> bool:
         assert self.process is not None

@@ -65,7 +65,7 @@ def as_admin(url: str) -> psycopg.Connection:
 def running_servers(folder: Path) -> Iterator[Servers]:
     """A Valkey, a PostgreSQL and an S3 server for the length of a block."""
     (folder / "logs").mkdir(parents=True)
-    supervisor = Supervisor(SystemClock(), [], lambda: None)
+    supervisor = Supervisor(SystemClock())
     own = servers.Secrets.of(folder)
     redis = servers.valkey("redis", folder, own.redis, 500_000_000, durable=False)
     postgres = servers.postgres(folder, own.postgres)

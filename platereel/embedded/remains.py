@@ -1,0 +1,65 @@
+"""Processes of an earlier run in the same data folder: they must be gone before its files are used again.
+
+Every child asks the kernel to end with its supervisor. Should one stay all the same, two servers would write the same
+files; so each start looks for those that the last one noted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from shared.domain.errors import Permanent
+from shared.domain.ports import Clock
+from shared.runtime.logs import logger
+
+PATIENCE_SECONDS, POLL_SECONDS = 10.0, 0.1
+_STARTED_AT = 19  # fields of /proc/PID/stat after the name: when it was started, in ticks since the host's start
+
+_log = logger(__name__)
+
+
+def note(path: Path, pids: Iterable[int]) -> None:
+    """Write down which processes use the folder."""
+    found = [(pid, _started(pid)) for pid in pids]
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(json.dumps([each for each in found if each[1] is not None]), encoding="ascii")
+    temporary.replace(path)
+
+
+def clear(path: Path, clock: Clock) -> None:
+    """Wait for the processes that were noted, and end those that do not go. Raises Permanent where one resists."""
+    until = clock.monotonic() + PATIENCE_SECONDS
+    killed = False
+    while left := _left(path):
+        if clock.monotonic() > until:
+            if killed:
+                raise Permanent(f"processes of an earlier run do not end: {', '.join(map(str, left))}")
+            _log.warning("earlier_processes_killed", pids=left)
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed, until = True, clock.monotonic() + PATIENCE_SECONDS
+        clock.sleep(POLL_SECONDS)
+
+
+def _left(path: Path) -> list[int]:
+    """Those of the noted processes that still run: the same number and the same start, so the same process."""
+    try:
+        noted = json.loads(path.read_text(encoding="ascii"))
+        return [int(pid) for pid, started in noted if _started(int(pid)) == started]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _started(pid: int) -> int | None:
+    """When a process was started; None when it does not run (any more), or where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[_STARTED_AT])

@@ -1,0 +1,71 @@
+"""However a deployment is ended, nothing of it stays behind, and the next one in its folder starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.support.deployment import Deployment, wait_until
+
+CONFIG = """
+cameras:
+  mine: {source: "push:", detect: false}
+"""
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes whose command or environment names the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(folder) in told:
+                found.append(int(entry.name))
+    return found
+
+
+def gone(folder: Path, within: float) -> None:
+    wait_until("every process to end", lambda: not processes_of(folder), within)
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    """Also in a folder whose name is no word of a configuration file."""
+    folder = tmp_path / 'it\'s a "folder" #1 %41'
+    deployment = Deployment(folder, CONFIG)
+    deployment.start()
+    assert deployment.process is not None
+    assert len(processes_of(folder)) > 8
+    until = time.monotonic() + 3
+    while deployment.process.poll() is None and time.monotonic() < until:
+        deployment.process.send_signal(signal.SIGINT)  # two may arrive as one, on a busy machine
+        time.sleep(0.05)
+    assert deployment.process.wait(3) == 128 + signal.SIGINT
+    gone(folder, 5)
+    (folder / "data" / "run.json").unlink()
+    deployment.start()
+    deployment.process.send_signal(signal.SIGKILL)
+    deployment.process.wait(5)
+    gone(folder, 12)
+    (folder / "data" / "run.json").unlink()
+    deployment.start()
+    deployment.process.send_signal(signal.SIGHUP)
+    assert deployment.process.wait(20) == 0
+    gone(folder, 2)
+
+
+def test_a_start_can_be_given_up(tmp_path: Path) -> None:
+    """Ctrl-C before everything is up: no waiting for what nobody wants any more."""
+    deployment = Deployment(tmp_path / "given-up", CONFIG)
+    log = deployment.folder / "up.log"
+    deployment.begin()
+    assert deployment.process is not None
+    wait_until("the first server", (deployment.folder / "data" / "children.json").exists, 60)
+    deployment.process.send_signal(signal.SIGINT)
+    assert deployment.process.wait(20) == 1
+    assert "stopped before everything was up" in log.read_text()
+    gone(deployment.folder, 2)
