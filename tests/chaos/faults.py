@@ -18,7 +18,8 @@ class Fault:
     """One kind of fault.
 
     durable_only: only detections by HTTP are promised to outlive it. takes_frames: it takes frames that are nowhere
-    else, so clips may lack some (and say so). most_recovery_s: how soon the whole way works again.
+    else, so clips may lack some (and say so); keeps_recordings: no segment may be FAILED all the same. most_recovery_s:
+    how soon the whole way works again.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Fault:
     inject: Inject
     durable_only: bool = False
     takes_frames: bool = False
+    keeps_recordings: bool = False
     quick: bool = False
     most_recovery_s: float = 30.0
 
@@ -47,6 +49,7 @@ MATRIX = (
     Fault("F10", "network dead, then back", servers.network_dead, takes_frames=True),
     Fault("F10", "old connections dead for good", servers.connections_forgotten, takes_frames=True, most_recovery_s=40),
     Fault("F10", "network slow", servers.network_slow),
+    Fault("F10", "broker, Postgres and store 100 ms away", servers.servers_far, quick=True),
     Fault("F10", "replies cut in half", servers.replies_cut),
     Fault("F11", "frames Redis at maxmemory", servers.frames_full, takes_frames=True),
     Fault("F12", "broker at maxmemory", servers.broker_full),
@@ -62,5 +65,6 @@ MATRIX = (
     Fault("F14", "S3 loses an acknowledged clip", servers.clip_lost, quick=True),
     Fault("F19", "no beat", processes.beats_killed),
     Fault("F21", "1,000 detections a second, twice, unordered", processes.storm),
+    Fault("F26", "host at load 40", processes.host_busy, takes_frames=True, keeps_recordings=True, most_recovery_s=90),
     Fault("F22", "writers slower than real time", processes.writers_slow),
 )

@@ -7,10 +7,14 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
 from tests.chaos.site import WRITERS, Site
+
+BUSY = 40
 
 
 def _running_part(site: Site) -> Any:
@@ -106,6 +110,17 @@ def writers_slow(site: Site, chance: random.Random) -> None:
         with site.frozen(*WRITERS):
             site.sleep(0.8)
         site.sleep(0.2)
+
+
+def host_busy(site: Site, chance: random.Random) -> None:
+    """Forty programs that do nothing but compute, beside all of the site, on however few cores there are."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(BUSY)]
+    try:
+        site.sleep(25)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def beats_killed(site: Site, chance: random.Random) -> None:

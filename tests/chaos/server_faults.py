@@ -110,6 +110,16 @@ def network_slow(site: Site, chance: random.Random) -> None:
     proxy.heal()
 
 
+def servers_far(site: Site, chance: random.Random) -> None:
+    """Broker, database and store are 100 ms away (there and back), all at once, for as long as two clips take."""
+    far = [site.proxies[name] for name in ("broker", "database", "storage")]
+    for proxy in far:
+        proxy.slow(latency_s=0.05)
+    site.sleep(14)
+    for proxy in far:
+        proxy.heal()
+
+
 def replies_cut(site: Site, chance: random.Random) -> None:
     """The request ran, half of its answer came: whoever asked cannot know."""
     for _ in range(4):

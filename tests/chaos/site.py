@@ -113,7 +113,7 @@ class Site:
         self.api_url = f"http://127.0.0.1:{port}"
         for name, arguments in self.roles.items():
             self.start_role(name, arguments, port)
-        wait_until("the API", self._answers, 60)
+        wait_until("the API", self._answers, 180)
         if live:
             self.wait_frames(0)
 
@@ -137,7 +137,7 @@ class Site:
             self.urls[name] = server.url
         for name, server in made.items():
             assert server is not None
-            wait_until(name, partial(_works, server.probe), 30)
+            wait_until(name, partial(_works, server.probe), 120)
         for name in made:
             parts = urlsplit(self.urls[name])
             assert parts.hostname is not None
