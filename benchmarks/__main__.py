@@ -8,7 +8,20 @@ from importlib import import_module
 from benchmarks.chart import draw
 from benchmarks.harness import console, machine, save, show
 
-NAMES = ("writer", "codecs", "copy", "capture", "trigger", "ready", "scale", "memory", "density", "api", "retention")
+NAMES = (
+    "writer",
+    "codecs",
+    "copy",
+    "capture",
+    "trigger",
+    "ready",
+    "scale",
+    "memory",
+    "density",
+    "api",
+    "retention",
+    "check",
+)
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
             INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline,
                    end_time, first_frame_at, trigger_time, covered_to, policy, codec, fps, width, height,
                    duration_seconds, file_size_bytes, frame_count, frames_lost, sha256)
-            SELECT id, 'cam' || n %% %(cameras)s, 'ready', 'videos/' || id || '.mp4', 'thumbnails/' || id || '.jpg', at,
+            SELECT id, 'cam' || n %% %(cameras)s, 'ready', 'videos/' || to_char(at, 'YYYY-MM-DD/') || id || '.mp4',
+                   'thumbnails/' || to_char(at, 'YYYY-MM-DD/') || id || '.jpg', at,
                    at + interval '20 s', at + interval '20 s', at, at + interval '5 s', at + interval '20 s',
                    %(policy)s,
                    'h264', 15, 1280, 720, 20, 800000 + n %% 1000, 300, 0, repeat('0', 64)
