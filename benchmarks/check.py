@@ -1,4 +1,4 @@
-"""The consistency check over a million segments, against reading every row and listing every object and nothing else."""
+"""The consistency check over a million segments, against listing every object and reading every row alone."""
 
 from __future__ import annotations
 
