@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from shared.domain.errors import PartlyAway
+from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.ports import CameraLeases, Clock
 from shared.runtime.logs import logger
 
@@ -50,27 +50,27 @@ class Ownership:
         server_ms, at = self._server
         return captured_ms - (server_ms + (self.clock.monotonic() - at) * 1000) > AHEAD_LIMIT_MS
 
-    def round(self) -> tuple[list[str], list[str], str | None]:
-        """Renew, then take a fair share: cameras won, cameras lost, and one that is beyond the share.
+    def round(self) -> str | None:
+        """Renew every lease, then take free cameras up to a fair share; returns one camera that is beyond the share.
 
-        A camera that is being recorded stays where it is until that is over: handing one over costs about a second.
+        What is owned afterwards is what `owned` says, also when a command of the round fails (Retryable). A camera that
+        is being recorded stays where it is until that is over: handing one over costs about a second.
         """
         try:
             self._processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
         except PartlyAway as error:  # as many as before, then
             _log.warning("captures_not_counted", error=error.message)
-        lost = [camera_id for camera_id in self.owned() if not self._acquire(camera_id)]
+        for camera_id in self.owned():
+            self._acquire(camera_id)
         share = ceil(len(self.cameras) / max(1, self._processes))
-        won = [
-            camera_id
-            for camera_id in self.cameras
-            if len(self._deadlines) < share and camera_id not in self._deadlines and self._acquire(camera_id)
-        ]
+        for camera_id in self.cameras:
+            if len(self._deadlines) < share and camera_id not in self._deadlines:
+                self._acquire(camera_id)
         surplus = None
         if len(self._deadlines) > share:
             surplus = next((camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)), None)
         self._read_clock()
-        return won, lost, surplus
+        return surplus
 
     def _read_clock(self) -> None:
         """The server's time, of the first camera's server that answers."""
@@ -82,19 +82,18 @@ class Ownership:
                 continue
             return
 
-    def _acquire(self, camera_id: str) -> bool:
-        """Whether the camera is ours. A server of several that does not answer takes none away: the deadline does."""
+    def _acquire(self, camera_id: str) -> None:
+        """Take or renew a lease. A server of several that does not answer takes none away: the deadline does."""
         before = self.clock.monotonic()
         try:
             ours = self.leases.acquire(camera_id, self.owner, TTL_SECONDS)
         except PartlyAway as error:
             _log.warning("lease_not_renewed", camera_id=camera_id, error=error.message)
-            return camera_id in self._deadlines
+            return
         if ours:
             self._deadlines[camera_id] = before + TTL_SECONDS
-            return True
-        self._deadlines.pop(camera_id, None)
-        return False
+        else:
+            self._deadlines.pop(camera_id, None)
 
     def give_up(self, camera_id: str) -> None:
         """Release one camera, so that another process need not wait for the lease to end."""
@@ -102,7 +101,10 @@ class Ownership:
         self.leases.release(camera_id, self.owner)
 
     def leave(self) -> None:
-        """Release everything: this process is stopping."""
+        """Release everything: this process is stopping. A lease that cannot be released ends by itself."""
         for camera_id in self.owned():
-            self.give_up(camera_id)
+            try:
+                self.give_up(camera_id)
+            except Retryable as error:
+                _log.warning("lease_not_released", camera_id=camera_id, error=error.message)
         self.leases.resign(self.owner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.capture.camera import Camera
@@ -65,6 +66,7 @@ class Capture:
         self._ownership = ownership
         self._outbox = Outbox()
         self._cameras: dict[str, Camera] = {}
+        self._refused: dict[str, str] = {}  # owned cameras whose source cannot be opened at all, and why
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._sent: dict[str, int] = {}
         self._paused: dict[str, float] = {}
@@ -95,15 +97,23 @@ class Capture:
             _log.warning("leases_not_released", error=error.message)
 
     def _round(self) -> None:
-        won, lost, surplus = self._ownership.round()
-        for camera_id in won:
-            self._start(camera_id)
-        for camera_id in lost:
-            _log.warning("camera_taken_over", camera_id=camera_id)
-            self._stop(camera_id)
+        try:
+            surplus = self._ownership.round()
+        finally:
+            self._match()  # a round that failed half-way has won and lost cameras too
         if surplus is not None:
             self._hand_over(surplus)
         self._report()
+
+    def _match(self) -> None:
+        """Give every owned camera its thread, and take it from every other."""
+        owned = self._ownership.owned()
+        for camera_id in [each for each in (*self._cameras, *self._refused) if each not in owned]:
+            _log.warning("camera_taken_over", camera_id=camera_id)
+            self._stop(camera_id)
+        for camera_id in owned:
+            if camera_id not in self._cameras and camera_id not in self._refused:
+                self._start(camera_id)
 
     def _start(self, camera_id: str) -> None:
         plan = self._plans[camera_id]
@@ -112,7 +122,7 @@ class Capture:
             source = self._source(plan)
         except BadInput as error:
             _log.error("camera_source_wrong", camera_id=camera_id, error=error.message)
-            self._ports.states.report(camera_id, {"state": "misconfigured", "error": error.message, "outbox": 0})
+            self._refused[camera_id] = error.message
             return
         camera = Camera(
             camera_id, source, plan.fps, self._outbox, self._ports.clock, lambda: self._newest_ms(camera_id)
@@ -130,6 +140,7 @@ class Capture:
         return None if bounds is None else bounds.newest_ms
 
     def _stop(self, camera_id: str) -> None:
+        self._refused.pop(camera_id, None)
         camera = self._cameras.pop(camera_id, None)
         if camera is not None:
             camera.stop(0.5)
@@ -141,6 +152,7 @@ class Capture:
         if camera is not None:
             camera.stop(0.5)
         self._flush(FLUSH_ON_HANDOVER_SECONDS)
+        self._stop(camera_id)
         self._ownership.give_up(camera_id)
         _log.info("camera_handed_over", camera_id=camera_id)
 
@@ -204,12 +216,19 @@ class Capture:
         """Tell of every camera; one whose server, of several, does not answer is told of later."""
         now = self._ports.clock.monotonic()
         elapsed, self._last_round = now - self._last_round, now
+        for camera_id, reason in self._refused.items():
+            with suppress(PartlyAway):
+                self._ports.states.report(
+                    camera_id,
+                    {
+                        "state": "misconfigured", "owner": self._ownership.owner, "error": reason, "outbox": 0,
+                        "updated_ms": self._ports.clock.now_ms(),
+                    },
+                )  # fmt: skip
         for camera_id, camera in self._cameras.items():
             sent = self._sent.pop(camera_id, 0)
-            try:
+            with suppress(PartlyAway):
                 self._report_camera(camera_id, camera, round(sent / elapsed, 1) if elapsed < STALE_SECONDS else 0)
-            except PartlyAway:
-                continue
 
     def _report_camera(self, camera_id: str, camera: Camera, fps: float) -> None:
         report = camera.report

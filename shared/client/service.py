@@ -62,6 +62,7 @@ class VideoRecordingService:
         self._last_ms: int | None = None
         self._waiting: deque[Frame] = deque()
         self._lease_until = 0.0
+        self._lease_asked = False
         self._renew_at = 0.0
         self._paused_until = 0.0
         self.frames_dropped = 0
@@ -128,13 +129,16 @@ class VideoRecordingService:
             self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
             _log.warning("frames_wait", camera_id=self.camera_id, error=error.message, waiting=len(self._waiting))
             return
-        self.frames_dropped += sum(not answer.stored for answer in answers)
-        self._waiting.clear()
+        self.frames_dropped += sum(not answer.stored and not answer.waits for answer in answers)
+        self._waiting = deque(answer.frame for answer in answers if answer.waits)
+        if self._waiting:
+            self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
 
     def _hold_lease(self) -> None:
         now = self._world.clock.monotonic()
         if now < self._renew_at and now < self._lease_until:
             return
+        self._lease_asked = True
         if not self._world.leases.acquire(self.camera_id, self._world.owner, LEASE_SECONDS):
             raise Conflict(f"camera {self.camera_id} is captured by another process")
         self._lease_until, self._renew_at = now + LEASE_SECONDS, now + RENEW_SECONDS
@@ -142,7 +146,10 @@ class VideoRecordingService:
             "state": "connected", "owner": self._world.owner, "run": self._run_id, "frames": self._counter,
             "dropped": self.frames_dropped, "outbox": len(self._waiting), "error": "",
         }  # fmt: skip
-        self._world.states.report(self.camera_id, state)
+        try:
+            self._world.states.report(self.camera_id, state)
+        except Retryable as error:  # frames need the lease alone
+            _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
 
     def _trigger(self, detection_id: str, facts: dict[str, Any]) -> None:
         now_ms = self._world.clock.now_ms()
@@ -184,7 +191,7 @@ class VideoRecordingService:
     def _close(self) -> None:
         if self._waiting:
             self._write()
-        if self._lease_until:
+        if self._lease_asked:  # it may be held although the answer never came
             try:
                 self._world.states.report(self.camera_id, {"state": "disconnected", "outbox": 0})
                 self._world.leases.release(self.camera_id, self._world.owner)

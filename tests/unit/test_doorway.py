@@ -1,0 +1,113 @@
+"""The doorway's frames and lease, with a frames Redis that fails at the wrong moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from platereel import VideoRecordingService
+from shared.adapters.memory import MemoryFrames, SimulatedClock
+from shared.client import service as doorway
+from shared.client.wiring import Doorway
+from shared.domain.errors import Retryable
+from shared.domain.media import Frame
+from shared.domain.ports import Appended, BufferLimits
+from shared.runtime.settings import CameraSettings, Settings
+from tests.support.pictures import numbered_jpeg
+
+
+@dataclass
+class Redis:
+    """Leases, states and frames; what is named in `broken` fails, after it has done its work."""
+
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    owner: str | None = None
+    broken: set[str] = field(default_factory=set)
+    states: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.frames = MemoryFrames(self.clock)
+
+    def _answer(self, command: str) -> None:
+        if command in self.broken:
+            raise Retryable(f"{command}: the answer was lost")
+
+    def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
+        self.owner = self.owner or owner
+        self._answer("acquire")
+        return self.owner == owner
+
+    def release(self, camera_id: str, owner: str) -> None:
+        self.owner = None
+
+    def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
+        self._answer("report")
+        self.states.append(dict(state))
+
+    def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        if "node" in self.broken:  # one server of several, as the port says it
+            return [Appended(frame, stored=False, waits=True) for frame in frames]
+        return self.frames.append(frames, limits)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.frames, name)
+
+    def close(self) -> None:
+        return
+
+    def times(self) -> list[int]:
+        """Capture times in the buffer, in ms after the clock's start."""
+        return [frame.captured_ms - 1_700_000_000_000 for frame in self.frames.read("gate", 0, 10**15)]
+
+
+@pytest.fixture
+def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
+    made = Redis()
+    parts = cast("Any", made)
+    world = Doorway(parts, parts, parts, parts, parts, made.clock, parts, "push:me")
+    monkeypatch.setattr(doorway, "connect", lambda _: world)
+    return made
+
+
+@pytest.fixture
+def service(redis: Redis) -> Iterator[VideoRecordingService]:
+    settings = Settings(cameras={"gate": CameraSettings(source=SecretStr("push:"))})
+    nothing = cast("Any", None)
+    made = VideoRecordingService(nothing, nothing, settings=settings)
+    yield made
+    made._thread.shutdown()
+
+
+def film(service: VideoRecordingService, redis: Redis, seconds: float, fps: int = 10) -> None:
+    """Frames at the wall clock's time, for as long as said."""
+    for _ in range(round(seconds * fps)):
+        redis.clock.sleep(1 / fps)
+        asyncio.run(service.add_frame(numbered_jpeg(1), redis.clock.now_ms() / 1000))
+
+
+def test_a_lease_whose_answer_was_lost_is_given_back(redis: Redis, service: VideoRecordingService) -> None:
+    redis.broken = {"acquire"}
+    film(service, redis, 0.2)
+    assert redis.owner == "push:me"
+    asyncio.run(service.close())
+    assert redis.owner is None
+
+
+def test_a_state_that_cannot_be_told_holds_no_frame_up(redis: Redis, service: VideoRecordingService) -> None:
+    redis.broken = {"report"}
+    film(service, redis, 1)
+    assert len(redis.times()) == 10
+
+
+def test_frames_wait_while_their_server_of_several_is_away(redis: Redis, service: VideoRecordingService) -> None:
+    redis.broken = {"node"}
+    film(service, redis, 2)
+    redis.broken.clear()
+    film(service, redis, 2)
+    assert len(redis.times()) == 40
+    assert service.frames_dropped == 0

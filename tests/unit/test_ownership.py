@@ -1,0 +1,230 @@
+"""Which cameras a capture process reads: a thread for every lease it has, whatever fails on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.capture import loop
+from services.capture.leases import Ownership
+from services.capture.loop import CameraPlan, Capture, CapturePorts
+from services.capture.sources.picture import Picture
+from shared.adapters.memory import MemoryFrames, SimulatedClock
+from shared.domain.errors import BadInput, Retryable
+from shared.domain.ports import BufferLimits
+
+CAMERAS = ["gate-1", "gate-2", "gate-3", "gate-4"]
+LIMITS = BufferLimits(10_000, 20_000, 10**7)
+COMMANDS = 12  # more than a round has
+Scene = Callable[["Server", int], None]
+
+
+@dataclass
+class Server:
+    """Leases, states and time of a frames Redis of which one command fails, before or after it has done its work."""
+
+    fails_at: int
+    late: bool
+    owners: dict[str, str] = field(default_factory=dict)
+    alive: int = 1
+    states: dict[str, str] = field(default_factory=dict)
+    armed: bool = True
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    _until: dict[str, float] = field(default_factory=dict)
+    _count: int = 0
+
+    def _command(self, work: Callable[[], int]) -> int:
+        self._count += self.armed
+        fails = self.armed and self._count == self.fails_at
+        if fails and not self.late:
+            raise Retryable("the connection was reset")
+        answer = work()
+        if fails:
+            raise Retryable("the answer was lost")
+        return answer
+
+    def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
+        def work() -> int:
+            ours = self.owners.setdefault(camera_id, owner) == owner
+            if ours:
+                self._until[camera_id] = self.clock.monotonic() + ttl_s
+            return ours
+
+        self.expire()
+        return bool(self._command(work))
+
+    def expire(self) -> None:
+        """Leases of this process that were not renewed end."""
+        for camera_id, until in self._until.items():
+            if until <= self.clock.monotonic() and self.owners.get(camera_id) == "me":
+                del self.owners[camera_id]
+
+    def release(self, camera_id: str, owner: str) -> None:
+        def work() -> int:
+            if self.owners.get(camera_id) == owner:
+                del self.owners[camera_id]
+            return 0
+
+        self._command(work)
+
+    def enrol(self, owner: str, ttl_s: float) -> int:
+        return self._command(lambda: self.alive)
+
+    def resign(self, owner: str) -> None:
+        self._command(lambda: 0)
+
+    def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
+        def work() -> int:
+            self.states[camera_id] = str(state["state"])
+            return 0
+
+        self._command(work)
+
+    def state(self, camera_id: str) -> dict[str, str]:
+        return {"state": self.states.get(camera_id, "")}
+
+    def time(self, _: str) -> int:
+        return self._command(lambda: 1_700_000_000_000)
+
+
+class Rounds(threading.Event):
+    """Lets a capture process make some rounds, with a scene before each, and looks at its threads after the last."""
+
+    def __init__(self, server: Server, scene: Scene, rounds: int = 8) -> None:
+        super().__init__()
+        self._server, self._scene, self._rounds = server, scene, rounds
+        self.number = 0
+        self.mine: list[str] = []
+        self.threads: list[str] = []
+
+    def is_set(self) -> bool:
+        if self.number == self._rounds:
+            self._server.expire()
+            self.mine = sorted(camera for camera, owner in self._server.owners.items() if owner == "me")
+            self.threads = settled(self.mine)
+            return True
+        self._scene(self._server, self.number)
+        self.number += 1
+        return False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._server.clock.sleep(timeout or 0)
+        return False
+
+
+def readers() -> list[str]:
+    """Cameras by the threads that read them, one entry a thread."""
+    names = [thread.name.removeprefix("camera-") for thread in threading.enumerate()]
+    return sorted(name for name in names if name in CAMERAS)
+
+
+def settled(expected: list[str]) -> list[str]:
+    """What `readers` says once it is as expected, or after a while: a thread ends with its next picture."""
+    for _ in range(100):
+        if readers() == expected:
+            break
+        time.sleep(0.002)
+    return readers()
+
+
+class Slow:
+    """A source that delivers nothing of use."""
+
+    def pictures(self) -> Iterator[Picture]:
+        while True:
+            time.sleep(0.002)
+            yield Picture(lambda: b"", captured_ms=0)
+
+
+def startup(_: Server, number: int) -> None:
+    return
+
+
+def takeover(server: Server, number: int) -> None:
+    """Another process has all cameras, and dies."""
+    if number == 0:
+        server.armed = False
+        server.alive = 2
+        server.owners |= dict.fromkeys(CAMERAS, "other")
+    if number == 2:
+        server.armed = True
+        server.alive = 1
+        server.owners.clear()
+
+
+def loss(server: Server, number: int) -> None:
+    """Another process comes, and has taken two cameras whose leases were not renewed in time."""
+    server.armed = number >= 2
+    if number == 2:
+        server.alive = 2
+        server.owners |= dict.fromkeys(CAMERAS[1:3], "other")
+
+
+def handover(server: Server, number: int) -> None:
+    """Another process comes, and this one gives it its share."""
+    server.armed = number >= 2
+    if number == 2:
+        server.alive = 2
+    for camera in CAMERAS if number >= 2 else []:
+        server.expire()
+        server.owners.setdefault(camera, "other")
+
+
+def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rounds:
+    clock = server.clock
+    clock.sleep(1)
+    plans = {camera: CameraPlan(source, 15, 85, LIMITS, 1000) for camera in CAMERAS}
+    ownership = Ownership(server, clock, "me", CAMERAS, server.time, lambda _: False)
+    rounds = Rounds(server, scene)
+    ports = CapturePorts(MemoryFrames(clock), server, clock, lambda: None)
+    Capture(plans, ports, ownership).run(rounds)
+    return rounds
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "TAKE_SECONDS", 0.002)
+    monkeypatch.setattr(loop, "make_source", lambda *_: Slow())
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["refused", "answer-lost"])
+@pytest.mark.parametrize(
+    ("scene", "mine"),
+    [(startup, 4), (takeover, 4), (loss, 2), (handover, 2)],
+    ids=["startup", "takeover", "loss", "handover"],
+)
+def test_a_round_that_fails_half_way_forgets_no_camera(scene: Scene, mine: int, late: bool) -> None:
+    for number in range(1, COMMANDS + 1):
+        server = Server(number, late)
+        rounds = run(server, scene)
+        assert rounds.threads == rounds.mine, f"command {number} failed"
+        assert len(rounds.mine) == mine, f"command {number} failed"
+        settled([])
+
+
+def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
+    server = Server(0, late=False)
+    ownership = Ownership(server, server.clock, "me", CAMERAS, server.time, lambda _: False)
+    ownership.round()
+    server.fails_at = server._count + 1
+    ownership.leave()
+    assert list(server.owners) == CAMERAS[:1]
+
+
+def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Slow:
+        raise BadInput("source", "unknown option")
+
+    monkeypatch.setattr(loop, "make_source", refuse)
+    server = Server(0, late=False)
+
+    def forgetful(server: Server, _: int) -> None:
+        server.states.clear()  # states expire; what is still true has to be told again
+
+    rounds = run(server, forgetful)
+    assert rounds.number == 8
+    assert server.states == dict.fromkeys(CAMERAS, "misconfigured")
