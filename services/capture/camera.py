@@ -6,14 +6,13 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from services.capture.outbox import Outbox
+from services.capture.run import Run
 from services.capture.sources.picture import CodedPicture, Picture, Source, SourceLost
-from shared.domain.errors import BadInput, PlatereelError
+from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
-from shared.domain.timing import CaptureClock, RateLimit, SourceTimeline
 from shared.runtime.logs import logger
 from shared.runtime.metrics import FRAMES_DROPPED, RECONNECTS
 from shared.wire.frames import check_jpeg
@@ -21,6 +20,7 @@ from shared.wire.frames import check_jpeg
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 STALL_SECONDS = 10.0
 HEALTHY_SECONDS = 10.0
+ASK_SECONDS = 1.0
 AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
 
 _log = logger(__name__)
@@ -62,6 +62,9 @@ class Camera:
         self._stopping = threading.Event()
         self._last_ms: int | None = None
         self._read_at = clock.monotonic()
+        self._run_now: Run | None = None
+        self._clock_wrong = False
+        self._asked_at = 0.0
         self._chance = random.Random(camera_id)  # noqa: S311 - spreads load or draws a picture, guards nothing
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"camera-{camera_id}")
 
@@ -77,6 +80,15 @@ class Camera:
     def stalled(self) -> bool:
         """True while an open source delivers nothing that can be used."""
         return self.report.state == "connected" and self._clock.monotonic() - self._read_at > STALL_SECONDS
+
+    def clock_ms(self) -> int | None:
+        """What time it is by the clock of the run under way; None when the camera is not connected."""
+        run = self._run_now
+        return None if run is None else run.now_ms()
+
+    def anchor_again(self) -> None:
+        """The run's clock is wrong: count from the wall clock anew, with the next picture."""
+        self._clock_wrong = True
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -103,22 +115,23 @@ class Camera:
     def _lost(self, reason: str) -> None:
         if self._stopping.is_set():
             return
+        self._run_now = None
         self.report.state, self.report.error = "disconnected", reason
         _log.warning("camera_lost", camera_id=self.camera_id, reason=reason)
 
     def _read(self) -> None:
         """One run, from opening to losing the source."""
         self.report.state = "connecting"
-        if self._last_ms is None:
-            self._last_ms = self._newest()
-        run = _Run(self._clock, self._last_ms, self._fps)
+        self._last_ms = self._protected()
+        run = self._run_now = Run(self._clock, self._last_ms, self._fps)
         self._read_at = self._clock.monotonic()
         for picture in self._source.pictures():
             if self._stopping.is_set():
                 return
-            if self.report.state != "connected":
+            if self.report.run != run.run_id:
                 self.report.state, self.report.error, self.report.run = "connected", "", run.run_id
                 _log.info("camera_connected", camera_id=self.camera_id, run=run.run_id)
+            self._look_at_clock(run)
             frame = self._frame(run, picture)
             if frame is not None:
                 self._read_at = self._clock.monotonic()
@@ -130,7 +143,50 @@ class Camera:
             elif self.stalled():
                 raise SourceLost(f"no usable picture for {STALL_SECONDS:g} s")
 
-    def _frame(self, run: _Run, picture: Picture | CodedPicture) -> Frame | None:
+    def _protected(self) -> int | None:
+        """The newest capture time of the buffer, or of what waits for it: nothing is stamped up to there.
+
+        What this process once wrote and the buffer no longer holds protects nothing. While the buffer does not answer,
+        what was known before counts.
+        """
+        try:
+            newest = self._newest()
+        except Retryable:
+            if self._last_ms is None:
+                raise
+            return self._last_ms
+        waiting = self._outbox.newest_ms(self.camera_id)
+        return max((ms for ms in (newest, waiting) if ms is not None), default=None)
+
+    def _look_at_clock(self, run: Run) -> None:
+        """Anchor a run anew whose clock is wrong; while the buffer is ahead, say so, and ask again once a second.
+
+        The buffer is ahead when this host's clock was set back. Its newest frame goes when the stream expires.
+        """
+        behind_ms = run.behind_ms()
+        if not self._clock_wrong and not behind_ms:
+            if self.report.state == "clock_behind":
+                self.report.state, self.report.error = "connected", ""
+            return
+        now = self._clock.monotonic()
+        if now - self._asked_at < ASK_SECONDS:
+            return
+        self._asked_at = now
+        self._last_ms = self._protected()
+        run.anchor(self._last_ms)
+        self._clock_wrong, behind_ms = False, run.behind_ms()
+        if behind_ms:
+            self.report.error = (
+                f"the clock of this host is {behind_ms / 1000:.0f} s behind the newest frame in the buffer (was it set "
+                "back?): pictures are refused until it has caught up, or the buffer has expired"
+            )
+            if self.report.state != "clock_behind":
+                _log.error("camera_clock_behind", camera_id=self.camera_id, seconds=round(behind_ms / 1000))
+            self.report.state = "clock_behind"
+            return
+        _log.warning("camera_clock_anchored", camera_id=self.camera_id, run=run.run_id)
+
+    def _frame(self, run: Run, picture: Picture | CodedPicture) -> Frame | None:
         """The frame of a picture, or None when it is thinned out, unusable, or its time cannot be told yet."""
         captured_ms = run.time_of(picture)
         if captured_ms is None:
@@ -159,35 +215,10 @@ class Camera:
             size = len(frame.data)
             self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (AVERAGED if self.report.jpeg_bytes else 1)
 
-    def _coded(self, run: _Run, picture: CodedPicture, captured_ms: int) -> Frame:
+    def _coded(self, run: Run, picture: CodedPicture, captured_ms: int) -> Frame:
         if picture.keyframe:
             self.report.gop_ms = captured_ms - run.keyframe_ms if run.keyframe_ms else 0
             run.keyframe_ms = captured_ms
         mark = PacketMark(picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters)
         run.packets += 1
         return Frame(self.camera_id, captured_ms, picture.data, run.packets - 1, run.run_id, mark)
-
-
-class _Run:
-    """One capture run's clock, rate and counter; made anew for every connection."""
-
-    def __init__(self, clock: Clock, last_ms: int | None, fps: float) -> None:
-        self.run_id = uuid4().hex[:12]
-        self.rate = RateLimit(fps)
-        self.counter = 0
-        self.packets = 0
-        self.keyframe_ms = 0
-        self._clock = clock
-        self._capture = CaptureClock(clock.now_ms(), clock.monotonic(), last_ms)
-        self._timeline = SourceTimeline()
-        self._last_ms = last_ms if last_ms is not None else -1
-
-    def time_of(self, picture: Picture | CodedPicture) -> int | None:
-        """Capture time of a picture, newer than any before; None while the buffer is ahead of this host's clock."""
-        if isinstance(picture, Picture) and picture.captured_ms is not None:
-            self._last_ms = max(self._last_ms + 1, picture.captured_ms)
-            return self._last_ms
-        now = self._clock.monotonic()
-        if not self._capture.ready(now):
-            return None
-        return self._capture.stamp(self._timeline.place(now, picture.source_s))

@@ -43,12 +43,17 @@ class Ownership:
         """Whether a frame of this camera may be written now."""
         return self.clock.monotonic() < self._deadlines.get(camera_id, 0.0)
 
+    def server_now_ms(self) -> float | None:
+        """The frames server's wall time, as of the last round that read it; None before the first."""
+        if self._server is None:
+            return None
+        server_ms, at = self._server
+        return server_ms + (self.clock.monotonic() - at) * 1000
+
     def too_far_ahead(self, captured_ms: int) -> bool:
         """Whether a capture time lies more than a minute ahead of the frames server's clock."""
-        if self._server is None:
-            return False
-        server_ms, at = self._server
-        return captured_ms - (server_ms + (self.clock.monotonic() - at) * 1000) > AHEAD_LIMIT_MS
+        now_ms = self.server_now_ms()
+        return now_ms is not None and captured_ms - now_ms > AHEAD_LIMIT_MS
 
     def round(self) -> str | None:
         """Renew every lease, then take free cameras up to a fair share; returns one camera that is beyond the share.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
+from services.capture.reporting import Reporter
 from services.capture.sources.factory import make_source
 from services.capture.sources.packets import PacketSource
 from services.capture.sources.picture import Source
-from shared.domain.errors import BadInput, PartlyAway, PlatereelError, Retryable
+from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
 from shared.runtime.logs import logger
@@ -24,7 +24,6 @@ TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
 LINGER_SECONDS = 0.01  # so that frames of several cameras share a round trip
 FLUSH_SECONDS = 3.0
-STALE_SECONDS = 60.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
 
 _log = logger(__name__)
@@ -68,9 +67,8 @@ class Capture:
         self._cameras: dict[str, Camera] = {}
         self._refused: dict[str, str] = {}  # owned cameras whose source cannot be opened at all, and why
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
-        self._sent: dict[str, int] = {}
         self._paused: dict[str, float] = {}
-        self._last_round = 0.0
+        self._reporter = Reporter(ports.states, ports.clock, ownership, self._outbox)
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping`, then write what waits and give the cameras back."""
@@ -103,7 +101,7 @@ class Capture:
             self._match()  # a round that failed half-way has won and lost cameras too
         if surplus is not None:
             self._hand_over(surplus)
-        self._report()
+        self._reporter.report(self._cameras, self._refused)
 
     def _match(self) -> None:
         """Give every owned camera its thread, and take it from every other."""
@@ -201,7 +199,7 @@ class Capture:
             if answer.stored:
                 FRAMES.labels(camera_id).inc()
                 recorded = (answer.frame.packet is not None) == self._plans[camera_id].copied
-                self._sent[camera_id] = self._sent.get(camera_id, 0) + recorded
+                self._reporter.sent[camera_id] = self._reporter.sent.get(camera_id, 0) + recorded
             elif not answer.waits:
                 FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
 
@@ -211,36 +209,3 @@ class Capture:
             return True
         FRAMES_DROPPED.labels(frame.camera_id, "clock_ahead").inc()
         return False
-
-    def _report(self) -> None:
-        """Tell of every camera; one whose server, of several, does not answer is told of later."""
-        now = self._ports.clock.monotonic()
-        elapsed, self._last_round = now - self._last_round, now
-        for camera_id, reason in self._refused.items():
-            with suppress(PartlyAway):
-                self._ports.states.report(
-                    camera_id,
-                    {
-                        "state": "misconfigured", "owner": self._ownership.owner, "error": reason, "outbox": 0,
-                        "updated_ms": self._ports.clock.now_ms(),
-                    },
-                )  # fmt: skip
-        for camera_id, camera in self._cameras.items():
-            sent = self._sent.pop(camera_id, 0)
-            with suppress(PartlyAway):
-                self._report_camera(camera_id, camera, round(sent / elapsed, 1) if elapsed < STALE_SECONDS else 0)
-
-    def _report_camera(self, camera_id: str, camera: Camera, fps: float) -> None:
-        report = camera.report
-        state = "stalled" if camera.stalled() else report.state
-        self._ports.states.report(
-            camera_id,
-            {
-                "state": state, "run": report.run, "owner": self._ownership.owner, "width": report.width,
-                "height": report.height, "fps": fps, "frames": report.frames,
-                "jpeg_bytes": round(report.jpeg_bytes), "gop_ms": report.gop_ms,
-                "dropped": self._outbox.dropped(camera_id), "bad_frames": report.bad_frames,
-                "reconnects": report.reconnects, "error": report.error,
-                "outbox": self._outbox.waiting(camera_id), "updated_ms": self._ports.clock.now_ms(),
-            },
-        )  # fmt: skip

@@ -87,6 +87,12 @@ class Outbox:
             queue = self._queues.get(camera_id)
             return 0 if queue is None else len(queue.frames)
 
+    def newest_ms(self, camera_id: str) -> int | None:
+        """Capture time of the newest frame of a camera that waits; None when there is none."""
+        with self._changed:
+            queue = self._queues.get(camera_id)
+            return queue.frames[-1].captured_ms if queue is not None and queue.frames else None
+
     def dropped(self, camera_id: str) -> int:
         """Frames of a camera that were dropped here."""
         with self._changed:

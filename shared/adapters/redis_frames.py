@@ -137,6 +137,7 @@ class RedisFrames:
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
         """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
         newest = frame.captured_ms
+        self._forget_the_future(frame)
         lenient = newest < self._lenient_until.get(frame.camera_id, 0)
         oldest = newest - (limit.cap_ms if lenient else limit.keep_ms + LOOK_EVERY_MS)
         held = self._smallest_hold.get(frame.camera_id)
@@ -152,6 +153,14 @@ class RedisFrames:
             self._totals[frame.camera_id] -= size
             oldest = max(oldest, dropped_ms + 1)
         return max(0, min(oldest, newest))
+
+    def _forget_the_future(self, frame: Frame) -> None:
+        """A camera whose time was set back by more than its buffer holds begins anew, or its bytes would not count."""
+        sizes = self._sizes.get(frame.camera_id)
+        if sizes and frame.captured_ms < sizes[0][0]:
+            sizes.clear()
+            self._totals[frame.camera_id] = 0
+            self._lenient_until.pop(frame.camera_id, None)
 
     def _settle(self, server: redis.Redis, frame: Frame, reply: object) -> Appended:
         if not isinstance(reply, Exception):

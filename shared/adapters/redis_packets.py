@@ -53,6 +53,8 @@ class RedisPackets(RedisFrames):
         """Not the oldest need itself, but the keyframe that it is decoded from."""
         oldest = super()._oldest_needed(frame, limit)
         seen = self._keyframes.setdefault(frame.camera_id, deque())
+        if seen and frame.captured_ms < seen[0][0]:
+            seen.clear()
         if frame.packet is not None and frame.packet.keyframe:
             seen.append((frame.captured_ms, frame.packet.shown_ms))
         while len(seen) > 1 and seen[1][1] <= oldest:

@@ -17,6 +17,7 @@ from shared.domain.parts import ClipForm, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Clock, PartEncoding, Video
 from shared.domain.recording import CameraWindows, Closed, Detected, Effect, Extended, Opened, Reached, Stopped, step
+from shared.domain.timing import STEP_IS_GAP_MS
 
 JPEG_QUALITY = 92
 LATEST_SECONDS = 1e11
@@ -70,6 +71,7 @@ class VideoRecorder:
         self._clip: _Clip | None = None
         self._pending: Path | None = None
         self._newest_ms: int | None = None
+        self._refused_from_ms: int | None = None
         self._video: Video = video()
         self._clock: Clock = system_clock()
 
@@ -82,13 +84,15 @@ class VideoRecorder:
         """Add a frame; True when the recording is complete and should be stopped.
 
         frame: BGR, uint8, shape (height, width, 3). timestamp: seconds since 1970; a frame that is not newer than the
-        last is dropped and counted in `frames_dropped`.
+        last is dropped and counted in `frames_dropped`. After two seconds of such frames the caller's clock counts as
+        set back: the recorder begins anew, and an open recording is complete.
         """
         captured_ms = milliseconds(timestamp)
         jpeg = jpeg_of(frame, JPEG_QUALITY)
-        if self._newest_ms is not None and captured_ms <= self._newest_ms:
+        if self._newest_ms is not None and captured_ms <= self._newest_ms and not self._set_back(captured_ms):
             self.frames_dropped += 1
             return self._complete()
+        self._refused_from_ms = None
         self._newest_ms = captured_ms
         self._buffer.append((captured_ms, jpeg))
         while self._buffer and self._buffer[0][0] < captured_ms - self._policy.buffer_ms:
@@ -101,6 +105,24 @@ class VideoRecorder:
             if not self._clip.complete:
                 self._write(self._clip, captured_ms, jpeg)
         return self._complete()
+
+    def _set_back(self, captured_ms: int) -> bool:
+        """Whether the caller's clock was set back: frames have been too old for two seconds of their own time.
+
+        Then what is buffered lies in the future: it goes, and an open recording is complete.
+        """
+        newest_ms = self._newest_ms or 0
+        if newest_ms - captured_ms <= STEP_IS_GAP_MS:
+            return False
+        if self._refused_from_ms is None or captured_ms < self._refused_from_ms:
+            self._refused_from_ms = captured_ms
+        if captured_ms - self._refused_from_ms < STEP_IS_GAP_MS:
+            return False
+        if self._clip is not None and not self._clip.complete:
+            self._clip.complete, self._clip.end_ms = True, newest_ms + 1
+        self._buffer.clear()
+        self._windows = CameraWindows()
+        return True
 
     def start_recording(self, video_path: str | Path) -> tuple[float, int]:
         """Start, with the buffer's frames first: (timestamp of the first frame in seconds, frames from the buffer).

@@ -19,7 +19,7 @@ from shared.domain.errors import BadInput, Conflict, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Detections, Videos
 from shared.domain.retention import MAX_DAYS
-from shared.domain.timing import from_ms
+from shared.domain.timing import STEP_IS_GAP_MS, from_ms
 from shared.runtime.logs import logger
 from shared.runtime.settings import Settings
 from shared.wire.detections import parse_detection
@@ -65,6 +65,7 @@ class VideoRecordingService:
         self._lease_asked = False
         self._renew_at = 0.0
         self._paused_until = 0.0
+        self._ask_at = 0.0
         self.frames_dropped = 0
 
     async def add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
@@ -108,7 +109,7 @@ class VideoRecordingService:
         if captured_ms > self._world.clock.now_ms() + AHEAD_LIMIT_MS:
             raise BadInput("timestamp", "more than a minute ahead of now; check the clocks")
         jpeg = jpeg_of(frame, self._quality)
-        if self._last_ms is not None and captured_ms <= self._last_ms:
+        if self._last_ms is not None and captured_ms <= self._last_ms and not self._set_back(captured_ms):
             self.frames_dropped += 1
             return
         self._last_ms = captured_ms
@@ -119,6 +120,32 @@ class VideoRecordingService:
             self.frames_dropped += 1
         if self._world.clock.monotonic() >= self._paused_until:
             self._write()
+
+    def _set_back(self, captured_ms: int) -> bool:
+        """Whether a time that is not newer than the last counts nevertheless; asked once a second.
+
+        It does when the caller's clock was set back and the buffer has let go of all that is newer.
+        """
+        now = self._world.clock.monotonic()
+        behind_ms = (self._last_ms or 0) - captured_ms
+        if behind_ms <= STEP_IS_GAP_MS or now < self._ask_at:
+            return False
+        self._ask_at = now + PAUSE_SECONDS
+        if self._waiting:
+            self._write()
+        if self._waiting:
+            return False
+        try:
+            bounds = self._world.frames.bounds([self.camera_id]).get(self.camera_id)
+            held = bounds is not None and bounds.newest_ms >= captured_ms
+            error = f"timestamps went back by {behind_ms / 1000:.0f} s: refused while the buffer holds newer frames"
+            self._tell("clock_behind" if held else "connected", error if held else "")
+        except Retryable:
+            return False
+        _log.warning("timestamps_went_back", camera_id=self.camera_id, seconds=behind_ms / 1000, refused=held)
+        if not held:
+            self._run_id, self._counter = uuid4().hex[:12], 0
+        return not held
 
     def _write(self) -> None:
         """Write what waits; when Redis is away, pause a moment so that the caller's frames do not each wait for it."""
@@ -142,14 +169,20 @@ class VideoRecordingService:
         if not self._world.leases.acquire(self.camera_id, self._world.owner, LEASE_SECONDS):
             raise Conflict(f"camera {self.camera_id} is captured by another process")
         self._lease_until, self._renew_at = now + LEASE_SECONDS, now + RENEW_SECONDS
-        state: dict[str, str | int | float] = {
-            "state": "connected", "owner": self._world.owner, "run": self._run_id, "frames": self._counter,
-            "dropped": self.frames_dropped, "outbox": len(self._waiting), "error": "",
-        }  # fmt: skip
         try:
-            self._world.states.report(self.camera_id, state)
+            self._tell("connected", "")
         except Retryable as error:  # frames need the lease alone
             _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
+
+    def _tell(self, state: str, error: str) -> None:
+        self._world.states.report(
+            self.camera_id,
+            {
+                "state": state, "error": error, "owner": self._world.owner, "run": self._run_id,
+                "frames": self._counter, "dropped": self.frames_dropped, "outbox": len(self._waiting),
+                "updated_ms": self._world.clock.now_ms(),
+            },
+        )  # fmt: skip
 
     def _trigger(self, detection_id: str, facts: dict[str, Any]) -> None:
         now_ms = self._world.clock.now_ms()

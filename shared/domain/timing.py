@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP_IS_GAP_MS = 2_000
 DECAY_MS_PER_SECOND = 10
+RUN_OFF_MS = 5_000  # a detection further ahead of now is refused
 
 
 def to_ms(moment: datetime) -> int:
@@ -60,6 +61,15 @@ class CaptureClock:
             lead = 0
         self._last_ms = max(self._last_ms + 1, self.wall_ms(monotonic_s) + lead)
         return self._last_ms
+
+
+def run_is_wrong(run_ms: float, wall_ms: float, server_ms: float) -> bool:
+    """Whether a run's clock should begin anew: the host's and the server's agree with each other, and not with it.
+
+    A run ignores steps of its host's clock. One that began while that clock was wrong would keep the error for as long
+    as the camera stays connected; of two clocks that disagree nobody can say which is right.
+    """
+    return abs(wall_ms - server_ms) <= STEP_IS_GAP_MS and abs(run_ms - server_ms) > RUN_OFF_MS
 
 
 class SourceTimeline:

@@ -227,3 +227,23 @@ def test_after_an_outage_trimming_waits_for_those_who_could_not_say_what_they_ne
         assert times(buffer)[0] == 1000
         buffer.append(frames(17400, 17500, first=164), {"cam": LIMIT})
         assert times(buffer) == [17400]
+
+
+def test_bytes_count_after_a_camera_was_set_back_by_more_than_its_buffer_holds(buffer: Buffer) -> None:
+    """Its stream had expired; without a beginning anew its bytes would not count until its time has caught up."""
+    limit = BufferLimits(20_000, 20_000, 100_000)
+    buffer.append(frames(1_000_000, 1_003_000), {"cam": limit})
+    expire(buffer)
+    for start in range(1000, 9000, 1000):
+        buffer.append(frames(start, start + 1000, run="later"), {"cam": limit})
+    kept = times(buffer)
+    assert sum(len(JPEG) for _ in kept) <= 400_000  # a whole node of a stream goes at a time
+    assert kept[-1] == 8900
+
+
+def expire(buffer: Buffer) -> None:
+    if isinstance(buffer, RedisFrames):
+        for node in buffer._servers.nodes():
+            node.delete(buffer._key("cam"))
+    else:
+        vars(buffer)["_frames"].clear()

@@ -111,3 +111,39 @@ def test_frames_wait_while_their_server_of_several_is_away(redis: Redis, service
     film(service, redis, 2)
     assert len(redis.times()) == 40
     assert service.frames_dropped == 0
+
+
+def test_after_a_step_back_the_doorway_is_blind_for_no_longer_than_its_buffer_lasts(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    """Its caller's timestamps go back by ten minutes; the stream is gone 90 s after its last frame."""
+    film(service, redis, 5)
+    before, clock = redis.times(), redis.clock
+    clock._start_ms -= 600_000
+    film(service, redis, 89)
+    assert redis.times() == before
+    assert redis.states[-1]["state"] == "clock_behind"
+    assert "timestamps went back by" in redis.states[-1]["error"]
+    redis.frames._frames.clear()
+    film(service, redis, 5)
+    assert 39 <= len(redis.times()) <= 50
+    assert len({frame.run_id for frame in redis.frames.read("gate", 0, 10**15)}) == 1
+    assert redis.states[-1]["state"] == "connected"
+
+
+def test_one_frame_out_of_order_is_dropped_and_nothing_else(redis: Redis, service: VideoRecordingService) -> None:
+    film(service, redis, 5)
+    asyncio.run(service.add_frame(numbered_jpeg(1), redis.clock.now_ms() / 1000 - 4))
+    film(service, redis, 5)
+    assert (len(redis.times()), service.frames_dropped) == (100, 1)
+
+
+def test_frames_that_waited_are_written_although_newer_ones_went_back(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    redis.broken = {"acquire"}
+    film(service, redis, 3)
+    redis.clock._start_ms -= 600_000
+    redis.broken.clear()
+    film(service, redis, 5)
+    assert len(redis.times()) == 30

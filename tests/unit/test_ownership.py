@@ -32,6 +32,7 @@ class Server:
     owners: dict[str, str] = field(default_factory=dict)
     alive: int = 1
     states: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
     armed: bool = True
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     _until: dict[str, float] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Server:
     def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
         def work() -> int:
             self.states[camera_id] = str(state["state"])
+            self.errors[camera_id] = str(state["error"])
             return 0
 
         self._command(work)

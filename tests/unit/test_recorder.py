@@ -108,3 +108,17 @@ def test_bad_frames_and_times_are_named_and_harm_nothing(tmp_path: Path) -> None
     assert recorder.stop_recording()[1] == 8
     with pytest.raises(BadInput, match="fps"):
         VideoRecorder(fps=0)
+
+
+def test_a_clock_that_is_set_back_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    """Ten minutes back: two seconds are dropped and counted, then the recorder goes on by the new time."""
+    recorder = VideoRecorder(buffer_seconds=1, post_event_seconds=5, fps=10)
+    play(recorder, 0, 20, fps=10)
+    recorder.start_recording(tmp_path / "a.mp4")
+    play(recorder, 20, 30, fps=10)
+    done = [recorder.add_frame(numbered_picture(n), START - 600 + n / 10) for n in range(30, 60)]
+    assert done.index(True) == recorder.frames_dropped == 20
+    assert recorder.stop_recording()[1] == 21
+    recorder.start_recording(tmp_path / "b.mp4")
+    assert recorder.stop_recording()[1] == 10
+    assert numbers_of_clip(tmp_path / "b.mp4")[0] == list(range(50, 60))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.domain.timing import CaptureClock, RateLimit, SourceTimeline, from_ms, to_ms
+from shared.domain.timing import CaptureClock, RateLimit, SourceTimeline, from_ms, run_is_wrong, to_ms
 
 
 def test_times_go_round() -> None:
@@ -50,3 +50,12 @@ def test_rate_limit_thins_without_touching_a_slower_camera() -> None:
     assert 148 <= len(kept) <= 152
     slow = RateLimit(15)
     assert all(slow.take(n * 1000 / 15 + (n % 3 - 1) * 20) for n in range(300))
+
+
+def test_a_run_that_began_by_a_wrong_clock_is_told_from_a_wrong_host() -> None:
+    right = 1_700_000_000_000
+    assert run_is_wrong(right + 600_000, right + 500, right)  # the host was put right meanwhile
+    assert run_is_wrong(right - 600_000, right, right)
+    assert not run_is_wrong(right, right + 600_000, right)  # a step that a run ignores
+    assert not run_is_wrong(right + 600_000, right + 600_000, right)  # the host is wrong still
+    assert not run_is_wrong(right + 2_000, right, right)  # a lead decays by itself

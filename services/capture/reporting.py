@@ -1,0 +1,69 @@
+"""What a capture process tells operators of its cameras, each round."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from services.capture.camera import Camera
+from services.capture.leases import Ownership
+from services.capture.outbox import Outbox
+from shared.domain.errors import PartlyAway
+from shared.domain.ports import CameraStates, Clock
+from shared.domain.timing import run_is_wrong
+
+STALE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Writes the states of cameras; one whose server, of several, does not answer is told of later."""
+
+    states: CameraStates
+    clock: Clock
+    ownership: Ownership
+    outbox: Outbox
+    sent: dict[str, int] = field(default_factory=dict)
+    _last_round: float = 0.0
+
+    def report(self, cameras: dict[str, Camera], refused: dict[str, str]) -> None:
+        """Tell of cameras that are read, and of those whose source cannot be opened at all."""
+        now = self.clock.monotonic()
+        elapsed, self._last_round = now - self._last_round, now
+        for camera_id, reason in refused.items():
+            with suppress(PartlyAway):
+                self._tell(camera_id, {"state": "misconfigured", "error": reason, "outbox": 0})
+        for camera_id, camera in cameras.items():
+            sent = self.sent.pop(camera_id, 0)
+            with suppress(PartlyAway):
+                self._camera(camera_id, camera, round(sent / elapsed, 1) if 0 < elapsed < STALE_SECONDS else 0)
+
+    def _tell(self, camera_id: str, fields: dict[str, str | int | float]) -> None:
+        fields |= {"owner": self.ownership.owner, "updated_ms": self.clock.now_ms()}
+        self.states.report(camera_id, fields)
+
+    def _camera(self, camera_id: str, camera: Camera, fps: float) -> None:
+        report = camera.report
+        state, error = ("stalled" if camera.stalled() else report.state), report.error
+        ahead_s = self._look_at_clock(camera)
+        if ahead_s:
+            state = "clock_ahead"
+            error = f"the clock of this host is {ahead_s} s ahead of the frames Redis: pictures are refused"
+        self._tell(
+            camera_id,
+            {
+                "state": state, "run": report.run, "width": report.width, "height": report.height, "fps": fps,
+                "frames": report.frames, "jpeg_bytes": round(report.jpeg_bytes), "gop_ms": report.gop_ms,
+                "dropped": self.outbox.dropped(camera_id), "bad_frames": report.bad_frames,
+                "reconnects": report.reconnects, "error": error, "outbox": self.outbox.waiting(camera_id),
+            },
+        )  # fmt: skip
+
+    def _look_at_clock(self, camera: Camera) -> int:
+        """Have a run whose clock is wrong begin anew; seconds by which one is too far ahead for the buffer, else 0."""
+        run_ms, server_ms = camera.clock_ms(), self.ownership.server_now_ms()
+        if run_ms is None or server_ms is None:
+            return 0
+        if run_is_wrong(run_ms, self.clock.now_ms(), server_ms):
+            camera.anchor_again()
+        return round((run_ms - server_ms) / 1000) if self.ownership.too_far_ahead(run_ms) else 0

@@ -1,0 +1,47 @@
+"""One capture run: from a connection to its loss."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from services.capture.sources.picture import CodedPicture, Picture
+from shared.domain.ports import Clock
+from shared.domain.timing import STEP_IS_GAP_MS, CaptureClock, RateLimit, SourceTimeline
+
+
+class Run:
+    """One run's clock, rate and counters; made anew for every connection."""
+
+    def __init__(self, clock: Clock, last_ms: int | None, fps: float) -> None:
+        self.run_id = uuid4().hex[:12]
+        self.counter = 0
+        self.packets = 0
+        self.keyframe_ms = 0
+        self._clock, self._fps = clock, fps
+        self._timeline = SourceTimeline()
+        self.anchor(last_ms)
+
+    def anchor(self, last_ms: int | None) -> None:
+        """Begin to count from the wall clock again; nothing up to `last_ms`, the buffer's newest, is stamped twice."""
+        self._capture = CaptureClock(self._clock.now_ms(), self._clock.monotonic(), last_ms)
+        self._last_ms = last_ms if last_ms is not None else -1
+        self.rate = RateLimit(self._fps)
+
+    def now_ms(self) -> int:
+        """What time it is by this run's clock, which follows no step of the wall clock."""
+        return self._capture.wall_ms(self._clock.monotonic())
+
+    def behind_ms(self) -> int:
+        """By how much the buffer is ahead of this host's clock, where that is more than may be smoothed; else 0."""
+        ahead_ms = self._capture.last_ms - self.now_ms()
+        return ahead_ms if ahead_ms > STEP_IS_GAP_MS else 0
+
+    def time_of(self, picture: Picture | CodedPicture) -> int | None:
+        """Capture time of a picture, newer than any before; None while the buffer is ahead of this host's clock."""
+        if isinstance(picture, Picture) and picture.captured_ms is not None:
+            self._last_ms = max(self._last_ms + 1, picture.captured_ms)
+            return self._last_ms
+        now = self._clock.monotonic()
+        if not self._capture.ready(now):
+            return None
+        return self._capture.stamp(self._timeline.place(now, picture.source_s))
