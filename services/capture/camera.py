@@ -14,13 +14,14 @@ from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
 from shared.runtime.logs import logger
-from shared.runtime.metrics import FRAMES_DROPPED, RECONNECTS
+from shared.runtime.metrics import FRAMES_DROPPED, RECONNECTS, TIME_STEPS
 from shared.wire.frames import check_jpeg
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 STALL_SECONDS = 10.0
 HEALTHY_SECONDS = 10.0
 ASK_SECONDS = 1.0
+STEPS_TOLD_SECONDS = 60.0
 AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
 
 _log = logger(__name__)
@@ -65,6 +66,7 @@ class Camera:
         self._run_now: Run | None = None
         self._clock_wrong = False
         self._asked_at = 0.0
+        self._stepped_at = 0.0
         self._chance = random.Random(camera_id)  # noqa: S311 - spreads load or draws a picture, guards nothing
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"camera-{camera_id}")
 
@@ -188,7 +190,13 @@ class Camera:
 
     def _frame(self, run: Run, picture: Picture | CodedPicture) -> Frame | None:
         """The frame of a picture, or None when it is thinned out, unusable, or its time cannot be told yet."""
+        steps = run.timeline.steps
         captured_ms = run.time_of(picture)
+        if run.timeline.steps != steps:
+            TIME_STEPS.labels(self.camera_id).inc()
+            if steps == 0 or self._clock.monotonic() - self._stepped_at > STEPS_TOLD_SECONDS:
+                _log.warning("camera_time_stepped", camera_id=self.camera_id, steps=run.timeline.steps)
+                self._stepped_at = self._clock.monotonic()
         if captured_ms is None:
             FRAMES_DROPPED.labels(self.camera_id, "clock_behind").inc()
             return None

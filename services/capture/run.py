@@ -18,7 +18,7 @@ class Run:
         self.packets = 0
         self.keyframe_ms = 0
         self._clock, self._fps = clock, fps
-        self._timeline = SourceTimeline()
+        self.timeline = SourceTimeline()
         self.anchor(last_ms)
 
     def anchor(self, last_ms: int | None) -> None:
@@ -44,4 +44,4 @@ class Run:
         now = self._clock.monotonic()
         if not self._capture.ready(now):
             return None
-        return self._capture.stamp(self._timeline.place(now, picture.source_s))
+        return self._capture.stamp(self.timeline.place(now, picture.source_s))

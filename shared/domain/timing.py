@@ -76,27 +76,97 @@ class SourceTimeline:
     """Places a source's own timestamps on the monotonic clock, so that a late or bursty arrival does not move a frame.
 
     A frame cannot arrive before it was taken, so the least delay seen so far is the best guess of the source's clock;
-    the guess may rise by a thousandth of the time passed, which follows any real clock's drift. A frame later than
-    `patience_s` means the source's time has jumped (a restarted encoder): the timeline is anchored anew.
+    the guess may rise by a thousandth of the time passed, which follows any real clock's drift.
+
+    A source's time may step (a sender report, an encoder that stalled or was restarted). A step that arrival does not
+    share anchors the timeline anew: one forward at once, for its frame would arrive before it was taken; one back at
+    once where the source's own time goes back by it; otherwise frames that are more than a second late are taken for a
+    network that stalled, until they have not caught up for two seconds.
     """
 
     DRIFT = 0.001
+    STEP_S = 1.0
+    SETTLE_S, PROGRESS_S = 2.0, 0.2
 
-    def __init__(self, patience_s: float = 5.0) -> None:
-        self._patience_s = patience_s
+    def __init__(self) -> None:
+        self.steps = 0
         self._offset_s: float | None = None
-        self._seen_s = 0.0
+        self._seen_s = self._source_s = self._raw_s = 0.0
+        self._late: tuple[float, float] | None = None  # since when no frame came nearer, and how late that one was
 
     def place(self, arrival_s: float, source_s: float | None) -> float:
-        """The monotonic moment at which the frame was captured; arrival where the source has no time."""
+        """The monotonic moment at which the frame was captured; arrival where the source has no time.
+
+        Never later than arrival. `steps` counts the anchors that were given up.
+        """
         if source_s is None:
             return arrival_s
-        offset_s = arrival_s - source_s
-        if self._offset_s is not None and offset_s - self._offset_s <= self._patience_s:
-            risen = self._offset_s + (arrival_s - self._seen_s) * self.DRIFT
-            offset_s = min(offset_s, risen)
-        self._offset_s, self._seen_s = offset_s, arrival_s
-        return source_s + offset_s
+        raw_s = arrival_s - source_s
+        if self._offset_s is not None:
+            raw_s = self._judge(arrival_s, source_s, self._offset_s + (arrival_s - self._seen_s) * self.DRIFT)
+        self._offset_s, self._seen_s, self._source_s, self._raw_s = raw_s, arrival_s, source_s, arrival_s - source_s
+        return source_s + raw_s
+
+    def _judge(self, arrival_s: float, source_s: float, least_s: float) -> float:
+        """The offset to go by: the least so far, or the frame's own where the source's time has stepped."""
+        raw_s = arrival_s - source_s
+        late_s = raw_s - least_s
+        if late_s <= self.STEP_S:
+            self._late = None
+            self.steps += late_s < -self.STEP_S and self._raw_s - raw_s > self.STEP_S
+            return min(raw_s, least_s)
+        stepped = source_s <= self._source_s and raw_s - self._raw_s > self.STEP_S
+        if not stepped and not self._stuck(arrival_s, late_s):
+            return least_s
+        self._late = None
+        self.steps += 1
+        return raw_s
+
+    def _stuck(self, arrival_s: float, late_s: float) -> bool:
+        """Whether frames stay late, as those behind a stall of the network do not."""
+        if self._late is None or late_s < self._late[1] - self.PROGRESS_S:
+            self._late = (arrival_s, late_s)
+        return arrival_s - self._late[0] > self.SETTLE_S
+
+
+class FilmTime:
+    """When the pictures of a film are due, in seconds from 0 on, whatever its own times begin with and jump to.
+
+    step_s: the usual time between two pictures, None where the film does not say.
+    """
+
+    JUMP_S, UNUSUAL, UNKNOWN_JUMP_S = 2.0, 3.0, 10.0
+
+    def __init__(self, step_s: float | None) -> None:
+        self._step_s = step_s
+        self._due_s: float | None = None
+        self._source_s: float | None = None
+
+    def place(self, source_s: float | None) -> float | None:
+        """When a picture is due; None when neither its own time nor the film's rate tells."""
+        passed_s = self._passed(source_s)
+        if passed_s is None:
+            return None
+        self._source_s = source_s
+        self._due_s = passed_s if self._due_s is None else self._due_s + passed_s
+        return self._due_s
+
+    def again(self) -> None:
+        """The film begins anew: its first picture is due a usual step after the last."""
+        self._source_s = None
+
+    def _passed(self, source_s: float | None) -> float | None:
+        if self._due_s is None:
+            return None if source_s is None and self._step_s is None else 0.0
+        if source_s is None or self._source_s is None:
+            return self._step_s if source_s is None else self._step_s or 0.04
+        passed_s = source_s - self._source_s
+        longest_s = self.UNKNOWN_JUMP_S if self._step_s is None else max(self.JUMP_S, self._step_s * self.UNUSUAL)
+        if not 0 <= passed_s <= longest_s:
+            return self._step_s or 0.04
+        if passed_s:
+            self._step_s = passed_s
+        return passed_s
 
 
 class RateLimit:

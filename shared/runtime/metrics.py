@@ -10,6 +10,9 @@ BUFFER_SHED = Counter(
     "platereel_buffer_shed_total", "Frames of the pre-roll given up at the frames Redis' memory limit.", ["camera_id"]
 )
 RECONNECTS = Counter("platereel_camera_reconnects_total", "Times a camera's source was opened again.", ["camera_id"])
+TIME_STEPS = Counter(
+    "platereel_camera_time_steps_total", "Times a camera's own time stepped, and was anchored anew.", ["camera_id"]
+)
 DETECTIONS = Counter("platereel_detections_total", "Detections by what became of them.", ["outcome"])
 REJECTED = Counter("platereel_detections_rejected_total", "Messages that did not validate.", ["field"])
 PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["result"])

@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -25,7 +23,6 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame
-from shared.wire.frames import check_jpeg
 from tests.support.deployment import wait_until
 from tests.support.numbers import number_of_jpeg
 from tests.support.pictures import numbered_jpeg
@@ -234,26 +231,6 @@ def test_a_source_that_is_away_is_lost_without_telling_its_password() -> None:
     _, message = read_all(StreamSource("rtsp://user:secretword@127.0.0.1:9/stream", 85))
     assert "secretword" not in message
     assert "cannot be read" in message
-
-
-def test_a_video_file_plays_at_its_own_times(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for n in range(12):
-            image = cv2.imdecode(np.frombuffer(numbered_jpeg(n), np.uint8), cv2.IMREAD_COLOR)
-            assert image is not None
-            picture = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="bgr24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    clock = SimulatedClock()
-    source = make_source(f"file:{path}", clock, 90).pictures()
-    pictures = [next(source) for _ in range(30)]
-    times = [p.source_s for p in pictures if p.source_s is not None]
-    assert times == [pytest.approx(n / 10, abs=0.001) for n in range(30)]
-    assert [number_of_jpeg(p.jpeg()) for p in pictures] == [n % 12 for n in range(30)]
-    assert all(check_jpeg(p.jpeg()).width == 320 for p in pictures[:3])
 
 
 class Troubled:

@@ -21,8 +21,9 @@ from shared.adapters.video.devices import trial_apart
 from shared.adapters.video.jpeg import JpegDecoder
 from shared.adapters.video.pixels import Pixels
 from shared.domain.errors import BadInput, Retryable
-from shared.domain.parts import ClipForm, EncodedPart, Piece
+from shared.domain.parts import ClipForm, EncodedPart, Packet, Piece
 from shared.domain.policy import RecordingPolicy
+from tests.support import h264
 from tests.support.numbers import boxes, numbers_of_clip
 from tests.support.pictures import numbered_jpeg
 
@@ -253,3 +254,17 @@ def _bgr(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
     chroma = planes[height:].reshape(2, height // 2, width // 2).astype(float) - 128
     cb, cr = (np.kron(plane, np.ones((2, 2))) for plane in chroma)
     return np.stack([luma + 1.772 * cb, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.402 * cr], 2).clip(0, 255)
+
+
+def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
+    """Packets that came at once, or while a camera's time stepped, may be shown at the same millisecond."""
+    video, jpegs = AvVideo(), [numbered_jpeg(n) for n in range(4)]
+    index = tuple(Packet(ms, len(jpeg), keyframe=True) for ms, jpeg in zip((0, 100, 100, 101), jpegs, strict=True))
+    piece, form = Piece(1000, b"".join(jpegs), index), ClipForm(320, 180, "mjpeg")
+    path = tmp_path / "clip.mp4"
+    assert video.join(path, [piece], (1000, 1200), RecordingPolicy(codec="mjpeg"), form).frame_count == 4
+    assert numbers_of_clip(path)[0] == [0, 1, 2, 3]
+    coded = h264.coded(range(4), gop=4)
+    index = tuple(Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True))
+    piece, form = Piece(1000, b"".join(p.data for p in coded), index), ClipForm(320, 180, "copy:h264")
+    assert video.fragment(piece, 1200, 1000, RecordingPolicy(codec="copy"), form).media

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from shared.domain.timing import CaptureClock, RateLimit, SourceTimeline, from_ms, run_is_wrong, to_ms
+from shared.domain.timing import CaptureClock, FilmTime, RateLimit, SourceTimeline, from_ms, run_is_wrong, to_ms
 
 
 def test_times_go_round() -> None:
@@ -37,11 +42,104 @@ def test_a_burst_after_a_stall_keeps_its_times() -> None:
     assert placed == [pytest.approx(100.0 + 0.1 * n, abs=0.003) for n in range(1, 12)]
 
 
-def test_a_source_whose_time_jumps_is_anchored_anew() -> None:
+def placed(
+    true: Callable[[float], float], delay: Callable[[float], float] = lambda _: 0.0, end_s: float = 30, fps: float = 10
+) -> tuple[list[float], int]:
+    """By how much later than the world frames are labelled, and how many steps were seen.
+
+    true: the source's own time of a moment. delay: how late what was taken then arrives.
+    """
+    timeline, arrived = SourceTimeline(), 0.0
+    errors = []
+    for n in range(round(end_s * fps)):
+        taken = 100 + n / fps
+        arrived = max(arrived, taken + delay(n / fps))
+        label = timeline.place(arrived, true(n / fps))
+        assert label <= arrived + 1e-6
+        errors.append(label - taken)
+    return errors, timeline.steps
+
+
+def clock_of(steps: dict[float, float]) -> Callable[[float], float]:
+    """A source's time that steps by some seconds at some seconds."""
+    return lambda at_s: 500 + at_s + sum(by_s for since_s, by_s in steps.items() if at_s >= since_s)
+
+
+@pytest.mark.parametrize("by_s", [-3, -1.2, -40, -500, 1.2, 4, 3600])
+@pytest.mark.parametrize("fps", [1, 10, 30])
+def test_a_step_that_arrival_does_not_share_moves_no_label(by_s: float, fps: float) -> None:
+    errors, steps = placed(clock_of({10: by_s}), fps=fps)
+    assert errors == [pytest.approx(0, abs=0.05)] * len(errors)
+    assert steps == 1
+
+
+def test_two_frames_ahead_of_their_time_move_no_label() -> None:
+    errors, steps = placed(clock_of({10: 4, 10.2: -4}))
+    assert errors == [pytest.approx(0, abs=0.05)] * len(errors)
+    assert steps == 2
+
+
+def test_a_source_whose_time_stands_still_while_it_pauses_is_late_for_two_seconds_alone() -> None:
+    """An encoder that stalls for 4 s and counts on from there, at an even pace: no step back is seen."""
     timeline = SourceTimeline()
-    timeline.place(100.0, 5000.0)
-    assert timeline.place(101.0, 1.0) == 101.0
-    assert timeline.place(102.0, 9000.0) == 102.0
+    labels = [timeline.place(100 + n / 10, n / 10) for n in range(100)]
+    labels += [timeline.place(114 + n / 10, 10 + n / 10) for n in range(100)]
+    assert labels[100] == pytest.approx(110, abs=0.1)
+    assert labels[125:] == [pytest.approx(114 + n / 10, abs=0.1) for n in range(25, 100)]
+    assert all(b > a for a, b in pairwise(labels))
+
+
+@pytest.mark.parametrize("stall_s", [0.5, 1.5, 4, 8])
+def test_a_stall_of_the_network_is_no_step(stall_s: float) -> None:
+    """What was taken meanwhile comes at three times its pace: every frame keeps its moment."""
+
+    def delay(at_s: float) -> float:
+        return max(0.0, stall_s - (at_s - 10) * 2 / 3) if at_s >= 10 else 0.0
+
+    errors, steps = placed(clock_of({}), delay)
+    assert errors == [pytest.approx(0, abs=0.05)] * len(errors)
+    assert steps == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(3, 50), st.floats(1.3, 4000), st.sampled_from([-1, 1])), max_size=4),
+    st.floats(0, 0.4),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_steps_a_label_is_late_by_no_more_than_its_arrival_and_soon_right(
+    steps: list[tuple[float, float, int]], jitter_s: float, chance: Random
+) -> None:
+    times = {at_s: by_s * sign for at_s, by_s, sign in steps}
+    errors, _ = placed(clock_of(times), lambda _: chance.uniform(0, jitter_s), end_s=60)
+    settled = [e for n, e in enumerate(errors) if not any(0 <= n / 10 - at_s < 5 for at_s in times)]
+    assert all(-0.1 <= error <= jitter_s + 0.1 for error in settled)
+
+
+def due(times: list[float | None], step_s: float | None) -> list[float | None]:
+    film = FilmTime(step_s)
+    return [None if at is None else round(at, 3) for at in map(film.place, times)]
+
+
+@pytest.mark.parametrize(
+    ("times", "step_s", "expected"),
+    [
+        ([3601.4, 3601.5, 3601.6], 0.1, [0, 0.1, 0.2]),
+        ([-5.0, -4.9], 0.1, [0, 0.1]),
+        ([0.0, 0.1, 3600.0, 3600.1], 0.1, [0, 0.1, 0.2, 0.3]),
+        ([9.0, 9.1, 2.0, 2.1], 0.1, [0, 0.1, 0.2, 0.3]),
+        ([0.0, 0.1, 1.9, 2.0], 0.1, [0, 0.1, 1.9, 2.0]),  # a pause, as films of a changing rate have them
+        ([0.0, 10.0, 20.0, 30.0], 10, [0, 10, 20, 30]),
+        ([0.0, 8.0, 16.0, 3600.0], None, [0, 8, 16, 24]),
+        ([None, None, None], 0.04, [0, 0.04, 0.08]),
+        ([0.0, None, 0.2], 0.1, [0, 0.1, 0.2]),
+        ([None, None], None, [None, None]),
+    ],
+)
+def test_a_film_begins_at_once_and_a_jump_in_it_is_no_pause(
+    times: list[float | None], step_s: float | None, expected: list[float | None]
+) -> None:
+    assert due(times, step_s) == expected
 
 
 def test_rate_limit_thins_without_touching_a_slower_camera() -> None:

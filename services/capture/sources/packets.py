@@ -18,6 +18,7 @@ from services.capture.sources.stream import StreamSource, jpeg_of, source_lost
 from shared.wire.parameter_sets import parameter_sets
 
 CODECS = ("h264", "hevc")
+LONGEST_REORDER_MS = 2_000
 
 
 class PacketSource:
@@ -62,9 +63,7 @@ class PacketSource:
             clock = packet.time_base or Fraction(1, 90_000)
             decoded = packet.pts if packet.dts is None else packet.dts
             at_s = float(decoded * clock)
-            yield CodedPicture(
-                data, packet.is_keyframe, parameters, at_s, round(float((packet.pts - decoded) * clock) * 1000)
-            )
+            yield CodedPicture(data, packet.is_keyframe, parameters, at_s, _shown_after_ms(packet.pts - decoded, clock))
             yield from self._seen(decoder, packet, at_s)
 
     def _decoder(self, name: str, sets: bytes) -> VideoCodecContext:
@@ -89,3 +88,9 @@ class PacketSource:
                 decoder.flush_buffers()
         for frame in frames:
             yield Picture(lambda f=frame: jpeg_of(f, self._quality), at_s)  # type: ignore[misc]
+
+
+def _shown_after_ms(ticks: int, clock: Fraction) -> int:
+    """How much later a packet is shown than decoded; while the camera's time steps the two do not belong together."""
+    after_ms = round(float(ticks * clock) * 1000)
+    return after_ms if 0 <= after_ms <= LONGEST_REORDER_MS else 0

@@ -16,6 +16,7 @@ from services.capture.sources.pace import Pace
 from services.capture.sources.picture import Picture, SourceLost, number, options_of
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
+from shared.domain.timing import FilmTime
 
 OPEN_SECONDS, READ_SECONDS = 5.0, 5.0
 
@@ -72,23 +73,35 @@ class FileSource:
         self._clock = clock
 
     def pictures(self) -> Iterator[Picture]:
-        """See the protocol; time goes on from loop to loop."""
+        """See the protocol; time goes on from loop to loop, and a jump in the film's own times is no pause."""
         with source_lost(), av.open(self._path) as container:
-            duration_s = (container.duration or 0) / 1e6
-        pace = Pace(self._clock, self._speed, duration_s if self._speed != 1 else None)
+            step_s, duration_s = _rate_of(container), (container.duration or 0) / 1e6
+        if self._speed != 1 and not duration_s:
+            raise SourceLost("the file does not say how long it is: it can be played at speed 1 alone")
+        time, pace = FilmTime(step_s), Pace(self._clock, self._speed, duration_s if self._speed != 1 else None)
         pace.begin()
-        base_s = 0.0
+        empty = True
         while True:
-            last_s, step_s = base_s, 0.0
             with source_lost(), av.open(self._path) as container:
                 for picture in _pictures(container, self._quality):
-                    at_s = base_s + (picture.source_s or 0.0)
-                    captured_ms = pace.wait(at_s)
-                    step_s, last_s = at_s - last_s, at_s
-                    yield Picture(picture.jpeg, at_s, captured_ms)
+                    due_s = time.place(picture.source_s)
+                    if due_s is None:
+                        raise SourceLost("the file says neither when its pictures are due nor how many a second")
+                    captured_ms, empty = pace.wait(due_s), False
+                    yield Picture(picture.jpeg, due_s, captured_ms)
+            if empty:
+                raise SourceLost("the file has no picture that can be read")
             if not self._loop:
                 return
-            base_s = last_s + (step_s or 0.04)
+            time.again()
+
+
+def _rate_of(container: InputContainer) -> float | None:
+    """Seconds between two pictures, as the file says or as its first packets let guess; None where neither does."""
+    if not container.streams.video:
+        raise SourceLost("the source has no video")
+    rate = container.streams.video[0].guessed_rate
+    return float(1 / rate) if rate else None
 
 
 def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from shared.adapters.video.copy import copied_codec
-from shared.adapters.video.join import MEDIA_CLOCK, add_stream, decodable
+from shared.adapters.video.join import MEDIA_CLOCK, add_stream, decodable, distinct
 from shared.domain.errors import Permanent
 from shared.domain.parts import ClipForm, Fragment, Piece
 from shared.domain.policy import RecordingPolicy
@@ -85,6 +85,8 @@ def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Pack
     so that what composition offsets fall below zero by is too short to see.
     """
     stream.time_base = MEDIA_CLOCK
+    for packet, shown in zip(packets, distinct([packet.pts or 0 for packet in packets]), strict=True):
+        packet.pts = shown
     order = sorted(packet.pts or 0 for packet in packets)
     rank = {shown: at for at, shown in enumerate(order)}
     delay = max(number - rank[packet.pts or 0] for number, packet in enumerate(packets))

@@ -38,7 +38,8 @@ def join(
     before the span's start, which a copied clip needs to decode the others, are hidden by an edit list.
     """
     pieces = decodable(pieces)
-    order = sorted(piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
+    times = distinct([piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index])
+    order = sorted(times)
     shown = [ms for ms in order if ms >= span_ms[0]]
     if not shown:
         raise Permanent("the parts show nothing of their clip")
@@ -46,13 +47,13 @@ def join(
     usual_ms = shown[-1] - shown[-2] if len(shown) > 1 else round(1000 / policy.fps)
     stop_ms = last_ms + max(1, min(usual_ms, span_ms[1] - last_ms))
     lasts = dict(zip(order, (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)), strict=True))
-    delay = _reorder_delay(pieces, order)
+    delay = _reorder_delay(times, order)
     options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(MEDIA_CLOCK.denominator)}
     try:
         with av.open(str(path), "w", format="mp4", options=options) as container:
             stream = add_stream(container, pieces, policy, form)
             stream.time_base = MEDIA_CLOCK
-            _copy(container, stream, pieces, _Times(order, lasts, delay, first_ms), progress)
+            _copy(container, stream, pieces, _Times(times, order, lasts, delay, first_ms), progress)
     except av.error.FFmpegError as error:
         raise Permanent(f"the parts could not be joined: {error.strerror}") from error
     return Joined(first_ms, stop_ms - first_ms, len(shown))
@@ -80,18 +81,26 @@ def decodable(pieces: Sequence[Piece]) -> list[Piece]:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Presentation times of all packets in order, how long each is shown, the decoder's delay, the first shown time."""
+    """Presentation times as coded and in order, how long each is shown, the decoder's delay, the first shown time."""
 
+    coded: list[int]
     order: list[int]
     lasts: dict[int, int]
     delay: int
     first_ms: int
 
 
-def _reorder_delay(pieces: Sequence[Piece], order: list[int]) -> int:
+def distinct(times: Sequence[int]) -> list[int]:
+    """The times, later by as little as it takes that none is there twice: a muxer takes no two pictures at once."""
+    found, last = list(times), -(1 << 62)
+    for at in sorted(range(len(found)), key=found.__getitem__):
+        found[at] = last = max(found[at], last + 1)
+    return found
+
+
+def _reorder_delay(coded: Sequence[int], order: list[int]) -> int:
     """How many pictures a decoder must hold back: the furthest a packet is coded before its turn."""
     rank = {ms: at for at, ms in enumerate(order)}
-    coded = (piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index)
     return max((number - rank[ms] for number, ms in enumerate(coded)), default=0)
 
 
@@ -136,7 +145,7 @@ def _copy(
         progress()
         data, at = piece.packets(), 0
         for entry in piece.index:
-            captured = piece.start_ms + entry.pts_ms
+            captured = times.coded[number]
             packet = av.Packet(data[at : at + entry.size])
             at += entry.size
             behind = number - times.delay

@@ -1,0 +1,135 @@
+"""Video files as cameras: they play at their own pace, whatever their times begin with or jump to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from services.capture.run import Run
+from services.capture.sources.factory import make_source
+from services.capture.sources.picture import CodedPicture, Picture, SourceLost
+from shared.adapters.memory import SimulatedClock
+from shared.wire.frames import check_jpeg
+from tests.support.h264 import FPS, coded
+from tests.support.numbers import number_of_jpeg
+from tests.support.pictures import numbered_jpeg
+
+FRAMES = 30
+FILM = coded(range(FRAMES), gop=10)
+
+
+def muxed(path: Path, time_s: Callable[[int], float]) -> Path:
+    """The numbered film with pictures at times of its own."""
+    clock = Fraction(1, 90_000)
+    with av.open(str(path), "w") as container:
+        stream = container.add_mux_stream("h264", width=320, height=180)
+        stream.time_base = clock
+        for packet in FILM:
+            made = av.Packet(packet.data)
+            made.stream, made.time_base, made.is_keyframe = stream, clock, packet.keyframe
+            made.pts = made.dts = round(time_s(packet.pts) / clock)
+            container.mux(made)
+    return path
+
+
+def late(path: Path) -> Path:
+    return muxed(path / "late.ts", lambda n: 3600 + n / FPS)
+
+
+def jumping(path: Path) -> Path:
+    return muxed(path / "jump.mkv", lambda n: n / FPS + 3600 * (n >= 10))
+
+
+def backwards(path: Path) -> Path:
+    """Two recordings in one file: the second begins before the first has ended."""
+    pieces = [muxed(path / f"{since}.ts", lambda n, s=since: s + n / FPS) for since in (100, 50)]  # type: ignore[misc]
+    made = path / "back.ts"
+    made.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
+    return made
+
+
+def timeless(path: Path) -> Path:
+    """No container, so no times; what the packets say of their rate is all there is."""
+    made = path / "raw.h264"
+    made.write_bytes(b"".join(packet.data for packet in FILM))
+    return made
+
+
+@pytest.mark.parametrize("film", [late, jumping, backwards, timeless])
+def test_a_film_plays_at_once_and_at_its_pace(tmp_path: Path, film: Callable[[Path], Path]) -> None:
+    clock = SimulatedClock()
+    pictures = list(islice(make_source(f"file:{film(tmp_path)}", clock, 90).pictures(), 2 * FRAMES))
+    assert [number_of_jpeg(picture.jpeg()) for picture in pictures] == [*range(FRAMES)] * 2
+    assert clock.monotonic() == pytest.approx((2 * FRAMES - 1) / FPS, abs=0.1)
+    assert [picture.source_s for picture in pictures] == [pytest.approx(n / FPS, abs=0.05) for n in range(2 * FRAMES)]
+
+
+def test_motion_jpeg_without_a_container_plays_at_the_rate_it_is_given(tmp_path: Path) -> None:
+    clock, path = SimulatedClock(), tmp_path / "raw.mjpeg"
+    path.write_bytes(b"".join(numbered_jpeg(n) for n in range(FRAMES)))
+    pictures = list(islice(make_source(f"file:{path}", clock, 90).pictures(), FRAMES))
+    assert [picture.jpeg() for picture in pictures] == [numbered_jpeg(n) for n in range(FRAMES)]
+    assert clock.monotonic() == pytest.approx((FRAMES - 1) / 25, abs=0.05)
+
+
+def test_a_film_of_unknown_length_is_not_played_faster(tmp_path: Path) -> None:
+    """An accelerated film begins in the past, so that it ends by now."""
+    with pytest.raises(SourceLost, match="does not say how long it is"):
+        next(make_source(f"file:{timeless(tmp_path)}?speed=4", SimulatedClock(), 90).pictures())
+
+
+def test_a_film_without_pictures_is_refused_in_words(tmp_path: Path) -> None:
+    """It would be opened over and over, without a pause and without a word."""
+    path = tmp_path / "empty.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(SourceLost, match=r"no picture|cannot be read"):
+        next(make_source(f"file:{path}", SimulatedClock(), 90).pictures())
+
+
+def test_a_video_file_plays_at_its_own_times(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for n in range(12):
+            image = cv2.imdecode(np.frombuffer(numbered_jpeg(n), np.uint8), cv2.IMREAD_COLOR)
+            assert image is not None
+            picture = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="bgr24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    clock = SimulatedClock()
+    source = make_source(f"file:{path}", clock, 90).pictures()
+    pictures = [next(source) for _ in range(30)]
+    times = [p.source_s for p in pictures if p.source_s is not None]
+    assert times == [pytest.approx(n / 10, abs=0.001) for n in range(30)]
+    assert [number_of_jpeg(p.jpeg()) for p in pictures] == [n % 12 for n in range(30)]
+    assert all(check_jpeg(p.jpeg()).width == 320 for p in pictures[:3])
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["jpeg", "copied"])
+@pytest.mark.parametrize("by_s", [-3.0, 4.0])
+def test_a_camera_whose_time_steps_loses_nothing(by_s: float, copied: bool) -> None:
+    """Labels go on by arrival, in both kinds of cameras."""
+    clock = SimulatedClock()
+    run = Run(clock, None, 10)
+    labels = []
+    for n in range(200):
+        source_s = n / 10 + (by_s if n >= 100 else 0)
+        picture = (
+            CodedPicture(b"x", keyframe=True, parameters="h264:1", source_s=source_s)
+            if copied
+            else Picture(lambda: b"x", source_s)
+        )
+        labels.append((run.time_of(picture) or 0) - 1_700_000_000_000)
+        clock.sleep(0.1)
+    assert labels == [pytest.approx(n * 100, abs=50) for n in range(200)]
