@@ -177,6 +177,8 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         f"{name}, {state.get('width', '?')}x{state.get('height', '?')}, {state.get('fps', '?')} frames/s, "
         f"{size / 1000:.0f} kB each ({need / 1e6:.0f} MB of maxmemory), {state.get('dropped', 0)} dropped"
     )
+    if int(state.get("bad_frames", 0)):
+        detail += f", {state['bad_frames']} refused"
     if state.get("error"):
         detail += f", {masked(state['error'])}"
     healthy = name == "connected" and age_ms < STALE_MS

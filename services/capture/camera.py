@@ -7,19 +7,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.capture.health import PictureHealth
 from services.capture.outbox import Outbox
 from services.capture.run import Run
-from services.capture.sources.picture import CodedPicture, Picture, Source, SourceLost
+from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, Source, SourceLost
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
+from shared.domain.timing import Verdict
 from shared.runtime.logs import logger
 from shared.runtime.metrics import FRAMES_DROPPED, RECONNECTS, TIME_STEPS
-from shared.wire.frames import check_jpeg
+from shared.wire.frames import check_jpeg, whole_jpeg
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
-STALL_SECONDS = 10.0
-HEALTHY_SECONDS = 10.0
+AT_ONCE_SECONDS = 0.1
 ASK_SECONDS = 1.0
 STEPS_TOLD_SECONDS = 60.0
 AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
@@ -51,15 +52,24 @@ class Camera:
     """
 
     def __init__(
-        self, camera_id: str, source: Source, fps: float, outbox: Outbox, clock: Clock, newest: Callable[[], int | None]
+        self,
+        camera_id: str,
+        source: Source,
+        fps: float,
+        outbox: Outbox,
+        clock: Clock,
+        newest: Callable[[], int | None],
+        timeout_s: float = TIMEOUT_SECONDS,
     ) -> None:
         self.camera_id = camera_id
         self.report = CameraReport()
+        self.health = PictureHealth()
         self._source = source
         self._fps = fps
         self._outbox = outbox
         self._clock = clock
         self._newest = newest
+        self._timeout_s = timeout_s
         self._stopping = threading.Event()
         self._last_ms: int | None = None
         self._read_at = clock.monotonic()
@@ -81,7 +91,7 @@ class Camera:
 
     def stalled(self) -> bool:
         """True while an open source delivers nothing that can be used."""
-        return self.report.state == "connected" and self._clock.monotonic() - self._read_at > STALL_SECONDS
+        return self.report.state == "connected" and self._clock.monotonic() - self._read_at > self._timeout_s
 
     def clock_ms(self) -> int | None:
         """What time it is by the clock of the run under way; None when the camera is not connected."""
@@ -95,21 +105,22 @@ class Camera:
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
-            began = self._clock.monotonic()
+            began, frames = self._clock.monotonic(), self.report.frames
             try:
                 self._read()
                 self._lost("the source ended")
-            except SourceLost as error:
-                self._lost(error.message)
             except PlatereelError as error:
                 self._lost(error.message)
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("camera_failed", camera_id=self.camera_id)
                 self._lost("an unexpected error; see the log")
-            if self._clock.monotonic() - began > HEALTHY_SECONDS:
+            if self.report.frames > frames:  # it delivers: it is opened again at once, but for one that ends at once
                 pause = FIRST_PAUSE_SECONDS
-            self._stopping.wait(pause * self._chance.uniform(0.5, 1.0))
-            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+                lasted = self._clock.monotonic() - began
+                self._stopping.wait(max(AT_ONCE_SECONDS, FIRST_PAUSE_SECONDS - lasted))
+            else:
+                self._stopping.wait(pause * self._chance.uniform(0.5, 1.0))
+                pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
             if not self._stopping.is_set():
                 self.report.reconnects += 1
                 RECONNECTS.labels(self.camera_id).inc()
@@ -143,7 +154,7 @@ class Camera:
                 self.report.last_ms = frame.captured_ms
                 self._outbox.put(frame)
             elif self.stalled():
-                raise SourceLost(f"no usable picture for {STALL_SECONDS:g} s")
+                raise SourceLost(f"no usable picture for {self._timeout_s:g} s")
 
     def _protected(self) -> int | None:
         """The newest capture time of the buffer, or of what waits for it: nothing is stamped up to there.
@@ -202,17 +213,27 @@ class Camera:
             return None
         if isinstance(picture, CodedPicture):
             return self._coded(run, picture, captured_ms)
-        if not run.rate.take(captured_ms):
+        return self._thinned(run, picture, captured_ms)
+
+    def _thinned(self, run: Run, picture: Picture, captured_ms: int) -> Frame | None:
+        """The frame of a picture if it is wanted and can be used; one that is missed leaves a hole in the counter."""
+        verdict = run.rate.take(captured_ms)
+        if verdict is not Verdict.KEPT:
+            if verdict is Verdict.LOST:
+                FRAMES_DROPPED.labels(self.camera_id, "burst").inc()
+                run.counter += 1
             return None
-        jpeg = picture.jpeg()
         try:
+            jpeg = whole_jpeg(picture.jpeg())
             info = check_jpeg(jpeg)
         except BadInput as error:
+            run.rate.give_back()
+            self.health.note(error.message)
             self.report.bad_frames += 1
-            self.report.error = error.message
             FRAMES_DROPPED.labels(self.camera_id, "bad_frame").inc()
             run.counter += 1
             return None
+        self.health.note(None)
         self.report.width, self.report.height = info.width, info.height
         frame = Frame(self.camera_id, captured_ms, jpeg, run.counter, run.run_id)
         run.counter += 1

@@ -12,7 +12,7 @@ from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.factory import make_source
 from services.capture.sources.packets import PacketSource
-from services.capture.sources.picture import Source
+from services.capture.sources.picture import TIMEOUT_SECONDS, Source
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
@@ -34,7 +34,7 @@ class CameraPlan:
     """How one camera is captured.
 
     fps: of its JPEGs; outbox_ms: how much waits here while Redis is away; copied: its own packets are recorded;
-    watched: a detector looks at it.
+    watched: a detector looks at it; timeout_s: after how long without a picture it is opened again.
     """
 
     source: str
@@ -44,6 +44,7 @@ class CameraPlan:
     outbox_ms: int
     copied: bool = False
     watched: bool = True
+    timeout_s: float = TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,16 @@ class Capture:
             self._refused[camera_id] = error.message
             return
         camera = Camera(
-            camera_id, source, plan.fps, self._outbox, self._ports.clock, lambda: self._newest_ms(camera_id)
-        )
+            camera_id, source, plan.fps, self._outbox, self._ports.clock, lambda: self._newest_ms(camera_id),
+            plan.timeout_s,
+        )  # fmt: skip
         self._cameras[camera_id] = camera
         camera.start()
 
     def _source(self, plan: CameraPlan) -> Source:
         if plan.copied:
-            return PacketSource(plan.source, plan.jpeg_quality, watched=plan.watched)
-        return make_source(plan.source, self._ports.clock, plan.jpeg_quality)
+            return PacketSource(plan.source, plan.jpeg_quality, self._ports.clock, plan.timeout_s, watched=plan.watched)
+        return make_source(plan.source, self._ports.clock, plan.jpeg_quality, plan.timeout_s)
 
     def _newest_ms(self, camera_id: str) -> int | None:
         bounds = self._ports.frames.bounds([camera_id]).get(camera_id)

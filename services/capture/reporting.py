@@ -11,6 +11,7 @@ from services.capture.outbox import Outbox
 from shared.domain.errors import PartlyAway
 from shared.domain.ports import CameraStates, Clock
 from shared.domain.timing import run_is_wrong
+from shared.runtime.metrics import CAMERA_OK
 
 STALE_SECONDS = 60.0
 
@@ -25,12 +26,17 @@ class Reporter:
     outbox: Outbox
     sent: dict[str, int] = field(default_factory=dict)
     _last_round: float = 0.0
+    _told: set[str] = field(default_factory=set)
 
     def report(self, cameras: dict[str, Camera], refused: dict[str, str]) -> None:
         """Tell of cameras that are read, and of those whose source cannot be opened at all."""
         now = self.clock.monotonic()
         elapsed, self._last_round = now - self._last_round, now
+        for camera_id in self._told - cameras.keys() - refused.keys():
+            CAMERA_OK.remove(camera_id)  # another process has it now
+        self._told = {*cameras, *refused}
         for camera_id, reason in refused.items():
+            CAMERA_OK.labels(camera_id).set(0)
             with suppress(PartlyAway):
                 self._tell(camera_id, {"state": "misconfigured", "error": reason, "outbox": 0})
         for camera_id, camera in cameras.items():
@@ -45,10 +51,13 @@ class Reporter:
     def _camera(self, camera_id: str, camera: Camera, fps: float) -> None:
         report = camera.report
         state, error = ("stalled" if camera.stalled() else report.state), report.error
+        if state in {"connected", "stalled"} and camera.health.told:
+            state, error = ("impaired" if state == "connected" else state), camera.health.told
         ahead_s = self._look_at_clock(camera)
         if ahead_s:
             state = "clock_ahead"
             error = f"the clock of this host is {ahead_s} s ahead of the frames Redis: pictures are refused"
+        CAMERA_OK.labels(camera_id).set(state == "connected")
         self._tell(
             camera_id,
             {

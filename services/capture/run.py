@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from services.capture.sources.picture import CodedPicture, Picture
 from shared.domain.ports import Clock
-from shared.domain.timing import STEP_IS_GAP_MS, CaptureClock, RateLimit, SourceTimeline
+from shared.domain.timing import STEP_IS_GAP_MS, BurstSpread, CaptureClock, RateLimit, SourceTimeline
 
 
 class Run:
@@ -19,6 +19,7 @@ class Run:
         self.keyframe_ms = 0
         self._clock, self._fps = clock, fps
         self.timeline = SourceTimeline()
+        self._spread = BurstSpread()
         self.anchor(last_ms)
 
     def anchor(self, last_ms: int | None) -> None:
@@ -44,4 +45,6 @@ class Run:
         now = self._clock.monotonic()
         if not self._capture.ready(now):
             return None
+        if picture.source_s is None:
+            return self._capture.stamp(self._spread.place(now))
         return self._capture.stamp(self.timeline.place(now, picture.source_s))

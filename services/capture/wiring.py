@@ -65,6 +65,7 @@ def build(settings: Settings) -> Capture:
             max(1000, settings.policy(camera_id).buffer_ms),
             settings.policy(camera_id).copied,
             settings.cameras[camera_id].detect,
+            settings.source_timeout_s(camera_id),
         )
         for camera_id in settings.cameras
         if not settings.source(camera_id).startswith("push:")

@@ -27,7 +27,7 @@ from shared.domain.ports import CameraLeases, CameraStates, Clock, DetectionStre
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import CONFIG_VARIABLE, load
 from shared.runtime.settings import Settings
-from shared.wire.frames import check_jpeg
+from shared.wire.frames import check_jpeg, whole_jpeg
 from shared.wire.keys import Keys
 
 _COLOURS = 3
@@ -90,9 +90,8 @@ def system_clock() -> Clock:
 def jpeg_of(frame: NDArray[np.uint8] | bytes, quality: int) -> bytes:
     """JPEG of a frame: BGR uint8 (height, width, 3), or JPEG bytes that are checked; BadInput otherwise."""
     if isinstance(frame, bytes | bytearray | memoryview):
-        data = bytes(frame)
-        check_jpeg(data)
-        return data
+        check_jpeg(bytes(frame))
+        return whole_jpeg(bytes(frame))
     if not isinstance(frame, np.ndarray):
         raise BadInput("frame", f"a BGR array or JPEG bytes, not {type(frame).__name__}")
     if frame.dtype != np.uint8 or frame.ndim != _COLOURS or frame.shape[2] != _COLOURS or 0 in frame.shape:

@@ -5,7 +5,9 @@ All times are whole milliseconds since 1970 UTC. Clocks are arguments; nothing h
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP_IS_GAP_MS = 2_000
@@ -169,21 +171,81 @@ class FilmTime:
         return passed_s
 
 
+class BurstSpread:
+    """Places pictures without a time of their own that come in bursts, as over Wi-Fi: ten at once, once a second.
+
+    From the beginnings of the bursts of the last seconds follows how often the camera takes a picture, and a picture is
+    placed that long after the one before it, never later than it arrived. Where pictures do not come in bursts, arrival
+    counts as it is.
+    """
+
+    WINDOW_S, LONGEST_S = 6.0, 2.0
+    BURSTS, PICTURES, PAUSE = 3, 3, 2.5
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._seen: deque[tuple[int, float]] = deque()
+        self._begun: deque[tuple[int, float]] = deque()  # the first pictures of bursts
+
+    def place(self, arrival_s: float) -> float:
+        """The monotonic moment at which the picture was taken, as far as can be told."""
+        self._number += 1
+        for kept in (self._seen, self._begun):
+            while kept and arrival_s - kept[0][1] > self.WINDOW_S:
+                kept.popleft()
+        if len(self._seen) > 1:
+            usual_s = (self._seen[-1][1] - self._seen[0][1]) / (len(self._seen) - 1)
+            if arrival_s - self._seen[-1][1] > usual_s * self.PAUSE:
+                self._begun.append((self._number, arrival_s))
+        self._seen.append((self._number, arrival_s))
+        bursts = len(self._begun) - 1
+        if bursts + 1 < self.BURSTS or self._begun[-1][0] - self._begun[0][0] < self.PICTURES * bursts:
+            return arrival_s
+        since, since_s = self._begun[0]
+        usual_s = (self._begun[-1][1] - since_s) / (self._begun[-1][0] - since)
+        after = (at_s + (self._number - number) * usual_s for number, at_s in self._seen if number >= since)
+        return max(min(after), arrival_s - self.LONGEST_S)
+
+
+class Verdict(StrEnum):
+    """What becomes of a frame of a thinned stream."""
+
+    KEPT = "kept"
+    THINNED = "thinned"  # the camera sends more than is wanted
+    LOST = "lost"  # the camera sends less than is wanted, but at once
+
+
 class RateLimit:
-    """Thins frames to at most `fps` without dropping any from a camera that already keeps to it."""
+    """Thins frames to at most `fps` without dropping any from a camera that already keeps to it.
+
+    What a camera did not use in the last two seconds it may use at once: pictures that come in bursts are kept. A pause
+    longer than that leaves more in a burst than may be kept; those count as lost.
+    """
+
+    BUDGET_MS, BURST_MS, LONGEST_PAUSE_MS = 2_000, 250, 10_000
 
     def __init__(self, fps: float) -> None:
         self._interval_ms = 1000 / fps
         self._next_ms: float | None = None
+        self._before_ms = 0.0
+        self._unused_ms = self._burst_until_ms = 0.0
 
-    def take(self, captured_ms: float) -> bool:
-        """True when the frame belongs to the thinned stream. Half an interval of jitter is tolerated."""
-        if self._next_ms is None or captured_ms - self._next_ms > STEP_IS_GAP_MS:
-            self._next_ms = captured_ms + self._interval_ms
-            return True
-        if captured_ms + self._interval_ms / 2 < self._next_ms:
-            return False
-        self._next_ms += self._interval_ms
-        if self._next_ms < captured_ms:
-            self._next_ms = captured_ms + self._interval_ms
-        return True
+    def take(self, captured_ms: float) -> Verdict:
+        """Whether the frame belongs to the thinned stream. Half an interval of jitter is tolerated."""
+        earliest_ms = captured_ms - self.BUDGET_MS
+        next_ms = earliest_ms if self._next_ms is None else self._next_ms
+        if next_ms < earliest_ms:
+            self._unused_ms = min(earliest_ms - next_ms, self.LONGEST_PAUSE_MS)
+            self._burst_until_ms = captured_ms + self.BURST_MS
+            next_ms = earliest_ms
+        if captured_ms + self._interval_ms / 2 < next_ms:
+            if captured_ms > self._burst_until_ms or self._unused_ms < self._interval_ms:
+                return Verdict.THINNED
+            self._unused_ms -= self._interval_ms
+            return Verdict.LOST
+        self._before_ms, self._next_ms = next_ms, next_ms + self._interval_ms
+        return Verdict.KEPT
+
+    def give_back(self) -> None:
+        """The frame that was kept last is of no use: the next may have its place."""
+        self._next_ms = self._before_ms

@@ -52,6 +52,7 @@ class RecordingSettings(_Model):
     jpeg_quality: Annotated[int, Field(ge=10, le=100)] | None = None
     max_buffer_bytes: Annotated[Bytes, Field(ge=1_000_000)] | None = None
     hold_cap_seconds: Annotated[Seconds, Field(ge=10, le=600)] | None = None
+    source_timeout_seconds: Annotated[Seconds, Field(ge=2, le=600)] | None = None
 
     @field_validator("scale", mode="before")
     @classmethod
@@ -280,6 +281,10 @@ class Settings(BaseSettings):
     def jpeg_quality(self, camera_id: str) -> int:
         """Quality of JPEGs that capture encodes itself."""
         return int(self.merged(camera_id).get("jpeg_quality", 85))
+
+    def source_timeout_s(self, camera_id: str) -> float:
+        """After how many seconds without a picture a camera is opened again."""
+        return float(self.merged(camera_id).get("source_timeout_seconds", 10.0))
 
     def retention_policy(self) -> RetentionPolicy:
         """What the sweep decides by."""

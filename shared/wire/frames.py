@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ from shared.domain.media import Frame, FrameMark, PacketMark
 
 MAX_JPEG_BYTES = 16 * 1024 * 1024
 MAX_SIDE = 8192
+_SOI, _EOI = b"\xff\xd8\xff", b"\xff\xd9"
+_LEAD_BYTES, _HEADERS = 1024, 8192
+_FILL = b"\0\xff\r\n\t "  # none of them ends a JPEG
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
@@ -60,6 +65,74 @@ class JpegInfo:
     components: int
 
 
+def starts_like_jpeg(data: bytes) -> bool:
+    """Whether a JPEG begins within the first bytes."""
+    return data.find(_SOI, 0, _LEAD_BYTES + len(_SOI)) >= 0
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether `data` holds a JPEG from its start marker to its end marker."""
+    try:
+        whole_jpeg(data)
+    except BadInput:
+        return False
+    return True
+
+
+def whole_jpeg(data: bytes) -> bytes:
+    """The first JPEG in `data`, without what stands before its start marker or after its end marker.
+
+    Cameras fill up to a block with zeros or whatever their memory held, or append a second picture: decoders stop at
+    the end marker. Raises BadInput when there is no JPEG, or it is cut off.
+    """
+    start = data.find(_SOI, 0, _LEAD_BYTES + len(_SOI))
+    if start < 0:
+        raise BadInput("frame", "not a JPEG: the start marker is missing", size=len(data))
+    if start:
+        data = data[start:]
+    if data[-1] in _FILL:
+        data = data.rstrip(_FILL)
+    if data.endswith(_EOI) and data.find(_SOI, 2) < 0:
+        return data  # nothing in it but one picture: the usual case, and nothing is copied
+    return data[: _end_of(data)]
+
+
+def jpegs_in(data: bytes) -> list[bytes]:
+    """The JPEGs in `data`, one after the other, that have the first one's size; at least one, else BadInput.
+
+    Of a multi-picture file (CIPA DC-007) the first alone: the others show the same moment.
+    """
+    found = [whole_jpeg(data)]
+    first = check_jpeg(found[0])
+    at = data.find(_SOI) + len(found[0])
+    while b"MPF\0" not in found[0][:_HEADERS] and starts_like_jpeg(data[at : at + _LEAD_BYTES + len(_SOI)]):
+        try:
+            jpeg = whole_jpeg(data[at:])
+            if check_jpeg(jpeg) != first:
+                break
+        except BadInput:
+            break
+        found.append(jpeg)
+        at = data.find(_SOI, at) + len(jpeg)
+    return found
+
+
+def _end_of(data: bytes) -> int:
+    """Where the JPEG at the start of `data` ends (ITU T.81: within a scan 0xFF is followed by 0 or a restart)."""
+    scan = at = _scan_of(data)[1]
+    while True:
+        found = _MARKER.search(data, at)
+        if found is None:
+            break
+        if found[0] == _EOI:
+            return found.end()
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    last = data.rfind(_EOI, scan)  # a damaged scan holds what looks like markers; decoders make of it what they can
+    if last < 0:
+        raise BadInput("frame", "a truncated JPEG: the end marker is missing", size=len(data))
+    return last + 2
+
+
 def check_jpeg(data: bytes) -> JpegInfo:
     """Size of a complete JPEG, read from its header without decoding (ITU T.81, annex B).
 
@@ -68,11 +141,13 @@ def check_jpeg(data: bytes) -> JpegInfo:
     """
     if len(data) > MAX_JPEG_BYTES:
         raise BadInput("frame", f"a JPEG of {len(data)} bytes is over the limit of {MAX_JPEG_BYTES}")
-    if data[:2] != b"\xff\xd8":
-        raise BadInput("frame", "not a JPEG: the start marker is missing", size=len(data))
-    if b"\xff\xd9" not in data[-64:]:
-        raise BadInput("frame", "a truncated JPEG: the end marker is missing", size=len(data))
-    at = 2
+    info, _ = _scan_of(whole_jpeg(data))
+    return info
+
+
+def _scan_of(data: bytes) -> tuple[JpegInfo, int]:
+    """What the frame header says, and where the first scan's data begins."""
+    at, info = 2, None
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             raise BadInput("frame", f"a damaged JPEG: no marker at byte {at}")
@@ -84,12 +159,16 @@ def check_jpeg(data: bytes) -> JpegInfo:
             at += 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in _START_OF_FRAME:
-            return _frame_header(data[at + 4 : at + 2 + length])
-        if marker == 0xDA or length < 2:
+        if marker in _START_OF_FRAME and info is None:
+            info = _frame_header(data[at + 4 : at + 2 + length])
+        if length < 2:
             break
         at += 2 + length
-    raise BadInput("frame", "a damaged JPEG: no frame header before the picture data")
+        if marker == 0xDA and info is not None:
+            return info, at
+    if info is None:
+        raise BadInput("frame", "a damaged JPEG: no frame header before the picture data")
+    raise BadInput("frame", "a truncated JPEG: it has no picture data")
 
 
 def _frame_header(header: bytes) -> JpegInfo:

@@ -16,6 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from platereel.embedded.processes import free_ports
 from services.capture.sources.picture import Picture
 from services.capture.sources.stream import StreamSource
+from shared.adapters.clock import SystemClock
 from tests.support.numbers import number_of_jpeg
 from tests.support.pictures import numbered_picture
 
@@ -59,7 +60,7 @@ def rtsp_url() -> Iterator[str]:
 def test_an_rtsp_camera_delivers_its_pictures(rtsp_url: str) -> None:
     taken: list[Picture] = []
     began = time.monotonic()
-    for picture in StreamSource(rtsp_url, 90).pictures():
+    for picture in StreamSource(rtsp_url, 90, SystemClock()).pictures():
         taken.append(picture)
         if len(taken) == 40 or time.monotonic() - began > 30:
             break

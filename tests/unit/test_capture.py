@@ -198,7 +198,7 @@ def mjpeg_url() -> Iterator[str]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://user:secretword@127.0.0.1:{server.server_address[1]}/video.mjpg"
     server.shutdown()
@@ -219,7 +219,7 @@ def read_all(source: StreamSource) -> tuple[list[Picture], str]:
 
 
 def test_http_mjpeg_is_passed_on_undecoded(mjpeg_url: str) -> None:
-    pictures, message = read_all(StreamSource(mjpeg_url, 85))
+    pictures, message = read_all(StreamSource(mjpeg_url, 85, SystemClock()))
     assert "secretword" not in message
     jpegs = [picture.jpeg() for picture in pictures]
     assert len(jpegs) >= 9
@@ -228,7 +228,7 @@ def test_http_mjpeg_is_passed_on_undecoded(mjpeg_url: str) -> None:
 
 
 def test_a_source_that_is_away_is_lost_without_telling_its_password() -> None:
-    _, message = read_all(StreamSource("rtsp://user:secretword@127.0.0.1:9/stream", 85))
+    _, message = read_all(StreamSource("rtsp://user:secretword@127.0.0.1:9/stream", 85, SystemClock()))
     assert "secretword" not in message
     assert "cannot be read" in message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import pairwise
 from random import Random
@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.timing import CaptureClock, FilmTime, RateLimit, SourceTimeline, from_ms, run_is_wrong, to_ms
+from shared.domain.timing import (
+    BurstSpread,
+    CaptureClock,
+    FilmTime,
+    RateLimit,
+    SourceTimeline,
+    Verdict,
+    from_ms,
+    to_ms,
+)
 
 
 def test_times_go_round() -> None:
@@ -142,18 +151,81 @@ def test_a_film_begins_at_once_and_a_jump_in_it_is_no_pause(
     assert due(times, step_s) == expected
 
 
+def kept(fps: float, times_ms: Iterable[float]) -> list[Verdict]:
+    rate = RateLimit(fps)
+    return [rate.take(ms) for ms in times_ms]
+
+
 def test_rate_limit_thins_without_touching_a_slower_camera() -> None:
-    fast = RateLimit(15)
-    kept = [n for n in range(250) if fast.take(n * 40)]
-    assert 148 <= len(kept) <= 152
-    slow = RateLimit(15)
-    assert all(slow.take(n * 1000 / 15 + (n % 3 - 1) * 20) for n in range(300))
+    """What was not used in two seconds may be used at once; at the beginning that is all of it."""
+    fast = kept(15, (n * 40 for n in range(250)))
+    assert 178 <= fast.count(Verdict.KEPT) <= 182
+    assert 74 <= fast[-125:].count(Verdict.KEPT) <= 76
+    assert Verdict.LOST not in fast
+    slow = kept(15, (n * 1000 / 15 + (n % 3 - 1) * 20 for n in range(300)))
+    assert set(slow) == {Verdict.KEPT}
 
 
-def test_a_run_that_began_by_a_wrong_clock_is_told_from_a_wrong_host() -> None:
-    right = 1_700_000_000_000
-    assert run_is_wrong(right + 600_000, right + 500, right)  # the host was put right meanwhile
-    assert run_is_wrong(right - 600_000, right, right)
-    assert not run_is_wrong(right, right + 600_000, right)  # a step that a run ignores
-    assert not run_is_wrong(right + 600_000, right + 600_000, right)  # the host is wrong still
-    assert not run_is_wrong(right + 2_000, right, right)  # a lead decays by itself
+@given(st.floats(0.1, 2.0), st.floats(2, 60))
+def test_a_camera_below_the_rate_loses_nothing_however_its_pictures_come(period_s: float, fps: float) -> None:
+    size = int(fps * period_s)
+    times = [burst * period_s * 1000 + n for burst in range(10) for n in range(size)]
+    assert set(kept(fps, times)) <= {Verdict.KEPT}
+
+
+def test_what_a_long_pause_leaves_over_is_lost_and_told() -> None:
+    """Ten pictures a second, but all of five seconds at once: two seconds' worth is kept of each burst."""
+    verdicts = kept(15, (burst * 5000 + n for burst in range(4) for n in range(50)))
+    assert [verdicts[at : at + 50].count(Verdict.KEPT) for at in range(0, 200, 50)] == [32, 32, 32, 32]
+    assert [verdicts[at : at + 50].count(Verdict.LOST) for at in range(0, 200, 50)] == [0, 18, 18, 18]
+
+
+@pytest.mark.parametrize("fps", [25, 60, 120])
+def test_after_a_pause_a_fast_camera_is_thinned_and_nothing_told(fps: float) -> None:
+    times = [n * 1000 / fps for n in range(200)]
+    assert Verdict.LOST not in kept(15, [*times, *(3_600_000 + ms for ms in times)])
+
+
+def test_a_place_that_is_given_back_is_taken_by_the_next() -> None:
+    """Two parts a tenth of a second, the first of no use: every picture is kept."""
+    rate, used = RateLimit(10), []
+    for n in range(400):
+        verdict = rate.take(n * 50)
+        if n % 2:
+            used.append(verdict)
+        elif verdict is Verdict.KEPT:
+            rate.give_back()
+    assert set(used) == {Verdict.KEPT}
+
+
+def bursts(count: int, size: int, every_s: float) -> list[float]:
+    return [100 + burst * every_s + n * 0.001 for burst in range(count) for n in range(size)]
+
+
+@pytest.mark.parametrize(("size", "every_s"), [(10, 1.0), (5, 0.4), (30, 1.5), (3, 0.3)])
+def test_pictures_that_come_in_bursts_are_spread(size: int, every_s: float) -> None:
+    spread = BurstSpread()
+    arrivals = bursts(20, size, every_s)
+    labels = [spread.place(at) for at in arrivals]
+    assert all(label <= at for label, at in zip(labels, arrivals, strict=True))
+    steps = [b - a for a, b in pairwise(labels[10 * size :])]
+    assert steps == [pytest.approx(every_s / size, rel=0.3, abs=0.01)] * len(steps)
+
+
+def test_pictures_that_come_one_by_one_keep_their_arrival() -> None:
+    spread, chance = BurstSpread(), Random(1)
+    at, arrivals = 100.0, []
+    for n in range(400):  # now and then a pause
+        at += 0.1 + chance.uniform(-0.02, 0.02) + 3 * (n % 100 == 99)
+        arrivals.append(at)
+    labels = [spread.place(at) for at in arrivals]
+    assert labels == [pytest.approx(at, abs=0.05) for at in arrivals]
+
+
+def test_a_camera_that_ceases_to_come_in_bursts_keeps_its_arrival_again() -> None:
+    spread = BurstSpread()
+    for at in bursts(10, 10, 1.0):
+        spread.place(at)
+    steady = [110 + n / 10 for n in range(100)]
+    labels = [spread.place(at) for at in steady]
+    assert labels[70:] == [pytest.approx(at, abs=0.02) for at in steady[70:]]

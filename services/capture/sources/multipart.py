@@ -1,81 +1,160 @@
 """Motion JPEG over HTTP, read part by part (multipart/x-mixed-replace, RFC 2046), without a demuxer.
 
-Only what most cameras do: plain HTTP, no or basic authentication, and a Content-Length with every part. Whoever does
-otherwise is left to FFmpeg.
+A part ends where its Content-Length says, or at the next boundary where that says nothing or is wrong. Parts that
+hold no picture (text, XML, nothing) are passed over.
 """
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Iterator
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from urllib.parse import SplitResult, unquote, urlsplit
+from dataclasses import dataclass
+from http.client import HTTPResponse
 
+from services.capture.sources.http import Unsuited, answer
 from services.capture.sources.picture import SourceLost
-from shared.wire.frames import MAX_JPEG_BYTES
+from shared.domain.errors import BadInput
+from shared.wire.frames import MAX_JPEG_BYTES, is_whole, jpegs_in, starts_like_jpeg
 
-_OK, _LONGEST_LINE, _MOST_LINES = 200, 4096, 64
+_LONGEST_LINE, _MOST_LINES, _CHUNK = 4096, 64, 65_536
+_TIME_HEADERS = (b"x-timestamp", b"timestamp", b"x-time", b"x-frame-time")
+_SECONDS = re.compile(rb"\d{1,10}\.\d{2,9}")
+_TICKS_A_SECOND = {13: 1e3, 16: 1e6, 19: 1e9}  # by digits, since 1970
 
 
-class Unsuited(Exception):
-    """The camera speaks another dialect."""
+class SinglePicture(Exception):
+    """The camera answers one picture a request."""
 
 
-def jpegs(url: str, timeout_s: float) -> Iterator[bytes]:
-    """The pictures of a camera as they come; Unsuited before the first one, SourceLost when it ends or falls silent."""
-    try:
-        address = urlsplit(url)
-        with (
-            closing(HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)) as connection,
-            closing(_request(connection, address)) as response,
-        ):
-            yield from _parts(response)
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
-        raise SourceLost(f"the camera cannot be read: {type(error).__name__}") from error
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A picture, and its time in seconds by the camera's own clock where its part has one."""
+
+    jpeg: bytes
+    source_s: float | None = None
+
+
+def stills(url: str, timeout_s: float) -> Iterator[Still]:
+    """The pictures of a camera as they come, until it ends or falls silent (SourceLost).
+
+    Raises Unsuited or SinglePicture before the first one.
+    """
+    with answer(url, timeout_s) as response:
+        kind = response.headers.get_content_maintype()
+        if kind == "image":
+            raise SinglePicture
+        if kind != "multipart":
+            raise Unsuited
+        before_s = 0.0
+        for head, data in _Parts(response):
+            source_s = _time_of(head)
+            source_s = None if source_s is None or source_s <= before_s else source_s  # a clock that stands is none
+            before_s = before_s if source_s is None else source_s
+            for number, jpeg in enumerate(pictures_of(head.get(b"content-type", b""), data)):
+                yield Still(jpeg, source_s if number == 0 else None)
     raise SourceLost("the stream ended")
 
 
-def _parts(response: HTTPResponse) -> Iterator[bytes]:
-    if response.status != _OK or response.headers.get_content_maintype() != "multipart":
-        raise Unsuited
-    length = _length_of_next(response)
-    if length is None:
-        raise Unsuited
-    while length is not None:
-        data = response.read(length)
+def pictures_of(kind: bytes, data: bytes) -> list[bytes]:
+    """The JPEGs of a part, whatever its type says; what is called a picture and is damaged is passed on as it is."""
+    if starts_like_jpeg(data):
+        try:
+            return jpegs_in(data)
+        except BadInput:
+            return [data]
+    return [data] if data.strip() and kind.strip().lower().startswith(b"image/") else []
+
+
+def _time_of(head: dict[bytes, bytes]) -> float | None:
+    """Seconds by the camera's own clock, where a part says them to better than a second."""
+    text = next((head[name] for name in _TIME_HEADERS if name in head), b"").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    return int(text) / _TICKS_A_SECOND[len(text)] if text.isdigit() and len(text) in _TICKS_A_SECOND else None
+
+
+class _Parts:
+    """Heads and bodies of the parts of an answer; ends where the answer does."""
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self._response = response
+        boundary = (response.headers.get_boundary() or "").lstrip("-")
+        self._boundary = b"--" + boundary.encode("latin-1", "replace") if boundary else b""
+        self._pending = b""
+
+    def __iter__(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
+        while True:
+            head = self._head()
+            if head is None:
+                return
+            body = self._body(head)
+            if body is None:
+                return
+            yield head, body
+
+    def _head(self) -> dict[bytes, bytes] | None:
+        """Headers of the next part; None when there is none."""
+        head: dict[bytes, bytes] = {}
+        skipped = 0
+        while skipped < _MOST_LINES:
+            line = self._line()
+            if not line:
+                return None
+            name, colon, value = line.partition(b":")
+            if not line.strip() and head:
+                return head
+            if line.startswith(b"--") or not colon:
+                self._boundary = self._boundary or line.strip()
+                skipped += bool(line.strip())
+                continue
+            head[name.strip().lower()] = value.strip()
+            skipped += 1
+        raise SourceLost("the camera sends something else than parts with pictures")
+
+    def _body(self, head: dict[bytes, bytes]) -> bytes | None:
+        """What a part holds; None when it is cut off."""
+        told = head.get(b"content-length", b"")
+        if not told.isdigit() or int(told) == 0:  # nothing is told, or that nothing comes: the boundary shows
+            if not self._boundary:
+                raise Unsuited
+            return self._until_boundary(b"")
+        length = int(told)
+        if length > MAX_JPEG_BYTES:
+            raise SourceLost(f"a picture of {length} bytes is over the limit of {MAX_JPEG_BYTES}")
+        data = self._read(length)
+        if self._boundary and self._boundary in data:  # told too long: the next part has begun in it
+            return self._until_boundary(data)
         if len(data) < length:
-            return
-        yield data
-        length = _length_of_next(response)
-
-
-def _authorization(address: SplitResult) -> dict[str, str]:
-    if address.username is None:
-        return {}
-    secret = f"{unquote(address.username)}:{unquote(address.password or '')}"
-    return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
-
-
-def _request(connection: HTTPConnection, address: SplitResult) -> HTTPResponse:
-    path = address.path or "/"
-    wanted = f"{path}?{address.query}" if address.query else path
-    connection.request("GET", wanted, headers=_authorization(address))
-    return connection.getresponse()
-
-
-def _length_of_next(response: HTTPResponse) -> int | None:
-    """Read up to a part's first byte; its length, None when there is no further part or it does not say."""
-    length: int | None = None
-    for _ in range(_MOST_LINES):
-        line = response.readline(_LONGEST_LINE)
-        if not line:
             return None
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            length = int(value)
-            if length > MAX_JPEG_BYTES:
-                raise SourceLost(f"a picture of {length} bytes is over the limit of {MAX_JPEG_BYTES}")
-        elif not line.strip() and length is not None:
-            return length
-    return None
+        if self._boundary and starts_like_jpeg(data) and not is_whole(data):  # told too short, or damaged
+            return self._until_boundary(data)
+        return data
+
+    def _until_boundary(self, data: bytes) -> bytes | None:
+        """What comes before the next boundary, which is left for the next part's head."""
+        self._pending = data + self._pending
+        data, self._pending = self._pending, b""
+        at = data.find(self._boundary)
+        while at < 0:
+            if len(data) > MAX_JPEG_BYTES:
+                raise SourceLost(f"a picture without an end in {MAX_JPEG_BYTES} bytes")
+            more = self._response.read1(_CHUNK)
+            if not more:
+                return data if starts_like_jpeg(data) and is_whole(data) else None
+            searched = max(0, len(data) - len(self._boundary))
+            data += more
+            at = data.find(self._boundary, searched)
+        self._pending = data[at:]
+        return data[:at].removesuffix(b"\n").removesuffix(b"\r")
+
+    def _read(self, length: int) -> bytes:
+        if not self._pending:
+            return self._response.read(length)
+        data, self._pending = self._pending[:length], self._pending[length:]
+        return data + self._response.read(length - len(data)) if len(data) < length else data
+
+    def _line(self) -> bytes:
+        if not self._pending:
+            return self._response.readline(_LONGEST_LINE)
+        line, end, self._pending = self._pending.partition(b"\n")
+        return line + end if end else line + self._response.readline(_LONGEST_LINE)

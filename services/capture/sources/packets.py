@@ -13,8 +13,9 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from services.capture.sources.picture import CodedPicture, Picture, SourceLost
+from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost
 from services.capture.sources.stream import StreamSource, jpeg_of, source_lost
+from shared.domain.ports import Clock
 from shared.wire.parameter_sets import parameter_sets
 
 CODECS = ("h264", "hevc")
@@ -27,8 +28,10 @@ class PacketSource:
     watched: whether a detector looks at the camera; then all is decoded, otherwise keyframes alone.
     """
 
-    def __init__(self, url: str, jpeg_quality: int, *, watched: bool) -> None:
-        self._stream = StreamSource(url, jpeg_quality)
+    def __init__(
+        self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS, *, watched: bool
+    ) -> None:
+        self._stream = StreamSource(url, jpeg_quality, clock, timeout_s)
         self._quality = jpeg_quality
         self._watched = watched
 

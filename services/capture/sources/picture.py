@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 from shared.domain.errors import BadInput, Retryable
 
+TIMEOUT_SECONDS = 10.0
+
 
 class SourceLost(Retryable):
     """The source ended, does not answer, or delivers nothing; it is opened again after a pause."""

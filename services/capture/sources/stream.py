@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import av
 import av.error
@@ -11,50 +11,84 @@ import cv2
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from services.capture.sources.multipart import Unsuited, jpegs
+from services.capture.sources.http import Unsuited
+from services.capture.sources.multipart import SinglePicture, stills
 from services.capture.sources.pace import Pace
-from services.capture.sources.picture import Picture, SourceLost, number, options_of
+from services.capture.sources.picture import TIMEOUT_SECONDS, Picture, SourceLost, number, options_of
+from services.capture.sources.snapshots import EVERY_SECONDS, poll_of, polled
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
 from shared.domain.timing import FilmTime
 
-OPEN_SECONDS, READ_SECONDS = 5.0, 5.0
+_SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
+# Asked over UDP, these would be answered the same, or worse: a second wrong password.
+_NOT_OF_TRANSPORT = (
+    av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.HTTPNotFoundError,
+    av.error.ConnectionRefusedError, av.error.ExitError, av.error.TimeoutError,
+)  # fmt: skip
 
 
 class StreamSource:
-    """A live stream. JPEG packets are passed on as they are; anything else is decoded and encoded as JPEG."""
+    """A live stream. JPEG packets are passed on as they are; anything else is decoded and encoded as JPEG.
 
-    def __init__(self, url: str, jpeg_quality: int) -> None:
-        self._url = url
+    timeout_s: after how many seconds without a picture it is lost. An address that answers one picture a request, or
+    has the option `poll=SECONDS`, is asked again and again.
+    """
+
+    def __init__(self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS) -> None:
+        self._url, self._poll_s = poll_of(url)
+        if self._poll_s is not None and self._poll_s >= timeout_s:
+            raise BadInput("source", f"poll={self._poll_s:g} is not below source_timeout_seconds ({timeout_s:g})")
         self._quality = jpeg_quality
+        self._clock = clock
+        self._timeout_s = timeout_s
         self._format: str | None = None
         self._options: dict[str, str] = {}
         if url.startswith("/dev/video"):
             self._format, self._options = "v4l2", {"input_format": "mjpeg"}
         elif url.startswith(("rtsp://", "rtsps://")):
-            self._options = {"rtsp_transport": "tcp", "timeout": str(round(READ_SECONDS * 1e6))}
+            self._options = {"rtsp_transport": "tcp", "timeout": str(round(timeout_s * 1e6))}
 
     def pictures(self) -> Iterator[Picture]:
-        """See the protocol. A source that stays silent for five seconds is lost."""
-        if self._url.startswith("http://"):
-            with suppress(Unsuited):  # then FFmpeg, which knows more dialects
-                for jpeg in jpegs(self._url, READ_SECONDS):
-                    yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
+        """See the protocol. A source that stays silent for the timeout is lost."""
+        if self._poll_s is not None:
+            yield from self._polled(self._poll_s)
+        if self._url.startswith(("http://", "https://")):
+            try:
+                for still in stills(self._url, self._timeout_s):
+                    yield Picture(lambda data=still.jpeg: data, still.source_s)  # type: ignore[misc]
+            except SinglePicture:
+                yield from self._polled(EVERY_SECONDS)
+            except Unsuited:
+                pass  # FFmpeg knows more dialects
+        single = False
         with source_lost(), self.open() as container:
-            yield from _pictures(container, self._quality)
+            single = container.format.name in _SINGLE and self._url.startswith("http")
+            if not single:
+                yield from _pictures(container, self._quality)
+        if single:
+            yield from self._polled(EVERY_SECONDS)
         raise SourceLost("the stream ended")
 
+    def _polled(self, every_s: float) -> Iterator[Picture]:
+        for jpeg in polled(self._url, every_s, self._timeout_s, self._clock):
+            yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
+
     def open(self) -> InputContainer:
-        """Open; an RTSP server that refuses TCP (461) is asked for UDP."""
+        """Open; an RTSP server that refuses TCP (461) is asked for UDP. What fails is told as TCP's failure."""
         try:
             return self._try(self._options)
-        except av.error.FFmpegError:
-            if "rtsp_transport" not in self._options:
+        except av.error.FFmpegError as error:
+            if "rtsp_transport" not in self._options or isinstance(error, _NOT_OF_TRANSPORT):
                 raise
-            return self._try(self._options | {"rtsp_transport": "udp"})
+            try:
+                return self._try(self._options | {"rtsp_transport": "udp"})
+            except av.error.FFmpegError:
+                raise error from None
 
     def _try(self, options: dict[str, str]) -> InputContainer:
-        return av.open(self._url, format=self._format, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
+        patience = (self._timeout_s, self._timeout_s)
+        return av.open(self._url, format=self._format, options=options, timeout=patience)
 
 
 class FileSource:

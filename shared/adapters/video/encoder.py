@@ -15,7 +15,7 @@ from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, t
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import EncodedPart, Packet
 from shared.domain.policy import RecordingPolicy
-from shared.wire.frames import check_jpeg
+from shared.wire.frames import check_jpeg, whole_jpeg
 from shared.wire.parameter_sets import parameters_sha256
 
 
@@ -109,7 +109,7 @@ class CopiedPictures:
 
     def add(self, jpeg: bytes, captured_ms: int) -> None:
         """Take one frame; BadInput when it is not a whole JPEG."""
-        info = check_jpeg(jpeg)
+        info, jpeg = check_jpeg(jpeg), whole_jpeg(jpeg)
         if (info.width, info.height) != self._size:
             jpeg = resized_jpeg(jpeg, *self._size)
         if self._nearest.is_nearer(captured_ms):
