@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.capture.health import PictureHealth
 from services.capture.outbox import Outbox
 from services.capture.run import Run
-from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, Source, SourceLost
+from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, Source, SourceLost, Unusable
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
@@ -22,6 +22,7 @@ from shared.wire.frames import check_jpeg, whole_jpeg
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 AT_ONCE_SECONDS = 0.1
 ASK_SECONDS = 1.0
+UNUSABLE_SECONDS = 30.0
 STEPS_TOLD_SECONDS = 60.0
 AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
 
@@ -72,7 +73,8 @@ class Camera:
         self._timeout_s = timeout_s
         self._stopping = threading.Event()
         self._last_ms: int | None = None
-        self._read_at = clock.monotonic()
+        self._read_at = self._opened_at = clock.monotonic()
+        self._unusable = ""  # why the source could not be used; told until a connection has shown otherwise
         self._run_now: Run | None = None
         self._clock_wrong = False
         self._asked_at = 0.0
@@ -109,12 +111,16 @@ class Camera:
             try:
                 self._read()
                 self._lost("the source ended")
+            except Unusable as error:
+                self._lost(error.message, "misconfigured")
             except PlatereelError as error:
                 self._lost(error.message)
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("camera_failed", camera_id=self.camera_id)
                 self._lost("an unexpected error; see the log")
-            if self.report.frames > frames:  # it delivers: it is opened again at once, but for one that ends at once
+            if (
+                self.report.state != "misconfigured" and self.report.frames > frames
+            ):  # it delivers: it is opened again at once, but for one that ends at once
                 pause = FIRST_PAUSE_SECONDS
                 lasted = self._clock.monotonic() - began
                 self._stopping.wait(max(AT_ONCE_SECONDS, FIRST_PAUSE_SECONDS - lasted))
@@ -125,24 +131,30 @@ class Camera:
                 self.report.reconnects += 1
                 RECONNECTS.labels(self.camera_id).inc()
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, reason: str, state: str = "disconnected") -> None:
         if self._stopping.is_set():
             return
         self._run_now = None
-        self.report.state, self.report.error = "disconnected", reason
+        self._unusable = reason if state == "misconfigured" else ""
+        self.report.state, self.report.error = state, reason
         _log.warning("camera_lost", camera_id=self.camera_id, reason=reason)
 
     def _read(self) -> None:
         """One run, from opening to losing the source."""
-        self.report.state = "connecting"
+        if not self._unusable:
+            self.report.state = "connecting"
         self._last_ms = self._protected()
         run = self._run_now = Run(self._clock, self._last_ms, self._fps)
-        self._read_at = self._clock.monotonic()
+        self._read_at = self._opened_at = self._clock.monotonic()
         for picture in self._source.pictures():
             if self._stopping.is_set():
                 return
+            if self._unusable and self._clock.monotonic() - self._opened_at > UNUSABLE_SECONDS:
+                self._unusable, self.report.state, self.report.error = "", "connected", ""
             if self.report.run != run.run_id:
-                self.report.state, self.report.error, self.report.run = "connected", "", run.run_id
+                self.report.run = run.run_id
+                if not self._unusable:
+                    self.report.state, self.report.error = "connected", ""
                 _log.info("camera_connected", camera_id=self.camera_id, run=run.run_id)
             self._look_at_clock(run)
             frame = self._frame(run, picture)
@@ -248,6 +260,8 @@ class Camera:
         if picture.keyframe:
             self.report.gop_ms = captured_ms - run.keyframe_ms if run.keyframe_ms else 0
             run.keyframe_ms = captured_ms
+        else:
+            self.report.gop_ms = max(self.report.gop_ms, captured_ms - run.keyframe_ms)
         mark = PacketMark(picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters)
         run.packets += 1
         return Frame(self.camera_id, captured_ms, picture.data, run.packets - 1, run.run_id, mark)

@@ -69,7 +69,8 @@ class Capture:
         self._refused: dict[str, str] = {}  # owned cameras whose source cannot be opened at all, and why
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._paused: dict[str, float] = {}
-        self._reporter = Reporter(ports.states, ports.clock, ownership, self._outbox)
+        copied = {camera_id: plan.limits.keep_ms for camera_id, plan in plans.items() if plan.copied}
+        self._reporter = Reporter(ports.states, ports.clock, ownership, self._outbox, copied)
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping`, then write what waits and give the cameras back."""

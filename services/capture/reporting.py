@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ class Reporter:
     clock: Clock
     ownership: Ownership
     outbox: Outbox
+    keep_ms: Mapping[str, int] = field(default_factory=dict)  # how far back the buffers of copied cameras reach
     sent: dict[str, int] = field(default_factory=dict)
     _last_round: float = 0.0
     _told: set[str] = field(default_factory=set)
@@ -53,6 +55,10 @@ class Reporter:
         state, error = ("stalled" if camera.stalled() else report.state), report.error
         if state in {"connected", "stalled"} and camera.health.told:
             state, error = ("impaired" if state == "connected" else state), camera.health.told
+        keep_ms = self.keep_ms.get(camera_id)
+        if state == "connected" and keep_ms is not None and report.gop_ms > keep_ms:
+            state = "impaired"
+            error = f"no keyframe for {report.gop_ms / 1000:.1f} s, longer than the buffer: recordings cannot begin"
         ahead_s = self._look_at_clock(camera)
         if ahead_s:
             state = "clock_ahead"

@@ -8,6 +8,7 @@ from hashlib import sha256
 _VOP_START = b"\x00\x00\x01\xb6"
 _H264_SETS = {7, 8}
 _HEVC_SETS = {32, 33, 34}
+_H264_IDR, _HEVC_IRAP = {5}, set(range(16, 24))
 _AV1_SEQUENCE_HEADER = 1
 
 
@@ -25,6 +26,12 @@ def parameters_sha256(codec: str, first_packet: bytes, width: int, height: int) 
 def parameter_sets(codec: str, packet: bytes) -> bytes:
     """The parameter sets in a packet; empty where it has none."""
     return _SETS[codec](packet)
+
+
+def begins_anew(codec: str, packet: bytes) -> bool:
+    """Whether a packet of h264 or hevc holds a picture that refers to none before it (IDR; IRAP in H.265)."""
+    kinds = {unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F for unit in _units(packet)}
+    return bool(kinds & (_H264_IDR if codec == "h264" else _HEVC_IRAP))
 
 
 def _units(packet: bytes) -> list[bytes]:

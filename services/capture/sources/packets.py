@@ -13,13 +13,15 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost
+from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost, Unusable
 from services.capture.sources.stream import StreamSource, jpeg_of, source_lost
 from shared.domain.ports import Clock
-from shared.wire.parameter_sets import parameter_sets
+from shared.wire.parameter_sets import begins_anew, parameter_sets
 
 CODECS = ("h264", "hevc")
 LONGEST_REORDER_MS = 2_000
+REFRESH_SECONDS, KEYLESS_SECONDS = 10.0, 60.0
+REFRESHES = 2
 
 
 class PacketSource:
@@ -48,13 +50,15 @@ class PacketSource:
         if context.name not in CODECS:
             raise SourceLost(f"its video is {context.name}: only {' and '.join(CODECS)} can be copied")
         sets = context.extradata or b""
-        decoder = self._decoder(context.name, sets)
+        decoder = _decoder(context.name, sets)
+        keys = _Keyframes(context.name, sets)
         parameters = ""
         for packet in container.demux(container.streams.video[0]):
             if not packet.size or packet.pts is None:
                 continue
             data = bytes(packet)
-            if packet.is_keyframe:
+            keyframe = keys.is_one(packet, data)
+            if keyframe:
                 found = parameter_sets(context.name, data)
                 if not found:
                     # A part must begin with what its decoder needs; this camera tells it only once.
@@ -66,20 +70,13 @@ class PacketSource:
             clock = packet.time_base or Fraction(1, 90_000)
             decoded = packet.pts if packet.dts is None else packet.dts
             at_s = float(decoded * clock)
-            yield CodedPicture(data, packet.is_keyframe, parameters, at_s, _shown_after_ms(packet.pts - decoded, clock))
-            yield from self._seen(decoder, packet, at_s)
+            yield CodedPicture(data, keyframe, parameters, at_s, _shown_after_ms(packet.pts - decoded, clock))
+            yield from self._seen(decoder, packet, at_s, keyframe=keyframe)
 
-    def _decoder(self, name: str, sets: bytes) -> VideoCodecContext:
-        decoder = av.CodecContext.create(name, "r")
-        if not isinstance(decoder, VideoCodecContext):
-            raise SourceLost(f"{name} is not a video codec")
-        decoder.thread_count = 1
-        if sets:
-            decoder.extradata = sets
-        return decoder
-
-    def _seen(self, decoder: VideoCodecContext, packet: Packet[VideoStream], at_s: float) -> Iterator[Picture]:
-        if not self._watched and not packet.is_keyframe:
+    def _seen(
+        self, decoder: VideoCodecContext, packet: Packet[VideoStream], at_s: float, *, keyframe: bool
+    ) -> Iterator[Picture]:
+        if not self._watched and not keyframe:
             return
         try:
             frames = decoder.decode(packet)
@@ -97,3 +94,57 @@ def _shown_after_ms(ticks: int, clock: Fraction) -> int:
     """How much later a packet is shown than decoded; while the camera's time steps the two do not belong together."""
     after_ms = round(float(ticks * clock) * 1000)
     return after_ms if 0 <= after_ms <= LONGEST_REORDER_MS else 0
+
+
+def _decoder(name: str, sets: bytes) -> VideoCodecContext:
+    decoder = av.CodecContext.create(name, "r")
+    if not isinstance(decoder, VideoCodecContext):
+        raise SourceLost(f"{name} is not a video codec")
+    decoder.thread_count = 1
+    if sets:
+        decoder.extradata = sets
+    return decoder
+
+
+class _Keyframes:
+    """Which packets a decoder can begin with.
+
+    FFmpeg calls the recovery points of a gradual (intra) refresh keyframes too. From such a point a decoder needs many
+    packets until it shows a picture, so a clip cannot begin there.
+    """
+
+    def __init__(self, codec: str, sets: bytes) -> None:
+        self._codec, self._sets = codec, sets
+        self._last_s: float | None = None
+        self._refreshes = 0
+        self._open_groups = False
+
+    def is_one(self, packet: Packet[VideoStream], data: bytes) -> bool:
+        """Whether decoding can begin with this packet. Raises Unusable when that has not been so for too long."""
+        at_s = float((packet.pts or 0) * (packet.time_base or Fraction(1, 90_000)))
+        if self._last_s is None or at_s < self._last_s:
+            self._last_s = at_s
+        if packet.is_keyframe:
+            if begins_anew(self._codec, data) or self._shows_a_picture(data):
+                self._last_s, self._refreshes = at_s, 0
+                return True
+            self._refreshes += 1
+        passed_s = at_s - self._last_s
+        if self._refreshes >= REFRESHES and passed_s > REFRESH_SECONDS:
+            raise Unusable(
+                "the camera sends recovery points (intra refresh) and no keyframes: codec copy cannot be used with it; "
+                "set another codec, or turn intra refresh off in the camera"
+            )
+        if passed_s > KEYLESS_SECONDS:
+            raise Unusable(f"the camera has sent no keyframe for {passed_s:.0f} s: codec copy cannot be used with it")
+        return False
+
+    def _shows_a_picture(self, data: bytes) -> bool:
+        """Whether the first picture of an open group is whole by itself; tried until one is."""
+        if not self._open_groups:
+            decoder = _decoder(self._codec, self._sets)
+            try:
+                self._open_groups = bool(decoder.decode(av.Packet(data)) or decoder.decode(None))
+            except av.error.FFmpegError:
+                return False
+        return self._open_groups

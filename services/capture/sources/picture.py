@@ -16,6 +16,10 @@ class SourceLost(Retryable):
     """The source ended, does not answer, or delivers nothing; it is opened again after a pause."""
 
 
+class Unusable(SourceLost):
+    """The source delivers, but not what this camera's settings need; opening it again changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One picture.
