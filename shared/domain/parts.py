@@ -67,11 +67,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class ClipForm:
-    """What all parts of a clip share, fixed by the first that is written: size in pixels, and the encoder's name."""
+    """What all parts of a clip share, fixed by the first that is written: size in pixels, and the encoder's name.
+
+    aspect: a pixel's width to its height; (2, 1) is shown twice as wide as it is coded.
+    """
 
     width: int
     height: int
     encoder: str
+    aspect: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, FrameMark, PacketMark
 
 MAX_JPEG_BYTES = 16 * 1024 * 1024
 MAX_SIDE = 8192
+MOST_ASPECT = 8
 _SOI, _EOI = b"\xff\xd8\xff", b"\xff\xd9"
 _LEAD_BYTES, _HEADERS = 1024, 8192
 _FILL = b"\0\xff\r\n\t "  # none of them ends a JPEG
@@ -169,6 +171,30 @@ def _scan_of(data: bytes) -> tuple[JpegInfo, int]:
     if info is None:
         raise BadInput("frame", "a damaged JPEG: no frame header before the picture data")
     raise BadInput("frame", "a truncated JPEG: it has no picture data")
+
+
+def pixel_aspect(jpeg: bytes) -> tuple[int, int]:
+    """A pixel's width to its height by the JFIF header (ITU T.871); (1, 1) where it says none, or none that can be."""
+    if not _has_jfif(jpeg) or jpeg[13] != 0:  # with a unit it is a density for printers
+        return 1, 1
+    across, down = int.from_bytes(jpeg[14:16], "big"), int.from_bytes(jpeg[16:18], "big")
+    if not across or not down or max(across, down) > MOST_ASPECT * min(across, down):
+        return 1, 1
+    return across // gcd(across, down), down // gcd(across, down)
+
+
+def with_pixel_aspect(jpeg: bytes, aspect: tuple[int, int]) -> bytes:
+    """The same JPEG with a pixel's width to its height in its JFIF header; as it is where they are the same."""
+    if aspect[0] == aspect[1] or max(aspect) >= 1 << 16:
+        return jpeg
+    density = b"\0" + aspect[0].to_bytes(2, "big") + aspect[1].to_bytes(2, "big")
+    if _has_jfif(jpeg):
+        return jpeg[:13] + density + jpeg[18:]
+    return jpeg[:2] + b"\xff\xe0\x00\x10JFIF\0\x01\x01" + density + b"\0\0" + jpeg[2:]
+
+
+def _has_jfif(jpeg: bytes) -> bool:
+    return jpeg[2:4] == b"\xff\xe0" and jpeg[6:11] == b"JFIF\0" and len(jpeg) > 18
 
 
 def _frame_header(header: bytes) -> JpegInfo:

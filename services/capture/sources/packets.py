@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost, Unusable
-from services.capture.sources.stream import StreamSource, jpeg_of, source_lost
+from services.capture.sources.stream import StreamSource, aspect_of, jpeg_of, source_lost
 from shared.domain.ports import Clock
 from shared.wire.parameter_sets import begins_anew, parameter_sets
 
@@ -87,7 +87,8 @@ class PacketSource:
             if not self._watched:
                 decoder.flush_buffers()
         for frame in frames:
-            yield Picture(lambda f=frame: jpeg_of(f, self._quality), at_s)  # type: ignore[misc]
+            aspect = aspect_of(decoder.sample_aspect_ratio)
+            yield Picture(lambda f=frame, a=aspect: jpeg_of(f, self._quality, a), at_s)  # type: ignore[misc]
 
 
 def _shown_after_ms(ticks: int, clock: Fraction) -> int:

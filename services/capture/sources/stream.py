@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 
 import av
 import av.error
@@ -19,6 +20,7 @@ from services.capture.sources.snapshots import EVERY_SECONDS, poll_of, polled
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
 from shared.domain.timing import FilmTime
+from shared.wire.frames import with_pixel_aspect
 
 _SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
 # Asked over UDP, these would be answered the same, or worse: a second wrong password.
@@ -155,16 +157,22 @@ def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:
     stream.thread_count = 1
     for frame in container.decode(stream):
         at_s = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
-        yield Picture(lambda f=frame: jpeg_of(f, quality), at_s)  # type: ignore[misc]
+        aspect = aspect_of(stream.sample_aspect_ratio)
+        yield Picture(lambda f=frame, a=aspect: jpeg_of(f, quality, a), at_s)  # type: ignore[misc]
 
 
-def jpeg_of(frame: VideoFrame, quality: int) -> bytes:
-    """A JPEG of a decoded picture."""
+def aspect_of(ratio: Fraction | None) -> tuple[int, int]:
+    """A pixel's width to its height, as FFmpeg tells it."""
+    return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
+
+
+def jpeg_of(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1, 1)) -> bytes:
+    """A JPEG of a decoded picture, which says the shape of its pixels."""
     image = frame.to_ndarray(format="bgr24")
     ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise SourceLost("a picture could not be encoded as JPEG")
-    return buffer.tobytes()
+    return with_pixel_aspect(buffer.tobytes(), aspect)
 
 
 @contextmanager

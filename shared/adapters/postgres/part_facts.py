@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.domain.media import FrameMark
-from shared.domain.parts import Gap, Packet, PartFacts, StoredPart
+from shared.domain.parts import ClipForm, Gap, Packet, PartFacts, StoredPart
 from shared.domain.timing import from_ms, to_ms
 
 
@@ -66,3 +66,11 @@ def stored_part(row: DictRow) -> StoredPart:
         row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"],
         facts_of(row) if row["state"] == "done" else None, row["error"],
     )  # fmt: skip
+
+
+def form_of_row(row: Mapping[str, Any]) -> ClipForm | None:
+    """A segment's form; None before its first part. Rows of the schema before 0003 have no encoder."""
+    if row["width"] is None or row["height"] is None:
+        return None
+    across, _, down = (row["pixel_aspect"] or "1:1").partition(":")
+    return ClipForm(row["width"], row["height"], row["encoder"] or "", (int(across), int(down)))

@@ -13,11 +13,10 @@ from shared.adapters.postgres.audit_log import log
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.finding import COLUMNS, search
 from shared.adapters.postgres.keeping import mark
-from shared.adapters.postgres.part_facts import stored_part
+from shared.adapters.postgres.part_facts import form_of_row, stored_part
 from shared.adapters.postgres.windows import apply, load_growing
 from shared.domain.errors import Conflict, Gone, NotFound
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Order, Page, SegmentFilter, StoredClip, Streamed
 from shared.domain.recording import Stopped, step
@@ -187,7 +186,6 @@ def _why_not(connection: Connection, segment_id: UUID) -> Exception:
 
 def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed:
     start_ms = to_ms(row["start_time"])
-    known = row["width"] is not None and row["height"] is not None
     ready = row["status"] == "ready"
     first = row["first_frame_at"]
     clip = StoredClip(row["file_path"], row["file_size_bytes"], to_ms(first)) if ready and first is not None else None
@@ -197,6 +195,6 @@ def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed
         fragments = [(begin, begin + round(row["duration_seconds"] * 1000))]
     return Streamed(
         row["id"], row["camera_id"], SegmentStatus(row["status"]), start_ms, RecordingPolicy.from_json(row["policy"]),
-        ClipForm(row["width"], row["height"], row["encoder"] or "") if known else None,
+        form_of_row(row),
         [stored_part(part) for part in parts], fragments, clip, complete,
     )  # fmt: skip

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.outbox import emit
-from shared.adapters.postgres.part_facts import facts_json, facts_of, gaps_json, stored_part
+from shared.adapters.postgres.part_facts import facts_json, facts_of, form_of_row, gaps_json, stored_part
 from shared.adapters.postgres.recordings import WAKE
 from shared.domain.lifecycle import LEASE_SECONDS, MAX_ATTEMPTS
 from shared.domain.parts import ClipForm, Gap, PartFacts
@@ -20,13 +19,6 @@ from shared.domain.timing import from_ms, to_ms
 
 MAX_BACKOFF_SECONDS = 15
 PARKED_BACKOFF_SECONDS = 30
-
-
-def _form_of(row: Mapping[str, Any]) -> ClipForm | None:
-    """A segment's form; None before its first part. Rows of the schema before 0003 have no encoder."""
-    if row["width"] is None or row["height"] is None:
-        return None
-    return ClipForm(row["width"], row["height"], row["encoder"] or "")
 
 
 class WriterRepository:
@@ -44,7 +36,8 @@ class WriterRepository:
               FROM video_segments s
              WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
             RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, p.parked, p.facts,
-                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height, s.encoder
+                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height, s.encoder,
+                      s.pixel_aspect
             """,
             uuid4().hex[:12],
             LEASE_SECONDS,
@@ -56,7 +49,7 @@ class WriterRepository:
         return PartRun(
             row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
             to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), _form_of(row),
+            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
             facts_of(row) if row["parked"] else None,
         )  # fmt: skip
 
@@ -77,15 +70,17 @@ class WriterRepository:
         row = self._database.fetch_one(
             """
             UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s),
-                   encoder = coalesce(encoder, %s)
-             WHERE id = %s RETURNING width, height, encoder
+                   encoder = coalesce(encoder, %s),
+                   pixel_aspect = CASE WHEN width IS NULL THEN %s ELSE pixel_aspect END
+             WHERE id = %s RETURNING width, height, encoder, pixel_aspect
             """,
             form.width,
             form.height,
             form.encoder,
+            None if form.aspect == (1, 1) else "{}:{}".format(*form.aspect),
             segment_id,
         )
-        return form if row is None else ClipForm(row["width"], row["height"], row["encoder"])
+        return (None if row is None else form_of_row(row)) or form
 
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
         """See the port; wakes the pacer."""
@@ -158,7 +153,7 @@ class WriterRepository:
         return FinaliseRun(
             row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
             to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), _form_of(row),
+            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
             None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
             row["closed_early"],
         )  # fmt: skip

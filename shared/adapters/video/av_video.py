@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of
-from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_size
+from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_form
 from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.fragments import cut, fragment_of, streamable
 from shared.adapters.video.join import frame_times_ms, join
@@ -23,7 +23,6 @@ from shared.domain.media import Frame
 from shared.domain.parts import ClipForm, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
-from shared.wire.frames import check_jpeg
 
 
 class AvVideo:
@@ -42,23 +41,22 @@ class AvVideo:
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
         """See the port."""
-        info = check_jpeg(jpeg)
-        return ClipForm(*picture_size(info.width, info.height, policy), self._encoders.choose(policy))
+        width, height, aspect = picture_form(jpeg, policy)
+        return ClipForm(width, height, self._encoders.choose(policy), aspect)
 
     def encoder(
         self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
     ) -> PartEncoding:
         """See the port."""
-        size = (form.width, form.height)
         if policy.codec == "mjpeg":
-            return CopiedPictures(size, base_ms, picture_ms)
+            return CopiedPictures(form, base_ms, picture_ms)
         return self._part_encoder(policy, form, base_ms, picture_ms)
 
     def _part_encoder(
         self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
     ) -> PartEncoder:
         name = self._encoders.choose(policy, form.encoder or None)
-        return PartEncoder(self._encoders, name, policy, (form.width, form.height), base_ms, picture_ms)
+        return PartEncoder(self._encoders, name, policy, form, base_ms, picture_ms)
 
     def reencode(
         self,

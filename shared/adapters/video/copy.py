@@ -26,11 +26,11 @@ def copied_codec(form: ClipForm) -> str | None:
 
 def form_of(keyframe: Frame) -> ClipForm:
     """Size and codec of a clip that begins with this packet; BadInput when it cannot be decoded."""
-    picture = _decode([keyframe])
+    picture, aspect = _decode([keyframe])
     if picture is None or keyframe.packet is None:
         raise BadInput("frame", "a keyframe that cannot be decoded")
     codec = keyframe.packet.parameters.partition(":")[0]
-    return ClipForm(picture.width, picture.height, f"{COPIED}{codec}")
+    return ClipForm(picture.width, picture.height, f"{COPIED}{codec}", aspect)
 
 
 class CopiedPackets:
@@ -68,14 +68,14 @@ class CopiedPackets:
             if mark.keyframe:
                 wanted.clear()
             wanted.append(frame)
-        picture = _decode(wanted)
-        return None if picture is None else thumbnail_of(picture)
+        picture, aspect = _decode(wanted)
+        return None if picture is None else thumbnail_of(picture, aspect)
 
 
-def _decode(frames: Sequence[Frame]) -> VideoFrame | None:
-    """The last picture of some packets that begin with a keyframe; None where there is none to see."""
+def _decode(frames: Sequence[Frame]) -> tuple[VideoFrame | None, tuple[int, int]]:
+    """The last picture of packets that begin with a keyframe, None where there is none; the shape of its pixels."""
     if not frames or frames[0].packet is None:
-        return None
+        return None, (1, 1)
     codec = frames[0].packet.parameters.partition(":")[0]
     if codec not in CODECS:
         raise Permanent(f"packets of an unknown codec: {codec}")
@@ -87,6 +87,8 @@ def _decode(frames: Sequence[Frame]) -> VideoFrame | None:
     try:
         for frame in frames:
             last = next(reversed(decoder.decode(av.Packet(frame.data))), last)
-        return next(reversed(decoder.decode(None)), last)
+        last = next(reversed(decoder.decode(None)), last)
     except av.error.FFmpegError:
-        return last
+        pass  # what was decoded until then is shown
+    ratio = decoder.sample_aspect_ratio
+    return last, (ratio.numerator, ratio.denominator) if ratio else (1, 1)

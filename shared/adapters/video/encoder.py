@@ -6,6 +6,8 @@ decode times are rebuilt over the whole clip. See docs/design/parts-and-joins.md
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av.error
 from av.video.frame import VideoFrame
 
@@ -13,18 +15,28 @@ from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders, pixels_of
 from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
 from shared.domain.errors import Permanent, Retryable
-from shared.domain.parts import EncodedPart, Packet
+from shared.domain.parts import ClipForm, EncodedPart, Packet
 from shared.domain.policy import RecordingPolicy
-from shared.wire.frames import check_jpeg, whole_jpeg
+from shared.wire.frames import check_jpeg, pixel_aspect, whole_jpeg, with_pixel_aspect
 from shared.wire.parameter_sets import parameters_sha256
 
 
-def picture_size(width: int, height: int, policy: RecordingPolicy) -> tuple[int, int]:
-    """Clip size for a source of `width` x `height`: scaled as set, then even, as 4:2:0 needs it; copies stay as is."""
+def picture_form(jpeg: bytes, policy: RecordingPolicy) -> tuple[int, int, tuple[int, int]]:
+    """Width, height and pixel shape of a clip that begins with this picture: scaled as set, then even for 4:2:0.
+
+    Copies stay as they are. AV1 has no word for the shape of a pixel: its clips are as wide as they are shown.
+    """
+    info, aspect = check_jpeg(jpeg), Fraction(*pixel_aspect(jpeg))
+    width, height = info.width, info.height
     if policy.codec == "mjpeg":
-        return width, height
-    width, height = policy.scaled(width, height)
-    return max(2, width & ~1), max(2, height & ~1)
+        return width, height, aspect.as_integer_ratio()
+    if policy.codec == "av1" and aspect != 1:
+        width, aspect = round(width * aspect), Fraction(1)
+    scaled_width, scaled_height = policy.scaled(width, height)
+    if policy.scale and aspect != 1:  # shown in the camera's shape, whatever the size
+        aspect *= Fraction(width * scaled_height, height * scaled_width)
+    width, height = scaled_width, scaled_height
+    return max(2, width & ~1), max(2, height & ~1), aspect.limit_denominator(255).as_integer_ratio()
 
 
 class PartEncoder:
@@ -38,16 +50,17 @@ class PartEncoder:
         encoders: Encoders,
         name: str,
         policy: RecordingPolicy,
-        size: tuple[int, int],
+        form: ClipForm,
         base_ms: int,
         picture_ms: int | None = None,
     ) -> None:
-        self._encoders, self._name = encoders, name
+        size = (form.width, form.height)
+        self._encoders, self._name, self._aspect = encoders, name, form.aspect
         self._codec_name, self._software = policy.codec, CODECS[policy.codec].software
         self._base_ms, self._size = base_ms, size
         self._pixels = pixels_of(name, policy, *size)
         self._decoder = JpegDecoder(self._pixels)
-        self._codec = encoders.open(name, policy, *size)
+        self._codec = encoders.open(name, policy, *size, form.aspect)
         self._nearest = _Nearest(picture_ms)
         self._picture: VideoFrame | None = None
         self._chunks: list[bytes] = []
@@ -80,7 +93,7 @@ class PartEncoder:
             b"".join(self._chunks),
             tuple(self._index),
             parameters_sha256(self._codec_name, self._chunks[0], *self._size),
-            None if self._picture is None else thumbnail_of(self._picture),
+            None if self._picture is None else thumbnail_of(self._picture, self._aspect),
         )
 
     def _take(self, frame: VideoFrame | None) -> None:
@@ -100,8 +113,8 @@ class PartEncoder:
 class CopiedPictures:
     """A Motion JPEG part: the camera's own JPEGs, none of them decoded but one of another size than the clip."""
 
-    def __init__(self, size: tuple[int, int], base_ms: int, picture_ms: int | None = None) -> None:
-        self._size, self._base_ms = size, base_ms
+    def __init__(self, form: ClipForm, base_ms: int, picture_ms: int | None = None) -> None:
+        self._size, self._aspect, self._base_ms = (form.width, form.height), form.aspect, base_ms
         self._nearest = _Nearest(picture_ms)
         self._picture: bytes | None = None
         self._chunks: list[bytes] = []
@@ -111,7 +124,7 @@ class CopiedPictures:
         """Take one frame; BadInput when it is not a whole JPEG."""
         info, jpeg = check_jpeg(jpeg), whole_jpeg(jpeg)
         if (info.width, info.height) != self._size:
-            jpeg = resized_jpeg(jpeg, *self._size)
+            jpeg = with_pixel_aspect(resized_jpeg(jpeg, *self._size), self._aspect)
         if self._nearest.is_nearer(captured_ms):
             self._picture = jpeg
         self._chunks.append(jpeg)

@@ -93,14 +93,18 @@ class Encoders:
             return str(getattr(error, "strerror", None) or error).split(":")[0] or type(error).__name__
         return None if packets else "it opens and delivers nothing"
 
-    def open(self, name: str, policy: RecordingPolicy, width: int, height: int) -> VideoCodecContext:
-        """A context that opens with its first picture."""
+    def open(
+        self, name: str, policy: RecordingPolicy, width: int, height: int, aspect: tuple[int, int] = (1, 1)
+    ) -> VideoCodecContext:
+        """A context that opens with its first picture; aspect: a pixel's width to its height."""
         context = av.CodecContext.create(name, "w")
         if not isinstance(context, VideoCodecContext):
             raise Permanent(f"{name} is not a video encoder")
         pixels = pixels_of(name, policy, width, height)
         context.width, context.height, context.pix_fmt = width, height, pixels.pix_fmt
         context.time_base = MILLISECOND
+        if aspect != (1, 1):
+            context.sample_aspect_ratio = Fraction(*aspect)
         context.framerate = Fraction(policy.fps).limit_denominator(1001)
         context.thread_count = self._threads()
         tag_colours(context, full=pixels.full)

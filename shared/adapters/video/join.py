@@ -22,6 +22,7 @@ from shared.domain.parts import ClipForm, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
 MEDIA_CLOCK = Fraction(1, 90_000)
+_PROBED = {"h264": "h264", "mjpeg": "mjpeg"}
 
 
 def join(
@@ -111,16 +112,21 @@ def add_stream(
     stream: object
     copied = copied_codec(form)
     codec = CODECS[copied or policy.codec]
-    if codec.probe is None:
+    shaped = form.aspect != (1, 1)
+    # Only a stream that a demuxer has seen can be given pixels of a shape.
+    probe = codec.probe or (_PROBED.get(codec.name) if shaped else None)
+    if probe is None:
         stream = container.add_mux_stream(codec.name, width=form.width, height=form.height)
     else:
         # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)
-        with av.open(io.BytesIO(first.packets()[: first.index[0].size]), format=codec.probe) as source:
+        with av.open(io.BytesIO(first.packets()[: first.index[0].size]), format=probe) as source:
             stream = container.add_stream_from_template(source.streams.video[0])
     if not isinstance(stream, VideoStream):
         raise Permanent("the parts hold no video")
-    if codec.probe is not None:
+    if probe is not None:
+        if shaped:
+            stream.codec_context.sample_aspect_ratio = Fraction(*form.aspect)
         if copied is None:
             tag_colours(stream.codec_context, full=is_full_range(policy))
         if codec.tag is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.adapters.video.pixels import Pixels
 from shared.domain.errors import BadInput, Permanent
-from shared.wire.frames import check_jpeg
+from shared.wire.frames import check_jpeg, pixel_aspect
 
 Image = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
@@ -87,10 +87,16 @@ def resized_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
     return encode_jpeg(resized.astype(np.uint8, copy=False))
 
 
-def thumbnail_of(frame: VideoFrame) -> bytes:
-    """A small JPEG of a decoded picture."""
-    width = min(THUMBNAIL_WIDTH, frame.width)
-    height = max(1, round(frame.height * width / frame.width))
+def _small(width: int, height: int, aspect: tuple[int, int]) -> tuple[int, int]:
+    """Size of a thumbnail with square pixels, as the picture is shown."""
+    shown = width * aspect[0] / aspect[1]
+    small = min(THUMBNAIL_WIDTH, width)
+    return small, max(1, round(height * small / shown))
+
+
+def thumbnail_of(frame: VideoFrame, aspect: tuple[int, int] = (1, 1)) -> bytes:
+    """A small JPEG of a decoded picture whose pixels have this shape."""
+    width, height = _small(frame.width, frame.height, aspect)
     small = Pixels(width, height, "bgr24", full=True).fit(frame)
     return encode_jpeg(small.to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)
 
@@ -98,6 +104,6 @@ def thumbnail_of(frame: VideoFrame) -> bytes:
 def thumbnail(jpeg: bytes) -> bytes:
     """A small JPEG of a picture, decoded no larger than it has to be."""
     info = check_jpeg(jpeg)
-    width = min(THUMBNAIL_WIDTH, info.width)
-    decoder = JpegDecoder(Pixels(width, max(1, round(info.height * width / info.width)), "bgr24", full=True))
+    size = _small(info.width, info.height, pixel_aspect(jpeg))
+    decoder = JpegDecoder(Pixels(*size, "bgr24", full=True))
     return encode_jpeg(decoder.decode(jpeg).to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)
