@@ -16,6 +16,7 @@ from shared.adapters.postgres.repairs import RepairRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.writing import WriterRepository
+from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
@@ -78,6 +79,7 @@ def build(settings: Settings) -> World:
             video,
             clock,
             ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
+            RedisCameras(frames_servers, keys),
             end_task,
         ),
         SweepPorts(

@@ -71,6 +71,8 @@ class Reporter:
                 "frames": report.frames, "jpeg_bytes": round(report.jpeg_bytes), "gop_ms": report.gop_ms,
                 "dropped": self.outbox.dropped(camera_id), "bad_frames": report.bad_frames,
                 "reconnects": report.reconnects, "error": error, "outbox": self.outbox.waiting(camera_id),
+                # What an earlier process captured counts on: it is asked whether the camera has ever delivered.
+                **({"last_ms": report.last_ms} if report.last_ms else {}),
             },
         )  # fmt: skip
 

@@ -180,7 +180,7 @@ class VideoRecordingService:
             {
                 "state": state, "error": error, "owner": self._world.owner, "run": self._run_id,
                 "frames": self._counter, "dropped": self.frames_dropped, "outbox": len(self._waiting),
-                "updated_ms": self._world.clock.now_ms(),
+                "updated_ms": self._world.clock.now_ms(), "last_ms": self._last_ms or 0,
             },
         )  # fmt: skip
 

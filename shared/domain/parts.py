@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -56,13 +56,17 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Frames that should be in a stretch and are not; `estimated` when they could only be counted by the clock."""
+    """Frames that should be in a stretch and are not; `estimated` when they could only be counted by the clock.
+
+    detail: what the camera's capture said of it, where that is known.
+    """
 
     from_ms: int
     to_ms: int
     frames: int
     cause: str
     estimated: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,8 @@ class PartFacts:
     """What a finished part says of itself.
 
     Its index in decode order, the first and last frame taken from the buffer, the last frame before it, gaps inside,
-    and the first frame after it (None when there was none yet, or no more).
+    and the first frame after it (None when there was none yet, or no more). silence: of a part without a frame in the
+    buffer, that the camera had delivered none, with what was said of it; None when it may have.
     """
 
     index: tuple[Packet, ...]
@@ -145,11 +150,14 @@ class PartFacts:
     parameters_sha256: str
     thumbnail: bytes | None = None
     after: FrameMark | None = None
+    silence: str | None = None
 
     @property
     def trimmed(self) -> bool:
         """True when frames before the first one had left the buffer before they were read."""
-        return self.before is None and (self.first is None or self.first.counter > 0)
+        if self.before is not None or self.silence is not None:
+            return False
+        return self.first is None or self.first.counter > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,20 @@ class StoredPart:
     object_key: str | None
     facts: PartFacts | None
     error: str | None = None
+
+
+def never_delivered(after: FrameMark | None, state: Mapping[str, str], start_ms: int) -> bool:
+    """Whether a camera of which the buffer has nothing up to a part's end had delivered nothing since its start.
+
+    after: the buffer's first frame; a run that begins with it has lost none before. state: what capture says of the
+    camera, `last_ms` being the newest frame it ever captured; a camera of which nothing is said has nobody who captures
+    it.
+    """
+    if after is not None:
+        return after.counter == 0
+    if "last_ms" in state:
+        return int(state["last_ms"]) < start_ms
+    return int(state.get("frames", 0)) == 0
 
 
 def follows(before: FrameMark, after: FrameMark) -> bool:
@@ -254,7 +276,8 @@ def _tail(
     between = None if before is None or after is None else gap_between(before, after, fps)
     if between is None or between.frames == 0:
         silent = previous is None or deadline_ms - since > FREEZE_MS
-        return [Gap(since, deadline_ms, 0, "camera_silent")] if silent else []
+        told = next((part.facts.silence for part in reversed(parts) if part.facts and part.facts.silence), "")
+        return [Gap(since, deadline_ms, 0, "camera_silent", detail=told)] if silent else []
     if previous is not None and between.to_ms - deadline_ms <= 1000 / fps:
         return [replace(between, to_ms=deadline_ms)]
     frames = min(between.frames, _estimate(since, deadline_ms, fps))

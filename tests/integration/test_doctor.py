@@ -141,3 +141,24 @@ def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> N
     found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
     assert named(found, "clips of cam").health is Health.BROKEN
     assert "54.0 GB" in named(found, "clips of cam").detail
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("impaired", "47 of the last 50 pictures were refused: frame: a truncated JPEG"),
+        ("clock_behind", "the clock of this host is 600 s behind the newest frame in the buffer"),
+        ("clock_ahead", "the clock of this host is 3600 s ahead of the frames Redis"),
+        ("misconfigured", "the camera sends recovery points (intra refresh) and no keyframes"),
+        ("stalled", ""),
+    ],
+)
+def test_a_camera_that_is_connected_and_not_well(world: World, state: str, error: str) -> None:
+    camera = CameraSettings(source=SecretStr("rtsp://10.0.0.4/stream"))
+    settings = world.settings.model_copy(update={"cameras": {"cam": camera}})
+    told: dict[str, str | int | float] = {"state": state, "error": error, "bad_frames": 93}
+    RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix)).report(
+        "cam", told | {"updated_ms": world.clock.now_ms()}
+    )
+    finding = findings(settings)["camera cam"]
+    assert finding.health is Health.BROKEN
+    assert finding.detail.startswith(state)
+    assert finding.detail.endswith(f"93 refused, {error}" if error else "93 refused")

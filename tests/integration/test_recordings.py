@@ -16,6 +16,7 @@ from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
 from shared.domain.ports import Offer
+from shared.wire.frames import with_pixel_aspect
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_jpeg
 from tests.support.world import LIMITS, POLICY, World
@@ -216,10 +217,15 @@ def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path
 
 
 def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
+    """It never delivered: nothing was lost, and what capture says of it is told."""
+    world.states.report("dark", {"state": "disconnected", "error": "the camera cannot be read: TimeoutError"})
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
     row = world.videos.get(segment_id)
-    assert (row["status"], row["error"]) == ("failed", "no_frames")
+    assert (row["status"], row["error"], row["frames_lost"]) == ("failed", "no_frames", 0)
+    (gap,) = row["gaps"]
+    assert (gap["cause"], gap["frames"]) == ("camera_silent", 0)
+    assert gap["detail"] == "the camera cannot be read: TimeoutError"
     (event,) = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
     assert event["body"]["segment_id"] == str(segment_id)
 
@@ -428,3 +434,41 @@ def test_offers_are_bounded_and_the_oldest_first(world: World) -> None:
     assert [row["number"] for row in world.database.fetch(numbers, [offer.row_id for offer in first])] == [0, 1]
     assert world.offers.offer_parts({live.segment_id: world.base_ms + 9_000}, 10) == []
     assert len(world.offers.offer_parts({live.segment_id: world.base_ms + 30_000}, 10)) == 2
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [
+        ({}, "camera_silent"),
+        ({"state": "connected", "frames": 0}, "camera_silent"),
+        ({"state": "connected", "frames": 9, "last_ms": -3_600_000}, "camera_silent"),
+        ({"state": "connected", "frames": 9, "last_ms": 12_000}, "buffer_expired"),
+        ({"state": "disconnected", "frames": 9, "last_ms": 60_000}, "buffer_expired"),
+    ],
+    ids=["nobody-captures-it", "never", "before", "within", "later"],
+)
+def test_an_empty_buffer_is_silence_unless_the_camera_had_delivered(
+    world: World, state: dict[str, str | int], cause: str
+) -> None:
+    """The frames may have come and gone; only then were they lost."""
+    if "last_ms" in state:
+        state = state | {"last_ms": world.base_ms + int(state["last_ms"])}
+    if state:
+        world.states.report("dark", state)
+    (segment_id,) = accept(world, "dark", 10, "d1")
+    finish(world, "dark")
+    row = world.videos.get(segment_id)
+    (gap,) = row["gaps"]
+    assert gap["cause"] == cause
+    assert (row["frames_lost"] > 0) is (cause == "buffer_expired")
+
+
+def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(world: World, tmp_path: Path) -> None:
+    jpegs = [with_pixel_aspect(numbered_jpeg(n), (2, 1)) for n in range(300)]
+    shots = [Frame("cam", world.base_ms + n * 100, jpeg, n, "run") for n, jpeg in enumerate(jpegs)]
+    world.frames.append(shots, {"cam": LIMITS})
+    (segment_id,) = accept(world, "cam", 10, "d1")
+    finish(world, "cam")
+    form = world.videos.streamed(segment_id).form
+    assert form is not None
+    assert form.aspect == (2, 1)
+    assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
+    assert b"pasp" in (tmp_path / f"{segment_id}.mp4").read_bytes()

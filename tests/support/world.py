@@ -23,6 +23,7 @@ from shared.adapters.postgres.repairs import RepairRepository
 from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.postgres.writing import WriterRepository
+from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
@@ -66,6 +67,7 @@ class World:
     frames: RedisFrames
     packets: RedisPackets
     parking: RedisParking
+    states: RedisCameras
     store: ObjectStore
     clock: SystemClock
     base_ms: int
@@ -83,6 +85,7 @@ class World:
             AvVideo(),
             self.clock,
             THREADS,
+            self.states,
         )
 
     def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
@@ -129,7 +132,8 @@ def open_world(servers: Servers) -> Iterator[World]:
             JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
             RedisFrames(OneServer(client), keys),
             RedisPackets(OneServer(client), keys),
-            RedisParking(OneServer(client), keys), store, clock, clock.now_ms() - 60_000, settings,
+            RedisParking(OneServer(client), keys),
+            RedisCameras(OneServer(client), keys), store, clock, clock.now_ms() - 60_000, settings,
         )  # fmt: skip
         pacing.close()
     database.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from shared.domain.media import FrameMark
-from shared.domain.parts import Gap, PartFacts, StoredPart, gaps_of
+from shared.domain.parts import Gap, PartFacts, StoredPart, gaps_of, never_delivered
 
 FPS = 10.0
 
@@ -112,3 +113,34 @@ def test_frames_that_left_the_buffer_before_they_were_read() -> None:
     trimmed = PartFacts((), None, mark(2000), mark(2900), (), 1, "x", after=mark(3000))
     (gap,) = gaps_of([StoredPart(uuid4(), 0, 1000, 3000, "key", trimmed)], 1000, 3000, FPS)
     assert gap == Gap(1000, 2000, 10, "buffer_expired", estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "state", "silent"),
+    [
+        (None, {}, True),
+        (None, {"frames": "0"}, True),
+        (None, {"frames": "7"}, False),
+        (None, {"frames": "0", "last_ms": "999"}, True),
+        (None, {"frames": "7", "last_ms": "1000"}, False),
+        (mark(4000, 0), {"last_ms": "4000"}, True),  # the camera began after the part
+        (mark(4000, 30), {"last_ms": "9000"}, False),  # the run had begun before: its frames are gone
+    ],
+)
+def test_whether_a_camera_had_delivered(after: FrameMark | None, state: dict[str, str], silent: bool) -> None:
+    assert never_delivered(after, state, 1000) is silent
+
+
+def test_a_camera_that_never_delivered_lost_nothing() -> None:
+    facts = PartFacts((), None, None, None, (), 0, "", silence="wrong password")
+    parts = [StoredPart(uuid4(), n, n * 1000, n * 1000 + 1000, None, facts) for n in range(1, 4)]
+    assert gaps_of(parts, 1000, 4000, FPS) == (Gap(1000, 4000, 0, "camera_silent", detail="wrong password"),)
+    late = part(4000, 6000, before=mark(3900), first=mark(4000, 0))
+    began = StoredPart(late.part_id, 4, 4000, 6000, "key", replace(late.facts, before=None) if late.facts else None)
+    assert gaps_of([*parts, began], 1000, 6000, FPS) == (Gap(1000, 4000, 0, "camera_started"),)
+
+
+def test_frames_that_were_all_gone_before_a_writer_came_were_lost() -> None:
+    facts = PartFacts((), None, None, None, (), 0, "")
+    (gap,) = gaps_of([StoredPart(uuid4(), 1, 1000, 3000, None, facts)], 1000, 3000, FPS)
+    assert (gap.cause, gap.frames) == ("buffer_expired", 19)

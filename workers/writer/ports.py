@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from shared.domain.ports import Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, Writing
+from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class WriterPorts:
     """The writer's ports.
 
     frames: JPEGs; packets: of cameras that are copied. parking_bytes: how much of a camera may wait while storage
-    refuses. threads: for fetching, kept as long as the process. stalled: called when a run's work stands still.
+    refuses. threads: for fetching, kept as long as the process. states: what capture says of cameras. stalled: called
+    when a run's work stands still.
     """
 
     frames: FrameBuffer
@@ -26,4 +27,5 @@ class WriterPorts:
     video: Video
     clock: Clock
     threads: Executor
+    states: CameraStates
     stalled: Callable[[], None] = lambda: None

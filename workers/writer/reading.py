@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, FrameMark
-from shared.domain.parts import ClipForm, EncodedPart, Gap, PartFacts, follows, gap_between
+from shared.domain.parts import ClipForm, EncodedPart, Gap, PartFacts, follows, gap_between, never_delivered
 from shared.domain.ports import PartCopying, PartEncoding, PartRun
+from shared.runtime.settings import masked
 from workers.writer.ahead import ahead
 from workers.writer.ports import WriterPorts
 
@@ -38,8 +39,17 @@ class Reading:
         made = EncodedPart(b"", (), "") if part is None else part.finish()
         return made.data, PartFacts(
             made.index, self._before, self._first, self._last, tuple(self._gaps), len(made.data),
-            made.parameters_sha256, made.thumbnail, self._after,
+            made.parameters_sha256, made.thumbnail, self._after, self._silence(),
         )  # fmt: skip
+
+    def _silence(self) -> str | None:
+        """What capture says of a camera that has delivered nothing; None where it has, or may have."""
+        if self._before is not None or self._first is not None:
+            return None
+        state = self._ports.states.state(self._run.camera_id)
+        if not never_delivered(self._after, state, self._run.start_ms):
+            return None
+        return masked(state.get("error", "")) if state else "no capture process reports this camera"
 
     def _encoded(self) -> PartEncoding | None:
         """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""

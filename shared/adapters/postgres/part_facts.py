@@ -21,6 +21,7 @@ def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
             {
                 "from": from_ms(gap.from_ms).isoformat(), "to": from_ms(gap.to_ms).isoformat(), "frames": gap.frames,
                 "cause": gap.cause, **({"estimated": True} if gap.estimated else {}),
+                **({"detail": gap.detail} if gap.detail else {}),
             }
             for gap in gaps
         ]
@@ -38,6 +39,7 @@ def facts_json(facts: PartFacts) -> dict[str, Any]:
         "gaps": [asdict(gap) for gap in facts.gaps],
         "size_bytes": facts.size_bytes,
         "parameters_sha256": facts.parameters_sha256,
+        "silence": facts.silence,
     }
 
 
@@ -53,6 +55,7 @@ def facts_of(row: DictRow) -> PartFacts | None:
         _mark(stored["last"]),
         tuple(Gap(**gap) for gap in stored["gaps"]),
         stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"], _mark(stored.get("after")),
+        stored.get("silence"),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ class Gap(BaseModel):
     frames: int
     cause: str
     estimated: bool = False
+    detail: str | None = Field(None, description="What capture said of the camera then, where that is known.")
 
 
 class Segment(BaseModel):
