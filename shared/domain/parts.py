@@ -250,6 +250,8 @@ def _head(facts: PartFacts, start_ms: int, fps: float, cause: str | None) -> Gap
             return None
         if before.captured_ms >= start_ms - round(1000 / fps):
             return between
+        if not between.frames:  # the camera was silent: of what it did not send nothing is missing
+            return Gap(start_ms, first.captured_ms, 0, between.cause)
         return Gap(start_ms, first.captured_ms, missing, between.cause, estimated=True)
     if missing == 0:
         return None

@@ -144,3 +144,11 @@ def test_frames_that_were_all_gone_before_a_writer_came_were_lost() -> None:
     facts = PartFacts((), None, None, None, (), 0, "")
     (gap,) = gaps_of([StoredPart(uuid4(), 1, 1000, 3000, None, facts)], 1000, 3000, FPS)
     assert (gap.cause, gap.frames) == ("buffer_expired", 19)
+
+
+def test_a_camera_that_was_silent_before_a_window_lost_none_of_it() -> None:
+    """A picture every six seconds: no hole in the counter, so nothing is counted by the clock."""
+    slow = part(1000, 9000, before=mark(0, 3), first=mark(6000, 4), last=mark(6000, 4), after=mark(12_000, 5))
+    head, tail = gaps_of([slow], 1000, 9000, FPS)
+    assert head == Gap(1000, 6000, 0, "camera_silent")
+    assert tail == Gap(6000, 9000, 0, "camera_silent")
