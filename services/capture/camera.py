@@ -229,7 +229,7 @@ class Camera:
 
     def _thinned(self, run: Run, picture: Picture, captured_ms: int) -> Frame | None:
         """The frame of a picture if it is wanted and can be used; one that is missed leaves a hole in the counter."""
-        verdict = run.rate.take(captured_ms)
+        verdict = run.rate.take(run.rate_ms)
         if verdict is not Verdict.KEPT:
             if verdict is Verdict.LOST:
                 FRAMES_DROPPED.labels(self.camera_id, "burst").inc()
@@ -258,7 +258,7 @@ class Camera:
 
     def _coded(self, run: Run, picture: CodedPicture, captured_ms: int) -> Frame:
         if picture.keyframe:
-            self.report.gop_ms = captured_ms - run.keyframe_ms if run.keyframe_ms else 0
+            self.report.gop_ms = max(0, captured_ms - run.keyframe_ms) if run.keyframe_ms else 0
             run.keyframe_ms = captured_ms
         else:
             self.report.gop_ms = max(self.report.gop_ms, captured_ms - run.keyframe_ms)

@@ -82,19 +82,21 @@ class SourceTimeline:
 
     A source's time may step (a sender report, an encoder that stalled or was restarted). A step that arrival does not
     share anchors the timeline anew: one forward at once, for its frame would arrive before it was taken; one back at
-    once where the source's own time goes back by it; otherwise frames that are more than a second late are taken for a
-    network that stalled, until they have not caught up for two seconds.
+    once where the source's own time goes back. Otherwise frames that are more than a second late are taken for a
+    network that is behind, until they have not caught up for two seconds after a pause, or for half a minute where they
+    have fallen behind little by little.
     """
 
     DRIFT = 0.001
     STEP_S = 1.0
-    SETTLE_S, PROGRESS_S = 2.0, 0.2
+    SETTLE_S, SETTLE_SLOWLY_S, PROGRESS_S = 2.0, 30.0, 0.2
 
     def __init__(self) -> None:
         self.steps = 0
         self._offset_s: float | None = None
         self._seen_s = self._source_s = self._raw_s = 0.0
         self._late: tuple[float, float] | None = None  # since when no frame came nearer, and how late that one was
+        self._settle_s = self.SETTLE_S
 
     def place(self, arrival_s: float, source_s: float | None) -> float:
         """The monotonic moment at which the frame was captured; arrival where the source has no time.
@@ -117,8 +119,11 @@ class SourceTimeline:
             self._late = None
             self.steps += late_s < -self.STEP_S and self._raw_s - raw_s > self.STEP_S
             return min(raw_s, least_s)
-        stepped = source_s <= self._source_s and raw_s - self._raw_s > self.STEP_S
-        if not stepped and not self._stuck(arrival_s, late_s):
+        if raw_s - self._raw_s > self.STEP_S:
+            self._settle_s = self.SETTLE_S
+        elif self._late is None:
+            self._settle_s = self.SETTLE_SLOWLY_S
+        if source_s > self._source_s and not self._stuck(arrival_s, late_s):
             return least_s
         self._late = None
         self.steps += 1
@@ -128,7 +133,7 @@ class SourceTimeline:
         """Whether frames stay late, as those behind a stall of the network do not."""
         if self._late is None or late_s < self._late[1] - self.PROGRESS_S:
             self._late = (arrival_s, late_s)
-        return arrival_s - self._late[0] > self.SETTLE_S
+        return arrival_s - self._late[0] > self._settle_s
 
 
 class FilmTime:

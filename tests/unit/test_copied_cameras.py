@@ -22,7 +22,7 @@ from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, PacketMark
 from tests.support.h264 import camera_encoder
-from tests.support.pictures import numbered_picture
+from tests.support.pictures import numbered_jpeg, numbered_picture
 from tests.unit.test_ownership import Server
 
 FPS = 15
@@ -171,3 +171,20 @@ def test_a_packet_that_is_no_picture_gives_no_form() -> None:
         AvVideo().copied_form(
             frame_of(CodedPicture(film(REFRESH, 50)[30], keyframe=True, parameters="h264:1", source_s=0))
         )
+
+
+def test_pictures_beside_copied_packets_are_thinned_by_their_own_rate() -> None:
+    """A detector's five a second, of a camera that sends fifteen."""
+    clock, outbox, frames = SimulatedClock(), Outbox(), list[Frame]()
+    outbox.put = frames.append  # type: ignore[method-assign, assignment]
+
+    class Watched:
+        def pictures(self) -> Iterator[CodedPicture | Picture]:
+            for n in range(900):
+                clock.sleep(1 / FPS)
+                yield CodedPicture(b"x", n % 30 == 0, "h264:1", n / FPS)
+                yield Picture(lambda n=n: numbered_jpeg(n), n / FPS)  # type: ignore[misc]
+
+    Camera("gate-1", Watched(), 5, outbox, clock, lambda: None)._read()
+    assert sum(frame.packet is None for frame in frames[900:]) == pytest.approx(len(frames[900:]) / 4, rel=0.05)
+    assert sum(frame.packet is not None for frame in frames) == 900

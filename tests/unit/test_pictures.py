@@ -177,3 +177,18 @@ def test_what_comes_at_once_after_a_long_pause_leaves_a_hole_that_is_told() -> N
     counters = [frame.counter for frame in frames]
     assert len(frames) < 300
     assert counters[-1] - counters[0] + 1 - len(counters) == pytest.approx(300 - len(frames), abs=60)
+
+
+def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
+    """Ten a second by their own time, thirty a second by arrival, after a pause that made labels start anew."""
+    clock, outbox, frames = SimulatedClock(), Outbox(), list[Frame]()
+    outbox.put = frames.append  # type: ignore[method-assign, assignment]
+
+    class Late:
+        def pictures(self) -> Iterator[Picture]:
+            for n in range(300):
+                clock.sleep(0.1 if n < 100 else 8.0 if n == 100 else 0.1 if n < 140 else 1 / 30)
+                yield Picture(lambda n=n: numbered_jpeg(n), n / 10)  # type: ignore[misc]
+
+    Camera("gate-1", Late(), 15, outbox, clock, lambda: None)._read()
+    assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(300)]

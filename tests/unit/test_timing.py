@@ -110,6 +110,23 @@ def test_a_stall_of_the_network_is_no_step(stall_s: float) -> None:
     assert steps == 0
 
 
+def test_a_network_that_falls_behind_little_by_little_is_no_step() -> None:
+    """Three seconds late for ten seconds, reached in ten and made up in five: every frame keeps its moment."""
+
+    def delay(at_s: float) -> float:
+        return max(0.0, min(3.0, (at_s - 5) * 0.3, (30 - at_s) * 0.6))
+
+    errors, steps = placed(clock_of({}), delay, end_s=60)
+    assert errors == [pytest.approx(0, abs=0.05)] * len(errors)
+    assert steps == 0
+
+
+def test_small_steps_back_add_up_to_one() -> None:
+    errors, _ = placed(clock_of({5: -0.8, 10: -0.8, 15: -0.8}))
+    assert all(error >= -1.05 for error in errors)
+    assert errors[160] == pytest.approx(-0.8, abs=0.05)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(3, 50), st.floats(1.3, 4000), st.sampled_from([-1, 1])), max_size=4),
