@@ -82,21 +82,24 @@ def is_whole(data: bytes) -> bool:
 
 
 def whole_jpeg(data: bytes) -> bytes:
-    """The first JPEG in `data`, without what stands before its start marker or after its end marker.
+    """A JPEG without what stands before its start marker, or is filled in after its end marker.
 
-    Cameras fill up to a block with zeros or whatever their memory held, or append a second picture: decoders stop at
-    the end marker. Raises BadInput when there is no JPEG, or it is cut off.
+    Cameras fill up to a block with zeros or whatever their memory held. Decoders stop at the end marker, so a second
+    picture behind the first does no harm and is not looked for: that would cost more than all other checks together.
+    Raises BadInput when there is no JPEG, or it is cut off.
     """
+    data = _begun(data)
+    return data if data.endswith(_EOI) else data[: _end_of(data)]
+
+
+def _begun(data: bytes) -> bytes:
+    """From the start marker on, without common fill at the end."""
     start = data.find(_SOI, 0, _LEAD_BYTES + len(_SOI))
     if start < 0:
         raise BadInput("frame", "not a JPEG: the start marker is missing", size=len(data))
     if start:
         data = data[start:]
-    if data[-1] in _FILL:
-        data = data.rstrip(_FILL)
-    if data.endswith(_EOI) and data.find(_SOI, 2) < 0:
-        return data  # nothing in it but one picture: the usual case, and nothing is copied
-    return data[: _end_of(data)]
+    return data.rstrip(_FILL) if data[-1] in _FILL else data
 
 
 def jpegs_in(data: bytes) -> list[bytes]:
@@ -104,13 +107,16 @@ def jpegs_in(data: bytes) -> list[bytes]:
 
     Of a multi-picture file (CIPA DC-007) the first alone: the others show the same moment.
     """
-    found = [whole_jpeg(data)]
-    first = check_jpeg(found[0])
-    at = data.find(_SOI) + len(found[0])
+    data = _begun(data)
+    if data.endswith(_EOI) and data.find(_SOI, 2) < 0:
+        return [data]
+    found = [data[: _end_of(data)]]
+    size, at = check_jpeg(found[0]), len(found[0])
     while b"MPF\0" not in found[0][:_HEADERS] and starts_like_jpeg(data[at : at + _LEAD_BYTES + len(_SOI)]):
         try:
-            jpeg = whole_jpeg(data[at:])
-            if check_jpeg(jpeg) != first:
+            rest = _begun(data[at:])
+            jpeg = rest[: _end_of(rest)]
+            if check_jpeg(jpeg) != size:
                 break
         except BadInput:
             break

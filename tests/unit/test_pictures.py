@@ -77,7 +77,7 @@ def test_bytes_before_a_picture_are_not_of_it(lead: bytes) -> None:
     ids=["progressive", "444", "restarts", "thumbnail", "comment"],
 )  # fmt: skip
 def test_a_picture_is_cut_nowhere_but_at_its_end(jpeg: bytes) -> None:
-    for data in (jpeg, jpeg + bytes(700), jpeg + b"\x5a" * 700, jpeg + JPEG):
+    for data in (jpeg, jpeg + bytes(700), jpeg + b"\x5a" * 700, jpeg + JPEG[:900]):
         assert whole_jpeg(data) == jpeg
     for cut in (len(jpeg) // 2, len(jpeg) - 3):
         with pytest.raises(BadInput):

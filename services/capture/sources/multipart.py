@@ -17,6 +17,7 @@ from shared.domain.errors import BadInput
 from shared.wire.frames import MAX_JPEG_BYTES, is_whole, jpegs_in, starts_like_jpeg
 
 _LONGEST_LINE, _MOST_LINES, _CHUNK = 4096, 64, 65_536
+_LOOKED_AT = 32  # a camera that puts several pictures into a part does so at once; to look costs more than to read
 _TIME_HEADERS = (b"x-timestamp", b"timestamp", b"x-time", b"x-frame-time")
 _SECONDS = re.compile(rb"\d{1,10}\.\d{2,9}")
 _TICKS_A_SECOND = {13: 1e3, 16: 1e6, 19: 1e9}  # by digits, since 1970
@@ -45,19 +46,27 @@ def stills(url: str, timeout_s: float) -> Iterator[Still]:
             raise SinglePicture
         if kind != "multipart":
             raise Unsuited
-        before_s = 0.0
-        for head, data in _Parts(response):
+        before_s, several = 0.0, False
+        for number, (head, data) in enumerate(_Parts(response)):
             source_s = _time_of(head)
             source_s = None if source_s is None or source_s <= before_s else source_s  # a clock that stands is none
             before_s = before_s if source_s is None else source_s
-            for number, jpeg in enumerate(pictures_of(head.get(b"content-type", b""), data)):
-                yield Still(jpeg, source_s if number == 0 else None)
+            split = several or number < _LOOKED_AT or number % _LOOKED_AT == 0
+            found = pictures_of(head.get(b"content-type", b""), data, split=split)
+            several = several or len(found) > 1
+            for at, jpeg in enumerate(found):
+                yield Still(jpeg, source_s if at == 0 else None)
     raise SourceLost("the stream ended")
 
 
-def pictures_of(kind: bytes, data: bytes) -> list[bytes]:
-    """The JPEGs of a part, whatever its type says; what is called a picture and is damaged is passed on as it is."""
+def pictures_of(kind: bytes, data: bytes, *, split: bool = True) -> list[bytes]:
+    """The JPEGs of a part, whatever its type says; what is called a picture and is damaged is passed on as it is.
+
+    split: look for a second one.
+    """
     if starts_like_jpeg(data):
+        if not split:
+            return [data]
         try:
             return jpegs_in(data)
         except BadInput:
@@ -122,6 +131,8 @@ class _Parts:
         if length > MAX_JPEG_BYTES:
             raise SourceLost(f"a picture of {length} bytes is over the limit of {MAX_JPEG_BYTES}")
         data = self._read(length)
+        if len(data) == length and starts_like_jpeg(data) and data.endswith(b"\xff\xd9"):
+            return data  # as nearly always
         if self._boundary and self._boundary in data:  # told too long: the next part has begun in it
             return self._until_boundary(data)
         if len(data) < length:
