@@ -188,3 +188,17 @@ def test_pictures_beside_copied_packets_are_thinned_by_their_own_rate() -> None:
     Camera("gate-1", Watched(), 5, outbox, clock, lambda: None)._read()
     assert sum(frame.packet is None for frame in frames[900:]) == pytest.approx(len(frames[900:]) / 4, rel=0.05)
     assert sum(frame.packet is not None for frame in frames) == 900
+
+
+def test_a_camera_of_another_codec_is_misconfigured_not_lost() -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format="mpegts") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        for n in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(numbered_picture(n), format="bgr24")))
+        container.mux(video.encode(None))
+    out.seek(0)
+    source = PacketSource("rtsp://127.0.0.1/x", 85, SimulatedClock(), watched=False)
+    with pytest.raises(Unusable, match="mpeg2video: only h264 and hevc can be copied"):
+        list(source._packets(av.open(out, "r", format="mpegts")))

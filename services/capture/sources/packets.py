@@ -48,7 +48,7 @@ class PacketSource:
             raise SourceLost("the source has no video")
         context = container.streams.video[0].codec_context
         if context.name not in CODECS:
-            raise SourceLost(f"its video is {context.name}: only {' and '.join(CODECS)} can be copied")
+            raise Unusable(f"its video is {context.name}: only {' and '.join(CODECS)} can be copied")
         sets = context.extradata or b""
         decoder = _decoder(context.name, sets)
         keys = _Keyframes(context.name, sets)
