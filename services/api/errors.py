@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -19,10 +20,17 @@ _STATUS = ((BadInput, 422), (NotFound, 404), (Gone, 410), (Conflict, 409), (Retr
 _log = logger(__name__)
 
 
+class _Problem(JSONResponse):
+    """JSON in ASCII: what a request said may hold halves of characters, which UTF-8 cannot."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
     """A problem document."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status, headers, media_type=PROBLEM)
+    return _Problem(body, status, headers, media_type=PROBLEM)
 
 
 def install(app: FastAPI) -> None:

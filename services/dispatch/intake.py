@@ -8,21 +8,36 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.dispatch.in_hand import InHand
 from shared.domain.errors import BadInput, PlatereelError, Retryable
-from shared.domain.lifecycle import DetectionOutcome
-from shared.domain.media import Detection
+from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
+from shared.domain.media import DETECTION_ID, Detection
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Clock, Delivery, DetectionChannel, Detections, DetectionStream, FrameBuffer, Holds
+from shared.domain.ports import (
+    Accepted,
+    Clock,
+    Delivery,
+    DetectionChannel,
+    Detections,
+    DetectionStream,
+    FrameBuffer,
+    Holds,
+    PendingMark,
+)
 from shared.runtime.logs import logger
 from shared.runtime.metrics import DETECTIONS, REJECTED
-from shared.wire.detections import encode_detection, parse_detection, payload_of
+from shared.wire.detections import MAX_BYTES, DetectionMessage, encode_detection, parse_detection, payload_of
 
 BATCH = 200
 LATE_HINT_SECONDS = 1.0
 HINT = b"hint"
+# So often messages are read in one batch with others, and so often in all, until one is given up.
+TRIES_TOGETHER, MOST_TRIES = 3, 8
+REUSED = f"{ID_REUSED}: the id was used before for another camera or time"
+FIELDS = frozenset(DetectionMessage.model_fields)
 
 _log = logger(__name__)
 
@@ -41,73 +56,136 @@ class IntakePorts:
 
 
 class Intake:
-    """Reads the doors and records what is acceptable. Used by one thread per door; keeps no state of its own."""
+    """Reads the doors and records what is acceptable. Used by one thread per door."""
 
     def __init__(self, ports: IntakePorts) -> None:
         self._ports = ports
+        self.in_hand = InHand(ports.stream, ports.clock)
+        self._after: PendingMark | None = None
 
     def read_stream(self, block_s: float) -> int:
-        """Take one batch of the stream; how many messages it had."""
+        """Take one batch of the stream; how many messages it had.
+
+        A message that was read several times and never settled may be what ended its readers: it is worked on alone,
+        and only its own count goes up. At last it becomes a dead letter.
+        """
         deliveries = self._ports.stream.read(BATCH, block_s)
-        detections: dict[str, Detection] = {}
-        done: list[str] = []
-        waiting: dict[str, list[str]] = defaultdict(list)
-        for delivery in deliveries:
-            detection = self._parsed(delivery)
-            if detection is None:
-                done.append(delivery.entry_id)
-            else:
-                detections.setdefault(detection.detection_id, detection)
-                waiting[detection.detection_id].append(delivery.entry_id)
-        self._ports.stream.ack(done)
-        for handled in self.record(detections.values()):
-            self._ports.stream.ack(waiting[handled])
+        with self.in_hand.working_on(deliveries):
+            self._handle([delivery for delivery in deliveries if delivery.tries < TRIES_TOGETHER])
+            self._handle_alone([delivery for delivery in deliveries if delivery.tries >= TRIES_TOGETHER])
         return len(deliveries)
+
+    def _handle_alone(self, suspects: Sequence[Delivery]) -> None:
+        stream = self._ports.stream
+        stream.put_off([suspect.entry_id for suspect in suspects], TRIES_TOGETHER)
+        for suspect in suspects:
+            stream.put_off([suspect.entry_id], suspect.tries + 1)
+            if suspect.tries < MOST_TRIES:
+                self._handle([suspect])
+            elif self._dead_letter(suspect, BadInput("detection", f"read {suspect.tries} times and never settled")):
+                self._settle([suspect.entry_id])
+
+    def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Settle what can be settled now; the rest is put off, which is no try."""
+        detections: dict[str, Detection] = {}
+        waiting: dict[str, list[str]] = defaultdict(list)
+        settled: list[str] = []
+        for delivery in deliveries:
+            try:
+                detection = self._detection(delivery)
+                if detection is None:
+                    settled.append(delivery.entry_id)
+                    continue
+                known = detections.setdefault(detection.detection_id, detection)
+                if (known.camera_id, known.captured_ms) != (detection.camera_id, detection.captured_ms):
+                    raise BadInput("detection_id", REUSED)
+                waiting[detection.detection_id].append(delivery.entry_id)
+            except Retryable as error:
+                _log.warning("detection_put_off", entry=delivery.entry_id, error=error.message)
+            except Exception as error:  # noqa: BLE001 - whatever one message raises, its neighbours are recorded
+                if self._dead_letter(delivery, error):
+                    settled.append(delivery.entry_id)
+        self._settle(settled)
+        for recorded in self.record(detections.values()):
+            done = [entry_id for detection_id in recorded for entry_id in waiting[detection_id]]
+            self._settle(done)
+            settled += done
+        left = {delivery.entry_id for delivery in deliveries} - set(settled)
+        self._ports.stream.put_off(sorted(left))
+
+    def _settle(self, entry_ids: Sequence[str]) -> None:
+        self._ports.stream.ack(entry_ids)
+        self.in_hand.settle(entry_ids)
 
     def read_channel(self, timeout_s: float) -> int:
         """Forward what Pub/Sub says into the stream; how many messages it had."""
         heard = self._ports.channel.listen(timeout_s)
         for payload in heard:
-            self._ports.stream.publish(payload)
+            if len(payload) > MAX_BYTES:
+                self._told("", payload, BadInput("detection", f"{len(payload)} bytes are over the limit"))
+            else:
+                self._ports.stream.publish(payload)
         return len(heard)
 
     def read_pending(self) -> int:
-        """Take durable detections whose hint was lost; how many there were."""
-        pending = self._ports.rows.pending(LATE_HINT_SECONDS, BATCH)
-        for detection in pending:
-            if detection.camera_id not in self._ports.policies:
-                self._ports.rows.reject(detection, f"camera_id: no camera {detection.camera_id} in the configuration")
-                DETECTIONS.labels("rejected").inc()
-        known = [detection for detection in pending if detection.camera_id in self._ports.policies]
-        return len(list(self.record(known)))
+        """Take durable detections whose hint was lost; how many were settled.
 
-    def _parsed(self, delivery: Delivery) -> Detection | None:
-        """The detection of a message, or None when there is nothing (more) to do for it."""
+        Page after page: those that cannot be recorded now do not hide those behind them.
+        """
+        page = self._ports.rows.pending(LATE_HINT_SECONDS, BATCH, self._after)
+        self._after = page.last
+        for detection_id in page.broken:
+            self._reject_row(detection_id, "the row is no detection")
+        known: list[Detection] = []
+        for detection in page.detections:
+            if detection.camera_id in self._ports.policies:
+                known.append(detection)
+            else:
+                self._reject_row(
+                    detection.detection_id, f"camera_id: no camera {detection.camera_id} in the configuration"
+                )
+                DETECTIONS.labels("rejected").inc()
+        return sum(map(len, self.record(known)))
+
+    def _detection(self, delivery: Delivery) -> Detection | None:
+        """The detection of a message, or None when there is nothing (more) to do for it; raises BadInput."""
         if HINT in delivery.fields:
             identifier = delivery.fields[HINT].decode("utf-8", "replace")
-            detection = self._ports.rows.stored(identifier)
-            if detection is not None and detection.camera_id in self._ports.policies:
-                return detection
-            return None
-        try:
-            payload = payload_of(delivery.fields)
-            arrival_ms = int(delivery.entry_id.split("-")[0])
-            detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
-            if detection.camera_id not in self._ports.policies:
-                raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
-        except BadInput as error:
-            self._reject(delivery, error)
-            return None
+            if DETECTION_ID.fullmatch(identifier) is None:
+                raise BadInput(HINT.decode(), "no id of a detection")
+            stored = self._ports.rows.stored(identifier)
+            return stored if stored is not None and stored.camera_id in self._ports.policies else None
+        payload = payload_of(delivery.fields)
+        arrival_ms = int(delivery.entry_id.split("-")[0])
+        detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
+        if detection.camera_id not in self._ports.policies:
+            raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
         return detection
 
-    def _reject(self, delivery: Delivery, error: BadInput) -> None:
+    def _dead_letter(self, delivery: Delivery, error: Exception) -> bool:
+        """Keep a message that is no detection where people can find it; False when that must be tried again."""
         raw = next(iter(delivery.fields.values())) if len(delivery.fields) == 1 else _readable(delivery)
-        self._ports.stream.reject(delivery.entry_id, raw, error.message)
-        REJECTED.labels(error.field if error.field.isidentifier() else "detection").inc()
-        _log.warning("detection_rejected", entry=delivery.entry_id, reason=error.message)
+        return self._told(delivery.entry_id, raw, error)
 
-    def record(self, detections: Iterable[Detection]) -> Iterable[str]:
-        """Record detections, camera by camera in order of capture; yields the ids that are settled.
+    def _told(self, entry_id: str, payload: bytes, error: Exception) -> bool:
+        reason = error.message if isinstance(error, PlatereelError) else f"detection: {type(error).__name__}"
+        try:
+            self._ports.stream.reject(entry_id, payload, reason)
+        except Retryable:
+            return False
+        field = error.field if isinstance(error, BadInput) and error.field.isidentifier() else "detection"
+        REJECTED.labels(field if field in FIELDS else "detection").inc()
+        _log.warning("detection_rejected", entry=entry_id, reason=reason)
+        return True
+
+    def _reject_row(self, detection_id: str, reason: str) -> None:
+        try:
+            self._ports.rows.reject(detection_id, reason)
+        except PlatereelError as error:
+            _log.warning("detection_not_rejected", detection_id=detection_id, error=error.message)
+
+    def record(self, detections: Iterable[Detection]) -> Iterable[list[str]]:
+        """Record detections, camera by camera in order of capture; yields the ids that are settled, camera by camera.
 
         A camera whose detections cannot be stored now keeps its messages unacknowledged: they come again.
         """
@@ -120,49 +198,52 @@ class Intake:
             except Retryable as error:
                 _log.warning("detections_put_off", camera_id=camera_id, count=len(batch), error=error.message)
                 continue
-            except PlatereelError as error:
+            except Exception as error:  # noqa: BLE001 - whatever one detection raises, its neighbours are recorded
                 yield from self._one_by_one(batch, error)
                 continue
-            yield from (detection.detection_id for detection in batch)
+            yield [detection.detection_id for detection in batch]
 
-    def _one_by_one(self, batch: list[Detection], error: PlatereelError) -> Iterable[str]:
+    def _one_by_one(self, batch: list[Detection], error: Exception) -> Iterable[list[str]]:
         """One detection that cannot be stored, whoever's fault it is, must not hold up the others of its camera."""
         if len(batch) > 1:
             for detection in batch:
                 yield from self.record([detection])
             return
         (detection,) = batch
-        self._ports.stream.reject("", encode_detection(detection), error.message)
-        self._ports.rows.reject(detection, error.message)
-        REJECTED.labels("detection").inc()
-        _log.error("detection_failed", detection_id=detection.detection_id, error=error.message)
-        yield detection.detection_id
+        if self._told("", encode_detection(detection), error):
+            _log.error("detection_failed", detection_id=detection.detection_id, error=repr(error))
+            self._reject_row(detection.detection_id, repr(error))
+            yield [detection.detection_id]
 
     def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
         policy = self._ports.policies[camera_id]
         holders = {d.detection_id: d.captured_ms - policy.buffer_ms for d in batch if _may_record(d, policy)}
-        oldest_ms = None
+        bounds = None
         if holders:
             self._ports.holds.hold(camera_id, holders)
             bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
-            oldest_ms = None if bounds is None else bounds.oldest_ms
-        accepted = self._ports.rows.accept(batch, oldest_ms, policy)
+        accepted = self._ports.rows.accept(batch, None if bounds is None else bounds.oldest_ms, policy)
         segments: dict[str, int] = {}
         for detection, answer in zip(batch, accepted, strict=True):
-            DETECTIONS.labels(str(answer.outcome)).inc()
+            self._count(detection, answer)
             if answer.outcome is DetectionOutcome.RECORDED:
                 start_ms = detection.captured_ms - policy.buffer_ms
                 for segment_id in map(str, answer.segment_ids):
                     segments[segment_id] = min(segments.get(segment_id, start_ms), start_ms)
-            _log.info(
-                "detection", detection_id=detection.detection_id, camera_id=camera_id, plate=detection.plate,
-                outcome=str(answer.outcome), segments=[str(s) for s in answer.segment_ids], reason=answer.reason,
-            )  # fmt: skip
         if segments:
             # A segment's own hold is the pacer's to move; only a new segment takes over its detection's.
             known = self._ports.holds.holds(camera_id)
             self._ports.holds.hold(camera_id, {k: v for k, v in segments.items() if k not in known})
         self._ports.holds.release(camera_id, holders)
+
+    def _count(self, detection: Detection, answer: Accepted) -> None:
+        DETECTIONS.labels(str(answer.outcome)).inc()
+        _log.info(
+            "detection", detection_id=detection.detection_id, camera_id=detection.camera_id, plate=detection.plate,
+            outcome=str(answer.outcome), segments=[str(s) for s in answer.segment_ids], reason=answer.reason,
+        )  # fmt: skip
+        if answer.reason == ID_REUSED:
+            self._told("", encode_detection(detection), BadInput("detection_id", REUSED))
 
 
 def _may_record(detection: Detection, policy: RecordingPolicy) -> bool:

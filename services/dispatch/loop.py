@@ -11,6 +11,7 @@ from shared.runtime.logs import logger
 
 TICK_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
+LOOK_SECONDS = 0.3
 UPKEEP_SECONDS = 1.0
 WEBHOOK_SECONDS = 0.5
 BACKOFF_SECONDS = 1.0
@@ -22,6 +23,7 @@ def run(world: World, stopping: threading.Event) -> None:
     """Run until `stopping` is set; a step that fails is tried again after a second."""
     steps: dict[str, Callable[[], object]] = {
         "stream": lambda: world.intake.read_stream(BLOCK_SECONDS),
+        "in hand": lambda: world.intake.in_hand.look() or stopping.wait(LOOK_SECONDS),  # type: ignore[func-returns-value]
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
         "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),

@@ -39,6 +39,7 @@ LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
 EVENTS_BATCH = 200
+RELAY_SECONDS = 2.0
 
 _log = logger(__name__)
 
@@ -83,6 +84,7 @@ class Pacer:
     _held: dict[UUID, tuple[int, float]] = field(default_factory=dict)
     _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
+    _events_at_once: int = EVENTS_BATCH
 
     def tick(self) -> None:
         """One round of recordings. Raises Retryable when a server is away; the next round goes on from the rows."""
@@ -98,8 +100,16 @@ class Pacer:
             self._drop_stale_holds(live)
 
     def relay(self) -> int:
-        """Hand on events that wait; how many there were."""
-        return self.ports.rows.relay_events(self.ports.events.publish, EVENTS_BATCH, self.ports.hooks)
+        """Hand on events that wait; how many there were.
+
+        Fewer at once when the last ones took long or failed: a step that never ends in time would begin anew for ever.
+        """
+        began_s, limit = self.ports.clock.monotonic(), self._events_at_once
+        self._events_at_once = max(1, limit // 4)
+        relayed = self.ports.rows.relay_events(self.ports.events.publish_all, limit, self.ports.hooks)
+        if self.ports.clock.monotonic() - began_s < RELAY_SECONDS:
+            self._events_at_once = min(EVENTS_BATCH, limit * 2)
+        return relayed
 
     def upkeep(self) -> None:
         """Start jobs that are due, and forget old messages."""

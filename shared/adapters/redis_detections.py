@@ -12,10 +12,13 @@ import redis
 from shared.adapters.redis_client import kinds
 from shared.domain.errors import Retryable
 from shared.domain.ports import Clock, Delivery
+from shared.wire.bounded_json import load_json, printable
+from shared.wire.detections import MAX_BYTES
 from shared.wire.keys import GROUP, Keys
 
 CLAIM_EVERY_SECONDS = 1.0
 CLAIM_IDLE_MS = 3_000
+MOST_PENDING = 1_000
 REJECTED_KEPT = 10_000
 EVENTS_KEPT = 100_000
 SAME_MESSAGE_MS = 1_000
@@ -31,6 +34,7 @@ class RedisDetections:
         self._consumer = consumer
         self._clock = clock
         self._claimed_at = float("-inf")
+        self._claim_from = b"0-0"
 
     def publish(self, payload: bytes) -> str:
         """See the port."""
@@ -55,17 +59,49 @@ class RedisDetections:
         reply: Any = self._redis.xreadgroup(
             GROUP, self._consumer, {self._keys.detections: ">"}, count=count, block=max(1, round(block_s * 1000))
         )
-        return [Delivery(identifier.decode(), fields) for _, entries in reply or [] for identifier, fields in entries]
+        entries = [entry for _, found in reply or [] for entry in found]
+        return self._deliveries(entries, {}) if entries else []
 
     def _claim(self, count: int) -> list[Delivery]:
-        """Messages whose reader has not acknowledged them for a while: it died, or failed and will see them again."""
+        """Messages whose reader has not acknowledged them for a while: it died, or failed and will see them again.
+
+        Goes on where the last claim ended: messages that nobody can settle now do not hide those behind them.
+        """
         if self._clock.monotonic() - self._claimed_at < CLAIM_EVERY_SECONDS:
             return []
         self._claimed_at = self._clock.monotonic()
         reply: Any = self._redis.xautoclaim(
-            self._keys.detections, GROUP, self._consumer, min_idle_time=CLAIM_IDLE_MS, count=count
+            self._keys.detections,
+            GROUP,
+            self._consumer,
+            min_idle_time=CLAIM_IDLE_MS,
+            start_id=self._claim_from.decode(),
+            count=count,
         )
-        return [Delivery(identifier.decode(), fields) for identifier, fields in reply[1] if fields]
+        self._claim_from = reply[0]
+        entries = [entry for entry in reply[1] if entry[1]]
+        if not entries:
+            return []
+        tries = {each["message_id"]: each["times_delivered"] - 1 for each in self._mine(entries[0][0], entries[-1][0])}
+        return self._deliveries(entries, tries)
+
+    def _deliveries(self, entries: Sequence[tuple[bytes, Any]], tries: Mapping[bytes, int]) -> list[Delivery]:
+        now_ms = self._now_ms()
+        return [
+            Delivery(identifier.decode(), fields, tries.get(identifier, 0), max(0, now_ms - _ms_of(identifier)) / 1000)
+            for identifier, fields in entries
+        ]
+
+    def _mine(self, first: bytes | str, last: bytes | str) -> list[dict[str, Any]]:
+        """What this consumer has not acknowledged, of a range of ids."""
+        found: Any = self._redis.xpending_range(
+            self._keys.detections, GROUP, min=first, max=last, count=MOST_PENDING, consumername=self._consumer
+        )
+        return list(found)
+
+    def _now_ms(self) -> int:
+        seconds, microseconds = self._redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     def _grouped(self, call: Callable[[], list[Delivery]]) -> list[Delivery]:
         try:
@@ -89,15 +125,64 @@ class RedisDetections:
             with kinds("broker"):
                 self._redis.xack(self._keys.detections, GROUP, *entry_ids)
 
+    def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
+        """See the port; from now on they are idle."""
+        if entry_ids:
+            with kinds("broker"):
+                self._redis.xclaim(
+                    self._keys.detections, GROUP, self._consumer, 0, [*entry_ids], retrycount=tries, justid=True
+                )
+
+    def keep(self, entry_ids: Sequence[str]) -> None:
+        """See the port."""
+        if not entry_ids:
+            return
+        ordered = sorted(entry_ids, key=_order)
+        with kinds("broker"):
+            mine = {each["message_id"].decode() for each in self._mine(ordered[0], ordered[-1])}
+            if kept := [entry_id for entry_id in ordered if entry_id in mine]:
+                self._redis.xclaim(self._keys.detections, GROUP, self._consumer, 0, [*kept], justid=True)
+
+    def unread_s(self) -> float:
+        """See the port; a stream that is not there, or has no group yet, has nothing unread."""
+        with kinds("broker"):
+            try:
+                groups: Any = self._redis.xinfo_groups(self._keys.detections)
+            except redis.ResponseError:
+                return 0.0
+            last = next((group["last-delivered-id"] for group in groups if group["name"] == GROUP.encode()), None)
+            if last is None:
+                return 0.0
+            following: Any = self._redis.xrange(self._keys.detections, min=b"(" + last, count=1)
+            return max(0, self._now_ms() - _ms_of(following[0][0])) / 1000 if following else 0.0
+
     def reject(self, entry_id: str, payload: bytes, reason: str) -> None:
         """See the port; the newest ten thousand are kept."""
         with kinds("broker"):
             self._redis.xadd(
                 self._keys.rejected,
-                {"entry": entry_id, "reason": reason, "json": payload},
+                {"entry": entry_id, "reason": printable(reason), "json": payload[:MAX_BYTES]},
                 maxlen=REJECTED_KEPT,
                 approximate=True,
             )
+
+    def forget_readers(self, idle_s: float) -> int:
+        """See the port; its own consumer stays."""
+        with kinds("broker"):
+            try:
+                readers: Any = self._redis.xinfo_consumers(self._keys.detections, GROUP)
+            except redis.ResponseError:
+                return 0
+            gone = [
+                reader["name"]
+                for reader in readers
+                if reader["idle"] > idle_s * 1000
+                and not reader["pending"]
+                and reader["name"] != self._consumer.encode()
+            ]
+            for name in gone:
+                self._redis.xgroup_delconsumer(self._keys.detections, GROUP, name)
+            return len(gone)
 
     def trim(self, older_than_ms: int) -> None:
         """See the port; never past the oldest message that is not acknowledged."""
@@ -121,12 +206,26 @@ class RedisEvents:
         self._redis = client
         self._keys = keys
 
-    def publish(self, name: str, body: Mapping[str, Any]) -> None:
-        """See the port."""
-        with kinds("broker"):
-            self._redis.xadd(
-                self._keys.events, {"event": name, "json": json.dumps(body)}, maxlen=EVENTS_KEPT, approximate=True
-            )
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str | None]:
+        """See the port; whoever answers nothing in time may have taken them all."""
+        with kinds("broker"), self._redis.pipeline(transaction=False) as line:
+            for name, body in events:
+                line.xadd(
+                    self._keys.events, {"event": name, "json": json.dumps(body)}, maxlen=EVENTS_KEPT, approximate=True
+                )
+            answers = line.execute(raise_on_error=False)
+        return [self._refusal(answer) for answer in answers]
+
+    @staticmethod
+    def _refusal(answer: object) -> str | None:
+        """Why the broker refused an event; raises Retryable for what concerns them all."""
+        if not isinstance(answer, Exception):
+            return None
+        try:
+            with kinds("broker"):
+                raise answer
+        except redis.ResponseError as error:
+            return printable(str(error))
 
 
 class RedisEventFeed:
@@ -146,10 +245,25 @@ class RedisEventFeed:
         """See the port."""
         with kinds("broker"):
             found: Any = self._redis.xrange(self._keys.events, min=f"({after}", count=limit)
-        return [
-            (identifier.decode(), {**json.loads(fields[b"json"]), "event": fields[b"event"].decode()})
-            for identifier, fields in found
-        ]
+        return [(identifier.decode(), _event(fields)) for identifier, fields in found]
+
+
+def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """An event of the stream; one that somebody else put there in another form has a name and no body."""
+    name = fields.get(b"event", b"unknown").decode("utf-8", "replace")
+    try:
+        body = load_json(fields.get(b"json", b"{}"))
+    except ValueError:
+        body = {}
+    return {**(body if isinstance(body, dict) else {}), "event": name}
+
+
+def _ms_of(entry_id: bytes) -> int:
+    return int(entry_id.split(b"-")[0])
+
+
+def _order(entry_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry_id.split("-"))
 
 
 class RedisChannel:

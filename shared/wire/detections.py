@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,12 +14,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from shared.domain.errors import BadInput
 from shared.domain.media import CAMERA_ID, DETECTION_ID, Box, Detection
 from shared.domain.timing import from_ms, to_ms
+from shared.wire.bounded_json import load_json, printable, unstorable
 
 MAX_BYTES = 64 * 1024
 MAX_AHEAD_MS = 5_000
 FURTHEST_PIXEL = 1_000_000
 NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
 _EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
+# Epoch seconds reach these in the year 5138, epoch times in smaller units today.
+_UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
 
 
 def _moment(value: object) -> datetime:
@@ -34,13 +38,21 @@ def _moment(value: object) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a time without a zone is ambiguous; end it with Z or an offset")
-        return value.astimezone(UTC)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("neither RFC 3339 nor epoch seconds")  # noqa: TRY004 - pydantic reports ValueError
     try:
-        return from_ms(round(value * 1000))
-    except (OverflowError, ValueError) as error:
+        return value.astimezone(UTC) if isinstance(value, datetime) else from_ms(round(_seconds(value) * 1000))
+    except OverflowError as error:
         raise ValueError("no such time") from error
+
+
+def _seconds(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("no such time")
+    unit = next((unit for least, unit in _UNITS if abs(value) >= least), None)
+    if unit is not None:
+        raise ValueError(f"no such time; epoch times are in seconds, this looks like {unit}")
+    return value
 
 
 Number = Annotated[float, Field(strict=True)]
@@ -96,23 +108,33 @@ def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entr
 
 def _validated(payload: bytes | Mapping[str, Any]) -> DetectionMessage:
     if isinstance(payload, bytes):
-        if len(payload) > MAX_BYTES:
-            raise BadInput("detection", f"{len(payload)} bytes are over the limit of {MAX_BYTES}")
-        try:
-            payload = json.loads(payload)
-        except ValueError as error:
-            raise BadInput("detection", f"not JSON: {error}") from error
+        payload = read_json("detection", payload)
     if not isinstance(payload, Mapping):
         raise BadInput("detection", "not a JSON object")
+    refuse_unstorable(payload)
     try:
-        message = DetectionMessage.model_validate(payload)
+        return DetectionMessage.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "detection"
-        raise BadInput(field, first["msg"].removeprefix("Value error, ")) from error
-    if "\\u0000" in json.dumps(message.attributes, default=str):
-        raise BadInput("attributes", "a NUL character cannot be stored")
-    return message
+        raise BadInput(printable(field, 64), first["msg"].removeprefix("Value error, ")) from error
+
+
+def refuse_unstorable(payload: Mapping[str, Any]) -> None:
+    """Raise BadInput for what no database takes, before anything walks into it: a validator, too, is recursive."""
+    for name, value in payload.items():
+        if isinstance(value, Mapping | list | tuple) and (reason := unstorable(value)) is not None:
+            raise BadInput(printable(str(name), 64), reason)
+
+
+def read_json(field: str, data: bytes) -> Any:
+    """The JSON in a message of at most 64 KiB; BadInput names `field`."""
+    if len(data) > MAX_BYTES:
+        raise BadInput(field, f"{len(data)} bytes are over the limit of {MAX_BYTES}")
+    try:
+        return load_json(data)
+    except ValueError as error:
+        raise BadInput(field, f"not JSON: {printable(str(error))}") from error
 
 
 def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
@@ -120,6 +142,9 @@ def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
         return None
     if any(not abs(side) < FURTHEST_PIXEL for side in bbox) or bbox[2] < 0 or bbox[3] < 0:
         raise BadInput("bbox", "[x, y, width, height] in pixels, with a width and a height of at least 0")
+    if any(0 < side < 1 for side in bbox[2:]) or bbox == (0, 0, 1, 1):
+        # The size of the picture is not known here; rounded, such a box would be [0, 0, 0, 0].
+        raise BadInput("bbox", "[x, y, width, height] in pixels; these look like fractions of the picture's size")
     return Box(*(round(side) for side in bbox))
 
 
@@ -127,16 +152,13 @@ def payload_of(fields: Mapping[bytes, bytes]) -> bytes | dict[str, Any]:
     """The message in a stream entry: one field that holds JSON, whatever its name, or a field per key."""
     if len(fields) == 1:
         return next(iter(fields.values()))
+    size = sum(len(name) + len(value) for name, value in fields.items())
+    if size > MAX_BYTES:
+        raise BadInput("detection", f"{size} bytes are over the limit of {MAX_BYTES}")
     flat: dict[str, Any] = {}
     for name, value in fields.items():
-        text = value.decode("utf-8", "replace")
         key = name.decode("utf-8", "replace")
-        flat[key] = text
-        if key in {"bbox", "attributes"}:
-            try:
-                flat[key] = json.loads(text)
-            except ValueError as error:
-                raise BadInput(key, "not JSON") from error
+        flat[key] = read_json(key, value) if key in {"bbox", "attributes"} else value.decode("utf-8", "replace")
     return flat
 
 

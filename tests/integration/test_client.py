@@ -83,8 +83,8 @@ def test_changing(world: World, client: ApiClient) -> None:
 
 def test_hearing(world: World, client: ApiClient) -> None:
     sink = RedisEvents(world.redis, Keys(world.settings.redis_prefix, world.settings.detections_name))
-    sink.publish("segment.ready", {"segment_id": "1", "camera_id": "cam1"})
-    sink.publish("segment.ready", {"segment_id": "2", "camera_id": "cam1"})
+    sink.publish_all([("segment.ready", {"segment_id": "1", "camera_id": "cam1"})])
+    sink.publish_all([("segment.ready", {"segment_id": "2", "camera_id": "cam1"})])
     first = next(client.events(after="0-0"))
     assert (first.name, first.body["segment_id"]) == ("segment.ready", "1")
     assert first.event_id is not None

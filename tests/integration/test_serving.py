@@ -197,19 +197,19 @@ def _picture(answer: Any) -> bytes:
 def test_events_are_heard_and_gone_on_with(world: World, address: str) -> None:
     keys = Keys(world.settings.redis_prefix, world.settings.detections_name)
     sink = RedisEvents(world.redis, keys)
-    sink.publish("segment.ready", {"segment_id": "before", "camera_id": "cam1"})
+    sink.publish_all([("segment.ready", {"segment_id": "before", "camera_id": "cam1"})])
     with urllib3.PoolManager() as pool:
         answer = pool.request("GET", f"{address}/v2/video/events", preload_content=False)
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         lines = iter(io.BufferedReader(answer, 1))
         assert _event(lines)["data"] == {}
-        sink.publish("segment.ready", {"segment_id": "now", "camera_id": "cam1"})
+        sink.publish_all([("segment.ready", {"segment_id": "now", "camera_id": "cam1"})])
         heard = _event(lines)
         assert (heard["event"], heard["data"]["segment_id"]) == ("segment.ready", "now")
         RedisCameras(OneServer(world.redis), keys).report("cam2", {"state": "connected"})
         assert _event(lines)["data"] == {"camera_id": "cam2", "state": "connected"}
         answer.close()
-        sink.publish("segment.deleted", {"segment_id": "missed", "camera_id": "cam1"})
+        sink.publish_all([("segment.deleted", {"segment_id": "missed", "camera_id": "cam1"})])
         again = pool.request(
             "GET", f"{address}/v2/video/events", headers={"Last-Event-ID": heard["id"]}, preload_content=False
         )

@@ -12,14 +12,14 @@ from psycopg.types.json import Jsonb
 from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
 from shared.adapters.postgres.windows import apply, insert_segment, link, load_windows, wanted_range
 from shared.domain.errors import Conflict
-from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Accepted
+from shared.domain.ports import Accepted, PendingMark, PendingPage
 from shared.domain.recording import Detected, Missed, Window, step
 from shared.domain.timing import from_ms, to_ms
+from shared.wire.bounded_json import printable
 
-ID_REUSED = "id_reused"
 BUFFER_EXPIRED = "buffer_expired"
 
 
@@ -76,12 +76,12 @@ class DetectionRepository:
             if stored["outcome"] != DetectionOutcome.PENDING:
                 return _answer(connection, stored)
             if detection.confidence <= policy.min_confidence:
-                _conclude(connection, detection, DetectionOutcome.BELOW_THRESHOLD)
+                _conclude(connection, detection.detection_id, DetectionOutcome.BELOW_THRESHOLD)
                 return Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
             windows, effects = step(before, given, uuid4)
             if any(isinstance(effect, Missed) for effect in effects):
                 return None
-            _conclude(connection, detection, DetectionOutcome.RECORDED, given.wanted)
+            _conclude(connection, detection.detection_id, DetectionOutcome.RECORDED, given.wanted)
             touched = apply(connection, detection.camera_id, policy, effects)
             meeting = [window.segment_id for window in windows.meeting(*given.wanted)]
             link(connection, detection.camera_id, {*touched, *meeting})
@@ -100,29 +100,37 @@ class DetectionRepository:
                 missed[0].captured_ms, None, "failed", BUFFER_EXPIRED,
             )  # fmt: skip
             for detection in missed:
-                _conclude(connection, detection, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
+                _conclude(connection, detection.detection_id, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
                 connection.execute(
                     "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                     [segment_id, detection.detection_id, detection.captured_ms - start_ms],
                 )
         return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
 
-    def reject(self, detection: Detection, reason: str) -> None:
+    def reject(self, detection_id: str, reason: str) -> None:
         """See the port; only a detection that is still pending changes."""
         with self._database.transaction() as connection:
-            _conclude(connection, detection, DetectionOutcome.REJECTED, reason=reason)
+            _conclude(connection, detection_id, DetectionOutcome.REJECTED, reason=printable(reason))
 
-    def pending(self, older_than_s: float, limit: int) -> list[Detection]:
-        """See the port; oldest first."""
+    def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
+        """See the port."""
         rows = self._database.fetch(
             """
-            SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %s)
-             ORDER BY created_at LIMIT %s
+            SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %(age)s)
+               AND (%(at)s::timestamptz IS NULL OR (created_at, detection_id) > (%(at)s, %(id)s))
+             ORDER BY created_at, detection_id LIMIT %(limit)s
             """,
-            older_than_s,
-            limit,
+            {"age": older_than_s, "limit": limit, "at": after and after[0], "id": after and after[1]},
         )
-        return [_detection(row) for row in rows]
+        found: list[Detection] = []
+        broken: list[str] = []
+        for row in rows:
+            try:
+                found.append(_detection(row))
+            except (TypeError, ValueError, OverflowError):
+                broken.append(row["detection_id"])
+        last = (rows[-1]["created_at"], rows[-1]["detection_id"]) if len(rows) == limit else None
+        return PendingPage(tuple(found), last, tuple(broken))
 
     def get(self, detection_id: str) -> dict[str, Any] | None:
         """One row, as the API shows it."""
@@ -180,14 +188,14 @@ def _answer(connection: Connection, stored: DictRow) -> Accepted:
 
 def _conclude(
     connection: Connection,
-    detection: Detection,
+    detection_id: str,
     outcome: DetectionOutcome,
     wanted: tuple[int, int] | None = None,
     reason: str | None = None,
 ) -> None:
     connection.execute(
         "UPDATE detections SET outcome = %s, reason = %s, wanted = %s WHERE detection_id = %s AND outcome = 'pending'",
-        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), detection.detection_id],
+        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), detection_id],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from shared.adapters.postgres.database import Connection
 
 Hooks = Mapping[str, Collection[str]]
+Publish = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[str | None]]
+REFUSED_SECONDS = 300
 
 
 def emit(connection: Connection, name: str, body: Mapping[str, Any]) -> None:
@@ -17,29 +19,44 @@ def emit(connection: Connection, name: str, body: Mapping[str, Any]) -> None:
     connection.execute("INSERT INTO outbox (name, body) VALUES (%s, %s)", [name, Jsonb(dict(body))])
 
 
-def relay(connection: Connection, publish: Callable[[str, Mapping[str, Any]], None], limit: int, hooks: Hooks) -> int:
+def relay(connection: Connection, publish: Publish, limit: int, hooks: Hooks) -> int:
     """Publish waiting events in order and mark them; a crash in between publishes them again under the same id.
 
+    publish: takes names and bodies, and tells of each why it was refused. A refused event waits and holds up no other.
     hooks: webhooks, and the names of the events that each is to have.
     """
     rows = connection.execute(
         """
-        SELECT id, event_id, name, body, created_at FROM outbox WHERE relayed_at IS NULL
+        SELECT id, event_id, name, body, created_at FROM outbox
+         WHERE relayed_at IS NULL AND (not_before IS NULL OR not_before <= now())
          ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
         """,
         [limit],
     ).fetchall()
-    for row in rows:
-        body = {"event_id": str(row["event_id"]), "at": row["created_at"].isoformat(), **row["body"]}
-        publish(row["name"], body)
-        for hook in [hook for hook, names in hooks.items() if row["name"] in names]:
-            connection.execute(
-                """
-                INSERT INTO webhook_deliveries (hook, event_id, name, body) VALUES (%s, %s, %s, %s)
-                ON CONFLICT (event_id, hook) DO NOTHING
-                """,
-                [hook, row["event_id"], row["name"], Jsonb(body)],
-            )
-    if rows:
-        connection.execute("UPDATE outbox SET relayed_at = now() WHERE id = ANY(%s)", [[row["id"] for row in rows]])
+    if not rows:
+        return 0
+    bodies = [{"event_id": str(row["event_id"]), "at": row["created_at"].isoformat(), **row["body"]} for row in rows]
+    refusals = publish([(row["name"], body) for row, body in zip(rows, bodies, strict=True)])
+    deliveries = [
+        (hook, row["event_id"], row["name"], Jsonb(body))
+        for row, body, refusal in zip(rows, bodies, refusals, strict=True)
+        for hook, names in hooks.items()
+        if refusal is None and row["name"] in names
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO webhook_deliveries (hook, event_id, name, body) VALUES (%s, %s, %s, %s)
+            ON CONFLICT (event_id, hook) DO NOTHING
+            """,
+            deliveries,
+        )
+    connection.execute(
+        """
+        UPDATE outbox SET relayed_at = CASE WHEN NOT refused THEN now() END,
+               not_before = CASE WHEN refused THEN now() + make_interval(secs => %s) END
+          FROM unnest(%s::bigint[], %s::boolean[]) AS told (event, refused) WHERE id = event
+        """,
+        [REFUSED_SECONDS, [row["id"] for row in rows], [refusal is not None for refusal in refusals]],
+    )
     return len(rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -18,7 +16,7 @@ from shared.adapters.postgres.database import (
     lock_camera,
     patience,
 )
-from shared.adapters.postgres.outbox import Hooks, emit, relay
+from shared.adapters.postgres.outbox import Hooks, Publish, emit, relay
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
 from shared.domain.lifecycle import MAX_ATTEMPTS
@@ -120,7 +118,7 @@ class PacerRepository:
                     emit(connection, "segment.failed", body)
         return parts + len(rows)
 
-    def relay_events(self, publish: Callable[[str, Mapping[str, Any]], None], limit: int, hooks: Hooks) -> int:
+    def relay_events(self, publish: Publish, limit: int, hooks: Hooks) -> int:
         """See the port."""
         with self._database.transaction() as connection:
             return relay(connection, publish, limit, hooks)

@@ -12,6 +12,8 @@ from shared.domain.ports.detections import (
     DetectionStream,
     EventFeed,
     EventSink,
+    PendingMark,
+    PendingPage,
     TaskQueue,
 )
 from shared.domain.ports.frames import (
@@ -87,6 +89,8 @@ __all__ = [
     "PartCopying",
     "PartEncoding",
     "PartRun",
+    "PendingMark",
+    "PendingPage",
     "Poster",
     "Progress",
     "ReadyClip",

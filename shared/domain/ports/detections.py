@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -14,10 +15,16 @@ from shared.domain.policy import RecordingPolicy
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of the detections stream, not yet acknowledged."""
+    """One message of the detections stream, not yet acknowledged.
+
+    tries: how often it was read before without being settled or put off. waited_s: for how long it lay in the stream,
+    by the broker's clock.
+    """
 
     entry_id: str
     fields: Mapping[bytes, bytes]
+    tries: int = 0
+    waited_s: float = 0.0
 
 
 class DetectionStream(Protocol):
@@ -35,8 +42,20 @@ class DetectionStream(Protocol):
     def ack(self, entry_ids: Sequence[str]) -> None:
         """These are done."""
 
+    def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
+        """These are read again in a while, as if they had been read `tries` times; those settled meanwhile are not."""
+
+    def keep(self, entry_ids: Sequence[str]) -> None:
+        """These are still being worked on; nobody else reads them for a while. Those lost meanwhile stay lost."""
+
+    def unread_s(self) -> float:
+        """For how long the oldest message that nobody has read has waited, in seconds; 0 when all are read."""
+
     def reject(self, entry_id: str, payload: bytes, reason: str) -> None:
-        """Keep a message that does not validate where people can find it."""
+        """Keep a message that does not validate where people can find it, at most its first 64 KiB."""
+
+    def forget_readers(self, idle_s: float) -> int:
+        """Remove consumers that have read nothing for so long and have nothing pending. Returns how many."""
 
     def trim(self, older_than_ms: int) -> None:
         """Forget acknowledged messages older than this."""
@@ -52,8 +71,11 @@ class DetectionChannel(Protocol):
 class EventSink(Protocol):
     """The stream of outgoing events."""
 
-    def publish(self, name: str, body: Mapping[str, Any]) -> None:
-        """Append one event; consumers may see it twice, its `event_id` tells."""
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str | None]:
+        """Append events (name and body) in order, in one exchange; consumers may see one twice, its `event_id` tells.
+
+        Returns why an event was not taken, None for one that was.
+        """
 
 
 class EventFeed(Protocol):
@@ -85,6 +107,21 @@ class Accepted:
     reason: str | None = None
 
 
+PendingMark = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """Detections that wait, and where the next page begins; `last` is None when this was the last page.
+
+    broken: ids of rows that are no detection, whoever wrote them.
+    """
+
+    detections: tuple[Detection, ...]
+    last: PendingMark | None = None
+    broken: tuple[str, ...] = ()
+
+
 class Detections(Protocol):
     """Rows of detections."""
 
@@ -94,11 +131,11 @@ class Detections(Protocol):
     def accept(self, detections: Sequence[Detection], oldest_ms: int | None, policy: RecordingPolicy) -> list[Accepted]:
         """Record detections of one camera, each in one transaction with the window change it asks for. Idempotent."""
 
-    def reject(self, detection: Detection, reason: str) -> None:
+    def reject(self, detection_id: str, reason: str) -> None:
         """Record that a stored detection cannot be accepted."""
 
-    def pending(self, older_than_s: float, limit: int) -> list[Detection]:
-        """Detections whose hint was lost."""
+    def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
+        """Detections whose hint was lost, oldest first, those behind `after`."""
 
     def get(self, detection_id: str) -> dict[str, Any] | None:
         """One detection's row."""

@@ -121,9 +121,15 @@ class Pacing(Protocol):
         """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""
 
     def relay_events(
-        self, publish: Callable[[str, Mapping[str, Any]], None], limit: int, hooks: Mapping[str, Collection[str]]
+        self,
+        publish: Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[str | None]],
+        limit: int,
+        hooks: Mapping[str, Collection[str]],
     ) -> int:
-        """Hand waiting events to `publish`, oldest first; those it took are marked."""
+        """Hand at most `limit` waiting events to `publish`, oldest first; those it took are marked, others wait.
+
+        Returns how many there were. What `publish` raises leaves all of them unmarked.
+        """
 
     def wait(self, timeout_s: float) -> None:
         """Return early when a segment's part came in."""

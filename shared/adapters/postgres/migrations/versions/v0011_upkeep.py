@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.adapters.postgres.migrations.statements import run_sql
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:

@@ -1,0 +1,297 @@
+"""The intake alone: whatever comes to any door, its neighbours are recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatch.intake import MOST_TRIES, TRIES_TOGETHER, Intake, IntakePorts
+from shared.adapters.memory import MemoryFrames, SimulatedClock
+from shared.domain.errors import Conflict, Retryable
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.media import Detection
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import Accepted, Delivery, PendingPage
+
+NOW = 1_800_000_000_000
+
+
+@dataclass
+class Stream:
+    """A stream of which every message is read once, unless it is put off."""
+
+    waiting: list[Delivery] = field(default_factory=list)
+    acked: list[str] = field(default_factory=list)
+    put_offs: list[tuple[str, int]] = field(default_factory=list)
+    rejected: list[tuple[str, bytes, str]] = field(default_factory=list)
+    full: bool = False
+
+    def add(self, fields: Mapping[bytes, bytes], tries: int = 0) -> str:
+        entry_id = f"{NOW + len(self.waiting)}-0"
+        self.waiting.append(Delivery(entry_id, fields, tries))
+        return entry_id
+
+    def good(self, name: str, camera: str = "cam", **change: Any) -> str:
+        body = {"detection_id": name, "camera_id": camera, "confidence": 0.9, "captured_at": NOW / 1000} | change
+        return self.add({b"json": json.dumps(body).encode()})
+
+    def read(self, count: int, block_s: float) -> list[Delivery]:
+        return self.waiting
+
+    def ack(self, entry_ids: Sequence[str]) -> None:
+        self.acked += entry_ids
+
+    def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
+        self.put_offs += [(entry_id, tries) for entry_id in entry_ids]
+
+    def reject(self, entry_id: str, payload: bytes, reason: str) -> None:
+        if self.full:
+            raise Retryable("the broker Redis is at its maxmemory")
+        reason.encode()
+        self.rejected.append((entry_id, payload, reason))
+
+    def publish(self, payload: bytes) -> str:
+        return self.add({b"json": payload})
+
+
+@dataclass
+class Rows:
+    """Stores everything but what it is told to refuse."""
+
+    refuse: Mapping[str, Exception] = field(default_factory=dict)
+    recorded: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    page: PendingPage = field(default_factory=lambda: PendingPage(()))
+    reused: frozenset[str] = frozenset()
+    away: bool = False
+
+    def accept(self, detections: Sequence[Detection], *_: object, **__: object) -> list[Accepted]:
+        for detection in detections:
+            if detection.detection_id in self.refuse:
+                raise self.refuse[detection.detection_id]
+        self.recorded += [detection.detection_id for detection in detections]
+        return [
+            Accepted(DetectionOutcome.REJECTED, (), "id_reused")
+            if detection.detection_id in self.reused
+            else Accepted(DetectionOutcome.RECORDED, ())
+            for detection in detections
+        ]
+
+    def stored(self, detection_id: str) -> Detection | None:
+        if self.away:
+            raise Retryable("the database does not answer")
+        return None
+
+    def reject(self, detection_id: str, reason: str) -> None:
+        self.rejected.append(detection_id)
+
+    def pending(self, *_: object) -> PendingPage:
+        return self.page
+
+
+@dataclass
+class Channel:
+    """Says these payloads."""
+
+    heard: list[bytes] = field(default_factory=list)
+
+    def listen(self, timeout_s: float) -> list[bytes]:
+        return self.heard
+
+
+@dataclass
+class Bench:
+    stream: Stream = field(default_factory=Stream)
+    rows: Rows = field(default_factory=Rows)
+    channel: Channel = field(default_factory=Channel)
+
+    def __post_init__(self) -> None:
+        clock = SimulatedClock()
+        frames = MemoryFrames(clock)
+        policies = {"cam": RecordingPolicy(), "other": RecordingPolicy()}
+        self.intake = Intake(
+            IntakePorts(
+                cast("Any", self.stream), self.channel, cast("Any", self.rows), frames, frames, clock, policies,
+            )
+        )  # fmt: skip
+
+
+JSON_OF_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["camera_id", "confidence", "captured_at", "bbox", "plate", "attributes", "detection_id"])
+        | st.text(st.characters(), max_size=3),
+        inner, max_size=5,
+    ),
+    max_leaves=10,
+).map(lambda value: json.dumps(value).encode())  # fmt: skip
+ANY_FIELDS = st.dictionaries(
+    st.sampled_from([b"json", b"hint", b"camera_id", b"confidence", b"captured_at", b"bbox", b"attributes"])
+    | st.binary(max_size=4),
+    st.binary(max_size=40) | JSON_OF_ANYTHING,
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(st.lists(ANY_FIELDS, max_size=4))
+def test_any_bytes_in_the_stream_leave_their_neighbours_alone(strangers: list[dict[bytes, bytes]]) -> None:
+    bench = Bench()
+    bench.stream.good("before")
+    for fields in strangers:
+        bench.stream.add(fields)
+    bench.stream.good("after", "other")
+    bench.intake.read_stream(0)
+    assert {"before", "after"} <= set(bench.rows.recorded)
+    assert sorted(bench.stream.acked) == sorted(delivery.entry_id for delivery in bench.stream.waiting)
+
+
+def _body(**change: object) -> bytes:
+    return json.dumps({"camera_id": "cam", "confidence": 0.9} | change).encode()
+
+
+def _deep(opening: bytes, closing: bytes, depth: int) -> bytes:
+    return b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":' + opening * depth + closing * depth + b"}}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b"json": _body(captured_at="0001-01-01T00:00:00+01:00")},
+        {b"json": _body(captured_at="9999-12-31T23:59:59-01:00")},
+        {b"json": _deep(b"[", b"]", 20_000)},
+        {b"json": _deep(b'{"b":', b"}", 9_000)},
+        {b"json": _deep(b"[", b"]", 900)},
+        {b"json": b"[" * 60_000},
+        {b"camera_id": b"cam", b"confidence": b"1", b"attributes": b"[" * 20_000},
+        {b"camera_id": b"cam", b"confidence": b"1", b"captured_at": b"0001-01-01T00:00:00+14:00"},
+        {b"camera_id": b"cam", b"confidence": b"1", b"plate": b"x" * 100_000},
+        {b"hint": b"a\x00b"},
+        {b"hint": b"\xff\xfe"},
+        {b"json": _body(attributes={"a": "\ud800"})},
+        {b"json": _body(attributes={"\udfff": 1})},
+        {b"json": b'{"camera_id":"cam","confidence":0.9,"\\ud800":1}'},
+        {b"json": _body(attributes={"a": float("inf")})},
+        {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1e999}}'},
+        {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1' + b"0" * 4_000 + b"}}"},
+        {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1' + b"0" * 5_000 + b"}}"},
+        {b"json": b'{"camera_id":"cam","confidence":0.9,"captured_at":1' + b"0" * 4_000 + b"}"},
+    ],
+)
+def test_an_impossible_message_is_one_dead_letter(fields: dict[bytes, bytes]) -> None:
+    bench = Bench()
+    for n in range(3):
+        bench.stream.good(f"good{n}")
+    bad = bench.stream.add(fields)
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["good0", "good1", "good2"]
+    assert [(entry, reason != "") for entry, _, reason in bench.stream.rejected] == [(bad, True)]
+    assert bad in bench.stream.acked
+
+
+@pytest.mark.parametrize(
+    "error", [Conflict("no"), ValueError("x"), OverflowError(), RecursionError(), KeyError("\ud800")]
+)
+def test_whatever_storing_one_raises_the_others_of_its_camera_are_recorded(error: Exception) -> None:
+    bench = Bench(rows=Rows(refuse={"bad": error}))
+    for name in ("first", "bad", "last"):
+        bench.stream.good(name)
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["first", "last"]
+    assert bench.rows.rejected == ["bad"]
+    assert len(bench.stream.rejected) == 1
+    assert len(bench.stream.acked) == 3
+
+
+def test_what_cannot_be_stored_now_is_put_off_and_that_is_no_try() -> None:
+    bench = Bench(rows=Rows(refuse={"later": Retryable("away")}))
+    later = bench.stream.good("later")
+    bench.stream.good("now", "other")
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["now"]
+    assert bench.stream.put_offs == [(later, 0)]
+    assert later not in bench.stream.acked
+
+
+def test_a_hint_that_cannot_be_looked_up_now_holds_up_nothing() -> None:
+    bench = Bench(rows=Rows(away=True))
+    hint = bench.stream.add({b"hint": b"d1"})
+    bench.stream.good("good")
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["good"]
+    assert bench.stream.put_offs == [(hint, 0)]
+
+
+def test_where_dead_letters_have_no_room_the_message_waits_and_its_neighbours_do_not() -> None:
+    bench = Bench(stream=Stream(full=True))
+    bad = bench.stream.add({b"json": b"nothing"})
+    bench.stream.good("good")
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["good"]
+    assert bench.stream.put_offs == [(bad, 0)]
+
+
+def test_a_message_that_was_often_read_and_never_settled_is_tried_alone_then_given_up() -> None:
+    """It may be what ended its readers: only its own count rises, and at last it is a dead letter."""
+    bench = Bench()
+    body = b'{"camera_id":"cam","confidence":0.9,"detection_id":"%s"}'
+    suspect = bench.stream.add({b"json": body % b"suspect"}, tries=TRIES_TOGETHER)
+    hopeless = bench.stream.add({b"json": body % b"hopeless"}, tries=MOST_TRIES)
+    bench.intake.read_stream(0)
+    together = [(suspect, TRIES_TOGETHER), (hopeless, TRIES_TOGETHER)]
+    assert [each for each in bench.stream.put_offs if each[1]] == [
+        *together, (suspect, TRIES_TOGETHER + 1), (hopeless, MOST_TRIES + 1),
+    ]  # fmt: skip
+    assert bench.rows.recorded == ["suspect"]
+    ((entry, _, reason),) = bench.stream.rejected
+    assert entry == hopeless
+    assert "never settled" in reason
+    assert sorted(bench.stream.acked) == sorted([suspect, hopeless])
+
+
+def test_one_id_for_two_cameras_in_one_batch_is_told() -> None:
+    bench = Bench()
+    bench.stream.good("1")
+    second = bench.stream.good("1", "other")
+    again = bench.stream.good("1")
+    earlier = bench.stream.good("1", captured_at=NOW / 1000 - 1)
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["1"]
+    assert [(entry, "id_reused" in reason) for entry, _, reason in bench.stream.rejected] == [
+        (second, True), (earlier, True),
+    ]  # fmt: skip
+    assert again in bench.stream.acked
+    assert len(bench.stream.acked) == 4
+
+
+def test_one_id_for_two_cameras_in_two_batches_is_told() -> None:
+    bench = Bench(rows=Rows(reused=frozenset({"1"})))
+    bench.stream.good("1")
+    bench.intake.read_stream(0)
+    ((_, payload, reason),) = bench.stream.rejected
+    assert "id_reused" in reason
+    assert json.loads(payload)["detection_id"] == "1"
+
+
+def test_a_pending_row_that_is_no_detection_holds_up_nothing() -> None:
+    good = Detection("good", "cam", NOW, 0.9)
+    gone = Detection("gone", "removed", NOW, 0.9)
+    bad = Detection("bad", "other", NOW, 0.9)
+    page = PendingPage((gone, bad, good), None, ("broken",))
+    bench = Bench(rows=Rows(page=page, refuse={"bad": OverflowError()}))
+    bench.intake.read_pending()
+    assert bench.rows.recorded == ["good"]
+    assert bench.rows.rejected == ["broken", "gone", "bad"]
+
+
+def test_what_pubsub_says_is_bounded() -> None:
+    bench = Bench(channel=Channel([b"x" * 70_000, b"{}"]))
+    bench.intake.read_channel(0)
+    assert len(bench.stream.rejected) == 1
+    assert len(bench.stream.waiting) == 1
