@@ -1,105 +1,180 @@
 """Webhooks of Plate Recognizer (Stream and Snapshot), as detections.
 
-One message tells of one picture: a camera, a time (UTC), and a result for every plate in it, with corners of its box in
-pixels and a score. Its id is made of these, so that a message that is sent again changes nothing.
+One message tells of one picture: a camera, a time (UTC), and a result for every plate or vehicle in it. Two forms
+are in use: a plate as text with its score beside it, and (where vehicles are detected) a plate and a vehicle as objects
+with their properties. What is understood is taken, the rest is left out, and a result without a usable plate is
+reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.errors import BadInput
+from shared.wire.bounded_json import printable, unstorable
 
 MOST_PLATES = 100
+MOST_PLATE = 32
+_TIME = TypeAdapter(datetime)
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A result that is no detection: its place in the message, why, and whether something in it is wrong."""
+
+    index: int
+    reason: str
+    wrong: bool = True
 
 
-class _Box(_Lenient):
-    xmin: float
-    ymin: float
-    xmax: float
-    ymax: float
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Detections of a message, each with its result's place in the message, and what was skipped."""
+
+    detections: tuple[tuple[int, dict[str, Any]], ...]
+    skipped: tuple[Skipped, ...]
 
 
-class _Scored(_Lenient):
-    code: str | None = None
-    type: str | None = None
-    color: str | None = None
-    make: str | None = None
-    model: str | None = None
-    orientation: str | None = None
+def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
+    """A detection for every plate; `camera_id` stands for the message's own. BadInput names what all results lack.
+
+    A message that tells of no picture (a heartbeat) has no detections.
+    """
+    data = body["data"] if isinstance(body.get("data"), Mapping) else body
+    results = data.get("results")
+    if results is None and isinstance(body.get("hook"), Mapping) and body["hook"].get("event") == "heartbeat":
+        return Understood((), ())
+    if not isinstance(results, list):
+        raise BadInput("data.results", "missing" if results is None else "not a list")
+    if len(results) > MOST_PLATES:
+        raise BadInput("data.results", f"{len(results)} are over the limit of {MOST_PLATES}")
+    shared = _shared(data, camera_id)
+    found: list[tuple[int, dict[str, Any]]] = []
+    skipped: list[Skipped] = []
+    for index, result in enumerate(results):
+        try:
+            detection = _detection(data, result)
+        except BadInput as error:
+            skipped.append(Skipped(index, f"data.results.{index}.{error.message}"))
+        else:
+            if detection is None:
+                skipped.append(Skipped(index, f"data.results.{index}.plate: none was read", wrong=False))
+            else:
+                found.append((index, {**shared, **detection}))
+    return Understood(tuple(found), tuple(skipped))
 
 
-class _Result(_Lenient):
-    plate: str = Field(max_length=32)
-    score: float = Field(ge=0, le=1)
-    dscore: float | None = None
-    box: _Box | None = None
-    region: _Scored | None = None
-    vehicle: _Scored | None = None
-    model_make: list[_Scored] = Field(default_factory=list)
-    color: list[_Scored] = Field(default_factory=list)
-    orientation: list[_Scored] = Field(default_factory=list)
-    direction: float | None = None
-
-
-class _Data(_Lenient):
-    camera_id: str | None = None
-    filename: str | None = None
-    timestamp: datetime | None = None
-    results: list[_Result] = Field(max_length=MOST_PLATES)
-
-
-class PlateRecognizerMessage(_Lenient):
-    """What Plate Recognizer posts: `data` tells of one picture, `hook` of the webhook."""
-
-    data: _Data
-
-
-def detections_of(body: Mapping[str, Any], camera_id: str | None) -> list[dict[str, Any]]:
-    """A detection for every plate; `camera_id` stands for the message's own. BadInput names the field."""
-    try:
-        data = PlateRecognizerMessage.model_validate(body).data
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise BadInput(".".join(str(part) for part in first["loc"]) or "body", first["msg"]) from error
-    camera = camera_id or data.camera_id
+def _shared(data: Mapping[str, Any], camera_id: str | None) -> dict[str, Any]:
+    """What all detections of a message have: the camera, and the time where the message has one."""
+    camera = camera_id or _text(data.get("camera_id"))
     if camera is None:
         raise BadInput("data.camera_id", "missing, and no camera_id in the address")
-    return [_detection(data, result, camera) for result in data.results]
+    stamp = data.get("timestamp")
+    if stamp is None or stamp == "":
+        return {"camera_id": camera}
+    try:
+        moment = _TIME.validate_python(stamp)
+        zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return {"camera_id": camera, "captured_at": zoned.astimezone(UTC).isoformat()}
+    except (ValidationError, OverflowError) as error:
+        raise BadInput("data.timestamp", "no such time") from error
 
 
-def _detection(data: _Data, result: _Result, camera_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "camera_id": camera_id, "confidence": result.score, "plate": result.plate.upper(),
-        "attributes": _attributes(data, result),
-    }  # fmt: skip
-    if data.timestamp is not None:
-        zoned = data.timestamp if data.timestamp.tzinfo is not None else data.timestamp.replace(tzinfo=UTC)
-        found["captured_at"] = zoned.isoformat()
-    if result.box is not None:
-        box = result.box
-        found["bbox"] = [box.xmin, box.ymin, box.xmax - box.xmin, box.ymax - box.ymin]
-    return found
+def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None:
+    """The detection in one result; None where no plate was read."""
+    if not isinstance(result, Mapping):
+        raise BadInput("result", "not a JSON object")
+    plate = result.get("plate")
+    read = _read_of(plate) if isinstance(plate, Mapping) else {"value": plate, "score": result.get("score")}
+    text = _text(read["value"])
+    if text is None:
+        return None
+    score = _number(read["score"])
+    if score is None or not 0 <= score <= 1:
+        raise BadInput("score", "not a number from 0 to 1")
+    if len(text) > MOST_PLATE:
+        raise BadInput("plate", f"{len(text)} characters are over the limit of {MOST_PLATE}")
+    detection = {"confidence": score, "plate": text.upper(), "attributes": _attributes(data, result)}
+    box = _box(result.get("box") or (plate.get("box") if isinstance(plate, Mapping) else None))
+    return detection if box is None else {**detection, "bbox": box}
 
 
-def _attributes(data: _Data, result: _Result) -> dict[str, Any]:
-    first = {
-        "make": result.model_make[0].make if result.model_make else None,
-        "model": result.model_make[0].model if result.model_make else None,
-        "color": result.color[0].color if result.color else None,
-        "orientation": result.orientation[0].orientation if result.orientation else None,
-    }
+def _read_of(plate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The best reading of a plate that is an object."""
+    first = _first(_props(plate).get("plate"))
+    value = first.get("value", first.get("plate"))
+    return {"value": value, "score": first.get("score", plate.get("score"))}
+
+
+def _box(box: object) -> list[float] | None:
+    """[x, y, width, height] in pixels; None for a box that is not understood, such as one in fractions."""
+    if not isinstance(box, Mapping):
+        return None
+    corners = [_number(box.get(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
+    left, top, right, bottom = corners
+    if left is None or top is None or right is None or bottom is None or right - left < 1 or bottom - top < 1:
+        return None
+    return None if max(right, bottom) <= 1 else [left, top, right - left, bottom - top]
+
+
+def _attributes(data: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    plate, vehicle = result.get("plate"), result.get("vehicle")
+    of_plate, of_vehicle = _props(plate), _props(vehicle)
+    model = _first(result.get("model_make") or of_vehicle.get("make_model"))
+    region = result.get("region") or of_plate.get("region")
+    dscore = result.get("dscore") if not isinstance(plate, Mapping) else plate.get("score")
     told = {
-        "detector": "plate-recognizer", "dscore": result.dscore, "direction": result.direction,
-        "region": result.region.code if result.region else None,
-        "vehicle": result.vehicle.type if result.vehicle else None, "filename": data.filename, **first,
+        "detector": "plate-recognizer", "dscore": _number(dscore), "direction": _number(result.get("direction")),
+        "region": _named(region, "code"), "vehicle": _named(vehicle, "type"),
+        "filename": _text(data.get("filename")), "make": _text(model.get("make")), "model": _text(model.get("model")),
+        "color": _named(result.get("color") or of_vehicle.get("color"), "color"),
+        "orientation": _named(result.get("orientation") or of_vehicle.get("orientation"), "orientation"),
     }  # fmt: skip
-    return {name: value for name, value in told.items() if value not in {None, ""}}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _props(value: object) -> Mapping[str, Any]:
+    props = value.get("props") if isinstance(value, Mapping) else None
+    return props if isinstance(props, Mapping) else {}
+
+
+def _candidates(value: object) -> Iterator[Mapping[str, Any]]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, Mapping):
+            yield each
+
+
+def _first(value: object) -> Mapping[str, Any]:
+    """The first (best) of a list of objects, or the object itself."""
+    return next(_candidates(value), {})
+
+
+def _named(value: object, name: str) -> str | None:
+    """A word that comes as text, as an object, or as a list of objects with scores."""
+    first = _first(value)
+    return _text(value) or _text(first.get(name)) or _text(first.get("value"))
+
+
+def _text(value: object) -> str | None:
+    """A text that can be stored and is not empty; a number as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value).strip() if unstorable(value) is None else ""
+    return printable(text) or None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, also one that comes as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

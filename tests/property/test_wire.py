@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from shared.domain.errors import BadInput
 from shared.domain.media import Box, Detection, Frame
 from shared.domain.timing import CaptureClock
+from shared.wire.bounded_json import MOST_NESTED, TooDeep, load_json, unstorable
 from shared.wire.detections import encode_detection, parse_detection, payload_of
 from shared.wire.frames import check_jpeg, decode_frame, encode_frame, entry_id
+from shared.wire.plate_recognizer import detections_of
 
 NOW = 1_800_000_000_000
 names = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
@@ -26,7 +28,7 @@ detections = st.builds(
     captured_ms=st.integers(NOW - 10**9, NOW),
     confidence=st.floats(0, 1),
     plate=st.none() | st.from_regex(r"[A-Z0-9]{1,10}", fullmatch=True),
-    bbox=st.none() | st.builds(Box, *[st.integers(0, 8000)] * 4),
+    bbox=st.none() | st.builds(Box, *[st.integers(0, 8000)] * 2, *[st.integers(2, 8000)] * 2),
     attributes=st.dictionaries(names, st.integers() | st.text(st.characters(min_codepoint=32), max_size=5), max_size=3),
 )
 
@@ -58,9 +60,74 @@ def test_anything_else_is_refused_by_name(payload: bytes) -> None:
         assert error.field
 
 
+_NAMES = st.sampled_from(
+    ["data", "results", "plate", "score", "props", "value", "box", "xmin", "xmax", "ymin", "ymax", "vehicle", "region"]
+) | st.text(st.characters(), max_size=3)  # fmt: skip
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_ANYTHING | st.dictionaries(_NAMES, _ANYTHING, max_size=6), max_size=4), _ANYTHING)
+def test_whatever_a_result_of_plate_recognizer_is_its_neighbour_is_taken(strangers: list[object], when: object) -> None:
+    good = {"plate": "ab1", "score": 0.9}
+    data = {"camera_id": "gate-1", "results": [*strangers, good], "filename": when}
+    understood = detections_of({"data": data, "hook": when}, None)
+    assert understood.detections[-1] == (len(strangers), understood.detections[-1][1])
+    assert understood.detections[-1][1]["plate"] == "AB1"
+    assert len(understood.detections) + len(understood.skipped) == len(strangers) + 1
+    for _, body in understood.detections:
+        parse_detection(json.dumps(body).encode(), arrival_ms=NOW, entry_id="1-0")
+
+
+@given(st.dictionaries(_NAMES, _ANYTHING, max_size=6))
+def test_whatever_a_message_of_plate_recognizer_is_it_is_understood_or_refused_by_name(body: dict[str, object]) -> None:
+    try:
+        detections_of(body, "gate-1")
+    except BadInput as error:
+        assert error.field
+
+
+@pytest.mark.parametrize("depth", [1, MOST_NESTED, MOST_NESTED + 1, 500, 1_000_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('["]}", ', "]")])
+def test_nesting_is_bounded_before_it_is_parsed(depth: int, opening: str, closing: str) -> None:
+    text = opening * depth + "1" + closing * depth
+    if depth > MOST_NESTED:
+        with pytest.raises(TooDeep):
+            load_json(text)
+        return
+    assert load_json(text.encode("utf-16")) == json.loads(text)
+    assert unstorable(load_json(text)) is None
+
+
+@given(_ANYTHING)
+def test_brackets_in_texts_are_no_nesting(value: object) -> None:
+    assert json.dumps(load_json(json.dumps(["[{" * 40, value]))) == json.dumps(["[{" * 40, value])
+
+
+@given(_ANYTHING)
+def test_what_is_storable_is_told_without_walking_into_it(value: object) -> None:
+    if unstorable(value) is None:
+        assert json.loads(json.dumps(value, allow_nan=False).encode()) == value
+    assert unstorable([value, "\x00"]) is not None
+    endless: list[object] = [value]
+    endless.append(endless)
+    assert unstorable(endless) is not None
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"captured_at": "0001-01-01T00:00:00+01:00"}, "captured_at"),
+        ({"captured_at": "9999-12-31T23:59:59-01:00"}, "captured_at"),
+        ({"captured_at": float("nan")}, "captured_at"),
+        ({"captured_at": 10**400}, "captured_at"),
+        ({"attributes": {"a": {1: 2}}}, "attributes"),
+        ({"attributes": {"a": {"b": {1, 2}}}}, "attributes"),
+        ({"attributes": {"a": 10**5000}}, "attributes"),
+        ({"bbox": [0.1, 0.2, 0.3, 0.4]}, "bbox"),
         ({"camera_id": None}, "camera_id"),
         ({"camera_id": "a{b}"}, "camera_id"),
         ({"confidence": 1.5}, "confidence"),

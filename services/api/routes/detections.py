@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from services.api.access import Operator, Ports
+from services.api.bodies import FORM, MULTIPART, read_body, validated
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
-from shared.domain.errors import BadInput, Retryable
+from shared.domain.errors import BadInput, Conflict, Retryable
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.wire import api as schemas
-from shared.wire.detections import JsonDetection, parse_detection
-from shared.wire.plate_recognizer import detections_of
+from shared.wire.detections import JsonDetection, parse_detection, refuse_unstorable
+from shared.wire.plate_recognizer import Skipped, Understood, detections_of
 
 PICTURES = "/v2/video/plate-recognizer"  # its messages bring their picture along
 MOST_PICTURE_BYTES = 16_000_000
-FORM = "multipart/form-data"
 
 router = APIRouter(prefix="/v2/video", tags=["detections"])
 _log = logger(__name__)
 
 
-@router.post("/detections", status_code=202)
-def publish(ports: Ports, caller: Operator, message: JsonDetection) -> schemas.DetectionReceipt:
+_DETECTION: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": JsonDetection.model_json_schema()}}}
+}
+
+
+@router.post("/detections", status_code=202, openapi_extra=_DETECTION)
+async def publish(ports: Ports, caller: Operator, request: Request) -> schemas.DetectionReceipt:
     """Publish a detection. 202 once it is stored; the same one again answers the same and changes nothing."""
-    return _published(ports, caller, message.model_dump(mode="json", exclude_none=True))
+    given = await read_body(request)
+    return await run_in_threadpool(_publish, ports, caller, given)
 
 
+def _publish(ports: ApiPorts, caller: Caller, given: Any) -> schemas.DetectionReceipt:
+    if isinstance(given, dict):
+        refuse_unstorable(given)
+    return _published(ports, caller, validated(JsonDetection, given).model_dump(mode="json", exclude_none=True))
+
+
+_FORM = {"schema": {"type": "object", "properties": {"json": {"type": "string"}}, "required": ["json"]}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            FORM: {"schema": {"type": "object", "properties": {"json": {"type": "string"}}, "required": ["json"]}},
-        },
+        "content": {"application/json": {"schema": {"type": "object"}}, MULTIPART: _FORM, FORM: _FORM},
     }
 }
 
@@ -56,29 +63,36 @@ async def plate_recognizer(
 ) -> schemas.DetectionReceipts:
     """The webhook of Plate Recognizer, as JSON or as a form with a field `json`; its picture is not kept.
 
-    Every plate of it is a detection. `camera_id` names the camera where Plate Recognizer calls it otherwise.
+    Every plate of it is a detection; results that are none are reported in `skipped`. 422 where all of them are wrong.
+    `camera_id` names the camera where Plate Recognizer calls it otherwise.
     """
-    body = await _message(request)
-    found = detections_of(body, camera_id)
-    items = [await run_in_threadpool(_published, ports, caller, detection) for detection in found]
-    return schemas.DetectionReceipts(items=items, total=len(items))
-
-
-async def _message(request: Request) -> Mapping[str, Any]:
-    """The JSON of a request, wherever it is in it."""
-    try:
-        if request.headers.get("content-type", "").startswith(FORM):
-            async with request.form(max_files=4, max_fields=8) as form:
-                text = form.get("json")
-                given = await text.read() if isinstance(text, UploadFile) else text
-        else:
-            given = await request.body()
-        body = json.loads(given or "null")
-    except (ValueError, RecursionError, HTTPException) as error:
-        raise BadInput("body", "neither JSON nor a form with JSON in its field `json`") from error
+    body = await read_body(request, "json")
     if not isinstance(body, dict):
         raise BadInput("body", "not a JSON object")
-    return body
+    return await run_in_threadpool(_all_published, ports, caller, detections_of(body, camera_id))
+
+
+def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> schemas.DetectionReceipts:
+    """Store each result's detection by itself. Raises BadInput where none can be stored and something is wrong."""
+    items: list[schemas.DetectionReceipt] = []
+    skipped = list(understood.skipped)
+    for index, detection in understood.detections:
+        try:
+            items.append(_published(ports, caller, detection))
+        except (BadInput, Conflict) as error:
+            skipped.append(Skipped(index, error.message))
+    wrong = sorted((each for each in skipped if each.wrong), key=lambda each: each.index)
+    if wrong and len(wrong) == len(skipped) and not items:
+        field, _, reason = wrong[0].reason.partition(": ")
+        raise BadInput(field, reason)
+    return schemas.DetectionReceipts(
+        items=items,
+        total=len(items),
+        skipped=[
+            schemas.SkippedResult(result=each.index, reason=each.reason)
+            for each in sorted(skipped, key=lambda each: each.index)
+        ],
+    )
 
 
 def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:

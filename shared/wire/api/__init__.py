@@ -29,6 +29,7 @@ from shared.wire.api.segments import (
     SegmentPage,
     SegmentPatch,
     SegmentsOfDetection,
+    SkippedResult,
 )
 from shared.wire.api.upkeep import (
     CameraStats,
@@ -78,5 +79,6 @@ __all__ = [
     "SegmentsOfDetection",
     "Session",
     "SigningKey",
+    "SkippedResult",
     "Stats",
 ]

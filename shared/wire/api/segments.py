@@ -160,8 +160,16 @@ class DetectionReceipt(BaseModel):
     outcome: str
 
 
+class SkippedResult(BaseModel):
+    """A result of a message that became no detection: its place in the message, from 0, and why."""
+
+    result: int
+    reason: str
+
+
 class DetectionReceipts(BaseModel):
-    """The detections of one message are durable."""
+    """The detections of one message are durable; `skipped` has the results that are none."""
 
     items: list[DetectionReceipt]
     total: int
+    skipped: list[SkippedResult] = []

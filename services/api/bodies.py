@@ -1,0 +1,59 @@
+"""JSON in the bodies of requests, whatever their headers say it is: detectors are made by many."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from shared.domain.errors import BadInput
+from shared.wire.bounded_json import TooDeep, load_json
+
+MULTIPART, FORM = "multipart/form-data", "application/x-www-form-urlencoded"
+Body = TypeVar("Body", bound=BaseModel)
+MOST_FILES, MOST_FIELDS = 32, 32
+
+
+async def read_body(request: Request, field: str | None = None) -> Any:
+    """The JSON of a request, with any content type or none, or in a form's field of that name. Raises BadInput."""
+    try:
+        given = await _given(request, field)
+        return await run_in_threadpool(_loaded, given, field)
+    except (ValueError, HTTPException) as error:
+        what = f"neither JSON nor a form with JSON in its field `{field}`" if field else "not JSON"
+        raise BadInput(
+            "body", f"{what}: {error}" if isinstance(error, json.JSONDecodeError | TooDeep) else what
+        ) from error
+
+
+async def _given(request: Request, field: str | None) -> bytes | str:
+    if field is None or not request.headers.get("content-type", "").lower().startswith(MULTIPART):
+        return await request.body()
+    async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+        value = form.get(field)
+        return await value.read() if isinstance(value, UploadFile) else value or ""
+
+
+def _loaded(given: bytes | str, field: str | None) -> Any:
+    try:
+        return load_json(given)
+    except ValueError:
+        if field is None or not isinstance(given, bytes):
+            raise
+        return load_json(parse_qs(given.decode(), max_num_fields=MOST_FIELDS).get(field, [""])[0])
+
+
+def validated(model: type[Body], given: Any) -> Body:
+    """A body as a model; raises the error that FastAPI's own validation raises."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error

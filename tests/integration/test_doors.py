@@ -1,0 +1,364 @@
+"""What strangers send to the doors for detections: over HTTP, and in the stream of a real broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from starlette.testclient import TestClient
+
+from services.api.wiring import build
+from services.dispatch.intake import MOST_TRIES, Intake, IntakePorts
+from shared.adapters.redis_detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
+from shared.domain.errors import Retryable
+from shared.domain.timing import from_ms
+from shared.wire.keys import GROUP, Keys
+from tests.support.world import POLICY, World
+
+DETECTIONS, PLATE_RECOGNIZER = "/v2/video/detections", "/v2/video/plate-recognizer"
+GOOD = {"camera_id": "cam1", "confidence": 0.9}
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[TestClient]:
+    """The API, whose unexpected errors are answers as they are for a stranger."""
+    with TestClient(build(world.settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (json.dumps({**GOOD, "captured_at": "0001-01-01T00:00:00+01:00"}).encode(), "captured_at"),
+        (json.dumps({**GOOD, "captured_at": "9999-12-31T23:59:59-01:00"}).encode(), "captured_at"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}", "nested"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":' + b"[" * 100 + b"]" * 100 + b"}}", "nested"),
+        (b"[" * 60_000, "nested"),
+        (json.dumps({**GOOD, "attributes": {"a": "\x00"}}).encode(), "attributes"),
+        (json.dumps({**GOOD, "attributes": {"a": "\ud800"}}).encode(), "attributes"),
+        (json.dumps({**GOOD, "\ud800": 1}).encode(), "unicode"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":1e999}}', "attributes"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":1' + b"0" * 5_000 + b"}}", "JSON"),
+        (b'{"camera_id":"cam1","confidence":NaN}', "confidence"),
+        (json.dumps({**GOOD, "captured_at": 1_800_000_000_000}).encode(), "milliseconds"),
+        (json.dumps({**GOOD, "captured_at": "1800000000000"}).encode(), "milliseconds"),
+        (json.dumps({**GOOD, "captured_at": 1_800_000_000_000_000_000}).encode(), "nanoseconds"),
+        (json.dumps({**GOOD, "bbox": [0.1, 0.2, 0.3, 0.1]}).encode(), "fractions"),
+        (json.dumps({**GOOD, "bbox": [0, 0, 1, 1]}).encode(), "fractions"),
+        (json.dumps({**GOOD, "bbox": [100, 80, 0.4, 0.2]}).encode(), "fractions"),
+        (b"", "JSON"),
+        (b"<xml/>", "JSON"),
+        (b"\xff\xfe\xfd", "JSON"),
+        (json.dumps([GOOD, GOOD]).encode(), "dictionary"),
+    ],
+)
+def test_an_impossible_body_is_named(api: TestClient, body: bytes, named: str) -> None:
+    answer = api.post(DETECTIONS, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert named in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "application/json; charset=utf-8",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "?",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_is_read_whatever_its_header_says(api: TestClient, content_type: str | None, encoding: str) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = api.post(DETECTIONS, content=json.dumps(GOOD).encode(encoding), headers=headers)
+    assert answer.status_code == 202, answer.text
+
+
+def message(world: World, *results: Any, **change: Any) -> dict[str, Any]:
+    at = from_ms(world.clock.now_ms()).replace(tzinfo=None).isoformat()
+    data = {"camera_id": "cam1", "filename": "x.jpg", "timestamp": at, "results": list(results), **change}
+    return {"hook": {"event": "recognition", "id": "gate"}, "data": data}
+
+
+PLAIN: dict[str, Any] = {
+    "box": {"xmin": 460, "ymin": 57, "xmax": 557, "ymax": 82}, "plate": "9jub11", "score": 0.8,
+    "region": {"code": "gb", "score": 0.4}, "vehicle": {"score": 0.3, "type": "Big Truck"}, "direction": 225,
+}  # fmt: skip
+BY_VEHICLE: dict[str, Any] = {
+    "plate": {
+        "type": "Plate", "score": 0.7, "box": {"xmin": 1, "ymin": 2, "xmax": 21, "ymax": 12},
+        "props": {"plate": [{"value": "ab12cd", "score": 0.95}], "region": [{"value": "fr", "score": 0.9}]},
+    },
+    "vehicle": {
+        "type": "Sedan", "score": 0.8,
+        "props": {
+            "make_model": [{"make": "VW", "model": "Golf", "score": 0.3}],
+            "orientation": [{"value": "Front", "score": 0.7}], "color": [{"value": "white", "score": 0.7}],
+        },
+    },
+    "direction": 90,
+}  # fmt: skip
+
+
+def test_both_forms_of_plate_recognizer_are_understood(api: TestClient, world: World) -> None:
+    answer = api.post(PLATE_RECOGNIZER, json=message(world, PLAIN, BY_VEHICLE))
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["total"], answer.json()["skipped"]) == (2, [])
+    rows = {row["plate"]: row for row in world.database.fetch("SELECT * FROM detections")}
+    assert rows["9JUB11"]["bbox"] == [460, 57, 97, 25]
+    assert {"region": "gb", "vehicle": "Big Truck", "direction": 225.0}.items() <= rows["9JUB11"]["attributes"].items()
+    of_vehicle = rows["AB12CD"]
+    assert (of_vehicle["confidence"], of_vehicle["bbox"]) == (0.95, [1, 2, 20, 10])
+    assert of_vehicle["attributes"] == {
+        "detector": "plate-recognizer", "dscore": 0.7, "direction": 90.0, "region": "fr", "vehicle": "Sedan",
+        "filename": "x.jpg", "make": "VW", "model": "Golf", "color": "white", "orientation": "Front",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"direction": ""}, {"direction": None}, {"direction": "N"}, {"direction": {"value": 3}}, {"region": "gb"},
+        {"region": None}, {"region": []}, {"vehicle": None}, {"vehicle": "car"}, {"color": "white"},
+        {"model_make": None}, {"model_make": "VW"}, {"model_make": [None]}, {"box": None}, {"box": [1, 2, 3, 4]},
+        {"box": {"xmin": 0.1, "ymin": 0.1, "xmax": 0.4, "ymax": 0.2}}, {"box": {"xmin": "a"}}, {"dscore": "high"},
+        {"score": "0.8"}, {"vehicle": {"props": None}}, {"candidates": 3}, {"orientation": {}},
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_beside_a_plate_is_left_out(
+    api: TestClient, world: World, change: dict[str, Any]
+) -> None:
+    answer = api.post(PLATE_RECOGNIZER, json=message(world, {**PLAIN, **change}))
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["total"] == 1
+    row = world.database.fetch_one("SELECT plate, bbox FROM detections")
+    assert row is not None
+    assert row["plate"] == "9JUB11"
+    assert row["bbox"] in (None, [460, 57, 97, 25])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {**PLAIN, "plate": "x" * 33}, {**PLAIN, "score": 1.01}, {**PLAIN, "score": None}, {**PLAIN, "plate": None},
+        {**PLAIN, "plate": ""}, {**PLAIN, "plate": "\ud800"}, {**PLAIN, "plate": "A\x00B"},
+        {**PLAIN, "plate": "A\x07B"},
+        {**BY_VEHICLE, "plate": None}, {**BY_VEHICLE, "plate": {"props": {}}}, {"plate": []}, None, 3, [],
+    ],
+)  # fmt: skip
+def test_a_bad_result_is_reported_and_drops_no_neighbour(api: TestClient, world: World, bad: Any) -> None:
+    body = json.dumps(message(world, PLAIN, bad, {**PLAIN, "plate": "last"})).encode()
+    answer = api.post(PLATE_RECOGNIZER, content=body)
+    assert answer.status_code == 202, answer.text
+    assert [item["result"] for item in answer.json()["skipped"]] == [1]
+    assert answer.json()["skipped"][0]["reason"]
+    rows = world.database.fetch("SELECT plate FROM detections ORDER BY plate")
+    assert [row["plate"] for row in rows] == ["9JUB11", "LAST"]
+
+
+def test_a_message_without_a_plate_is_no_error(api: TestClient, world: World) -> None:
+    assert api.post(PLATE_RECOGNIZER, json=message(world, {**BY_VEHICLE, "plate": None})).status_code == 202
+    assert api.post(PLATE_RECOGNIZER, json=message(world)).json()["total"] == 0
+    beat = {"hook": {"event": "heartbeat"}, "data": {"camera_id": "cam1"}}
+    assert api.post(PLATE_RECOGNIZER, json=beat).status_code == 202
+    assert api.post(PLATE_RECOGNIZER, json=message(world, PLAIN, timestamp="")).status_code == 202
+    bare = message(world, {**PLAIN, "plate": "bare"})["data"]
+    assert api.post(PLATE_RECOGNIZER, json=bare).json()["total"] == 1, "as the Snapshot API answers it"
+
+
+def test_every_way_to_put_json_into_a_form(api: TestClient, world: World) -> None:
+    text = json.dumps(message(world, PLAIN))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    picture = ("x.jpg", b"\xff\xd8" + bytes(2_000), "image/jpeg")
+    names = ("upload", "original", "vehicle", "plate", "video", "more")
+    answers = [
+        api.post(PLATE_RECOGNIZER, content=urlencode({"json": text}), headers=form),
+        api.post(PLATE_RECOGNIZER, content=text, headers=form),
+        api.post(PLATE_RECOGNIZER, data={"json": text}, files=[(name, picture) for name in names]),
+        api.post(PLATE_RECOGNIZER, files=[("json", ("json.txt", text.encode(), "text/plain")), ("upload", picture)]),
+    ]
+    assert [(answer.status_code, answer.json()["total"]) for answer in answers] == [(202, 1)] * 4
+    assert len(world.database.fetch("SELECT FROM detections")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "named"),
+    [
+        (b"[" * 60_000, "application/json", "JSON"),
+        (b"json=" + b"[" * 60_000, "application/x-www-form-urlencoded", "JSON"),
+        (b'{"data":{"results":[' + b'{"plate":' * 500 + b"1" + b"}" * 500 + b"]}}", "application/json", "JSON"),
+        (b"text=1", "application/x-www-form-urlencoded", "JSON"),
+        (b"--x\r\n", "multipart/form-data", "JSON"),
+        (b'{"data":{"camera_id":"cam1","timestamp":"0001-01-01T00:00:00+14:00","results":[]}}', "", "timestamp"),
+        (b'{"data":{"camera_id":"cam1"}}', "", "results"),
+        (b'{"data":null}', "", "results"),
+        (b'{"data":{"camera_id":"cam1","results":[{"plate":"a","score":3}]}}', "", "score"),
+        (b'{"data":{"camera_id":"Gate 1","results":[{"plate":"a","score":0.3}]}}', "", "camera_id"),
+    ],
+)
+def test_a_message_with_nothing_in_it_is_refused_by_name(
+    api: TestClient, body: bytes, content_type: str, named: str
+) -> None:
+    answer = api.post(PLATE_RECOGNIZER, content=body, headers={"content-type": content_type})
+    assert answer.status_code == 422, answer.text
+    assert named in answer.json()["detail"]
+
+
+@dataclass
+class Reader:
+    """A dispatcher's intake on the world's stream, under a name."""
+
+    world: World
+    name: str = "reader"
+
+    def __post_init__(self) -> None:
+        world, keys = self.world, self.keys
+        self.stream = RedisDetections(world.redis, keys, self.name, world.clock)
+        policies = {f"cam{n}": POLICY for n in range(5)}
+        ports = IntakePorts(
+            self.stream, RedisChannel(world.redis, keys), world.detections, world.frames, world.frames, world.clock,
+            policies,
+        )  # fmt: skip
+        self.intake = Intake(ports)
+        self.stream.read(1, 0.01)
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.world.settings.redis_prefix, self.world.settings.detections_name)
+
+    def send(self, **change: Any) -> None:
+        body = {"captured_at": self.world.clock.now_ms() / 1000, **GOOD, **change}
+        self.stream.publish(json.dumps(body).encode())
+
+    def pending(self) -> list[dict[str, Any]]:
+        found: Any = self.world.redis.xpending_range(self.keys.detections, GROUP, "-", "+", 1000)
+        return list(found)
+
+    def grow_idle(self) -> None:
+        for each in self.pending():
+            self.world.redis.xclaim(
+                self.keys.detections, GROUP, each["consumer"], 0, [each["message_id"]],
+                idle=CLAIM_IDLE_MS + 1_000, justid=True,
+            )  # fmt: skip
+        self.stream._claimed_at = float("-inf")
+
+
+def outcomes(world: World) -> dict[str, str]:
+    return {row["detection_id"]: row["outcome"] for row in world.database.fetch("SELECT * FROM detections")}
+
+
+def test_a_burst_with_impossible_messages_is_recorded_but_for_them(world: World) -> None:
+    reader = Reader(world)
+    for n in range(60):
+        reader.send(detection_id=f"d{n}", camera_id=f"cam{n % 3}")
+        if n == 30:
+            reader.send(captured_at="0001-01-01T00:00:00+01:00")
+            world.redis.xadd(reader.keys.detections, {"hint": b"a\x00b"})
+    while reader.intake.read_stream(0.05):
+        pass
+    assert outcomes(world) == {f"d{n}": "recorded" for n in range(60)}
+    assert world.redis.xlen(reader.keys.rejected) == 2
+    assert reader.pending() == []
+
+
+def test_a_message_that_ends_its_readers_is_given_up_and_its_neighbours_are_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a library that crashes on it would: nothing can be caught."""
+    reader = Reader(world)
+    reader.send(detection_id="good")
+    reader.send(detection_id="deadly", camera_id="cam2")
+    accept = world.detections.accept
+
+    def crash(detections: Any, *args: Any, **more: Any) -> Any:
+        if detections[0].detection_id == "deadly":
+            raise SystemExit
+        return accept(detections, *args, **more)
+
+    monkeypatch.setattr(world.detections, "accept", crash)
+    for _ in range(MOST_TRIES * 2):
+        reader.grow_idle()
+        try:
+            reader.intake.read_stream(0.01)
+        except SystemExit:
+            continue
+    assert outcomes(world) == {"good": "recorded"}
+    assert world.redis.xlen(reader.keys.rejected) == 1
+    assert reader.pending() == []
+
+
+def test_an_outage_of_any_length_gives_up_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(world)
+    reader.send(detection_id="d")
+
+    def away(*_: object, **__: object) -> None:
+        raise Retryable("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.detections, "accept", away)
+        for _ in range(MOST_TRIES * 2):
+            reader.grow_idle()
+            reader.intake.read_stream(0.01)
+    assert len(reader.pending()) == 1
+    reader.grow_idle()
+    reader.intake.read_stream(0.01)
+    assert outcomes(world) == {"d": "recorded"}
+
+
+def test_a_batch_that_is_worked_on_is_not_taken_over_and_a_dead_ones_is(world: World) -> None:
+    first, second = Reader(world, "first"), Reader(world, "second")
+    first.send(detection_id="d")
+    (delivery,) = first.stream.read(10, 0.01)
+    with first.intake.in_hand.working_on([delivery]):
+        first.grow_idle()
+        first.intake.in_hand.look()
+        second.stream._claimed_at = float("-inf")
+        assert second.stream.read(10, 0.01) == []
+    first.grow_idle()
+    first.intake.in_hand.look()
+    second.stream._claimed_at = float("-inf")
+    (taken,) = second.stream.read(10, 0.01)
+    assert taken.entry_id == delivery.entry_id
+    first.stream.keep([delivery.entry_id])
+    assert {each["consumer"] for each in first.pending()} == {b"second"}, "what was taken over stays so"
+
+
+def test_messages_that_nobody_can_settle_do_not_hide_those_behind_them(world: World) -> None:
+    reader = Reader(world)
+    for n in range(6):
+        reader.send(detection_id=f"d{n}")
+    assert len(reader.stream.read(6, 0.01)) == 6
+    seen: set[str] = set()
+    for _ in range(3):
+        reader.grow_idle()
+        seen |= {delivery.entry_id for delivery in reader.stream.read(2, 0.01)}
+    assert len(seen) == 6
+
+
+def test_dead_readers_are_forgotten(world: World) -> None:
+    living, dead, owing = Reader(world, "living"), Reader(world, "dead"), Reader(world, "owing")
+    living.send()
+    assert len(owing.stream.read(10, 0.01)) == 1
+    assert living.stream.forget_readers(3600) == 0
+    world.clock.sleep(0.01)
+    assert living.stream.forget_readers(0.0) == 1
+    names: Any = world.redis.xinfo_consumers(living.keys.detections, GROUP)
+    assert {reader["name"] for reader in names} == {b"living", b"owing"}
+    assert dead.stream.read(1, 0.01) == []
+
+
+def test_how_far_behind_the_readers_are(world: World) -> None:
+    reader = Reader(world)
+    assert reader.stream.unread_s() == 0
+    at_ms = world.clock.now_ms() - 20_000
+    world.redis.xadd(reader.keys.detections, {"json": b"{}"}, id=f"{at_ms}-0")
+    assert 19 < reader.stream.unread_s() < 25
+    (delivery,) = reader.stream.read(1, 0.01)
+    assert 19 < delivery.waited_s < 25
+    assert reader.stream.unread_s() == 0
