@@ -222,7 +222,8 @@ class Intake:
         if holders:
             self._ports.holds.hold(camera_id, holders)
             bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
-        accepted = self._ports.rows.accept(batch, None if bounds is None else bounds.oldest_ms, policy)
+        oldest_ms, newest_ms = (None, None) if bounds is None else (bounds.oldest_ms, bounds.newest_ms)
+        accepted = self._ports.rows.accept(batch, oldest_ms, policy, newest_ms)
         segments: dict[str, int] = {}
         for detection, answer in zip(batch, accepted, strict=True):
             self._count(detection, answer)

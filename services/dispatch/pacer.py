@@ -5,14 +5,14 @@ It keeps no truth of its own. Two pacers run side by side: every step is a condi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.dispatch.offers import Offering
-from shared.domain.errors import PartlyAway
+from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.parts import next_part_end
+from shared.domain.parts import parts_passed
 from shared.domain.ports import (
     BoundsByCamera,
     CameraStates,
@@ -26,6 +26,7 @@ from shared.domain.ports import (
     Pacing,
     Parking,
 )
+from shared.domain.recording import Reached
 from shared.runtime.logs import logger
 from shared.runtime.metrics import LIVE_SEGMENTS
 from shared.wire.tasks import Audit, Sweep
@@ -35,6 +36,7 @@ HOLD_EVERY_SECONDS = 1.0
 # Longest stretch between two looks that counts as silence of a camera: what nobody saw is no silence.
 LOOK_SECONDS = 0.5
 SILENT_MARGIN_SECONDS = 2.0
+SILENT_FRAMES = 2.5  # a camera of a frame in ten seconds is not silent between them
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
@@ -49,6 +51,7 @@ class PacerPorts:
     """What the pacer needs of the world.
 
     `periods_s` are those of sweep and audit; `hooks` the webhooks, with the names of the events each is to have.
+    `behind_s` tells how far the intake is behind.
     """
 
     rows: Pacing
@@ -64,6 +67,7 @@ class PacerPorts:
     cameras: tuple[str, ...]
     periods_s: Mapping[str, float]
     hooks: Mapping[str, Collection[str]] = field(default_factory=dict)
+    behind_s: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(slots=True)
@@ -138,8 +142,8 @@ class Pacer:
         changed = False
         for segment in here:
             silent, watermark_ms = self._silent(segment), _newest_ms(bounds, segment.camera_id)
-            if segment.status == SegmentStatus.RECORDING and _moves(segment, watermark_ms, silent=silent):
-                changed |= self.ports.rows.advance(segment.camera_id, watermark_ms, silent=silent)
+            if segment.status == SegmentStatus.RECORDING:
+                changed |= self._advance(segment, watermark_ms, silent=silent)
         if changed:
             here = [segment for segment in self.ports.rows.live() if segment.camera_id not in bounds.away]
         self._hold(here)
@@ -166,6 +170,24 @@ class Pacer:
             held[segment.segment_id] = (segment.hold_ms, said_at)
         self._held = held
 
+    def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
+        """Plan and close what the buffer has passed; one recording that cannot be moved holds up no other."""
+        still_s = self._watches[segment.camera_id].still_s if segment.camera_id in self._watches else 0.0
+        behind_ms = min(round(self.ports.behind_s() * 1000), segment.policy.most_late_ms)
+        reached = Reached(watermark_ms, silent, round(still_s * 1000), behind_ms)
+        if not _moves(segment, reached):
+            return False
+        try:
+            return self.ports.rows.advance(
+                segment.camera_id, watermark_ms, silent=silent, still_ms=reached.still_ms, behind_ms=behind_ms,
+                deadline_ms=segment.deadline_ms,
+            )  # fmt: skip
+        except Retryable:
+            raise
+        except Exception as error:  # noqa: BLE001 - each recording by itself
+            _log.error("recording_not_moved", segment_id=str(segment.segment_id), error=repr(error))
+            return False
+
     def _watch(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
         """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
 
@@ -186,13 +208,20 @@ class Pacer:
 
     def _silent(self, segment: LiveSegment) -> bool:
         """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
-        still_s = self._watches[segment.camera_id].still_s if segment.camera_id in self._watches else 0.0
-        if still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
-            return True
+        watch = self._watches.get(segment.camera_id)
+        still_s = 0.0 if watch is None else watch.still_s
+        if watch is not None and still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
+            return still_s > SILENT_FRAMES * self._pace_s(segment, watch.newest_ms)
         if still_s < LEASES_EVERY_SECONDS:
             return False
         state = self.ports.states.state(segment.camera_id)
         return state.get("state") == "disconnected" and state.get("outbox") == "0"
+
+    def _pace_s(self, segment: LiveSegment, newest_ms: int) -> float:
+        """Seconds between two frames of a camera: as far as its last two were apart, at least what is set for it."""
+        before = self.ports.frames.mark_before(segment.camera_id, newest_ms)
+        apart_s = 0.0 if before is None else (newest_ms - before.captured_ms) / 1000
+        return max(1 / segment.policy.capture_fps, min(apart_s, segment.policy.hold_cap_seconds))
 
     def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
         """Release what nobody has stood behind for 30 s.
@@ -223,7 +252,10 @@ def _newest_ms(bounds: BoundsByCamera, camera_id: str) -> int:
     return 0 if seen is None else seen.newest_ms
 
 
-def _moves(segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
+def _moves(segment: LiveSegment, reached: Reached) -> bool:
     """Whether the buffer has passed something of a growing window: a part to plan, or its end."""
-    end = next_part_end(segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms)
-    return silent or watermark_ms >= segment.deadline_ms or (end is not None and end <= watermark_ms)
+    late_ms = max(segment.late_ms, reached.behind_ms)
+    passed = parts_passed(
+        segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms, reached.watermark_ms, late_ms
+    )
+    return reached.ends(segment.deadline_ms, late_ms) or next(passed, None) is not None

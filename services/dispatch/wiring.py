@@ -89,6 +89,7 @@ def build(settings: Settings) -> World:
             RedisEvents(broker, keys), JobRepository(database), clock, cameras,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
             {hook.name: hook.events for hook in settings.webhooks},
+            intake.in_hand.behind_s,
         )
     )  # fmt: skip
     webhooks = Webhooks(DeliveryRepository(database), WebhookHttp(), clock, _hooks(settings, deployment))

@@ -22,10 +22,18 @@ def next_part_end(covered_to_ms: int, deadline_ms: int, part_ms: int) -> int | N
     return end if end - covered_to_ms >= MIN_PART_MS else None
 
 
-def parts_passed(covered_to_ms: int, deadline_ms: int, part_ms: int, watermark_ms: int) -> Iterator[tuple[int, int]]:
-    """Parts of a growing window that the buffer has passed, in order."""
+def parts_passed(
+    covered_to_ms: int, deadline_ms: int, part_ms: int, watermark_ms: int, late_ms: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Parts of a growing window that the buffer has passed, in order.
+
+    A part that is not full ends where the window does now. It waits until late detections have had their time to move
+    that end: with each of them a second later, it would be a part a second.
+    """
     start = covered_to_ms
-    while (end := next_part_end(start, deadline_ms, part_ms)) is not None and end <= watermark_ms:
+    while (end := next_part_end(start, deadline_ms, part_ms)) is not None:
+        if end > watermark_ms - (late_ms if end - start < part_ms else 0):
+            return
         yield start, end
         start = end
 

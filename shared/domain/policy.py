@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 PART_SUFFIX = {"h264": "h264", "hevc": "h265", "av1": "obu", "mp4v": "m4v", "mjpeg": "mjpeg", "copy": "packets"}
+# Of the hold cap, what the tail of a window and the writers' own time need.
+HELD_BESIDE_SECONDS = 3.0
 # CRF, or for mp4v the quantiser: about the same look. Motion JPEG keeps the camera's.
 DEFAULT_QUALITY = {"h264": 23, "hevc": 26, "av1": 35, "mp4v": 4, "mjpeg": 0, "copy": 0}
 # The largest; 0: the codec has none.
@@ -29,6 +31,7 @@ class RecordingPolicy:
     max_segment_seconds: float = 300.0
     part_seconds: float = 5.0
     trigger_slack_seconds: float = 10.0
+    hold_cap_seconds: float = 60.0
     codec: str = "h264"
     encoder: str = "auto"
     preset: str = "superfast"
@@ -61,6 +64,11 @@ class RecordingPolicy:
     def part_ms(self) -> int:
         """Length of a full part in milliseconds."""
         return round(self.part_seconds * 1000)
+
+    @property
+    def most_late_ms(self) -> int:
+        """For how long a window may wait for late detections: the frames of its last part are held meanwhile."""
+        return max(0, round((self.hold_cap_seconds - self.part_seconds - HELD_BESIDE_SECONDS) * 1000))
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
         """Pixels of a clip whose camera sends pictures of `width` x `height`."""

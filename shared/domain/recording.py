@@ -3,6 +3,9 @@
 A window is [start, end). `step` takes the camera's live windows and one input and returns the windows after it and the
 effects that make it so. Invariants, for any order of inputs: windows never overlap, none is longer than the maximum,
 at most one is growing, and a detection whose footage the buffer still has is covered from pre-roll to post-roll.
+
+Detections come late. A window stays open after its end for as long as its detections were late, so that a reader which
+is always 18 s behind gets the windows of a punctual one.
 """
 
 from __future__ import annotations
@@ -17,12 +20,18 @@ SLIVER_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A live segment's stretch of time; `growing` while it is `recording`."""
+    """A live segment's stretch of time; `growing` while it is `recording`.
+
+    late_ms: by how much its latest detection was late. fillable: born closed, because other footage follows it, and not
+    being joined yet, so that more late detections can still lengthen it.
+    """
 
     segment_id: UUID
     start_ms: int
     end_ms: int
     growing: bool
+    late_ms: int = 0
+    fillable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +67,17 @@ class CameraWindows:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """An accepted detection. oldest_ms: the oldest frame still in the buffer, None when the buffer is empty."""
+    """An accepted detection. oldest_ms: the oldest frame still in the buffer, None when the buffer is empty.
+
+    late_ms: how much newer the buffer's newest frame was when the detection came (see `lateness`).
+    """
 
     captured_ms: int
     buffer_ms: int
     post_event_ms: int
     max_segment_ms: int
     oldest_ms: int | None = None
+    late_ms: int = 0
 
     @property
     def wanted(self) -> tuple[int, int]:
@@ -74,10 +87,22 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The buffer holds everything before watermark_ms, or (silent) will get nothing more."""
+    """The buffer holds everything before watermark_ms, or (silent) will get nothing more.
+
+    still_ms: for how long the watermark has not moved, as far as anybody looked. behind_ms: how late a detection may
+    still come that was sent on time, because those who read detections are behind.
+    """
 
     watermark_ms: int
     silent: bool = False
+    still_ms: int = 0
+    behind_ms: int = 0
+
+    def ends(self, end_ms: int, late_ms: int) -> bool:
+        """Whether a growing window is over: its footage has ended, and late detections have had their time."""
+        footage_end_ms = min(end_ms, self.watermark_ms) if self.silent else end_ms
+        passed_ms = self.watermark_ms + (self.still_ms if self.silent else 0) - footage_end_ms
+        return passed_ms >= max(late_ms, self.behind_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,23 @@ class Extended:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """A growing segment got a detection that was later than those before."""
+
+    segment_id: UUID
+    late_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lengthened:
+    """A fillable segment's window ends later; its new stretch can be planned at once."""
+
+    segment_id: UUID
+    end_ms: int
+    late_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """A segment's window is final; the rest of its parts can be planned. early: why it ends before its deadline."""
 
@@ -124,7 +166,7 @@ class Missed:
     end_ms: int
 
 
-Effect = Opened | Extended | Closed | Missed
+Effect = Opened | Extended | Late | Lengthened | Closed | Missed
 Mint = Callable[[], UUID]
 
 
@@ -133,19 +175,28 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
     match given:
         case Detected():
             return _detected(state, given, mint)
-        case Reached(watermark_ms, silent):
+        case Reached():
             growing = state.growing
-            if growing is None or (watermark_ms < growing.end_ms and not silent):
+            if growing is None or not given.ends(growing.end_ms, growing.late_ms):
                 return state, ()
-            if growing.start_ms <= watermark_ms < growing.end_ms:
+            if growing.start_ms <= given.watermark_ms < growing.end_ms:
                 # The footage ends here: a detection after the camera's return must not count as covered.
-                return _close(state, growing, watermark_ms + 1, CAMERA_SILENT)
+                return _close(state, growing, given.watermark_ms + 1, CAMERA_SILENT)
             return _close(state, growing, growing.end_ms)
         case Stopped(now_ms):
             growing = state.growing
             if growing is None:
                 return state, ()
             return _close(state, growing, max(growing.start_ms + 1, min(growing.end_ms, now_ms)))
+
+
+def lateness(captured_ms: int, newest_ms: int | None, most_ms: int) -> int:
+    """How late a detection comes: by how much the camera's newest frame is newer than its own, at most `most_ms`.
+
+    Both times are the camera's, so no two clocks are compared. Frames that wait for late detections are held in the
+    buffer, which is why there is a most.
+    """
+    return 0 if newest_ms is None else max(0, min(newest_ms - captured_ms, most_ms))
 
 
 def _close(
@@ -165,6 +216,15 @@ def _detected(state: CameraWindows, given: Detected, mint: Mint) -> tuple[Camera
     for stretch in held:
         state, more = _record(state, stretch, given, mint)
         effects += more
+    growing = state.growing
+    if (
+        growing is not None
+        and growing.start_ms < end_ms
+        and start_ms < growing.end_ms
+        and growing.late_ms < given.late_ms
+    ):
+        state = state.with_(replace(growing, late_ms=given.late_ms))
+        effects.append(Late(growing.segment_id, given.late_ms))
     return state, tuple(effects)
 
 
@@ -190,14 +250,38 @@ def _record(
         effects += closed
     elif _is_sliver(state, start_ms, end_ms, given.captured_ms):
         return state, effects
+    elif in_the_past:
+        state, lengthened = _lengthen(state, stretch, given)
+        effects += lengthened
+        start_ms = lengthened[0].end_ms if lengthened else start_ms
     while start_ms < end_ms:
         stop_ms = min(end_ms, start_ms + given.max_segment_ms)
-        window = Window(mint(), start_ms, stop_ms, growing=stop_ms == end_ms and not in_the_past)
+        last = stop_ms == end_ms
+        window = Window(
+            mint(), start_ms, stop_ms, growing=last and not in_the_past, late_ms=given.late_ms,
+            fillable=last and in_the_past and given.late_ms > 0,
+        )  # fmt: skip
         before = next((w.segment_id for w in state.windows if w.end_ms == start_ms), None)
         state = state.with_(window)
         effects.append(Opened(window, given.captured_ms, before))
         start_ms = stop_ms
     return state, effects
+
+
+def _lengthen(
+    state: CameraWindows, stretch: tuple[int, int], given: Detected
+) -> tuple[CameraWindows, list[Lengthened]]:
+    """Give a stretch to the fillable window before it, as far as the maximum allows."""
+    start_ms, end_ms = stretch
+    window = next((w for w in state.windows if w.end_ms == start_ms and w.fillable), None)
+    if window is None:
+        return state, []
+    reach_ms = min(end_ms, window.start_ms + given.max_segment_ms)
+    if reach_ms <= start_ms:
+        return state, []
+    late_ms = max(window.late_ms, given.late_ms)
+    state = state.with_(replace(window, end_ms=reach_ms, late_ms=late_ms))
+    return state, [Lengthened(window.segment_id, reach_ms, late_ms)]
 
 
 def _is_sliver(state: CameraWindows, start_ms: int, end_ms: int, captured_ms: int) -> bool:

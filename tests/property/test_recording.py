@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count, pairwise
+from itertools import accumulate, count, pairwise
 from uuid import UUID
 
 from hypothesis import given
@@ -16,10 +16,13 @@ from shared.domain.recording import (
     Detected,
     Extended,
     Input,
+    Late,
+    Lengthened,
     Missed,
     Opened,
     Reached,
     Stopped,
+    lateness,
     step,
 )
 
@@ -31,8 +34,10 @@ detected = st.builds(
     post_event_ms=st.sampled_from([1_000, 15_000]),
     max_segment_ms=st.just(MAXIMUM),
     oldest_ms=st.none() | st.integers(50_000, 300_000),
+    late_ms=st.sampled_from([0, 0, 300, 18_000]),
 )
-reached = st.builds(Reached, st.integers(100_000, 450_000), st.booleans())
+late = st.sampled_from([0, 0, 700, 20_000])
+reached = st.builds(Reached, st.integers(100_000, 450_000), st.booleans(), still_ms=late, behind_ms=late)
 stopped = st.builds(Stopped, st.integers(100_000, 450_000))
 histories = st.lists(st.one_of(detected, detected, reached, stopped), max_size=25)
 
@@ -94,6 +99,10 @@ def test_effects_tell_exactly_what_changed(history: list[Input]) -> None:
                     written[window.segment_id] = (window.start_ms, window.end_ms, window.growing)
                 case Extended(segment_id, end_ms):
                     written[segment_id] = (written[segment_id][0], end_ms, True)
+                case Lengthened(segment_id, end_ms):
+                    written[segment_id] = (written[segment_id][0], end_ms, False)
+                case Late(segment_id, late_ms):
+                    assert next(w for w in state.windows if w.segment_id == segment_id).late_ms == late_ms
                 case Closed(segment_id, end_ms):
                     written[segment_id] = (written[segment_id][0], end_ms, False)
                 case Missed():
@@ -110,6 +119,84 @@ def test_a_continuation_begins_where_its_neighbour_ends(history: list[Input]) ->
             if isinstance(effect, Opened) and effect.continues is not None:
                 neighbour = next(w for w in state.windows if w.segment_id == effect.continues)
                 assert neighbour.end_ms == effect.window.start_ms
+
+
+PRE, POST = 5_000, 3_000
+
+
+def windows_of(reads: list[int], delays: list[int], *, behind: bool = False) -> list[tuple[int, int]]:
+    """The windows that a reader's reads leave, each handled its delay after its frame, the pacer looking before each.
+
+    The buffer's newest frame is always as old as now. behind: the pacer knows of reads that have come and wait.
+    """
+    state, now = CameraWindows(), 0
+    for captured_ms, delay_ms in zip(reads, delays, strict=True):
+        now = max(now, captured_ms + delay_ms)
+        waited = now - captured_ms if behind else 0
+        state, _ = step(state, Reached(now, behind_ms=waited), mint)
+        late_ms = lateness(captured_ms, now, 45_000)
+        state, _ = step(state, Detected(captured_ms, PRE, POST, MAXIMUM, late_ms=late_ms), mint)
+    state, _ = step(state, Reached(now + 10**6), mint)
+    assert all(not window.growing for window in state.windows)
+    return [(window.start_ms, window.end_ms) for window in state.windows]
+
+
+STREAMS = st.lists(st.integers(0, 12_000), min_size=1, max_size=80).map(
+    lambda gaps: list(accumulate(gaps, initial=10**6))
+)
+
+
+@given(STREAMS, st.integers(0, 45_000))
+def test_a_steady_stream_that_comes_late_makes_the_windows_of_a_punctual_one(reads: list[int], lag_ms: int) -> None:
+    punctual = windows_of(reads, [0] * len(reads))
+    assert windows_of(reads, [lag_ms] * len(reads)) == punctual
+
+
+@given(STREAMS, st.data())
+def test_readers_that_stand_and_go_on_make_no_more_windows(reads: list[int], data: st.DataObject) -> None:
+    """A dispatcher that stood for twenty seconds handles what came meanwhile at once, in order."""
+    stands = st.sampled_from([0, 0, 0, 200, 20_000])
+    delays = data.draw(st.lists(stands, min_size=len(reads), max_size=len(reads)))
+    assert len(windows_of(reads, delays, behind=True)) <= len(windows_of(reads, [0] * len(reads)))
+
+
+def test_an_event_that_is_read_late_is_one_clip_a_maximum() -> None:
+    """Five reads a second for 40 s, 18 s late, with a post-roll of 3 s: it was a clip a second."""
+    reads = [10**6 + n * 200 for n in range(200)]
+    assert windows_of(reads, [18_000] * 200) == [(10**6 - PRE, reads[-1] + POST)]
+    assert len(windows_of([10**6 + n * 200 for n in range(1_000)], [18_000] * 1_000)) == 4
+
+
+def test_lag_that_shrinks_or_grows_cuts_no_event() -> None:
+    reads = [10**6 + n * 200 for n in range(200)]
+    assert len(windows_of(reads, [20_000 - n * 100 for n in range(200)])) == 1
+    assert len(windows_of(reads, [n * 100 for n in range(200)])) == 1
+
+
+def test_a_punctual_reader_does_not_wait() -> None:
+    state, _ = step(CameraWindows(), Detected(100_000, PRE, POST, MAXIMUM), mint)
+    _, effects = step(state, Reached(100_000 + POST), mint)
+    assert [type(effect) for effect in effects] == [Closed]
+
+
+def test_a_silent_camera_waits_for_late_detections_too() -> None:
+    """The frames are there, and their reads still come: a window closed at once would be followed by one a read."""
+    state, _ = step(CameraWindows(), Detected(100_000, PRE, 15_000, MAXIMUM, late_ms=18_000), mint)
+    assert step(state, Reached(104_000, silent=True, still_ms=7_100), mint) == (state, ())
+    _, effects = step(state, Reached(104_000, silent=True, still_ms=18_000), mint)
+    assert [(effect.end_ms, effect.early) for effect in effects if isinstance(effect, Closed)] == [
+        (104_001, "camera_silent"),
+    ]  # fmt: skip
+
+
+def test_late_reads_of_before_another_recording_are_one_clip() -> None:
+    """Two dispatchers share what came while they stood: the newer half opens the recording, the older comes after."""
+    state, _ = step(CameraWindows(), Detected(200_000, PRE, POST, MAXIMUM), mint)
+    for captured_ms in range(150_000, 180_000, 200):
+        state, _ = step(state, Detected(captured_ms, PRE, POST, MAXIMUM, late_ms=200_000 - captured_ms), mint)
+    past, growing = state.windows
+    assert (past.start_ms, past.growing, growing.growing) == (145_000, False, True)
+    assert 0 <= 179_800 + POST - past.end_ms < SLIVER_MS
 
 
 @given(
@@ -139,6 +226,19 @@ def test_the_tail_of_a_growing_window_is_kept_back() -> None:
     assert next_part_end(15_000, 20_000, 5_000) == 19_000
     assert next_part_end(19_000, 20_000, 5_000) is None
     assert list(closing_parts(19_000, 20_000, 5_000)) == [(19_000, 20_000)]
+
+
+def test_the_tail_of_a_late_recording_is_not_cut_into_seconds() -> None:
+    """Each late read moves the end by less than a part: what is not full waits until no more reads need be expected."""
+    covered, parts = 0, 0
+    for read_ms in range(0, 60_000, 200):
+        passed = list(parts_passed(covered, read_ms + 15_000, 5_000, read_ms + 18_000, late_ms=18_000))
+        parts += len(passed)
+        covered = passed[-1][1] if passed else covered
+    assert covered == 70_000
+    assert parts == 14
+    assert list(parts_passed(covered, 74_800, 5_000, 73_800 + 17_999, late_ms=18_000)) == []
+    assert list(parts_passed(covered, 74_800, 5_000, 73_800 + 18_000, late_ms=18_000)) == [(70_000, 73_800)]
 
 
 @given(st.lists(st.integers(200_000, 203_000), min_size=1, max_size=60))

@@ -27,19 +27,28 @@ class Rows:
 
     due: list[UUID] = field(default_factory=list)
     silent: list[bool] = field(default_factory=list)
+    told: list[dict[str, int | None]] = field(default_factory=list)
+    fails: Exception | None = None
+    late_ms: int = 0
+    fps: float = 15.0
+    covered_ms: int = 0
     offered: list[UUID] = field(default_factory=list)
     withdrawn: list[UUID] = field(default_factory=list)
 
     def live(self) -> list[LiveSegment]:
         return [
             LiveSegment(
-                UUID(int=1), "cam", "recording", START, START + 20_000, START, RecordingPolicy(),
-                START if self.due else None, has_due=bool(self.due),
+                UUID(int=1), "cam", "recording", START, START + 20_000, START + self.covered_ms,
+                RecordingPolicy(capture_fps=self.fps), START if self.due else None, has_due=bool(self.due),
+                late_ms=self.late_ms,
             )
         ]  # fmt: skip
 
-    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
+    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool, **told: int | None) -> bool:
         self.silent.append(silent)
+        self.told.append(told)
+        if self.fails is not None:
+            raise self.fails
         return False
 
     def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
@@ -113,6 +122,7 @@ class Bench:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     rows: Rows = field(default_factory=Rows)
     queue: Queue = field(default_factory=Queue)
+    behind_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.frames = Frames(self.clock)
@@ -122,6 +132,7 @@ class Bench:
             PacerPorts(
                 cast("Any", self.rows), Offering(self.rows, self.queue, self.clock), self.frames, self.frames,
                 MemoryParking(), cast("Any", States()), ports, ports, ports, self.clock, ("cam",), {},
+                behind_s=lambda: self.behind_s,
             )
         )  # fmt: skip
 
@@ -138,6 +149,61 @@ def test_a_camera_that_does_not_move_is_silent_after_buffer_and_two_seconds() ->
     bench.ticks(5)
     assert bench.rows.silent
     assert all(bench.rows.silent)
+
+
+def test_silence_is_told_with_the_deadline_it_was_judged_for_and_how_long_it_lasts() -> None:
+    bench = Bench()
+    bench.ticks(75)
+    assert bench.rows.told[-1]["deadline_ms"] == START + 20_000
+    assert 7_000 < (bench.rows.told[-1]["still_ms"] or 0) < 8_000
+
+
+@pytest.mark.parametrize(("apart_s", "fps"), [(10.0, 15.0), (0.0, 0.1)])
+def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(apart_s: float, fps: float) -> None:
+    """Whether that is set, or seen of its last two frames."""
+    bench = Bench(rows=Rows(fps=fps))
+    if apart_s:
+        bench.frames.append([Frame("cam", START + 3_000 + round(apart_s * 1000), b"x", 1, "r")], LIMITS)
+    bench.ticks(240)
+    assert True not in bench.rows.silent
+    bench.ticks(20)
+    assert bench.rows.silent[-1]
+
+
+def passed(bench: Bench, ms: int) -> bool:
+    """Whether the pacer has something to do once the buffer holds a frame so long after the start."""
+    bench.rows.silent.clear()
+    bench.frames.append([Frame("cam", START + ms, b"x", 1, "r")], LIMITS)
+    bench.ticks(1)
+    return bool(bench.rows.silent)
+
+
+def test_a_window_waits_for_late_detections() -> None:
+    bench = Bench(rows=Rows(late_ms=8_000))
+    bench.rows.covered_ms = 15_000
+    assert not passed(bench, 26_900)
+    assert passed(bench, 27_100), "the part before its last second"
+    bench.rows.covered_ms = 19_000
+    assert not passed(bench, 27_900)
+    assert passed(bench, 28_000)
+
+
+def test_while_the_intake_is_behind_no_window_ends_as_far_as_the_buffer_allows() -> None:
+    bench = Bench(behind_s=20.0)
+    bench.rows.covered_ms = 19_000
+    assert not passed(bench, 39_900)
+    bench.behind_s = 0.0
+    assert passed(bench, 39_950)
+    bench.behind_s = 4_000.0
+    assert not passed(bench, 20_000 + RecordingPolicy().most_late_ms - 1)
+    assert passed(bench, 20_000 + RecordingPolicy().most_late_ms)
+
+
+def test_a_recording_that_cannot_be_moved_holds_up_nothing_else() -> None:
+    due = (PartView(uuid4(), 0, START, START + 1_000, "due", offerable=True),)
+    bench = Bench(rows=Rows(parts=due, fails=ValueError("broken")))
+    assert passed(bench, 30_000)
+    assert bench.rows.offered == [due[0].part_id]
 
 
 @pytest.mark.parametrize("stopped", ["pacer", "frames"])

@@ -16,7 +16,7 @@ from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, PendingMark, PendingPage
-from shared.domain.recording import Detected, Missed, Window, step
+from shared.domain.recording import Detected, Missed, Window, lateness, step
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import printable
 
@@ -45,12 +45,18 @@ class DetectionRepository:
                 detection_id=detection.detection_id,
             )
 
-    def accept(self, detections: Sequence[Detection], oldest_ms: int | None, policy: RecordingPolicy) -> list[Accepted]:
+    def accept(
+        self,
+        detections: Sequence[Detection],
+        oldest_ms: int | None,
+        policy: RecordingPolicy,
+        newest_ms: int | None = None,
+    ) -> list[Accepted]:
         """See the port. Detections of one camera, in order of captured_at."""
         answers: dict[str, Accepted] = {}
         missed: list[Detection] = []
         for detection in detections:
-            accepted = self._accept(detection, oldest_ms, policy)
+            accepted = self._accept(detection, oldest_ms, policy, newest_ms)
             if accepted is None:
                 missed.append(detection)
             else:
@@ -60,11 +66,14 @@ class DetectionRepository:
             answers |= {detection.detection_id: accepted for detection in missed}
         return [answers[detection.detection_id] for detection in detections]
 
-    def _accept(self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy) -> Accepted | None:
+    def _accept(
+        self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy, newest_ms: int | None = None
+    ) -> Accepted | None:
         """One detection in one transaction; None when the buffer no longer has its footage."""
         given = Detected(
-            detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms
-        )
+            detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms,
+            lateness(detection.captured_ms, newest_ms, policy.most_late_ms),
+        )  # fmt: skip
         with self._database.pipelined() as connection:
             lock_camera(connection, detection.camera_id)
             _insert(connection, detection)

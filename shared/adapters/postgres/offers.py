@@ -54,7 +54,7 @@ class OfferRepository:
              WHERE id IN (
                 SELECT id FROM video_segments s
                  WHERE status = 'finalizing' AND lease_token IS NULL AND offered_at IS NULL
-                   AND (not_before IS NULL OR not_before <= now())
+                   AND (not_before IS NULL OR not_before <= now()) AND (grows_until IS NULL OR grows_until <= now())
                    AND NOT EXISTS (SELECT FROM segment_parts p
                                     WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap'))
                  ORDER BY start_time, id LIMIT %s FOR UPDATE SKIP LOCKED)

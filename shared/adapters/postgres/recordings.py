@@ -41,7 +41,8 @@ class PacerRepository:
         """See the port; one row a segment, however many parts wait."""
         rows = self._database.fetch(
             """
-            SELECT s.id, s.camera_id, s.status, s.start_time, s.deadline, s.covered_to, s.policy, p.needed, p.due
+            SELECT s.id, s.camera_id, s.status, s.start_time, s.deadline, s.covered_to, s.policy, s.late_ms,
+                   p.needed, p.due
               FROM video_segments s CROSS JOIN LATERAL (
                     SELECT min(start_time) FILTER (WHERE NOT parked) AS needed,
                            coalesce(bool_or(state = 'due'), false) AS due
@@ -61,7 +62,16 @@ class PacerRepository:
         )
         return {(row["camera_id"], str(row["id"])) for row in rows}
 
-    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
+    def advance(
+        self,
+        camera_id: str,
+        watermark_ms: int,
+        *,
+        silent: bool,
+        still_ms: int = 0,
+        behind_ms: int = 0,
+        deadline_ms: int | None = None,
+    ) -> bool:
         """See the port; one transaction under the camera's lock."""
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
@@ -74,10 +84,13 @@ class PacerRepository:
             ).fetchone()
             if row is None:
                 return False
+            unchanged = deadline_ms is None or deadline_ms == growing.end_ms
+            reached = Reached(watermark_ms, silent and unchanged, still_ms, behind_ms)
             policy = RecordingPolicy.from_json(row["policy"])
-            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms)
+            late_ms = max(growing.late_ms, behind_ms)
+            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms, late_ms)
             planned = plan_parts(connection, growing.segment_id, passed)
-            _, effects = step(windows, Reached(watermark_ms, silent), uuid4)
+            _, effects = step(windows, reached, uuid4)
             apply(connection, camera_id, policy, effects)
             return planned > 0 or bool(effects)
 
@@ -152,5 +165,5 @@ def _live(row: DictRow) -> LiveSegment:
     return LiveSegment(
         row["id"], row["camera_id"], row["status"], to_ms(row["start_time"]), to_ms(row["deadline"]),
         to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]),
-        None if row["needed"] is None else to_ms(row["needed"]), row["due"],
+        None if row["needed"] is None else to_ms(row["needed"]), row["due"], row["late_ms"],
     )  # fmt: skip

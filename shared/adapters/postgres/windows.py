@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID, uuid4
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
@@ -13,20 +15,32 @@ from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.outbox import emit
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
-from shared.domain.recording import CameraWindows, Closed, Effect, Extended, Missed, Opened, Window
+from shared.domain.recording import (
+    CameraWindows,
+    Closed,
+    Effect,
+    Extended,
+    Late,
+    Lengthened,
+    Missed,
+    Opened,
+    Window,
+)
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.keys import thumbnail_key, video_key
+
+_FILLABLE: LiteralString = "coalesce(status = 'finalizing' AND grows_until > now() AND lease_token IS NULL, false)"
 
 
 def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: int) -> CameraWindows:
     """Live windows that meet or touch [start, end), the growing one, and the next one after it."""
     rows = connection.execute(
-        """
-        SELECT id, start_time, deadline, status FROM video_segments
+        f"""
+        SELECT id, start_time, deadline, status, late_ms, {_FILLABLE} AS fillable FROM video_segments
          WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready')
            AND (status = 'recording' OR tstzrange(start_time, deadline, '[]') && tstzrange(%(start)s, %(end)s, '[]'))
         UNION
-        (SELECT id, start_time, deadline, status FROM video_segments
+        (SELECT id, start_time, deadline, status, late_ms, {_FILLABLE} AS fillable FROM video_segments
           WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready') AND start_time >= %(end)s
           ORDER BY start_time LIMIT 1)
         ORDER BY start_time
@@ -35,7 +49,14 @@ def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: 
     ).fetchall()
     return CameraWindows(
         tuple(
-            Window(row["id"], to_ms(row["start_time"]), to_ms(row["deadline"]), row["status"] == "recording")
+            Window(
+                row["id"],
+                to_ms(row["start_time"]),
+                to_ms(row["deadline"]),
+                row["status"] == "recording",
+                row["late_ms"],
+                row["fillable"],
+            )
             for row in rows
         )
     )
@@ -44,12 +65,13 @@ def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: 
 def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
     """The camera's open recording alone."""
     row = connection.execute(
-        "SELECT id, start_time, deadline FROM video_segments WHERE camera_id = %s AND status = 'recording'",
+        "SELECT id, start_time, deadline, late_ms FROM video_segments WHERE camera_id = %s AND status = 'recording'",
         [camera_id],
     ).fetchone()
     if row is None:
         return CameraWindows()
-    return CameraWindows((Window(row["id"], to_ms(row["start_time"]), to_ms(row["deadline"]), growing=True),))
+    start_ms, end_ms = to_ms(row["start_time"]), to_ms(row["deadline"])
+    return CameraWindows((Window(row["id"], start_ms, end_ms, growing=True, late_ms=row["late_ms"]),))
 
 
 def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]) -> list[UUID]:
@@ -65,6 +87,12 @@ def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effec
                     "UPDATE video_segments SET deadline = %s, updated_at = now() WHERE id = %s",
                     [from_ms(end_ms), segment_id],
                 )
+                touched.append(segment_id)
+            case Late(segment_id, late_ms):
+                connection.execute("UPDATE video_segments SET late_ms = %s WHERE id = %s", [late_ms, segment_id])
+                touched.append(segment_id)
+            case Lengthened(segment_id, end_ms, late_ms):
+                _lengthen(connection, segment_id, from_ms(end_ms), late_ms)
                 touched.append(segment_id)
             case Closed(segment_id, end_ms, early):
                 _close(connection, segment_id, from_ms(end_ms), early)
@@ -85,6 +113,8 @@ def _open(
     insert_segment(connection, camera_id, policy, window, trigger_ms, continues, "recording")
     if not window.growing:
         _close(connection, window.segment_id, from_ms(window.end_ms))
+    if window.fillable:
+        _wait(connection, window.segment_id, window.late_ms)
 
 
 def insert_segment(
@@ -102,14 +132,14 @@ def insert_segment(
     connection.execute(
         """
         INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline, covered_to,
-               trigger_time, continues, policy, codec, fps, error)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               trigger_time, continues, policy, codec, fps, error, late_ms)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         [
             window.segment_id, camera_id, status if window.growing or status == "failed" else "finalizing",
             video_key(window.segment_id, window.start_ms), thumbnail_key(window.segment_id, window.start_ms),
             start, from_ms(window.end_ms), start, from_ms(trigger_ms), continues,
-            Jsonb(policy.to_json()), policy.codec, policy.fps, error,
+            Jsonb(policy.to_json()), policy.codec, policy.fps, error, window.late_ms,
         ],
     )  # fmt: skip
     emit(connection, f"segment.{status}", {"segment_id": str(window.segment_id), "camera_id": camera_id})
@@ -125,8 +155,40 @@ def _close(connection: Connection, segment_id: UUID, end: datetime, early: str |
         """,
         [end, early, segment_id],
     ).fetchone()
-    if row is None:
-        return
+    if row is not None:
+        _plan_rest(connection, segment_id, row)
+
+
+def _lengthen(connection: Connection, segment_id: UUID, end: datetime, late_ms: int) -> None:
+    """A window that was born closed ends later. An offer of its joining, if there is one, is void: it lacks parts."""
+    row = connection.execute(
+        """
+        UPDATE video_segments SET deadline = %s, late_ms = %s, offer = offer + 1, offered_at = NULL, updated_at = now()
+         WHERE id = %s RETURNING covered_to, deadline, policy
+        """,
+        [end, late_ms, segment_id],
+    ).fetchone()
+    if row is not None:
+        _plan_rest(connection, segment_id, row)
+        _wait(connection, segment_id, late_ms)
+
+
+def _wait(connection: Connection, segment_id: UUID, late_ms: int) -> None:
+    """A segment that was born closed is joined when no more late detections need be expected.
+
+    The next one can lengthen it as long as their distance is under the post-roll, so that is how long it waits.
+    """
+    connection.execute(
+        """
+        UPDATE video_segments SET grows_until =
+               now() + make_interval(secs => least(%s / 1000.0, (policy ->> 'post_event_seconds')::float8))
+         WHERE id = %s
+        """,
+        [late_ms, segment_id],
+    )
+
+
+def _plan_rest(connection: Connection, segment_id: UUID, row: DictRow) -> None:
     policy = RecordingPolicy.from_json(row["policy"])
     stretches = closing_parts(to_ms(row["covered_to"]), to_ms(row["deadline"]), policy.part_ms)
     plan_parts(connection, segment_id, stretches)

@@ -128,8 +128,17 @@ class Detections(Protocol):
     def publish(self, detection: Detection) -> None:
         """Make the detection durable, `pending`; the same again is a no-op, another under its id a Conflict."""
 
-    def accept(self, detections: Sequence[Detection], oldest_ms: int | None, policy: RecordingPolicy) -> list[Accepted]:
-        """Record detections of one camera, each in one transaction with the window change it asks for. Idempotent."""
+    def accept(
+        self,
+        detections: Sequence[Detection],
+        oldest_ms: int | None,
+        policy: RecordingPolicy,
+        newest_ms: int | None = None,
+    ) -> list[Accepted]:
+        """Record detections of one camera, each in one transaction with the window change it asks for. Idempotent.
+
+        oldest_ms, newest_ms: the camera's frames in the buffer; the newest tells how late a detection comes.
+        """
 
     def reject(self, detection_id: str, reason: str) -> None:
         """Record that a stored detection cannot be accepted."""

@@ -37,6 +37,7 @@ class LiveSegment:
     policy: RecordingPolicy
     needed_ms: int | None
     has_due: bool
+    late_ms: int = 0
 
     @property
     def hold_ms(self) -> int:
@@ -114,8 +115,21 @@ class Pacing(Protocol):
     def parked_parts(self) -> set[tuple[str, str]]:
         """Camera and id of every unfinished part whose packets wait for the store."""
 
-    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool) -> bool:
-        """Plan the parts the buffer has passed, close the window it has passed; True if anything changed."""
+    def advance(
+        self,
+        camera_id: str,
+        watermark_ms: int,
+        *,
+        silent: bool,
+        still_ms: int = 0,
+        behind_ms: int = 0,
+        deadline_ms: int | None = None,
+    ) -> bool:
+        """Plan the parts the buffer has passed, close the window it has passed; True if anything changed.
+
+        deadline_ms: the window that was judged silent. When it has grown meanwhile, a detection came, and the camera
+        is judged anew.
+        """
 
     def expire_leases(self) -> int:
         """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""

@@ -1,0 +1,149 @@
+"""Detections that come late, on real rows: the windows of a punctual reader, and no clip a read."""
+
+from __future__ import annotations
+
+import itertools
+from uuid import UUID
+
+import pytest
+
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.policy import RecordingPolicy
+from shared.domain.timing import to_ms
+from tests.integration.test_recordings import finish, offer_parts
+from tests.support.world import POLICY, World
+from workers.writer.write_part import write_part
+
+LATE = RecordingPolicy(buffer_seconds=2, post_event_seconds=3, part_seconds=2, fps=10, capture_fps=10)
+
+
+def read(world: World, at_s: float, now_s: float, name: str | None = None) -> list[UUID]:
+    """A detection of a frame at one moment that comes when the newest frame is of another."""
+    detection = world.detection("cam", at_s, name or f"d{at_s}")
+    (answer,) = world.detections.accept([detection], world.base_ms, LATE, world.base_ms + round(now_s * 1000))
+    assert answer.outcome is DetectionOutcome.RECORDED
+    return list(answer.segment_ids)
+
+
+def tick(world: World, now_s: float, *, silent: bool = False, still_s: float = 0.0) -> None:
+    world.pacing.advance("cam", world.base_ms + round(now_s * 1000), silent=silent, still_ms=round(still_s * 1000))
+
+
+def windows(world: World) -> list[tuple[float, float, str]]:
+    rows = world.database.fetch("SELECT start_time, deadline, status FROM video_segments ORDER BY start_time")
+    return [
+        (
+            (to_ms(row["start_time"]) - world.base_ms) / 1000,
+            (to_ms(row["deadline"]) - world.base_ms) / 1000,
+            row["status"],
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("lag_s", [0, 8, 18])
+def test_an_event_that_is_read_late_is_one_recording(world: World, lag_s: float) -> None:
+    for tenth in range(100, 200, 5):
+        tick(world, tenth / 10 + lag_s)
+        read(world, tenth / 10, tenth / 10 + lag_s)
+    assert windows(world) == [(8, 22.5, "recording")]
+    tick(world, 22.4 + lag_s)
+    assert windows(world) == [(8, 22.5, "recording")]
+    tick(world, 22.5 + lag_s)
+    assert windows(world) == [(8, 22.5, "finalizing")]
+
+
+def test_the_parts_of_a_late_recording_are_as_long_as_anybodys(world: World) -> None:
+    for tenth in range(100, 200, 5):
+        tick(world, tenth / 10 + 18)
+        read(world, tenth / 10, tenth / 10 + 18)
+    tick(world, 100)
+    lengths = world.database.fetch("SELECT extract(epoch FROM end_time - start_time)::float8 AS s FROM segment_parts")
+    assert len(lengths) <= 9
+    assert sum(row["s"] for row in lengths) == 14.5
+
+
+def test_a_policy_of_short_holds_waits_no_longer_than_its_frames_are_held(world: World) -> None:
+    short = RecordingPolicy(buffer_seconds=2, post_event_seconds=3, part_seconds=2, hold_cap_seconds=15)
+    now_ms = world.base_ms + 50_000
+    world.detections.accept([world.detection("cam", 10, "d")], world.base_ms, short, now_ms)
+    assert world.pacing.live()[0].late_ms == short.most_late_ms == 10_000
+
+
+def test_silence_is_over_when_a_detection_came_after_it_was_judged(world: World) -> None:
+    """The camera came back, and the detection's window grew, between the pacer's look and its turn with the lock."""
+    world.film("cam", 0, 3)
+    read(world, 2, 2.9, "first")
+    (seen,) = world.pacing.live()
+    watermark_ms = world.frames.bounds(["cam"])["cam"].newest_ms
+    world.film("cam", 4, 20, first=40)
+    segments = read(world, 4.5, 5, "second")
+    world.pacing.advance("cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=seen.deadline_ms)
+    assert windows(world) == [(0, 7.5, "recording")]
+    assert segments == [seen.segment_id]
+    (now,) = world.pacing.live()
+    world.pacing.advance("cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=now.deadline_ms)
+    assert [status for _, _, status in windows(world)] == ["finalizing"]
+
+
+def test_a_camera_that_falls_silent_is_waited_for_as_long_as_its_reader_is_late(world: World) -> None:
+    read(world, 10, 28)
+    tick(world, 28, silent=True, still_s=2.9)
+    assert windows(world) == [(8, 13, "recording")]
+    read(world, 12, 28)
+    tick(world, 28, silent=True, still_s=5)
+    assert windows(world) == [(8, 15, "finalizing")]
+
+
+def test_late_reads_of_before_another_recording_are_one_clip(world: World) -> None:
+    """Two dispatchers share what came while they stood: the newer half opens the recording, the older comes after."""
+    read(world, 50, 60)
+    for tenth in range(100, 300, 2):
+        read(world, tenth / 10, 60)
+    (start, end, status), (_, _, newest) = windows(world)
+    assert (start, status, newest) == (8, "finalizing", "recording")
+    assert 32 <= end <= 32.8
+    assert not any(segment.finalise_offerable for segment in world.pacing.live())
+    parts = world.database.fetch("SELECT start_time, end_time FROM segment_parts ORDER BY start_time")
+    assert all(a["end_time"] == b["start_time"] for a, b in itertools.pairwise(parts))
+    links = world.database.fetch("SELECT count(*) AS n FROM segment_detections GROUP BY segment_id")
+    assert max(row["n"] for row in links) == 100
+
+
+def test_a_clip_that_is_being_joined_does_not_grow(world: World) -> None:
+    world.film("cam", 0, 60)
+    read(world, 50, 60)
+    (first,) = read(world, 10, 60)
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    closing = world.pacing.offer_finalise(first)
+    assert closing is not None
+    assert world.writing.begin_finalise(first, closing) is not None
+    (second,) = set(read(world, 11.5, 60)) - {first}
+    assert world.videos.get(second)["continues"] == first
+
+
+def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> None:
+    world.film("cam", 0, 60)
+    read(world, 50, 60)
+    (first,) = read(world, 10, 60)
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    closing = world.pacing.offer_finalise(first)
+    assert closing is not None
+    assert read(world, 11.5, 60) == [first]
+    assert world.writing.begin_finalise(first, closing) is None
+    world.database.execute("UPDATE video_segments SET grows_until = NULL")
+    finish(world, "cam", 70)
+    row = world.videos.get(first)
+    assert (row["status"], row["frame_count"], row["frames_lost"]) == ("ready", 65, 0)
+
+
+def test_a_detection_that_is_on_time_waits_for_nobody(world: World) -> None:
+    world.film("cam", 0, 30)
+    (answer,) = world.detections.accept(
+        [world.detection("cam", 10, "d")], world.base_ms, POLICY, world.base_ms + 10_000
+    )
+    (segment_id,) = answer.segment_ids
+    finish(world, "cam", 14)
+    assert world.status(segment_id) == "ready"
