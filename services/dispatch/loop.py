@@ -1,10 +1,12 @@
-"""Dispatch's loops: a thread per door, and the pacer's three."""
+"""Dispatch's loops: a thread per door, the pacer's three, and one a webhook."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from services.dispatch.webhooks import Lane
 from services.dispatch.wiring import World
 from shared.domain.errors import PlatereelError
 from shared.runtime.logs import logger
@@ -27,9 +29,10 @@ def run(world: World, stopping: threading.Event) -> None:
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
         "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),
-        "webhooks": lambda: world.webhooks.send() or stopping.wait(WEBHOOK_SECONDS),
         "upkeep": lambda: world.pacer.upkeep() or stopping.wait(UPKEEP_SECONDS),  # type: ignore[func-returns-value]
     }
+    for lane in world.webhooks:
+        steps[f"webhook {lane.hook.name}"] = partial(_send, lane, stopping)
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
         for name, step in steps.items()
@@ -37,9 +40,15 @@ def run(world: World, stopping: threading.Event) -> None:
     for thread in threads:
         thread.start()
     _repeat("pacer", lambda: _pace(world), stopping)
+    until_s = world.clock.monotonic() + BLOCK_SECONDS * 4
     for thread in threads:
-        thread.join(timeout=BLOCK_SECONDS * 4)
+        thread.join(timeout=max(0.0, until_s - world.clock.monotonic()))
     world.close()
+
+
+def _send(lane: Lane, stopping: threading.Event) -> None:
+    if lane.send() == 0:
+        stopping.wait(WEBHOOK_SECONDS)
 
 
 def _pace(world: World) -> None:

@@ -1,17 +1,22 @@
-"""Delivers events to webhooks, again and again with growing pauses, for about a day."""
+"""Delivers events to webhooks, again and again with growing pauses, for about a day.
+
+Every webhook has a lane of its own: one that hangs, or drips its answer, delays nobody else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.domain.errors import BadInput, PlatereelError
+from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import Clock, Deliveries, HookDelivery, Poster
 from shared.runtime.logs import logger
 from shared.runtime.metrics import WEBHOOKS
 from shared.wire.webhooks import body_of, headers_of
 
 AT_ONCE, LEASE_SECONDS = 20, 300.0
+# A webhook without an answer is asked again with one event, after pauses that double up to this.
+LONGEST_SILENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, MOST_ATTEMPTS = 5.0, 7_200.0, 20
 
 _log = logger(__name__)
@@ -28,45 +33,69 @@ class Hook:
     source: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Webhooks:
-    """The sender; used by one thread."""
+@dataclass(slots=True)
+class Lane:
+    """The sender of one webhook; used by one thread."""
 
+    hook: Hook
     deliveries: Deliveries
     poster: Poster
     clock: Clock
-    hooks: Mapping[str, Hook]
+    _silences: int = 0
+    _open_at_s: float = float("-inf")
 
     def send(self) -> int:
-        """Send what is due; how many were tried."""
-        if not self.hooks:
+        """Send what is due; how many were tried. None while the webhook rests because it did not answer."""
+        if self.clock.monotonic() < self._open_at_s:
             return 0
-        due = self.deliveries.take(list(self.hooks), AT_ONCE, LEASE_SECONDS)
-        for delivery in due:
-            self._send(self.hooks[delivery.hook], delivery)
+        due = self.deliveries.take([self.hook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS)
+        for number, delivery in enumerate(due, 1):
+            if not self._answered(delivery):
+                self._rest(due[number:])
+                return number
+            self._silences = 0
         return len(due)
 
-    def _send(self, hook: Hook, delivery: HookDelivery) -> None:
-        body, media_type = body_of(delivery.name, delivery.body, hook.source)
-        headers = headers_of(
-            str(delivery.delivery_id), self.clock.now_ms() // 1000, body, media_type, hook.secret
-        )  # fmt: skip
+    def _rest(self, untried: Sequence[HookDelivery]) -> None:
+        pause_s = min(LONGEST_SILENCE_SECONDS, 2.0**self._silences)
+        self._silences = min(self._silences + 1, 10)
+        self._open_at_s = self.clock.monotonic() + pause_s
+        if untried:
+            self.deliveries.put_back([delivery.delivery_id for delivery in untried], pause_s)
+
+    def _answered(self, delivery: HookDelivery) -> bool:
+        """Try one delivery and note how it ended; False when the webhook did not answer."""
         try:
-            status = self.poster.post(hook.url, body, headers, private=hook.private)
+            body, media_type = body_of(delivery.name, delivery.body, self.hook.source)
+            headers = headers_of(
+                str(delivery.delivery_id), self.clock.now_ms() // 1000, body, media_type, self.hook.secret
+            )  # fmt: skip
+            status = self.poster.post(self.hook.url, body, headers, private=self.hook.private)
+        except Retryable as error:
+            self._failed(delivery, error.message)
+            return False
         except BadInput as error:
-            self._failed(hook, delivery, error.message, gone=True)
-        except PlatereelError as error:
-            self._failed(hook, delivery, error.message)
+            self._failed(delivery, error.message, gone=True)
+        except Exception as error:  # noqa: BLE001 - whatever one delivery raises, the others are tried
+            self._failed(delivery, f"it cannot be sent: {type(error).__name__}")
         else:
             if 200 <= status < 300:  # noqa: PLR2004 - success, as HTTP has it
                 self.deliveries.delivered(delivery.delivery_id)
-                WEBHOOKS.labels(hook.name, "delivered").inc()
+                WEBHOOKS.labels(self.hook.name, "delivered").inc()
             else:
-                self._failed(hook, delivery, f"it answered {status}", gone=status == 410)  # noqa: PLR2004 - Gone
+                self._failed(delivery, f"it answered {status}", gone=status == 410)  # noqa: PLR2004 - Gone
+        return True
 
-    def _failed(self, hook: Hook, delivery: HookDelivery, reason: str, *, gone: bool = False) -> None:
+    def _failed(self, delivery: HookDelivery, reason: str, *, gone: bool = False) -> None:
         over = gone or delivery.attempts + 1 >= MOST_ATTEMPTS
         pause_s = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**delivery.attempts)
         self.deliveries.failed(delivery.delivery_id, reason, None if over else pause_s)
-        WEBHOOKS.labels(hook.name, "given_up" if over else "failed").inc()
-        _log.warning("webhook_failed", hook=hook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over)
+        WEBHOOKS.labels(self.hook.name, "given_up" if over else "failed").inc()
+        _log.warning(
+            "webhook_failed", hook=self.hook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over
+        )  # fmt: skip
+
+
+def lanes(deliveries: Deliveries, poster: Poster, clock: Clock, hooks: Mapping[str, Hook]) -> tuple[Lane, ...]:
+    """A lane a webhook."""
+    return tuple(Lane(hook, deliveries, poster, clock) for hook in hooks.values())

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
-from services.dispatch.webhooks import Hook, Webhooks
+from services.dispatch.webhooks import Hook, Lane, lanes
 from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
@@ -36,6 +36,8 @@ from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 
+CONNECTIONS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -43,7 +45,7 @@ class World:
 
     intake: Intake
     pacer: Pacer
-    webhooks: Webhooks
+    webhooks: tuple[Lane, ...]
     clock: SystemClock
     database: Database
     rows: PacerRepository
@@ -63,7 +65,7 @@ def build(settings: Settings) -> World:
     require_version(urls.database)
     clock = SystemClock()
     keys = Keys(settings.redis_prefix, settings.detections_name)
-    database = Database(urls.database, max_size=8, name="platereel-dispatch")
+    database = Database(urls.database, max_size=CONNECTIONS + len(settings.webhooks), name="platereel-dispatch")
     database.open()
     frames_servers = frame_servers(urls.frames, name="platereel-dispatch")
     broker = redis_client(urls.broker, name="platereel-dispatch")
@@ -92,7 +94,7 @@ def build(settings: Settings) -> World:
             intake.in_hand.behind_s,
         )
     )  # fmt: skip
-    webhooks = Webhooks(DeliveryRepository(database), WebhookHttp(), clock, _hooks(settings, deployment))
+    webhooks = lanes(DeliveryRepository(database), WebhookHttp(), clock, _hooks(settings, deployment))
     return World(intake, pacer, webhooks, clock, database, rows, channel, pulse(settings.pulse_file, clock))
 
 

@@ -32,11 +32,15 @@ class WebhookHttp:
             else urllib3.HTTPConnectionPool(address, port, timeout=timeout)
         )
         try:
-            answer = pool.request("POST", target, body=body, headers=sent, retries=False, redirect=False)
+            # What it answers beside its status is not read: it may be endless.
+            answer = pool.request(
+                "POST", target, body=body, headers=sent, retries=False, redirect=False, preload_content=False
+            )
         except urllib3.exceptions.HTTPError as error:
             raise Retryable(f"{host} does not answer: {type(error).__name__}") from error
         finally:
             pool.close()
+        answer.close()
         return answer.status
 
 

@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     retention: StoreRetentionSettings = Field(default_factory=lambda: StoreRetentionSettings(days=30))
     api: ApiSettings = Field(default_factory=ApiSettings)
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
-    webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=100)
+    webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
 
     database_url: SecretStr | None = None
     frames_url: SecretStr | None = None

@@ -5,21 +5,27 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from services.dispatch.webhooks import MOST_ATTEMPTS, Hook, Webhooks
+from services.dispatch.webhooks import MOST_ATTEMPTS, Hook, Lane
 from shared.adapters.postgres.deliveries import DeliveryRepository
+from shared.adapters.redis_client import redis_client
+from shared.adapters.redis_detections import RedisEvents
 from shared.adapters.webhook_http import WebhookHttp
 from shared.domain.errors import BadInput
 from shared.runtime.configuration import ConfigurationError, load
+from shared.wire.keys import Keys
+from tests.chaos.proxy import Proxy
 from tests.integration.test_recordings import accept, finish
 from tests.support.world import World
 
@@ -65,8 +71,8 @@ def receiving() -> Iterator[Receiver]:
         server.server_close()
 
 
-def sender(world: World, hook: Hook) -> Webhooks:
-    return Webhooks(DeliveryRepository(world.database), WebhookHttp(), world.clock, {hook.name: hook})
+def sender(world: World, hook: Hook) -> Lane:
+    return Lane(hook, DeliveryRepository(world.database), WebhookHttp(), world.clock)
 
 
 def hook_to(receiver: Receiver, **change: Any) -> Hook:
@@ -80,6 +86,89 @@ def relayed(world: World, *names: str) -> None:
 
 def due_again(world: World) -> None:
     world.database.execute("UPDATE webhook_deliveries SET next_at = now() WHERE next_at IS NOT NULL")
+
+
+def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
+    """One lane is stuck in a request while another delivers everything."""
+    for number in range(30):
+        accept(world, f"cam{number}", 10, f"d{number}")
+    with receiving() as well, socket.create_server(("127.0.0.1", 0)) as deaf:
+        hanging = hook_to(well, name="hangs", url=f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        world.pacing.relay_events(
+            lambda events: [None] * len(events), 100, {"test": ["segment.recording"], "hangs": ["segment.recording"]}
+        )
+        stuck = threading.Thread(target=sender(world, hanging).send, daemon=True)
+        stuck.start()
+        lane = sender(world, hook_to(well))
+        assert lane.send() + lane.send() == 30
+        assert stuck.is_alive()
+        deaf.close()
+        stuck.join(15)
+    rows = world.database.fetch("SELECT delivered_at, attempts FROM webhook_deliveries WHERE hook = 'hangs'")
+    assert sorted(row["attempts"] for row in rows) == [0] * 29 + [1], "one was tried; the others are no worse for it"
+
+
+def test_an_answer_without_end_is_not_read(world: World) -> None:
+    """The status is all that counts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def pour() -> None:
+            line, _ = server.accept()
+            with line, suppress(OSError):
+                line.recv(10_000)
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+                while True:
+                    line.sendall(bytes(100_000))
+
+        thread = threading.Thread(target=pour)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert WebhookHttp().post(url, b"{}", {}, private=True) == 200
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_an_event_that_the_broker_refuses_waits_and_holds_up_no_other(world: World) -> None:
+    for number in range(3):
+        accept(world, f"cam{number}", 10, f"d{number}")
+    told: list[str] = []
+
+    def publish(events: Any) -> list[str | None]:
+        told.extend(body["camera_id"] for _, body in events)
+        return ["no" if body["camera_id"] == "cam1" else None for _, body in events]
+
+    hooks = {"test": ["segment.recording"]}
+    assert world.pacing.relay_events(publish, 2, hooks) == 2
+    assert world.pacing.relay_events(publish, 2, hooks) == 1
+    assert world.pacing.relay_events(publish, 2, hooks) == 0
+    assert told == ["cam0", "cam1", "cam2"]
+    assert len(world.database.fetch("SELECT FROM webhook_deliveries")) == 2
+    world.database.execute("UPDATE outbox SET not_before = now()")
+    assert world.pacing.relay_events(lambda events: [None] * len(events), 2, hooks) == 1
+    assert len(world.database.fetch("SELECT FROM webhook_deliveries")) == 3
+
+
+@pytest.mark.real_time
+def test_events_go_out_over_a_slow_line(world: World) -> None:
+    """100 ms to the broker: one by one, two hundred took longer than their transaction may, and began anew for ever."""
+    for number in range(150):
+        accept(world, f"cam{number}", 10, f"d{number}")
+    target = urlsplit(world.settings.broker_url.get_secret_value() if world.settings.broker_url else "")
+    assert target.hostname is not None
+    assert target.port is not None
+    proxy = Proxy((target.hostname, target.port))
+    proxy.slow(latency_s=0.1)
+    try:
+        slow = target._replace(netloc=target.netloc.replace(f":{target.port}", f":{proxy.port}")).geturl()
+        with redis_client(slow) as broker:
+            keys = Keys(world.settings.redis_prefix, world.settings.detections_name)
+            began_s = world.clock.monotonic()
+            assert world.pacing.relay_events(RedisEvents(broker, keys).publish_all, 200, {}) == 150
+            assert world.clock.monotonic() - began_s < 3
+            assert world.redis.xlen(keys.events) == 150
+    finally:
+        proxy.close()
+    assert world.pacing.relay_events(lambda events: [None] * len(events), 200, {}) == 0
 
 
 def test_an_event_arrives_signed_as_standard_webhooks_has_it(world: World) -> None:

@@ -30,6 +30,17 @@ class DeliveryRepository:
         )
         return [HookDelivery(row["id"], row["hook"], row["name"], row["body"], row["before"]) for row in rows]
 
+    def put_back(self, delivery_ids: Sequence[UUID], again_s: float) -> None:
+        """See the port."""
+        self._database.execute(
+            """
+            UPDATE webhook_deliveries SET attempts = attempts - 1, next_at = now() + make_interval(secs => %s)
+             WHERE id = ANY(%s) AND delivered_at IS NULL
+            """,
+            again_s,
+            list(delivery_ids),
+        )
+
     def delivered(self, delivery_id: UUID) -> None:
         """See the port."""
         self._database.execute(

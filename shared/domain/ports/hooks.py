@@ -25,6 +25,9 @@ class Deliveries(Protocol):
     def take(self, hooks: Sequence[str], limit: int, lease_s: float) -> list[Delivery]:
         """Deliveries that are due; nobody else gets them for that long."""
 
+    def put_back(self, delivery_ids: Sequence[UUID], again_s: float) -> None:
+        """These were taken and not tried; they are due again after that long."""
+
     def delivered(self, delivery_id: UUID) -> None:
         """It arrived."""
 

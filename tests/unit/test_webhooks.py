@@ -1,0 +1,136 @@
+"""The lanes of webhooks and the relay of events, with time that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from services.dispatch.pacer import EVENTS_BATCH, Pacer, PacerPorts
+from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Hook, Lane
+from shared.adapters.memory import SimulatedClock
+from shared.domain.errors import Retryable
+from shared.domain.ports import HookDelivery
+
+HOOK = Hook("a", "https://a/", "0123456789abcdef", private=True, source=None)
+
+
+@dataclass
+class Rows:
+    """Deliveries of one webhook; those that are taken and not settled are gone."""
+
+    waiting: list[HookDelivery] = field(default_factory=list)
+    done: list[UUID] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, count: int) -> None:
+        self.waiting += [HookDelivery(uuid4(), "a", "segment.ready", {}, 0) for _ in range(count)]
+
+    def take(self, hooks: Sequence[str], limit: int, lease_s: float) -> list[HookDelivery]:
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        self.lent = {each.delivery_id: each for each in taken}
+        return taken
+
+    def put_back(self, delivery_ids: Sequence[UUID], again_s: float) -> None:
+        self.waiting = [self.lent[each] for each in delivery_ids] + self.waiting
+
+    def delivered(self, delivery_id: UUID) -> None:
+        self.done.append(delivery_id)
+
+    def failed(self, delivery_id: UUID, reason: str, again_s: float | None) -> None:
+        self.failures.append(reason)
+        if again_s is not None:
+            before = self.lent[delivery_id]
+            self.waiting.append(replace(before, attempts=before.attempts + 1))
+
+
+@dataclass
+class Post:
+    """A webhook that takes its time, and may never answer, or break."""
+
+    clock: SimulatedClock
+    hangs: bool = False
+    breaks: bool = False
+    posts: int = 0
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, private: bool) -> int:
+        self.posts += 1
+        self.clock.sleep(10 if self.hangs else 0.02)
+        if self.breaks:
+            raise ValueError("no port")
+        if self.hangs:
+            raise Retryable("a does not answer")
+        return 200
+
+
+def test_a_webhook_that_does_not_answer_rests_and_its_other_events_are_no_worse_for_it() -> None:
+    clock, rows = SimulatedClock(), Rows()
+    post = Post(clock, hangs=True)
+    lane = Lane(HOOK, cast("Any", rows), post, clock)
+    rows.add(100)
+    began_s = clock.monotonic()
+    while clock.monotonic() - began_s < 3600:
+        lane.send()
+        clock.sleep(0.5)
+    assert 3600 / (LONGEST_SILENCE_SECONDS + 11) <= post.posts <= 60
+    assert len(rows.waiting) == 100
+    assert max(each.attempts for each in rows.waiting) <= 1
+    post.hangs = False
+    clock.sleep(LONGEST_SILENCE_SECONDS)
+    while lane.send():
+        pass
+    assert len(rows.done) == 100
+
+
+def test_whatever_one_delivery_raises_the_others_are_tried() -> None:
+    clock, rows = SimulatedClock(), Rows()
+    lane = Lane(HOOK, cast("Any", rows), Post(clock, breaks=True), clock)
+    rows.add(3)
+    assert lane.send() == 3
+    assert rows.failures == ["it cannot be sent: ValueError"] * 3
+
+
+@dataclass
+class Outbox:
+    """Takes a time an event; fails when a turn takes over 20 s."""
+
+    clock: SimulatedClock
+    event_s: float
+    waiting: int = 1_000
+
+    def relay_events(self, publish: object, limit: int, hooks: object) -> int:
+        count = min(limit, self.waiting)
+        self.clock.sleep(count * self.event_s)
+        if count * self.event_s > 20:
+            raise Retryable("the database does not answer")
+        self.waiting -= count
+        return count
+
+
+def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
+    clock = SimulatedClock()
+    outbox = Outbox(clock, event_s=0.5)
+    nothing: Any = None
+    pacer = Pacer(
+        PacerPorts(
+            cast("Any", outbox), nothing, nothing, nothing, nothing, nothing, nothing,
+            cast("Any", SimpleNamespace(publish_all=None)), nothing,
+            clock, (), {},
+        )
+    )  # fmt: skip
+    failures = 0
+    for _ in range(5_000):
+        try:
+            pacer.relay()
+        except Retryable:
+            failures += 1
+        if not outbox.waiting:
+            break
+    assert (outbox.waiting, failures) == (0, 2)
+    outbox.event_s, outbox.waiting = 0.0001, 10_000
+    turns = 0
+    while pacer.relay():
+        turns += 1
+    assert turns <= 10_000 / EVENTS_BATCH + 10
