@@ -40,6 +40,7 @@ SILENT_FRAMES = 2.5  # a camera of a frame in ten seconds is not silent between 
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
+READER_KEPT_SECONDS = 3_600.0  # a dispatcher that has not read for an hour is dead; its share was taken over
 EVENTS_BATCH = 200
 RELAY_SECONDS = 2.0
 
@@ -116,12 +117,13 @@ class Pacer:
         return relayed
 
     def upkeep(self) -> None:
-        """Start jobs that are due, and forget old messages."""
+        """Start jobs that are due, and forget old messages and dead readers."""
         for job in self.ports.jobs.due(self.ports.periods_s):
             identifier = str(job.job_id)
             self.ports.offering.upkeep(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
+            self.ports.stream.forget_readers(READER_KEPT_SECONDS)
 
     def _turn(self, name: str, every_s: float) -> bool:
         now = self.ports.clock.monotonic()

@@ -28,7 +28,11 @@ local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #first == 0 then return {} end
 return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
-_HOLD = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], unpack(ARGV))"
+HOLDS_KEPT_MS = 86_400_000  # after the last hold was set: a camera that is gone from the configuration leaves none
+_HOLD = """#!lua flags=allow-oom
+redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+"""
 _MARK = """#!lua flags=no-writes,allow-oom
 local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
 if #found == 0 then return {} end
@@ -272,7 +276,7 @@ class RedisFrames:
         if holds:
             key, pairs = self._keys.holds(camera_id), [part for holder, ms in holds.items() for part in (ms, holder)]
             with self._servers.talking(key) as server:
-                server.register_script(_HOLD)(keys=[key], args=pairs)
+                server.register_script(_HOLD)(keys=[key], args=[HOLDS_KEPT_MS, *pairs])
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         """See the port."""

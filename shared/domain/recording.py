@@ -10,12 +10,13 @@ is always 18 s behind gets the windows of a punctual one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 CAMERA_SILENT = "camera_silent"
 SLIVER_MS = 1_000
+LONGEST_MISSED_MS = 3_600_000  # of a segment that says what came too late; no other is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class CameraWindows:
             at = max(at, window.end_ms)
         if at < end_ms:
             yield at, end_ms
+
+    def beyond(self, before: CameraWindows) -> list[tuple[UUID, int, int]]:
+        """What these windows cover that those of before did not: segment, start and end, one stretch a segment."""
+        ends = {window.segment_id: window.end_ms for window in before.windows}
+        stretches = ((w.segment_id, ends.get(w.segment_id, w.start_ms), w.end_ms) for w in self.windows)
+        return [stretch for stretch in stretches if stretch[1] < stretch[2]]
 
     def with_(self, changed: Window) -> CameraWindows:
         """These windows with `changed` in the place of its segment, or added."""
@@ -197,6 +204,16 @@ def lateness(captured_ms: int, newest_ms: int | None, most_ms: int) -> int:
     buffer, which is why there is a most.
     """
     return 0 if newest_ms is None else max(0, min(newest_ms - captured_ms, most_ms))
+
+
+def stretches_of(moments: Sequence[int], longest_ms: int) -> list[list[int]]:
+    """Moments in as few groups as possible, each of which lies within `longest_ms`, in order of time."""
+    groups: list[list[int]] = []
+    for moment in sorted(moments):
+        if not groups or moment - groups[-1][0] > longest_ms:
+            groups.append([])
+        groups[-1].append(moment)
+    return groups
 
 
 def _close(

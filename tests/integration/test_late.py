@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from shared.domain.lifecycle import DetectionOutcome
@@ -137,6 +140,80 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     finish(world, "cam", 70)
     row = world.videos.get(first)
     assert (row["status"], row["frame_count"], row["frames_lost"]) == ("ready", 65, 0)
+
+
+def failed(world: World) -> list[tuple[float, float]]:
+    return [(start, end) for start, end, status in windows(world) if status == "failed"]
+
+
+def test_what_came_too_late_is_told_once_whoever_handles_it(world: World) -> None:
+    """The stream's thread and the one for waiting rows have both found it missed; then both say so."""
+    gone = [world.detection("cam", -3_000 + n, f"d{n}") for n in range(2)]
+    oldest_ms = world.base_ms
+    for detection in gone:
+        assert world.detections._accept(detection, oldest_ms, LATE) is None
+        assert world.detections._accept(detection, oldest_ms, LATE) is None
+    first = world.detections._fail_missed(gone[:1], LATE)
+    both = world.detections._fail_missed(gone, LATE)
+    assert both["d0"] == first["d0"]
+    assert world.detections.accept(gone, oldest_ms, LATE) == [both["d0"], both["d1"]]
+    assert len(failed(world)) == 2
+    events = world.database.fetch("SELECT FROM outbox WHERE name = 'segment.failed'")
+    assert len(events) == 2
+
+
+def test_what_came_too_late_by_many_hands_is_told_once(world: World) -> None:
+    gone = [world.detection("cam", -3_000 + n, f"d{n}") for n in range(5)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: world.detections.accept(gone, world.base_ms, LATE), range(4)))
+    links = world.database.fetch("SELECT count(*) AS n FROM segment_detections GROUP BY detection_id")
+    assert [row["n"] for row in links] == [1] * 5
+
+
+def test_what_came_too_late_over_hours_is_a_segment_a_stretch(world: World) -> None:
+    """A dispatcher that was away for six hours: no constraint is broken, and there is not one a detection."""
+    gone = [world.detection("cam", -40_000 + n * 120, f"d{n}") for n in range(180)]
+    answers = world.detections.accept(gone, world.base_ms, LATE)
+    assert {answer.outcome for answer in answers} == {DetectionOutcome.EXPIRED}
+    assert 4 <= len(failed(world)) <= 7
+    links = world.database.fetch("SELECT segment_id FROM segment_detections")
+    assert len(links) == 180
+    for detection, answer in zip(gone, answers, strict=True):
+        (segment_id,) = answer.segment_ids
+        row = world.videos.get(segment_id)
+        assert to_ms(row["start_time"]) <= detection.captured_ms < to_ms(row["deadline"])
+
+
+def test_a_detection_links_what_it_changes_and_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It linked every detection of its segments again: quadratic in a busy hour."""
+    inserted: list[int] = []
+    execute = psycopg.Connection.execute
+
+    def spy(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        cursor = execute(self, query, *args, **more)
+        if "INSERT INTO segment_detections" in str(query):
+            (looked,) = execute(self, f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *args).fetchall()
+            (insertion,) = looked["QUERY PLAN"]
+            inserted.append(int(insertion["Plan"]["Plans"][0]["Actual Rows"]))
+        return cursor
+
+    for n in range(60):
+        read(world, 10 + n / 10, 10 + n / 10)
+    monkeypatch.setattr(psycopg.Connection, "execute", spy)
+    read(world, 16, 16)
+    assert inserted
+    assert max(inserted) <= 3
+
+
+def test_links_reach_as_far_as_what_was_asked_for(world: World) -> None:
+    """A detection whose post-roll runs on into the next segment belongs to both, whichever came first."""
+    first = read(world, 10, 10, "first")
+    world.videos.stop_recording("cam", world.base_ms + 11_000)
+    second = set(read(world, 10.9, 10.9, "second"))
+    assert len(second) == 2
+    assert set(first) < second
+    links = world.database.fetch("SELECT segment_id FROM segment_detections WHERE detection_id = 'first'")
+    assert {row["segment_id"] for row in links} == second
 
 
 def test_a_detection_that_is_on_time_waits_for_nobody(world: World) -> None:

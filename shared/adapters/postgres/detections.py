@@ -10,13 +10,13 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
-from shared.adapters.postgres.windows import apply, insert_segment, link, load_windows, wanted_range
+from shared.adapters.postgres.windows import apply, insert_segment, link, link_detection, load_windows, wanted_range
 from shared.domain.errors import Conflict
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, PendingMark, PendingPage
-from shared.domain.recording import Detected, Missed, Window, lateness, step
+from shared.domain.recording import LONGEST_MISSED_MS, Detected, Missed, Window, lateness, step, stretches_of
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import printable
 
@@ -61,9 +61,9 @@ class DetectionRepository:
                 missed.append(detection)
             else:
                 answers[detection.detection_id] = accepted
-        if missed:
-            accepted = self._fail_missed(missed, policy)
-            answers |= {detection.detection_id: accepted for detection in missed}
+        moments = stretches_of([detection.captured_ms for detection in missed], LONGEST_MISSED_MS)
+        for first_ms, last_ms in ((stretch[0], stretch[-1]) for stretch in moments):
+            answers |= self._fail_missed([d for d in missed if first_ms <= d.captured_ms <= last_ms], policy)
         return [answers[detection.detection_id] for detection in detections]
 
     def _accept(
@@ -91,30 +91,31 @@ class DetectionRepository:
             if any(isinstance(effect, Missed) for effect in effects):
                 return None
             _conclude(connection, detection.detection_id, DetectionOutcome.RECORDED, given.wanted)
-            touched = apply(connection, detection.camera_id, policy, effects)
+            apply(connection, detection.camera_id, policy, effects)
             meeting = [window.segment_id for window in windows.meeting(*given.wanted)]
-            link(connection, detection.camera_id, {*touched, *meeting})
+            link_detection(connection, detection.detection_id, meeting)
+            link(connection, detection.camera_id, windows.beyond(before))
             return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
 
-    def _fail_missed(self, missed: Sequence[Detection], policy: RecordingPolicy) -> Accepted:
-        """One FAILED segment that says what was asked for too late."""
-        start_ms = min(d.captured_ms for d in missed) - policy.buffer_ms
-        end_ms = max(d.captured_ms for d in missed) + policy.post_event_ms
-        segment_id = uuid4()
+    def _fail_missed(self, missed: Sequence[Detection], policy: RecordingPolicy) -> dict[str, Accepted]:
+        """One FAILED segment that says what was asked for too late; none for what somebody else has settled."""
         camera_id = missed[0].camera_id
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
-            insert_segment(
-                connection, camera_id, policy, Window(segment_id, start_ms, end_ms, growing=False),
-                missed[0].captured_ms, None, "failed", BUFFER_EXPIRED,
-            )  # fmt: skip
-            for detection in missed:
-                _conclude(connection, detection.detection_id, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
-                connection.execute(
-                    "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                    [segment_id, detection.detection_id, detection.captured_ms - start_ms],
-                )
-        return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
+            rows = connection.execute(
+                "SELECT detection_id, outcome, reason FROM detections WHERE detection_id = ANY(%s)",
+                [[detection.detection_id for detection in missed]],
+            ).fetchall()
+            answers = {
+                row["detection_id"]: _answer(connection, row)
+                for row in rows
+                if row["outcome"] != DetectionOutcome.PENDING
+            }
+            late = [detection for detection in missed if detection.detection_id not in answers]
+            if late:
+                failed = _failed_segment(connection, late, policy)
+                answers |= {detection.detection_id: failed for detection in late}
+        return answers
 
     def reject(self, detection_id: str, reason: str) -> None:
         """See the port; only a detection that is still pending changes."""
@@ -193,6 +194,24 @@ def _answer(connection: Connection, stored: DictRow) -> Accepted:
         "SELECT segment_id AS id FROM segment_detections WHERE detection_id = %s", [stored["detection_id"]]
     ).fetchall()
     return Accepted(DetectionOutcome(stored["outcome"]), tuple(as_uuids(rows)), stored["reason"])
+
+
+def _failed_segment(connection: Connection, missed: Sequence[Detection], policy: RecordingPolicy) -> Accepted:
+    start_ms = min(d.captured_ms for d in missed) - policy.buffer_ms
+    end_ms = max(d.captured_ms for d in missed) + policy.post_event_ms
+    segment_id = uuid4()
+    window = Window(segment_id, start_ms, end_ms, growing=False)
+    insert_segment(
+        connection, missed[0].camera_id, policy, window, missed[0].captured_ms, None, "failed", BUFFER_EXPIRED
+    )  # fmt: skip
+    for detection in missed:
+        _conclude(connection, detection.detection_id, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            [(segment_id, detection.detection_id, detection.captured_ms - start_ms) for detection in missed],
+        )
+    return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
 
 
 def _conclude(

@@ -143,25 +143,37 @@ class KeepingRepository:
         )
 
     def purge_history(self, older_than_s: float, limit: int) -> int:
-        """See the port; the log of who did what stays as long."""
+        """See the port; the log of who did what stays as long. Detections go with the last segment that shows them."""
         with self._database.transaction() as connection:
             given = {"age": older_than_s, "limit": limit}
-            purged = connection.execute(
+            row = connection.execute(
                 """
-                DELETE FROM video_segments WHERE id IN (
+                WITH old AS (
                     SELECT id FROM video_segments s
                      WHERE status = 'expired' AND expired_at < now() - make_interval(secs => %(age)s)
                        AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id)
-                     ORDER BY expired_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+                     ORDER BY expired_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+                shown AS (
+                    SELECT DISTINCT detection_id FROM segment_detections WHERE segment_id IN (SELECT id FROM old)),
+                gone AS (DELETE FROM video_segments WHERE id IN (SELECT id FROM old) RETURNING id)
+                SELECT (SELECT count(*) FROM gone) AS purged, ARRAY(SELECT detection_id FROM shown) AS shown
                 """,
                 given,
+            ).fetchone()
+            purged, shown = (0, []) if row is None else (int(row["purged"]), row["shown"])
+            purged += connection.execute(
+                """
+                DELETE FROM detections d WHERE detection_id = ANY(%s) AND outcome <> 'pending'
+                   AND NOT EXISTS (SELECT FROM segment_detections l WHERE l.detection_id = d.detection_id)
+                """,
+                [shown],
             ).rowcount
             purged += connection.execute(
                 """
                 DELETE FROM detections WHERE detection_id IN (
                     SELECT detection_id FROM detections d
-                     WHERE created_at < now() - make_interval(secs => %(age)s) AND outcome <> 'pending'
-                       AND NOT EXISTS (SELECT FROM segment_detections l WHERE l.detection_id = d.detection_id)
+                     WHERE outcome IN ('below_threshold', 'rejected')
+                       AND created_at < now() - make_interval(secs => %(age)s)
                      ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
                 """,
                 given,

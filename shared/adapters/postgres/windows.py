@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID, uuid4
@@ -30,6 +30,10 @@ from shared.domain.timing import from_ms, to_ms
 from shared.wire.keys import thumbnail_key, video_key
 
 _FILLABLE: LiteralString = "coalesce(status = 'finalizing' AND grows_until > now() AND lease_token IS NULL, false)"
+
+_OFFSET: LiteralString = """
+    round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
+"""
 
 
 def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: int) -> CameraWindows:
@@ -220,17 +224,38 @@ def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
     return TimestamptzRange(from_ms(start_ms), from_ms(end_ms), "[)")
 
 
-def link(connection: Connection, camera_id: str, segment_ids: Iterable[UUID]) -> None:
-    """Link recorded detections with every segment among these whose window meets the footage they asked for."""
+def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID, int, int]]) -> None:
+    """Link recorded detections with segments that now cover something of what they asked for.
+
+    stretches: segment, start and end (ms) of what is newly covered. Who asked for what was covered before is linked.
+    """
+    if not stretches:
+        return
     connection.execute(
-        """
+        f"""
         INSERT INTO segment_detections (segment_id, detection_id, offset_ms)
-        SELECT s.id, d.detection_id,
-               round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
-          FROM video_segments s JOIN detections d
-            ON d.camera_id = s.camera_id AND d.outcome = 'recorded' AND d.wanted && tstzrange(s.start_time, s.deadline)
-         WHERE s.id = ANY(%s) AND s.camera_id = %s
+        SELECT s.id, d.detection_id, {_OFFSET}
+          FROM unnest(%s::uuid[], %s::tstzrange[]) AS new (segment_id, span)
+          JOIN video_segments s ON s.id = new.segment_id
+          JOIN detections d ON d.camera_id = %s AND d.outcome = 'recorded' AND d.wanted && new.span
         ON CONFLICT DO NOTHING
         """,
-        [list(segment_ids), camera_id],
+        [
+            [segment_id for segment_id, _, _ in stretches],
+            [wanted_range(start_ms, end_ms) for _, start_ms, end_ms in stretches],
+            camera_id,
+        ],
+    )
+
+
+def link_detection(connection: Connection, detection_id: str, segment_ids: Iterable[UUID]) -> None:
+    """Link one detection with segments."""
+    connection.execute(
+        f"""
+        INSERT INTO segment_detections (segment_id, detection_id, offset_ms)
+        SELECT s.id, d.detection_id, {_OFFSET} FROM video_segments s, detections d
+         WHERE s.id = ANY(%s) AND d.detection_id = %s
+        ON CONFLICT DO NOTHING
+        """,
+        [list(segment_ids), detection_id],
     )

@@ -13,3 +13,6 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (hook, next_at) WHERE 
 -- What purging walks along: relayed events, and detections that were never linked. Those that were go with their segment.
 CREATE INDEX outbox_relayed ON outbox (relayed_at) WHERE relayed_at IS NOT NULL;
 CREATE INDEX detections_never_linked ON detections (created_at) WHERE outcome IN ('below_threshold', 'rejected');
+
+DROP INDEX webhook_deliveries_old;
+CREATE INDEX webhook_deliveries_old ON webhook_deliveries (created_at);
