@@ -175,7 +175,8 @@ class Pacer:
     def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
         """Plan and close what the buffer has passed; one recording that cannot be moved holds up no other."""
         still_s = self._watches[segment.camera_id].still_s if segment.camera_id in self._watches else 0.0
-        behind_ms = min(round(self.ports.behind_s() * 1000), segment.policy.most_late_ms)
+        most_behind_ms = max(0, segment.policy.most_late_ms - segment.late_ms)
+        behind_ms = min(round(self.ports.behind_s() * 1000), most_behind_ms)
         reached = Reached(watermark_ms, silent, round(still_s * 1000), behind_ms)
         if not _moves(segment, reached):
             return False
@@ -256,8 +257,8 @@ def _newest_ms(bounds: BoundsByCamera, camera_id: str) -> int:
 
 def _moves(segment: LiveSegment, reached: Reached) -> bool:
     """Whether the buffer has passed something of a growing window: a part to plan, or its end."""
-    late_ms = max(segment.late_ms, reached.behind_ms)
+    late_ms = segment.late_ms + reached.behind_ms
     passed = parts_passed(
         segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms, reached.watermark_ms, late_ms
     )
-    return reached.ends(segment.deadline_ms, late_ms) or next(passed, None) is not None
+    return reached.ends(segment.deadline_ms, segment.late_ms) or next(passed, None) is not None

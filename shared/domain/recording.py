@@ -109,7 +109,7 @@ class Reached:
         """Whether a growing window is over: its footage has ended, and late detections have had their time."""
         footage_end_ms = min(end_ms, self.watermark_ms) if self.silent else end_ms
         passed_ms = self.watermark_ms + (self.still_ms if self.silent else 0) - footage_end_ms
-        return passed_ms >= max(late_ms, self.behind_ms)
+        return passed_ms >= late_ms + self.behind_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class PacerRepository:
             unchanged = deadline_ms is None or deadline_ms == growing.end_ms
             reached = Reached(watermark_ms, silent and unchanged, still_ms, behind_ms)
             policy = RecordingPolicy.from_json(row["policy"])
-            late_ms = max(growing.late_ms, behind_ms)
+            late_ms = growing.late_ms + behind_ms
             passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms, late_ms)
             planned = plan_parts(connection, growing.segment_id, passed)
             _, effects = step(windows, reached, uuid4)
