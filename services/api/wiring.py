@@ -24,7 +24,8 @@ from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import kinds, redis_client
-from shared.adapters.redis_detections import RedisDetections, RedisEventFeed
+from shared.adapters.redis_detections import RedisDetections
+from shared.adapters.redis_events import RedisEventFeed
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.signing import Ed25519Signer, seed_of

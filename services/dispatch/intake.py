@@ -28,7 +28,7 @@ from shared.domain.ports import (
     PendingMark,
 )
 from shared.runtime.logs import logger
-from shared.runtime.metrics import DETECTIONS, REJECTED
+from shared.runtime.metrics import DETECTIONS, LATENESS, REJECTED
 from shared.wire.detections import MAX_BYTES, DetectionMessage, encode_detection, parse_detection, payload_of
 
 BATCH = 200
@@ -227,6 +227,8 @@ class Intake:
         segments: dict[str, int] = {}
         for detection, answer in zip(batch, accepted, strict=True):
             self._count(detection, answer)
+            if newest_ms is not None:
+                LATENESS.labels(camera_id).observe(max(0, newest_ms - detection.captured_ms) / 1000)
             if answer.outcome is DetectionOutcome.RECORDED:
                 start_ms = detection.captured_ms - policy.buffer_ms
                 for segment_id in map(str, answer.segment_ids):
@@ -234,7 +236,10 @@ class Intake:
         if segments:
             # A segment's own hold is the pacer's to move; only a new segment takes over its detection's.
             known = self._ports.holds.holds(camera_id)
-            self._ports.holds.hold(camera_id, {k: v for k, v in segments.items() if k not in known})
+            new = {k: v for k, v in segments.items() if k not in known}
+            self._ports.holds.hold(camera_id, new)
+            if new and newest_ms is not None:
+                _tell_late(batch[0], newest_ms, policy)
         self._ports.holds.release(camera_id, holders)
 
     def _count(self, detection: Detection, answer: Accepted) -> None:
@@ -249,6 +254,14 @@ class Intake:
 
 def _may_record(detection: Detection, policy: RecordingPolicy) -> bool:
     return detection.confidence > policy.min_confidence
+
+
+def _tell_late(first: Detection, newest_ms: int, policy: RecordingPolicy) -> None:
+    """Say what would help where a recording begins without its whole pre-roll."""
+    late_s = (newest_ms - first.captured_ms) / 1000
+    if late_s > policy.trigger_slack_seconds:
+        hint = "trigger_slack_seconds of at least this gives them their whole pre-roll"
+        _log.warning("detections_late", camera_id=first.camera_id, late_seconds=late_s, hint=hint)
 
 
 def _readable(delivery: Delivery) -> bytes:

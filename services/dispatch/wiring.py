@@ -25,7 +25,8 @@ from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.postgres.version import require_version
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisChannel, RedisDetections, RedisEvents
+from shared.adapters.redis_detections import RedisChannel, RedisDetections
+from shared.adapters.redis_events import RedisEvents
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking

@@ -1,9 +1,9 @@
-"""The detections stream, its Pub/Sub door, and the stream of outgoing events, on the broker Redis."""
+"""The detections stream and its Pub/Sub door, on the broker Redis."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +12,7 @@ import redis
 from shared.adapters.redis_client import kinds
 from shared.domain.errors import Retryable
 from shared.domain.ports import Clock, Delivery
-from shared.wire.bounded_json import load_json, printable
+from shared.wire.bounded_json import printable
 from shared.wire.detections import MAX_BYTES
 from shared.wire.keys import GROUP, Keys
 
@@ -20,13 +20,12 @@ CLAIM_EVERY_SECONDS = 1.0
 CLAIM_IDLE_MS = 3_000
 MOST_PENDING = 1_000
 REJECTED_KEPT = 10_000
-EVENTS_KEPT = 100_000
 SAME_MESSAGE_MS = 1_000
 HINT = b"hint"
 
 
 class RedisDetections:
-    """Implements the ports `DetectionStream` and `EventSink` for one consumer of the group."""
+    """Implements the port `DetectionStream` for one consumer of the group."""
 
     def __init__(self, client: redis.Redis, keys: Keys, consumer: str, clock: Clock) -> None:
         self._redis = client
@@ -128,7 +127,7 @@ class RedisDetections:
     def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
         """See the port; from now on they are idle."""
         if entry_ids:
-            with kinds("broker"):
+            with kinds("broker"), _wiped():
                 self._redis.xclaim(
                     self._keys.detections, GROUP, self._consumer, 0, [*entry_ids], retrycount=tries, justid=True
                 )
@@ -138,7 +137,7 @@ class RedisDetections:
         if not entry_ids:
             return
         ordered = sorted(entry_ids, key=_order)
-        with kinds("broker"):
+        with kinds("broker"), _wiped():
             mine = {each["message_id"].decode() for each in self._mine(ordered[0], ordered[-1])}
             if kept := [entry_id for entry_id in ordered if entry_id in mine]:
                 self._redis.xclaim(self._keys.detections, GROUP, self._consumer, 0, [*kept], justid=True)
@@ -199,63 +198,14 @@ class RedisDetections:
             self._redis.xtrim(self._keys.detections, minid=f"{oldest}-0", approximate=True)
 
 
-class RedisEvents:
-    """Implements the port `EventSink`."""
-
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
-
-    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str | None]:
-        """See the port; whoever answers nothing in time may have taken them all."""
-        with kinds("broker"), self._redis.pipeline(transaction=False) as line:
-            for name, body in events:
-                line.xadd(
-                    self._keys.events, {"event": name, "json": json.dumps(body)}, maxlen=EVENTS_KEPT, approximate=True
-                )
-            answers = line.execute(raise_on_error=False)
-        return [self._refusal(answer) for answer in answers]
-
-    @staticmethod
-    def _refusal(answer: object) -> str | None:
-        """Why the broker refused an event; raises Retryable for what concerns them all."""
-        if not isinstance(answer, Exception):
-            return None
-        try:
-            with kinds("broker"):
-                raise answer
-        except redis.ResponseError as error:
-            return printable(str(error))
-
-
-class RedisEventFeed:
-    """Implements the port `EventFeed`."""
-
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
-
-    def last(self) -> str:
-        """See the port."""
-        with kinds("broker"):
-            newest: Any = self._redis.xrevrange(self._keys.events, count=1)
-        return newest[0][0].decode() if newest else "0-0"
-
-    def read(self, after: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
-        """See the port."""
-        with kinds("broker"):
-            found: Any = self._redis.xrange(self._keys.events, min=f"({after}", count=limit)
-        return [(identifier.decode(), _event(fields)) for identifier, fields in found]
-
-
-def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """An event of the stream; one that somebody else put there in another form has a name and no body."""
-    name = fields.get(b"event", b"unknown").decode("utf-8", "replace")
+@contextmanager
+def _wiped() -> Iterator[None]:
+    """A broker that was wiped knows no group and no message of before: nothing is left to do for them."""
     try:
-        body = load_json(fields.get(b"json", b"{}"))
-    except ValueError:
-        body = {}
-    return {**(body if isinstance(body, dict) else {}), "event": name}
+        yield
+    except redis.ResponseError as error:
+        if not str(error).startswith("NOGROUP"):
+            raise
 
 
 def _ms_of(entry_id: bytes) -> int:

@@ -17,6 +17,12 @@ TIME_STEPS = Counter(
     "platereel_camera_time_steps_total", "Times a camera's own time stepped, and was anchored anew.", ["camera_id"]
 )
 DETECTIONS = Counter("platereel_detections_total", "Detections by what became of them.", ["outcome"])
+LATENESS = Histogram(
+    "platereel_detection_late_seconds",
+    "How much newer the camera's newest frame was than a detection's own, when it was recorded.",
+    ["camera_id"],
+    buckets=(0.5, 1, 2, 5, 10, 20, 40, 60, 120),
+)
 REJECTED = Counter("platereel_detections_rejected_total", "Messages that did not validate.", ["field"])
 PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["result"])
 PART_SECONDS = Histogram("platereel_part_seconds", "Time from a part's run to its commit.")

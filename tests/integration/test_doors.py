@@ -341,6 +341,19 @@ def test_messages_that_nobody_can_settle_do_not_hide_those_behind_them(world: Wo
     assert len(seen) == 6
 
 
+def test_a_broker_that_is_wiped_while_messages_are_in_hand_leaves_nothing_to_do(world: World) -> None:
+    reader = Reader(world)
+    reader.send(detection_id="d")
+    (delivery,) = reader.stream.read(1, 0.01)
+    world.redis.delete(reader.keys.detections)
+    with reader.intake.in_hand.working_on([delivery]):
+        reader.intake.in_hand.look()
+    reader.stream.put_off([delivery.entry_id])
+    reader.stream.ack([delivery.entry_id])
+    assert reader.stream.forget_readers(0) == 0
+    assert reader.stream.read(1, 0.01) == []
+
+
 def test_dead_readers_are_forgotten(world: World) -> None:
     living, dead, owing = Reader(world, "living"), Reader(world, "dead"), Reader(world, "owing")
     living.send()

@@ -19,7 +19,7 @@ from platereel.verification import verify
 from services.api.live import Viewers
 from services.api.wiring import build
 from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_detections import RedisEvents
+from shared.adapters.redis_events import RedisEvents
 from shared.adapters.redis_servers import OneServer
 from shared.domain.errors import BadInput
 from shared.wire.keys import Keys

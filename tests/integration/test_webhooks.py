@@ -20,7 +20,7 @@ import pytest
 from services.dispatch.webhooks import MOST_ATTEMPTS, Hook, Lane
 from shared.adapters.postgres.deliveries import DeliveryRepository
 from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisEvents
+from shared.adapters.redis_events import RedisEvents
 from shared.adapters.webhook_http import WebhookHttp
 from shared.domain.errors import BadInput
 from shared.runtime.configuration import ConfigurationError, load
