@@ -284,9 +284,11 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
     frames = site.dispatch.intake._ports.frames
     start = site.api.app.state.ports.clock.now_ms() - 20_000  # type: ignore[attr-defined]
     limits = {"mine": site.settings.limits("mine")}
-    frames.append([Frame("mine", start + n * 200, numbered_jpeg(n), n, "run") for n in range(60)], limits)
+    film = [Frame("mine", start + n * 200, numbered_jpeg(n), n, "run") for n in range(60)]
+    frames.append(film[:21], limits)
     site.detection(detection_id="d", captured_at=(start + 4000) / 1000)
     site.dispatch.intake.read_stream(0.2)
+    frames.append(film[21:], limits)
     with site.broker() as broker:
         broker.delete("parts", "finalise")
         with ThreadPoolExecutor(2) as pool:
