@@ -90,6 +90,7 @@ class Pacer:
     _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
     _events_at_once: int = EVENTS_BATCH
+    _put_off: bool = False
 
     def tick(self) -> None:
         """One round of recordings. Raises Retryable when a server is away; the next round goes on from the rows."""
@@ -98,7 +99,7 @@ class Pacer:
             if taken_back:
                 _log.warning("leases_taken_back", count=taken_back)
             self.ports.offering.take_back_lost()
-        live = self.ports.rows.live()
+        live, self._put_off = self.ports.rows.live(), False
         LIVE_SEGMENTS.set(len(live))
         self._pace(live)
         if self._turn("holds", LEASES_EVERY_SECONDS):
@@ -185,8 +186,13 @@ class Pacer:
                 segment.camera_id, watermark_ms, silent=silent, still_ms=reached.still_ms, behind_ms=behind_ms,
                 deadline_ms=segment.deadline_ms,
             )  # fmt: skip
-        except Retryable:
-            raise
+        except Retryable as error:
+            # One camera's lock may be stuck; what concerns them all comes again with the next.
+            if self._put_off:
+                raise
+            self._put_off = True
+            _log.warning("recording_put_off", segment_id=str(segment.segment_id), error=error.message)
+            return False
         except Exception as error:  # noqa: BLE001 - each recording by itself
             _log.error("recording_not_moved", segment_id=str(segment.segment_id), error=repr(error))
             return False

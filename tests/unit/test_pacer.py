@@ -199,9 +199,10 @@ def test_while_the_intake_is_behind_no_window_ends_as_far_as_the_buffer_allows()
     assert passed(bench, 20_000 + RecordingPolicy().most_late_ms)
 
 
-def test_a_recording_that_cannot_be_moved_holds_up_nothing_else() -> None:
+@pytest.mark.parametrize("error", [ValueError("broken"), Retryable("somebody has its lock")])
+def test_a_recording_that_cannot_be_moved_holds_up_nothing_else(error: Exception) -> None:
     due = (PartView(uuid4(), 0, START, START + 1_000, "due", offerable=True),)
-    bench = Bench(rows=Rows(parts=due, fails=ValueError("broken")))
+    bench = Bench(rows=Rows(parts=due, fails=error))
     assert passed(bench, 30_000)
     assert bench.rows.offered == [due[0].part_id]
 
