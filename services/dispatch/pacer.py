@@ -77,6 +77,7 @@ class _Watch:
 
     newest_ms: int
     still_s: float = 0.0
+    pace_s: float | None = None  # between its last two frames, once somebody asked
 
 
 @dataclass(slots=True)
@@ -211,26 +212,32 @@ class Pacer:
             if camera_id in bounds.away:
                 watches |= {} if before is None else {camera_id: before}
                 continue
-            same = before is not None and before.newest_ms == newest_ms
-            watches[camera_id] = _Watch(newest_ms, before.still_s + passed if before is not None and same else 0.0)
+            if before is None or before.newest_ms != newest_ms:
+                watches[camera_id] = _Watch(newest_ms)
+            else:
+                before.still_s += passed
+                watches[camera_id] = before
         self._watches = watches
 
     def _silent(self, segment: LiveSegment) -> bool:
         """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
         watch = self._watches.get(segment.camera_id)
         still_s = 0.0 if watch is None else watch.still_s
-        if watch is not None and still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS:
-            return still_s > SILENT_FRAMES * self._pace_s(segment, watch.newest_ms)
+        long = still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS
+        if watch is not None and long and still_s > SILENT_FRAMES * self._pace_s(segment, watch):
+            return True
         if still_s < LEASES_EVERY_SECONDS:
             return False
         state = self.ports.states.state(segment.camera_id)
         return state.get("state") == "disconnected" and state.get("outbox") == "0"
 
-    def _pace_s(self, segment: LiveSegment, newest_ms: int) -> float:
+    def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:
         """Seconds between two frames of a camera: as far as its last two were apart, at least what is set for it."""
-        before = self.ports.frames.mark_before(segment.camera_id, newest_ms)
-        apart_s = 0.0 if before is None else (newest_ms - before.captured_ms) / 1000
-        return max(1 / segment.policy.capture_fps, min(apart_s, segment.policy.hold_cap_seconds))
+        if watch.pace_s is None:
+            known = watch.newest_ms >= 0
+            before = self.ports.frames.mark_before(segment.camera_id, watch.newest_ms) if known else None
+            watch.pace_s = 0.0 if before is None else (watch.newest_ms - before.captured_ms) / 1000
+        return max(1 / segment.policy.capture_fps, min(watch.pace_s, segment.policy.hold_cap_seconds))
 
     def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
         """Release what nobody has stood behind for 30 s.

@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from services.dispatch.wiring import build as build_dispatch
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
@@ -214,6 +215,19 @@ def test_links_reach_as_far_as_what_was_asked_for(world: World) -> None:
     assert set(first) < second
     links = world.database.fetch("SELECT segment_id FROM segment_detections WHERE detection_id = 'first'")
     assert {row["segment_id"] for row in links} == second
+
+
+def test_a_camera_without_any_frame_is_silent(world: World) -> None:
+    """Also on a real server, where there is no frame before the first."""
+    world.detections.accept([world.detection("cam1", 10, "d")], None, LATE)
+    dispatch = build_dispatch(world.settings)
+    try:
+        dispatch.pacer.tick()
+        dispatch.pacer._watches["cam1"].still_s = 3_600.0
+        dispatch.pacer.tick()
+    finally:
+        dispatch.close()
+    assert [status for _, _, status in windows(world)] == ["finalizing"]
 
 
 def test_a_detection_that_is_on_time_waits_for_nobody(world: World) -> None:
