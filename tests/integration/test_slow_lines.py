@@ -1,0 +1,80 @@
+"""Detections over lines of 100 ms to the broker and to Postgres."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pydantic import SecretStr
+
+from services.dispatch.wiring import build as build_dispatch
+from shared.wire.keys import GROUP
+from tests.chaos.proxy import Proxy
+from tests.support.world import World
+
+LATENCY_SECONDS = 0.1
+COUNT = 4
+
+
+@contextmanager
+def slowed(secret: SecretStr | None) -> Iterator[SecretStr]:
+    """A server's address through a proxy at which every piece waits."""
+    assert secret is not None
+    url = urlsplit(secret.get_secret_value())
+    assert url.hostname is not None
+    assert url.port is not None
+    proxy = Proxy((url.hostname, url.port))
+    proxy.slow(latency_s=LATENCY_SECONDS)
+    try:
+        yield SecretStr(url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}")).geturl())
+    finally:
+        proxy.close()
+
+
+@pytest.mark.real_time
+def test_a_batch_that_takes_long_is_recorded_once_by_one_dispatcher(world: World) -> None:
+    """Another dispatcher looks for messages of dead ones meanwhile, and takes none of it."""
+    name = world.settings.detections_name
+    with slowed(world.settings.broker_url) as broker, slowed(world.settings.database_url) as database:
+        slow = build_dispatch(world.settings.model_copy(update={"broker_url": broker, "database_url": database}))
+        other = build_dispatch(world.settings)
+        other.intake.read_stream(0.01)
+        for n in range(COUNT):
+            body = {
+                "detection_id": f"d{n}", "camera_id": f"cam{n % 2}", "confidence": 0.9,
+                "captured_at": world.clock.now_ms() / 1000,
+            }  # fmt: skip
+            world.redis.xadd(name, {"json": json.dumps(body)})
+        done = threading.Event()
+
+        def keep() -> None:
+            while not done.wait(0.3):
+                slow.intake.in_hand.look()
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        reader = threading.Thread(target=slow.intake.read_stream, args=(0.01,))
+        began_s = world.clock.monotonic()
+        reader.start()
+        pending: Any = {"pending": 0}
+        while not pending["pending"]:
+            pending = world.redis.xpending(name, GROUP)
+        taken = 0
+        while reader.is_alive():
+            taken += other.intake.read_stream(0.1)
+        took_s = world.clock.monotonic() - began_s
+        done.set()
+        keeper.join()
+        slow.close()
+        other.close()
+    assert took_s > 4, "else nothing was tried"
+    assert taken == 0
+    rows = world.database.fetch("SELECT outcome FROM detections")
+    assert [row["outcome"] for row in rows] == ["recorded"] * COUNT
+    pending = world.redis.xpending(name, GROUP)
+    assert pending["pending"] == 0
