@@ -5,38 +5,30 @@ It keeps no truth of its own. Two pacers run side by side: every step is a condi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
 
+from services.dispatch.holding import Holding
 from services.dispatch.offers import Offering
+from services.dispatch.silence import Silence
 from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
 from shared.domain.ports import (
     BoundsByCamera,
-    CameraStates,
     Clock,
     DetectionStream,
     EventSink,
     FrameBuffer,
-    Holds,
     Jobs,
     LiveSegment,
     Pacing,
-    Parking,
 )
 from shared.domain.recording import Reached
 from shared.runtime.logs import logger
 from shared.runtime.metrics import LIVE_SEGMENTS
 from shared.wire.tasks import Audit, Sweep
 
-STALE_HOLD_SECONDS = 30.0
-HOLD_EVERY_SECONDS = 1.0
-# Longest stretch between two looks that counts as silence of a camera: what nobody saw is no silence.
-LOOK_SECONDS = 0.5
-SILENT_MARGIN_SECONDS = 2.0
-SILENT_FRAMES = 2.5  # a camera of a frame in ten seconds is not silent between them
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
@@ -57,27 +49,16 @@ class PacerPorts:
 
     rows: Pacing
     offering: Offering
+    holding: Holding
+    silence: Silence
     frames: FrameBuffer
-    holds: Holds
-    parking: Parking
-    states: CameraStates
     stream: DetectionStream
     events: EventSink
     jobs: Jobs
     clock: Clock
-    cameras: tuple[str, ...]
     periods_s: Mapping[str, float]
     hooks: Mapping[str, Collection[str]] = field(default_factory=dict)
     behind_s: Callable[[], float] = lambda: 0.0
-
-
-@dataclass(slots=True)
-class _Watch:
-    """For how long a camera's newest frame was seen not to move, while the frames Redis answered."""
-
-    newest_ms: int
-    still_s: float = 0.0
-    pace_s: float | None = None  # between its last two frames, once somebody asked
 
 
 @dataclass(slots=True)
@@ -85,10 +66,6 @@ class Pacer:
     """One pacer. Its three steps run side by side: recordings never wait for events or upkeep."""
 
     ports: PacerPorts
-    _watches: dict[str, _Watch] = field(default_factory=dict)
-    _looked_at: float = 0.0
-    _held: dict[UUID, tuple[int, float]] = field(default_factory=dict)
-    _unowned: dict[tuple[str, str], float] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
     _events_at_once: int = EVENTS_BATCH
     _put_off: bool = False
@@ -104,7 +81,7 @@ class Pacer:
         LIVE_SEGMENTS.set(len(live))
         self._pace(live)
         if self._turn("holds", LEASES_EVERY_SECONDS):
-            self._drop_stale_holds(live)
+            self.ports.holding.drop_stale(live)
 
     def relay(self) -> int:
         """Hand on events that wait; how many there were.
@@ -141,45 +118,31 @@ class Pacer:
         except PartlyAway:
             bounds = BoundsByCamera()  # all that is live is on a server that does not answer
             bounds.away.update(cameras)
-        self._watch(cameras, bounds)
+        silence = self.ports.silence
+        silence.look(cameras, bounds)
         here = [segment for segment in live if segment.camera_id not in bounds.away]
         changed = False
         for segment in here:
-            silent, watermark_ms = self._silent(segment), _newest_ms(bounds, segment.camera_id)
             if segment.status == SegmentStatus.RECORDING:
-                changed |= self._advance(segment, watermark_ms, silent=silent)
+                watermark_ms = _newest_ms(bounds, segment.camera_id)
+                changed |= self._advance(segment, watermark_ms, silent=silence.of(segment))
         if changed:
             here = [segment for segment in self.ports.rows.live() if segment.camera_id not in bounds.away]
-        self._hold(here)
+        self.ports.holding.keep(here)
         self.ports.offering.parts(
             {
-                segment.segment_id: None if self._silent(segment) else _newest_ms(bounds, segment.camera_id)
+                segment.segment_id: None if silence.of(segment) else _newest_ms(bounds, segment.camera_id)
                 for segment in here
                 if segment.has_due
             }
         )
         self.ports.offering.clips()
 
-    def _hold(self, live: Iterable[LiveSegment]) -> None:
-        """Keep the frames that are still needed: said at once when that changes, and again every second."""
-        now = self.ports.clock.monotonic()
-        held: dict[UUID, tuple[int, float]] = {}
-        for segment in live:
-            if not segment.needs_frames:
-                continue
-            since_ms, said_at = self._held.get(segment.segment_id, (-1, 0.0))
-            if since_ms != segment.hold_ms or now - said_at >= HOLD_EVERY_SECONDS:
-                self.ports.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
-                said_at = now
-            held[segment.segment_id] = (segment.hold_ms, said_at)
-        self._held = held
-
     def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
         """Plan and close what the buffer has passed; one recording that cannot be moved holds up no other."""
-        still_s = self._watches[segment.camera_id].still_s if segment.camera_id in self._watches else 0.0
         most_behind_ms = max(0, segment.policy.most_late_ms - segment.late_ms)
         behind_ms = min(round(self.ports.behind_s() * 1000), most_behind_ms)
-        reached = Reached(watermark_ms, silent, round(still_s * 1000), behind_ms)
+        reached = Reached(watermark_ms, silent, self.ports.silence.still_ms(segment.camera_id), behind_ms)
         if not _moves(segment, reached):
             return False
         try:
@@ -197,70 +160,6 @@ class Pacer:
         except Exception as error:  # noqa: BLE001 - each recording by itself
             _log.error("recording_not_moved", segment_id=str(segment.segment_id), error=repr(error))
             return False
-
-    def _watch(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
-        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
-
-        A camera whose server does not answer does not stand still: nobody looked.
-        """
-        now = self.ports.clock.monotonic()
-        passed, self._looked_at = min(now - self._looked_at, LOOK_SECONDS), now
-        watches: dict[str, _Watch] = {}
-        for camera_id in cameras:
-            newest_ms = bounds[camera_id].newest_ms if camera_id in bounds else -1
-            before = self._watches.get(camera_id)
-            if camera_id in bounds.away:
-                watches |= {} if before is None else {camera_id: before}
-                continue
-            if before is None or before.newest_ms != newest_ms:
-                watches[camera_id] = _Watch(newest_ms)
-            else:
-                before.still_s += passed
-                watches[camera_id] = before
-        self._watches = watches
-
-    def _silent(self, segment: LiveSegment) -> bool:
-        """True when nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
-        watch = self._watches.get(segment.camera_id)
-        still_s = 0.0 if watch is None else watch.still_s
-        long = still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS
-        if watch is not None and long and still_s > SILENT_FRAMES * self._pace_s(segment, watch):
-            return True
-        if still_s < LEASES_EVERY_SECONDS:
-            return False
-        state = self.ports.states.state(segment.camera_id)
-        return state.get("state") == "disconnected" and state.get("outbox") == "0"
-
-    def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:
-        """Seconds between two frames of a camera: as far as its last two were apart, at least what is set for it."""
-        if watch.pace_s is None:
-            known = watch.newest_ms >= 0
-            before = self.ports.frames.mark_before(segment.camera_id, watch.newest_ms) if known else None
-            watch.pace_s = 0.0 if before is None else (watch.newest_ms - before.captured_ms) / 1000
-        return max(1 / segment.policy.capture_fps, min(watch.pace_s, segment.policy.hold_cap_seconds))
-
-    def _drop_stale_holds(self, live: list[LiveSegment]) -> None:
-        """Release what nobody has stood behind for 30 s.
-
-        Holds of finished segments and of messages never handled, and packets of parts that nobody waits for.
-        """
-        now = self.ports.clock.monotonic()
-        owners = {(segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames}
-        waiting = self.ports.rows.parked_parts()
-        unowned: dict[tuple[str, str], float] = {}
-        for camera_id in self.ports.cameras:
-            try:
-                holders, parked = self.ports.holds.holds(camera_id), self.ports.parking.parked_parts(camera_id)
-                kept = [h for h in holders if (camera_id, h) not in owners]
-                kept += [part_id for part_id in parked if (camera_id, part_id) not in waiting]
-                stale = [h for h in kept if now - self._unowned.get((camera_id, h), now) > STALE_HOLD_SECONDS]
-                if stale:
-                    self.ports.holds.release(camera_id, stale)
-                    self.ports.parking.unpark(camera_id, stale)
-            except PartlyAway:
-                continue
-            unowned |= {(camera_id, h): self._unowned.get((camera_id, h), now) for h in kept if h not in stale}
-        self._unowned = unowned
 
 
 def _newest_ms(bounds: BoundsByCamera, camera_id: str) -> int:

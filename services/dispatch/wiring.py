@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
+from services.dispatch.silence import Silence
 from services.dispatch.webhooks import Hook, Lane, lanes
 from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.celery_queue import CeleryQueue, celery_app
@@ -88,8 +90,9 @@ def build(settings: Settings) -> World:
     pacer = Pacer(
         PacerPorts(
             rows, Offering(OfferRepository(database), CeleryQueue(celery_app(urls.broker), broker), clock),
-            frames, holds, RedisParking(frames_servers, keys), RedisCameras(frames_servers, keys), stream,
-            RedisEvents(broker, keys), JobRepository(database), clock, cameras,
+            Holding(holds, RedisParking(frames_servers, keys), rows, clock, cameras),
+            Silence(frames, RedisCameras(frames_servers, keys), clock), frames, stream,
+            RedisEvents(broker, keys), JobRepository(database), clock,
             {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
             {hook.name: hook.events for hook in settings.webhooks},
             intake.in_hand.behind_s,

@@ -120,8 +120,9 @@ def _run(job: dict[str, Any]) -> None:
         Intake(ports).read_stream(0.2)
     else:
         offering = with_points(dispatch.pacer.ports.offering, ("rows", "queue"), points)
-        pacer_ports = with_points(dispatch.pacer.ports, ("rows", "frames", "holds"), points)
-        Pacer(replace(pacer_ports, offering=offering)).tick()
+        holding = with_points(dispatch.pacer.ports.holding, ("holds", "rows"), points)
+        pacer_ports = with_points(dispatch.pacer.ports, ("rows", "frames"), points)
+        Pacer(replace(pacer_ports, offering=offering, holding=holding)).tick()
 
 
 def main() -> None:

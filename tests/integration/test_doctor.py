@@ -141,6 +141,8 @@ def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> N
     found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
     assert named(found, "clips of cam").health is Health.BROKEN
     assert "54.0 GB" in named(found, "clips of cam").detail
+
+
 @pytest.mark.parametrize(
     ("state", "error"),
     [

@@ -107,21 +107,29 @@ def test_late_reads_of_before_another_recording_are_one_clip(world: World) -> No
     (start, end, status), (_, _, newest) = windows(world)
     assert (start, status, newest) == (8, "finalizing", "recording")
     assert 32 <= end <= 32.8
-    assert not any(segment.finalise_offerable for segment in world.pacing.live())
+    assert world.offers.offer_clips(10) == []
     parts = world.database.fetch("SELECT start_time, end_time FROM segment_parts ORDER BY start_time")
     assert all(a["end_time"] == b["start_time"] for a, b in itertools.pairwise(parts))
     links = world.database.fetch("SELECT count(*) AS n FROM segment_detections GROUP BY segment_id")
     assert max(row["n"] for row in links) == 100
 
 
+def written_and_offered(world: World, segment_id: UUID) -> int:
+    """Write all parts and offer the clip at the last moment in which it can grow; the offer's number."""
+    for part_id, offer in offer_parts(world):
+        write_part(part_id, offer, world.writer)
+    grows = "UPDATE video_segments SET grows_until = now() + make_interval(secs => %s) WHERE id = %s"
+    world.database.execute(grows, -1, segment_id)
+    (closing,) = [offer for offer in world.offers.offer_clips(10) if offer.row_id == segment_id]
+    world.database.execute(grows, 60, segment_id)
+    return closing.number
+
+
 def test_a_clip_that_is_being_joined_does_not_grow(world: World) -> None:
     world.film("cam", 0, 60)
     read(world, 50, 60)
     (first,) = read(world, 10, 60)
-    for part_id, offer in offer_parts(world):
-        write_part(part_id, offer, world.writer)
-    closing = world.pacing.offer_finalise(first)
-    assert closing is not None
+    closing = written_and_offered(world, first)
     assert world.writing.begin_finalise(first, closing) is not None
     (second,) = set(read(world, 11.5, 60)) - {first}
     assert world.videos.get(second)["continues"] == first
@@ -131,10 +139,7 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     world.film("cam", 0, 60)
     read(world, 50, 60)
     (first,) = read(world, 10, 60)
-    for part_id, offer in offer_parts(world):
-        write_part(part_id, offer, world.writer)
-    closing = world.pacing.offer_finalise(first)
-    assert closing is not None
+    closing = written_and_offered(world, first)
     assert read(world, 11.5, 60) == [first]
     assert world.writing.begin_finalise(first, closing) is None
     world.database.execute("UPDATE video_segments SET grows_until = NULL")
@@ -223,7 +228,7 @@ def test_a_camera_without_any_frame_is_silent(world: World) -> None:
     dispatch = build_dispatch(world.settings)
     try:
         dispatch.pacer.tick()
-        dispatch.pacer._watches["cam1"].still_s = 3_600.0
+        dispatch.pacer.ports.silence._watches["cam1"].still_s = 3_600.0
         dispatch.pacer.tick()
     finally:
         dispatch.close()

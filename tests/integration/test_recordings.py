@@ -434,6 +434,8 @@ def test_offers_are_bounded_and_the_oldest_first(world: World) -> None:
     assert [row["number"] for row in world.database.fetch(numbers, [offer.row_id for offer in first])] == [0, 1]
     assert world.offers.offer_parts({live.segment_id: world.base_ms + 9_000}, 10) == []
     assert len(world.offers.offer_parts({live.segment_id: world.base_ms + 30_000}, 10)) == 2
+
+
 @pytest.mark.parametrize(
     ("state", "cause"),
     [

@@ -76,7 +76,7 @@ def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
     )  # fmt: skip
     rows: Any = Rows(run)
     none: Any = None
-    ports = WriterPorts(none, none, none, lambda _: 0, store, rows, AvVideo(), CLOCK, ThreadPoolExecutor(4))
+    ports = WriterPorts(none, none, none, lambda _: 0, store, rows, AvVideo(), CLOCK, ThreadPoolExecutor(4), none)
     tracemalloc.start()
     try:
         assert finalise(run.segment_id, 1, ports, tmp_path) == "ready"

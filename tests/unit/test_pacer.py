@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.dispatch.holding import Holding
 from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BOUND, Offering
 from services.dispatch.pacer import Pacer, PacerPorts
+from services.dispatch.silence import Silence
 from shared.adapters.memory import MemoryFrames, MemoryParking, SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
@@ -52,7 +54,7 @@ class Rows:
         return False
 
     def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
-        assert passed in ({UUID(int=1): START + 3_000}, {UUID(int=1): None})
+        assert list(passed) == [UUID(int=1)]
         taken, self.due = self.due[:limit], self.due[limit:]
         self.offered += taken
         return [Offer(part_id, 1) for part_id in taken]
@@ -127,12 +129,14 @@ class Bench:
     def __post_init__(self) -> None:
         self.frames = Frames(self.clock)
         self.frames.append([Frame("cam", START + 3_000, b"x", 0, "r")], LIMITS)
-        ports: Any = cast("Any", None)
+        ports: Any = None
+        rows: Any = self.rows
         self.pacer = Pacer(
             PacerPorts(
-                cast("Any", self.rows), Offering(self.rows, self.queue, self.clock), self.frames, self.frames,
-                MemoryParking(), cast("Any", States()), ports, ports, ports, self.clock, ("cam",), {},
-                behind_s=lambda: self.behind_s,
+                rows, Offering(self.rows, self.queue, self.clock),
+                Holding(self.frames, MemoryParking(), rows, self.clock, ("cam",)),
+                Silence(self.frames, cast("Any", States()), self.clock), self.frames, ports, ports, ports, self.clock,
+                {}, behind_s=lambda: self.behind_s,
             )
         )  # fmt: skip
 
@@ -201,10 +205,10 @@ def test_while_the_intake_is_behind_no_window_ends_as_far_as_the_buffer_allows()
 
 @pytest.mark.parametrize("error", [ValueError("broken"), Retryable("somebody has its lock")])
 def test_a_recording_that_cannot_be_moved_holds_up_nothing_else(error: Exception) -> None:
-    due = (PartView(uuid4(), 0, START, START + 1_000, "due", offerable=True),)
-    bench = Bench(rows=Rows(parts=due, fails=error))
+    part = uuid4()
+    bench = Bench(rows=Rows(due=[part], fails=error))
     assert passed(bench, 30_000)
-    assert bench.rows.offered == [due[0].part_id]
+    assert bench.rows.offered == [part]
 
 
 @pytest.mark.parametrize("stopped", ["pacer", "frames"])

@@ -112,7 +112,7 @@ def test_a_copied_clip_keeps_it_too(tmp_path: Path) -> None:
     assert (form.aspect, shown(path), size_of(made.thumbnail)) == (WIDE, Fraction(32, 9), (320, 90))
     assert b"pasp" in path.read_bytes()
     assert numbers_of_clip(path)[0] == list(range(15))
-    again, policy, form = video.reencode([piece], policy, form)
+    again, policy, form = video.reencode([piece], policy, form, tmp_path)
     video.join(path, again, (1000, 2000), policy, form)
     assert shown(path) == Fraction(32, 9)
 

@@ -115,9 +115,8 @@ def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
     nothing: Any = None
     pacer = Pacer(
         PacerPorts(
-            cast("Any", outbox), nothing, nothing, nothing, nothing, nothing, nothing,
-            cast("Any", SimpleNamespace(publish_all=None)), nothing,
-            clock, (), {},
+            cast("Any", outbox), nothing, nothing, nothing, nothing, nothing,
+            cast("Any", SimpleNamespace(publish_all=None)), nothing, clock, {},
         )
     )  # fmt: skip
     failures = 0

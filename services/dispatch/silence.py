@@ -1,0 +1,86 @@
+"""Which cameras deliver nothing more: their recordings end where their footage does.
+
+What nobody saw is no silence: a frames Redis that did not answer, or a pacer that stood, says nothing of a camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shared.domain.ports import BoundsByCamera, CameraStates, Clock, FrameBuffer, LiveSegment
+
+# Longest stretch between two looks that counts as silence of a camera.
+LOOK_SECONDS = 0.5
+SILENT_MARGIN_SECONDS = 2.0
+SILENT_FRAMES = 2.5  # a camera of a frame in ten seconds is not silent between them
+ASKED_AFTER_SECONDS = 1.0  # capture's word is asked for only when nothing has come for so long
+
+
+@dataclass(slots=True)
+class _Watch:
+    """For how long a camera's newest frame was seen not to move, while the frames Redis answered."""
+
+    newest_ms: int
+    still_s: float = 0.0
+    pace_s: float | None = None  # between its last two frames, once somebody asked
+    over: bool | None = None  # capture says that it has ended; None until it is asked in this look
+
+
+@dataclass(slots=True)
+class Silence:
+    """Watches cameras from one look to the next."""
+
+    frames: FrameBuffer
+    states: CameraStates
+    clock: Clock
+    _watches: dict[str, _Watch] = field(default_factory=dict)
+    _looked_at: float = 0.0
+
+    def look(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
+        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
+
+        A camera whose server does not answer does not stand still: nobody looked.
+        """
+        now = self.clock.monotonic()
+        passed, self._looked_at = min(now - self._looked_at, LOOK_SECONDS), now
+        watches: dict[str, _Watch] = {}
+        for camera_id in cameras:
+            newest_ms = bounds[camera_id].newest_ms if camera_id in bounds else -1
+            before = self._watches.get(camera_id)
+            if camera_id in bounds.away:
+                watches |= {} if before is None else {camera_id: before}
+                continue
+            if before is None or before.newest_ms != newest_ms:
+                watches[camera_id] = _Watch(newest_ms)
+            else:
+                before.still_s += passed
+                before.over = None
+                watches[camera_id] = before
+        self._watches = watches
+
+    def still_ms(self, camera_id: str) -> int:
+        """For how long a camera's newest frame has not moved."""
+        watch = self._watches.get(camera_id)
+        return 0 if watch is None else round(watch.still_s * 1000)
+
+    def of(self, segment: LiveSegment) -> bool:
+        """Whether nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
+        watch = self._watches.get(segment.camera_id)
+        if watch is None or watch.still_s < ASKED_AFTER_SECONDS:
+            return False
+        long = watch.still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS
+        if long and watch.still_s > SILENT_FRAMES * self._pace_s(segment, watch):
+            return True
+        if watch.over is None:
+            state = self.states.state(segment.camera_id)
+            watch.over = state.get("state") == "disconnected" and state.get("outbox") == "0"
+        return watch.over
+
+    def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:
+        """Seconds between two frames of a camera: as far as its last two were apart, at least what is set for it."""
+        if watch.pace_s is None:
+            known = watch.newest_ms >= 0
+            before = self.frames.mark_before(segment.camera_id, watch.newest_ms) if known else None
+            watch.pace_s = 0.0 if before is None else (watch.newest_ms - before.captured_ms) / 1000
+        return max(1 / segment.policy.capture_fps, min(watch.pace_s, segment.policy.hold_cap_seconds))
