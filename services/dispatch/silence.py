@@ -14,7 +14,8 @@ from shared.domain.ports import BoundsByCamera, CameraStates, Clock, FrameBuffer
 LOOK_SECONDS = 0.5
 SILENT_MARGIN_SECONDS = 2.0
 SILENT_FRAMES = 2.5  # a camera of a frame in ten seconds is not silent between them
-ASKED_AFTER_SECONDS = 1.0  # capture's word is asked for only when nothing has come for so long
+# Capture's word is asked for only when nothing has come for so long, and again after a moment.
+ASKED_AFTER_SECONDS, ASKED_EVERY_SECONDS = 1.0, 0.3
 
 
 @dataclass(slots=True)
@@ -24,7 +25,8 @@ class _Watch:
     newest_ms: int
     still_s: float = 0.0
     pace_s: float | None = None  # between its last two frames, once somebody asked
-    over: bool | None = None  # capture says that it has ended; None until it is asked in this look
+    over: bool = False  # capture said that it has ended
+    ask_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -55,7 +57,6 @@ class Silence:
                 watches[camera_id] = _Watch(newest_ms)
             else:
                 before.still_s += passed
-                before.over = None
                 watches[camera_id] = before
         self._watches = watches
 
@@ -72,7 +73,8 @@ class Silence:
         long = watch.still_s > segment.policy.buffer_seconds + SILENT_MARGIN_SECONDS
         if long and watch.still_s > SILENT_FRAMES * self._pace_s(segment, watch):
             return True
-        if watch.over is None:
+        if self.clock.monotonic() >= watch.ask_at:
+            watch.ask_at = self.clock.monotonic() + ASKED_EVERY_SECONDS
             state = self.states.state(segment.camera_id)
             watch.over = state.get("state") == "disconnected" and state.get("outbox") == "0"
         return watch.over
