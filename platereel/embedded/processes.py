@@ -22,7 +22,7 @@ from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
 _CLONE_NEWUSER = 0x10000000
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT, _TRIES, _MOST_HELD = 15_000, 1000, 200
-_held: deque[socket.socket] = deque()
+_held: deque[int] = deque()  # descriptors: the kernel closes what is left at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,9 @@ def _reserve(wanted: int) -> int:
         held = socket.socket()
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", port))
-        _held.append(held)
+        _held.append(held.detach())
         if len(_held) > _MOST_HELD:
-            _held.popleft().close()
+            os.close(_held.popleft())
     return port
 
 

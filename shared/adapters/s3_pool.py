@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 PATIENCE_SECONDS, CONNECT_SECONDS = 30.0, 2.0
 PIECE_BYTES = 1 << 16
+SLOWEST_BYTES_PER_SECOND, LONGEST_ON_ITS_WAY_SECONDS = 500_000, 80.0
 _AGAIN = [500, 502, 503, 504]
 _now = threading.local()
 
@@ -68,13 +69,22 @@ class S3Pool(urllib3.PoolManager):
         finally:
             del _now.patience_s, _now.once
 
+    def limits(self, sent_bytes: int) -> urllib3.Timeout:
+        """Of connecting, and of waiting for the answer to a body of so many bytes.
+
+        What the system or a proxy took from us at once may still be on its way over a slow line: nothing shows that it
+        makes progress, so the answer to a large body may take longer.
+        """
+        patience_s = float(getattr(_now, "patience_s", self._patience_s))
+        on_its_way_s = min(LONGEST_ON_ITS_WAY_SECONDS, sent_bytes / SLOWEST_BYTES_PER_SECOND)
+        return urllib3.Timeout(connect=min(CONNECT_SECONDS, patience_s), read=patience_s + on_its_way_s)
+
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = True, **kw: Any
     ) -> urllib3.BaseHTTPResponse:
-        """One request with the limits of the moment."""
-        patience_s = float(getattr(_now, "patience_s", self._patience_s))
+        """One request with the limits of the moment; sent_bytes: how large its body is."""
         tries = 1 if getattr(_now, "once", False) or self._patience_s < PATIENCE_SECONDS else 3
-        kw["timeout"] = urllib3.Timeout(connect=min(CONNECT_SECONDS, patience_s), read=patience_s)
+        kw["timeout"] = self.limits(int(kw.pop("sent_bytes", 0)))
         kw.setdefault(
             "retries",
             urllib3.Retry(total=tries - 1, backoff_factor=0.2, status_forcelist=_AGAIN, raise_on_status=False),

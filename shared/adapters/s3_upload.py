@@ -59,7 +59,9 @@ def upload(
             content_sha256=digest,
             date=moment,
         )
-        answer = pool.urlopen("PUT", url, body=Allowance(source, key, allowed), headers=headers, retries=False)
+        answer = pool.urlopen(
+            "PUT", url, body=Allowance(source, key, allowed), headers=headers, retries=False, sent_bytes=size
+        )
     if answer.status != _OK:
         try:
             raise S3Error.fromxml(answer)
