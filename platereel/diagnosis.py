@@ -18,7 +18,7 @@ from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.errors import Conflict, NotFound, PlatereelError
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
-from shared.runtime.addresses import addresses
+from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings, masked
 from shared.wire.keys import Keys
 from workers.reconcile.audit import check_store
@@ -54,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
     with desk(settings) as world:
         yield from _guarded("storage", lambda: _storage(world, settings))
-        yield from _guarded("clocks", lambda: _clocks(world, urls.frames))
+        yield from _guarded("clocks", lambda: _clocks(world, urls))
         yield from codecs(settings)
         for camera_id in settings.cameras:
             yield from _guarded(f"camera {camera_id}", lambda camera=camera_id: _camera(world, settings, camera))  # type: ignore[misc]
@@ -122,14 +122,19 @@ def _storage(world: Desk, settings: Settings) -> Iterator[Finding]:
         yield Finding("retention", Health.WARNING, told)
 
 
-def _clocks(world: Desk, frames_url: str) -> Iterator[Finding]:
-    """Leases use the servers' own clocks; but a detection from the future is refused, and people compare times."""
+def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:
+    """Leases and ages use the servers' own clocks; but frames, detections and objects bear times of several hosts.
+
+    The database's clock says what is old, the broker's when a detection without a time arrived.
+    """
     row = world.database.fetch_one("SELECT now() AS now")
     skews = {"database": 0 if row is None else to_ms(row["now"]) - world.clock.now_ms()}
-    with frame_servers(frames_url, name="platereel-doctor") as servers:
+    with frame_servers(urls.frames, name="platereel-doctor") as servers:
         for node in servers.nodes():
             facts = facts_of(node)
             skews[f"frames Redis {facts.name}"] = facts.now_ms - world.clock.now_ms()
+    with redis_client(urls.broker, name="platereel-doctor") as broker:
+        skews["broker Redis"] = facts_of(broker).now_ms - world.clock.now_ms()
     worst = max(skews.values(), key=abs)
     told = ", ".join(f"{name} {skew:+d} ms" for name, skew in skews.items())
     yield Finding("clocks", Health.OK if abs(worst) <= SKEW_MS else Health.WARNING, f"against this host: {told}")

@@ -248,7 +248,8 @@ class Troubled:
         raise SourceLost("the camera hung up")
 
 
-def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run() -> None:
+def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.capture.camera.FIRST_PAUSE_SECONDS", 0.05)
     outbox, source = Outbox(), Troubled()
     outbox.open("cam", keep_ms=60_000, max_bytes=10**8)
     camera = Camera("cam", source, 15, outbox, SystemClock(), lambda: None)

@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from shared.adapters.video import encoders as encoders_module
 from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.codecs import CODECS
-from shared.adapters.video.devices import trial_apart
 from shared.adapters.video.jpeg import JpegDecoder
 from shared.adapters.video.pixels import Pixels
 from shared.domain.errors import BadInput, Retryable
@@ -120,17 +119,6 @@ def test_parts_of_different_settings_are_told_apart_and_made_one(codec: str, tmp
     assert numbers_of_clip(path)[0] == list(range(90))
 
 
-def test_an_encoder_that_does_not_open_is_passed_over(tmp_path: Path) -> None:
-    """No GPU here: whatever is asked for, the clip is made, in software, and the log says why."""
-    policy = RecordingPolicy(encoder="nvenc")
-    with capture_logs() as logs:
-        form, _ = encode_parts(AvVideo(), policy, [numbered_jpeg(n) for n in range(30)])
-    assert form.encoder == "libx264"
-    (refused,) = [entry for entry in logs if entry["event"] == "encoder_refused"]
-    assert (refused["encoder"], refused["log_level"]) == ("h264_nvenc", "warning")
-    assert refused["reason"]
-
-
 def test_auto_tries_each_family_once() -> None:
     video = AvVideo()
     with capture_logs() as logs:
@@ -144,25 +132,6 @@ def test_auto_loads_no_driver_where_there_is_no_device(monkeypatch: pytest.Monke
     monkeypatch.setattr(encoders_module, "has_device", lambda _: False)
     monkeypatch.setattr(encoders_module, "trial_apart", lambda *_: pytest.fail("a driver was loaded"))
     assert AvVideo().form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
-
-
-def test_a_trial_that_hangs_ends_with_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver that never comes back costs the part its limit, once, and nothing else."""
-    hanging = tmp_path / "python"
-    hanging.write_text("#!/bin/sh\nexec sleep 30\n")
-    hanging.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(hanging))
-    assert "did not end within 0.2 s" in str(trial_apart("h264_nvenc", RecordingPolicy(), limit_s=0.2))
-
-
-def test_a_trial_that_dies_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    assert "status 1" in str(trial_apart("h264_nvenc", RecordingPolicy()))
-
-
-def test_a_trial_answers_from_its_own_process() -> None:
-    assert trial_apart("libx264", RecordingPolicy()) is None
-    assert trial_apart("no_such_encoder", RecordingPolicy())
 
 
 def test_an_encoder_that_fails_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
