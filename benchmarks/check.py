@@ -26,7 +26,8 @@ from shared.adapters.postgres.upkeep import JobRepository
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.timing import from_ms
 from tests.support.upkeep import audit
-from workers.reconcile.audit import AuditPorts, claim_store
+from workers.reconcile.audit import AuditPorts
+from workers.reconcile.sentinel import claim_store
 
 COUNT, FOLD_BATCH = 1_000_000, 100_000
 LONGEST_SECONDS, LARGEST_MEGABYTES = 900, 300

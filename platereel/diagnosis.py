@@ -21,7 +21,7 @@ from shared.domain.timing import to_ms
 from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings, masked
 from shared.wire.keys import Keys
-from workers.reconcile.audit import check_store
+from workers.reconcile.sentinel import check_store
 
 OLDEST_REDIS = 7
 SKEW_MS, STALE_MS = 2_000, 5_000

@@ -26,7 +26,7 @@ from shared.domain.ports import ObjectStore
 from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
-from workers.reconcile.audit import claim_store
+from workers.reconcile.sentinel import claim_store
 
 DRAIN_POLL_SECONDS = 0.1
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from shared.domain.errors import PlatereelError
+from shared.domain.errors import PlatereelError, Retryable
 from shared.domain.ports import Clock, Job, Jobs, Progress
 from shared.runtime.logs import logger
 
@@ -39,13 +39,17 @@ Work = Callable[[Job, Progress], Step]
 def take_turn(jobs: Jobs, clock: Clock, kind: str, job_id: str | None, period_s: float, work: Work) -> None:
     """Do one step under a job row; whoever comes second finds the turn taken and does nothing.
 
-    A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again.
+    A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again. What
+    passes (a server that is away, a worker that is told to stop) puts its step off, a few times in a row.
     """
     job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
     if job is None:
         return
     try:
         step = work(job, _teller(jobs, clock, job.job_id))
+    except (Retryable, SystemExit):
+        jobs.put_off(job.job_id)
+        raise
     except BaseException as error:
         jobs.finish(job.job_id, {}, _reason(error))
         raise

@@ -11,16 +11,17 @@ from tempfile import TemporaryDirectory, gettempdir
 from shared.domain.ports import Clock
 
 PREFIX = "platereel-clip-"
+OLDEST_SECONDS = 6 * 3600.0  # finalising is ended after two hours
 
 
 @contextmanager
-def workspace(parent: Path | None, clock: Clock, oldest_s: float) -> Iterator[Path]:
+def workspace(parent: Path | None, clock: Clock) -> Iterator[Path]:
     """A folder of one's own below `parent` (or the system's), gone at the end of the block.
 
-    A SIGKILL leaves one behind; so folders older than `oldest_s`, the longest any run may take, go first.
+    A SIGKILL leaves one behind; so folders go first that are older than any run may become, whatever it is for.
     """
     place = Path(gettempdir() if parent is None else parent)
-    newest_ms = clock.now_ms() - round(oldest_s * 1000)
+    newest_ms = clock.now_ms() - round(OLDEST_SECONDS * 1000)
     for folder in place.glob(f"{PREFIX}*"):
         if _modified_ms(folder) < newest_ms:
             rmtree(folder, ignore_errors=True)

@@ -137,12 +137,23 @@ def _keys(folder: Path, base: str, after: str) -> Iterator[str]:
     except (FileNotFoundError, NotADirectoryError):
         return  # never made, or emptied meanwhile
     for name in names:
+        if not _storable(name):
+            continue
         key = base + name
         if name.endswith("/"):
             if key + "\U0010ffff" > after:
                 yield from _keys(folder / name, key, after)
         elif key > after and not name.startswith(_TEMPORARY):
             yield key
+
+
+def _storable(name: str) -> bool:
+    """Whether a file's name can be a key at all: no row can expect one that is not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _remove_empty(folder: Path) -> None:

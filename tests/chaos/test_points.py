@@ -24,7 +24,7 @@ from tests.integration.test_upkeep import auditing, clip, counted, ports, recoun
 from tests.support.numbers import numbers_of_clip
 from tests.support.upkeep import audit, sweep
 from tests.support.world import POLICY, World
-from workers.reconcile.audit import claim_store
+from workers.reconcile.sentinel import claim_store
 from workers.writer.write_part import write_part
 
 PACER_EVERY = 4  # it has more points than all others together

@@ -26,7 +26,7 @@ from tests.support.world import POLICY, World
 from workers.part_objects import clear_parts
 from workers.reconcile import audit as checking
 from workers.reconcile import tasks as check_tasks
-from workers.reconcile.audit import claim_store
+from workers.reconcile.sentinel import claim_store
 from workers.upkeep import Step, take_turn
 from workers.writer.write_part import write_part
 
@@ -339,7 +339,7 @@ def test_a_check_that_stops_after_every_bite_comes_to_the_same(
 
 
 def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
-    for error in (SoftTimeLimitExceeded(), MemoryError(), ValueError("unexpected"), Retryable("the store is away")):
+    for error in (SoftTimeLimitExceeded(), MemoryError(), ValueError("unexpected"), Conflict("another database")):
 
         def fails(*_: object, error: Exception = error) -> Step:
             raise error
@@ -348,11 +348,30 @@ def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
             take_turn(world.jobs, world.clock, "check", None, 0, fails)
     rows = world.database.fetch("SELECT state, error FROM jobs ORDER BY requested_at")
     assert [row["state"] for row in rows] == ["failed"] * 4
-    assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "the store is away"]
+    assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "another database"]
+
+
+@pytest.mark.parametrize("error", [Retryable("the store is away"), SystemExit("the worker is told to stop")])
+def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseException) -> None:
+    """Hours of work are not thrown away for a deploy, or for a store that hiccups."""
+    take_turn(world.jobs, world.clock, "check", None, 0, lambda *_: Step({}, {"at": 1}))
+    (job,) = world.jobs.due({})
+
+    def fails(*_: object) -> Step:
+        raise error
+
+    for attempt in range(MOST_DEATHS):
+        with pytest.raises(type(error)):
+            take_turn(world.jobs, world.clock, "check", str(job.job_id), 0, fails)
+        assert world.jobs.due({}) == []  # not at once
+        world.database.execute("UPDATE jobs SET offered_at = now() - interval '1 min'")
+        again = world.jobs.due({})
+        assert [each.cursor for each in again] == ([{"at": 1}] if attempt < MOST_DEATHS - 1 else [])
+    assert world.jobs.get(job.job_id)["state"] == "failed"
 
 
 def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
-    """And meanwhile no second one of its kind begins, whoever asks."""
+    """And meanwhile neither beat nor the pacer begins a second one of its kind."""
     take_turn(world.jobs, world.clock, "check", None, 0, lambda *_: Step({}, {"at": 1}))
     assert world.jobs.begin_turn("check", 0) is None
     (job,) = world.jobs.due({"check": 0.0})

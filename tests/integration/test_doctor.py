@@ -16,7 +16,7 @@ from shared.domain.errors import Permanent
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.world import World
-from workers.reconcile.audit import claim_store
+from workers.reconcile.sentinel import claim_store
 
 
 def asked(world: World, **cameras: str) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,8 +19,9 @@ from tests.support.upkeep import sweep
 from tests.support.world import World
 from workers.retention import sweep as sweeping
 from workers.retention.parts import PartsPorts
+from workers.retention.state import State
 from workers.retention.sweep import SweepPorts
-from workers.upkeep import take_turn
+from workers.upkeep import Step, take_turn
 
 DAY_S = 86_400.0
 KEEP_ALL = RetentionPolicy(RetentionRule(None, None))
@@ -126,19 +128,89 @@ def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pyte
     assert sweep(ports(world, KEEP_ALL), {})["deleted"] == 1
 
 
-def test_a_run_that_is_too_long_is_gone_on_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_short_steps(given: SweepPorts, params: dict[str, Any]) -> tuple[list[Step], dict[str, Any]]:
+    """A run whose every step ends after its first bite, each in another process; its steps, and what came of it."""
+    steps = [sweeping.sweep(given, params, longest_s=-1.0)]
+    while steps[-1].cursor is not None:
+        steps.append(sweeping.sweep(given, params, cursor=json.loads(json.dumps(steps[-1].cursor)), longest_s=-1.0))
+        assert len(steps) < 500
+    return steps, steps[-1].result
+
+
+@pytest.fixture
+def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "BATCH", 2)
+
+
+@pytest.mark.usefixtures("small_bites")
+def test_a_run_of_many_steps_looks_first_and_marks_then(world: World) -> None:
     clips = [clip(world, "a", 40 - n) for n in range(5)]
     given = ports(world, RetentionPolicy(RetentionRule(30, None)))
-    first = sweeping.sweep(given, {}, longest_s=-1.0)
-    assert first.cursor is not None
-    assert first.result["complete"] is False
-    assert 0 < first.result["archived"] < 5
-    second = sweeping.sweep(given, {}, cursor=first.cursor)
-    assert second.cursor is None
-    assert second.result["complete"] is True
-    assert second.result["archived"] == 5
+    looked = sweeping.sweep(given, {}, longest_s=-1.0)
+    assert looked.cursor is not None
+    assert (looked.result["archived"], looked.result["complete"]) == (0, False)
+    assert set(statuses(world, clips)) == {"ready"}
+    cursor: Any = looked.cursor
+    for _ in range(20):
+        step = sweeping.sweep(given, {}, cursor=json.loads(json.dumps(cursor)), longest_s=60.0)
+        cursor = step.cursor
+        if cursor is None:
+            break
+    assert (step.result["archived"], step.result["complete"]) == (5, True)
     assert statuses(world, clips) == ["expired"] * 5
+
+
+@pytest.mark.usefixtures("small_bites")
+def test_the_guard_sees_all_that_would_go_however_many_steps_its_look_takes(world: World) -> None:
+    """Nothing is marked before the end of the look, and a look that took long is no pass."""
+    clips = [clip(world, f"cam{n % 3}", 3.5 + n / 10) for n in range(30)]
+    given = ports(world, RetentionPolicy(RetentionRule(3, None)))
+    steps: list[Step] = []
+    cursor: Any = None
+    for _ in range(60):
+        steps.append(sweeping.sweep(given, {}, cursor=cursor, longest_s=-1.0))
+        cursor = steps[-1].cursor
+        if cursor is None or "stopped" in steps[-1].result:
+            break
+    assert len(steps) > 8
+    assert "and 20 are usual" in steps[-1].result["stopped"]
+    assert set(statuses(world, clips)) == {"ready"}
+
+
+@pytest.mark.usefixtures("small_bites")
+def test_a_setting_that_changes_between_two_steps_gets_no_further_than_the_guard(world: World) -> None:
+    clips = [clip(world, "a", 3.5 + n / 10) for n in range(40)]
+    old = clip(world, "a", 40)
+    first = sweeping.sweep(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, longest_s=-1.0)
+    assert first.cursor is not None
+    cursor = first.cursor | {"looked": True, "at": None, "clip": None}
+    changed = ports(world, RetentionPolicy(RetentionRule(3, None)))
+    step = sweeping.sweep(changed, {}, cursor=cursor, longest_s=600.0)
+    assert "stopped" in step.result
+    assert step.result["archived"] <= 20
+    assert statuses(world, clips).count("ready") >= 20
+    assert world.status(old) == "expired"
+
+
+@pytest.mark.usefixtures("small_bites")
+def test_clips_that_are_kept_starve_nobody_in_short_steps(world: World) -> None:
+    """A step that ends among one camera's kept clips is gone on with behind them."""
+    for n in range(9):
+        clip(world, "a", 100 + n, ["KEEP1"])
+    going = clip(world, "b", 50)
+    policy = RetentionPolicy(RetentionRule(30, None), classes=[ContentClass("kept", None, ("KEEP1",))])
+    _, result = in_short_steps(ports(world, policy), {"dry_run": True})
+    assert (result["archived"], result["complete"]) == (1, True)
+    marked = False
+    cursor: Any = {**State(dry_run=False).as_json(), "looked": True}
+    for _ in range(20):
+        run = sweeping._Sweep(ports(world, policy), policy, lambda *_: None, -1.0, State.from_json(cursor))
+        marked = run.mark()
+        cursor = json.loads(json.dumps(run.state.as_json()))
+        if marked:
+            break
+    assert marked
+    assert world.status(going) == "expiring"
 
 
 def test_progress_is_told(world: World) -> None:

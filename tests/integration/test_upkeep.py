@@ -15,7 +15,8 @@ from shared.domain.retention import RetentionPolicy, RetentionRule
 from tests.integration.test_recordings import offer_clip
 from tests.support.upkeep import sweep
 from tests.support.world import POLICY, World
-from workers.reconcile.audit import AuditPorts, claim_store
+from workers.reconcile.audit import AuditPorts
+from workers.reconcile.sentinel import claim_store
 from workers.retention.parts import PartsPorts
 from workers.retention.sweep import SweepPorts
 

@@ -9,22 +9,31 @@ from shared.domain.errors import NotFound, Permanent
 from shared.domain.ports import Clock, ObjectStore, ReadyClip, Video
 from workers.workspace import workspace
 
-LONGEST_SECONDS = 3600.0
 
+def damage(
+    clip: ReadyClip, store: ObjectStore, video: Video, clock: Clock, work_dir: Path | None, until: float
+) -> str | None:
+    """What is wrong with a clip's object: `hash`, `decode`, `frames`, `gone`; None when it is what its row says.
 
-def damage(clip: ReadyClip, store: ObjectStore, video: Video, clock: Clock, work_dir: Path | None) -> str | None:
-    """What is wrong with a clip's object: `hash`, `decode`, `frames`, `gone`; None when it is what its row says."""
+    until: on the clock's monotonic time; TimeoutError when a clip cannot be read back by then.
+    """
     digest = sha256()
-    with workspace(work_dir, clock, LONGEST_SECONDS) as folder:
+
+    def go_on() -> None:
+        if clock.monotonic() > until:
+            raise TimeoutError
+
+    with workspace(work_dir, clock) as folder:
         path = folder / "clip.mp4"
         try:
             with path.open("wb") as out:
                 for piece in store.stream(clip.key):
+                    go_on()
                     digest.update(piece)
                     out.write(piece)
             if digest.hexdigest() != clip.sha256:
                 return "hash"
-            return None if video.count_frames(path) == clip.frame_count else "frames"
+            return None if video.count_frames(path, go_on) == clip.frame_count else "frames"
         except NotFound:
             return "gone"
         except Permanent:

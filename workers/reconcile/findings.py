@@ -43,6 +43,7 @@ class Findings:
     objects: int = 0
     clips: int = 0
     read_back: int = 0
+    unread: int = 0
     stopped: list[str] = field(default_factory=list)
     kinds: dict[Kind, Finding] = field(default_factory=lambda: {kind: Finding() for kind in Kind})
 
@@ -75,7 +76,7 @@ class Findings:
     def from_json(cls, report: Mapping[str, Any]) -> Findings:
         """A report that `as_json` gave, to go on with."""
         findings = cls(
-            report["repair"], report["deep"], report["objects"], report["clips"], report["read_back"],
+            report["repair"], report["deep"], report["objects"], report["clips"], report["read_back"], report["unread"],
             list(report["stopped"]),
         )  # fmt: skip
         for kind, each in report["findings"].items():
@@ -90,6 +91,7 @@ class Findings:
             "objects": self.objects,
             "clips": self.clips,
             "read_back": self.read_back,
+            "unread": self.unread,
             "findings": {
                 str(kind): {"found": each.found, "repaired": each.repaired, "examples": each.examples}
                 for kind, each in self.kinds.items()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from shared.domain.errors import PlatereelError
 from shared.domain.ports import Clock, Counters, Jobs, Keeping, Marked, ObjectStore, Progress
 from shared.domain.retention import DAY_MS, Clip, Judge, RetentionPolicy, Verdict, may_archive
 from shared.runtime.logs import logger
 from workers.retention.parts import PartsPorts, settle
-from workers.retention.totals import Totals
+from workers.retention.state import State
 from workers.upkeep import Step
 
 BATCH = 500
@@ -53,40 +54,34 @@ def sweep(
     """One step of at most about longest_s; answers what was marked (or would be), freed and could not be deleted.
 
     params: retention_days in place of the cameras' own, dry_run, and `confirm` for a person who has seen that a run
-    was stopped because it would archive far more than usual.
+    was stopped because it would archive far more than usual. First it looks at all that would go, then it marks: the
+    whole of a run is judged before any of it happens.
     """
-    run = _Sweep(ports, ports.policy.requested(params.get("retention_days")), progress, longest_s)
-    totals = Totals.from_json(cursor) if cursor else Totals(dry_run=bool(params.get("dry_run")))
-    if totals.dry_run:
-        for verdicts in run.verdicts(lambda _: None, 1.0):
-            totals.add(verdicts)
-        totals.complete = not run.over(1.0)
-        return Step(totals.as_json())
-    if cursor is None and not params.get("confirm"):
-        totals.stopped = run.guard()
-    if totals.stopped is None:
-        for verdicts in run.verdicts(run.mark, MARK_UNTIL):
-            totals.add(verdicts)
-    cut = run.over(MARK_UNTIL)
-    run.delete(totals)
-    cut |= run.over(DELETE_UNTIL)
-    settled, reopened = settle(ports.parts, lambda: run.over(SETTLE_UNTIL))
-    totals.parts_settled += settled
-    totals.reopened += reopened
-    cut |= run.over(SETTLE_UNTIL)
-    totals.history_purged += run.forget()
-    totals.complete = not (cut or run.over(1.0))
-    return Step(totals.as_json(), None if totals.complete else totals.as_json())
+    state = State.from_json(cursor) if cursor else State(dry_run=bool(params.get("dry_run")))
+    run = _Sweep(ports, ports.policy.requested(params.get("retention_days")), progress, longest_s, state)
+    if cursor is None:
+        state.allowed = None if params.get("confirm") or state.dry_run else run.allowed()
+    cut = not run.look()
+    if state.dry_run:
+        state.totals.complete = not cut
+        return Step(state.totals.as_json(), state.as_json() if cut else None)
+    cut = cut or not run.mark()
+    cut |= not run.delete()
+    cut |= not run.settle()
+    cut |= not run.forget()
+    state.totals.complete = not cut
+    return Step(state.totals.as_json(), state.as_json() if cut else None)
 
 
 @dataclass(slots=True)
 class _Sweep:
-    """One step: until when it may, and what time it is for clips."""
+    """One step: until when it may, and what time it is for clips. Each phase answers whether it came to its end."""
 
     ports: SweepPorts
     policy: RetentionPolicy
     progress: Progress
     longest_s: float
+    state: State
     began: float = field(init=False)
     now_ms: int = field(init=False)
 
@@ -98,66 +93,104 @@ class _Sweep:
         """Whether this share of the step's time is up."""
         return self.ports.clock.monotonic() - self.began > self.longest_s * share
 
-    def guard(self) -> str | None:
-        """Why this run must not mark anything: it would archive far more than the last runs did. None where it may.
+    def allowed(self) -> int:
+        """How many clips this run may archive unasked."""
+        usual = self.ports.jobs.usual_archived(USUAL_RUNS)
+        return may_archive(self.ports.keeping.count_clips(), usual, self.policy.guard_share)
+
+    def look(self) -> bool:
+        """Count what would go, before any of it goes. A dry run is this and nothing else."""
+        state = self.state
+        if state.looked or (state.allowed is None and not state.dry_run):
+            state.looked = True
+            return True
+        for verdicts in self._verdicts(1.0):
+            state.would_archive += len(verdicts)
+            for verdict in verdicts:
+                state.judged_bytes[verdict.camera_id] += verdict.size_bytes
+            if state.dry_run:
+                state.totals.add(verdicts)
+            elif self._too_many(state.would_archive):
+                break
+        if state.place is not None and state.totals.stopped is None:
+            return False
+        state.looked, state.place, state.judged_bytes = True, None, Counter()
+        return True
+
+    def mark(self) -> bool:
+        """Mark what must go; never more than may, whatever has become of settings or clips since the look."""
+        state = self.state
+        if state.marked or state.totals.stopped is not None:
+            return True
+        for verdicts in self._verdicts(MARK_UNTIL):
+            if self._too_many(state.totals.archived + len(verdicts)):
+                return True
+            done = set(self.ports.keeping.mark_expiring(verdicts))
+            state.totals.add(verdict for verdict in verdicts if verdict.segment_id in done)
+        state.marked = state.place is None
+        return state.marked
+
+    def _too_many(self, count: int) -> bool:
+        """Whether a run would archive far more than the last ones did. Then it stops, and says so.
 
         Whatever is wrong, a clock or a setting, what is kept for a month must not be gone within a minute.
         """
-        allowed = may_archive(
-            self.ports.keeping.count_clips(), self.ports.jobs.usual_archived(USUAL_RUNS), self.policy.guard_share
-        )
-        would = 0
-        for verdicts in self.verdicts(lambda _: None, 1.0):
-            would += len(verdicts)
-            if would > allowed:
-                self.ports.keeping.report_stopped(would, allowed)
-                _log.error("retention_stopped", would_archive=would, allowed=allowed)
-                return f"would archive {would} clips or more, and {allowed} are usual: confirm it to go on"
-        return None
+        allowed = self.state.allowed
+        if allowed is None or count <= allowed:
+            return False
+        self.ports.keeping.report_stopped(count, allowed)
+        _log.error("retention_stopped", would_archive=count, allowed=allowed)
+        self.state.totals.stopped = f"would archive {count} clips or more, and {allowed} are usual: confirm it to go on"
+        return True
 
-    def verdicts(self, mark: Callable[[list[Verdict]], None], share: float) -> Iterator[list[Verdict]]:
-        """Batches, each marked before the next is judged: by age, by each camera's bytes, by bytes and space of all."""
-        judge = Judge(self.policy, self.now_ms, self.ports.keeping.used_bytes(), self._missing_bytes())
-        waiting: list[Verdict] = []
-        for verdicts in self._judged(judge):
-            waiting += verdicts
-            over = self.over(share)
-            if len(waiting) >= BATCH or over:
-                mark(waiting)
-                yield waiting
-                waiting = []
+    def _verdicts(self, share: float) -> Iterator[list[Verdict]]:
+        """Batches in order: by age, by each camera's bytes, by bytes and space of all; on from where a step stopped.
+
+        `state.place` is None once all has been judged.
+        """
+        judged = self.state.judged_bytes  # of a look: nothing of it is marked, so the counters still have it
+        used = {camera: size - judged[camera] for camera, size in self.ports.keeping.used_bytes().items()}
+        judge = Judge(self.policy, self.now_ms, used, self._missing_bytes() - sum(judged.values()))
+        stations = list(self._stations(judge))
+        names = [station.name for station in stations]
+        at, after = self.state.place or ("", None)
+        for number in range(names.index(at) if at in names else 0, len(stations)):
+            station = stations[number]
+            for clips in self._oldest(station, after if station.name == at else None):
+                verdicts = station.judge(clips)
+                for first in range(0, len(verdicts), BATCH):
+                    yield verdicts[first : first + BATCH]
+                following = (names[number + 1], None) if number + 1 < len(names) else None
+                self.state.place = (station.name, clips[-1]) if len(clips) == BATCH else following
                 self.progress("marking", len(judge.going), 0)
-            if over:
-                return
-        if waiting:
-            mark(waiting)
-            yield waiting
-            self.progress("marking", len(judge.going), 0)
+                if self.state.place is not None and self.over(share):
+                    return
+        self.state.place = None
 
-    def _judged(self, judge: Judge) -> Iterator[list[Verdict]]:
+    def _stations(self, judge: Judge) -> Iterator[_Station]:
         cameras = self.ports.keeping.cameras_with_clips()
         for camera_id in cameras:
             days = self.policy.days_of(camera_id)
             if days is not None:
-                for clips in self._oldest(camera_id, days):
-                    yield judge.by_age(clips)
+                yield _Station(f"age of {camera_id}", camera_id, days, judge.by_age)
         for last_resort in (False, True) if self.policy.classes else (False,):
+            word = "last resort" if last_resort else "first"
             for camera_id in cameras:
-                for clips in self._oldest(camera_id, self.policy.min_days, partial(judge.over, camera_id)):
-                    yield judge.by_camera_bytes(clips, last_resort=last_resort)
-            for clips in self._oldest(None, self.policy.min_days, lambda: judge.pressure() is not None):
-                yield judge.by_pressure(clips, last_resort=last_resort)
+                by_bytes = partial(judge.by_camera_bytes, last_resort=last_resort)
+                over = partial(judge.over, camera_id)
+                yield _Station(f"bytes of {camera_id}, {word}", camera_id, self.policy.min_days, by_bytes, over)
+            pressed = partial(judge.by_pressure, last_resort=last_resort)
+            yield _Station(
+                f"pressure, {word}", None, self.policy.min_days, pressed, lambda: judge.pressure() is not None
+            )
 
-    def _oldest(
-        self, camera_id: str | None, days: float, needed: Callable[[], bool] = lambda: True
-    ) -> Iterator[list[Clip]]:
-        """Batches of clips older than `days`, oldest first, as long as they are needed."""
-        before_ms = self.now_ms - round(days * DAY_MS)
+    def _oldest(self, station: _Station, after: Clip | None) -> Iterator[list[Clip]]:
+        """Batches of a station's clips, oldest first, as long as they are needed."""
+        before_ms = self.now_ms - round(station.days * DAY_MS)
         attributes = {each.attribute for each in self.policy.classes if each.attribute is not None}
-        after: Clip | None = None
-        while needed():
+        while station.needed():
             clips = self.ports.keeping.oldest(
-                camera_id, before_ms, after, BATCH, attributes if self.policy.classes else None
+                station.camera_id, before_ms, after, BATCH, attributes if self.policy.classes else None
             )
             yield clips
             if len(clips) < BATCH:
@@ -171,12 +204,7 @@ class _Sweep:
             return 0
         return self.policy.free_bytes - room.free_bytes - self.ports.keeping.expiring_bytes()
 
-    def mark(self, verdicts: list[Verdict]) -> None:
-        """Mark what was judged; leaves in the list what is marked, without what somebody protected meanwhile."""
-        done = set(self.ports.keeping.mark_expiring(verdicts))
-        verdicts[:] = [verdict for verdict in verdicts if verdict.segment_id in done]
-
-    def delete(self, totals: Totals) -> None:
+    def delete(self) -> bool:
         """Delete objects of marked clips whose grace is over, then record it; what resists is left for later.
 
         A few batches are on their way to the store at once: while it deletes one, another is read or recorded.
@@ -187,23 +215,24 @@ class _Sweep:
                 keys = [key for clip in batch for key in (clip.key, clip.thumbnail_key) if key is not None]
                 under_way.append((batch, pool.submit(self.ports.store.delete, keys)))
                 if len(under_way) >= BATCHES_AT_ONCE:
-                    self._record(*under_way.popleft(), totals)
+                    self._record(*under_way.popleft())
             while under_way:
-                self._record(*under_way.popleft(), totals)
+                self._record(*under_way.popleft())
+        return self.state.deleted_to is None
 
     def _marked(self) -> Iterator[list[Marked]]:
-        after: Marked | None = None
+        """Batches of what is marked, on from where a step stopped: what resists does not hide what is behind it."""
         while not self.over(DELETE_UNTIL):
-            batch = self.ports.keeping.expiring(self.ports.grace_s, BATCH, after)
+            batch = self.ports.keeping.expiring(self.ports.grace_s, BATCH, self.state.deleted_to)
+            self.state.deleted_to = batch[-1] if len(batch) == BATCH else None
             if batch:
                 yield batch
-            if len(batch) < BATCH:
+            if self.state.deleted_to is None:
                 return
-            after = batch[-1]
 
-    def _record(self, batch: list[Marked], deletion: Future[dict[str, str]], totals: Totals) -> None:
+    def _record(self, batch: list[Marked], deletion: Future[dict[str, str]]) -> None:
         """Record what the store has deleted of a batch."""
-        refused = deletion.result()
+        refused, totals = deletion.result(), self.state.totals
         for key, reason in refused.items():
             _log.warning("object_not_deleted", key=key, reason=reason)
         gone = [clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()]
@@ -211,15 +240,40 @@ class _Sweep:
         totals.failed += len(batch) - len(gone)
         self.progress("deleting", totals.deleted, 0)
 
-    def forget(self) -> int:
-        """Delete expired history rows and relayed events, and fold the counters' changes; how many rows went."""
+    def settle(self) -> bool:
+        """Remove parts that have served; a store that refuses one look puts it off, and nothing else."""
+        try:
+            settled, reopened = settle(self.ports.parts, lambda: self.over(SETTLE_UNTIL))
+        except PlatereelError as error:
+            _log.warning("parts_not_settled", error=error.message)
+            return True
+        self.state.totals.parts_settled += settled
+        self.state.totals.reopened += reopened
+        return not self.over(SETTLE_UNTIL)
+
+    def forget(self) -> bool:
+        """Delete expired history rows and relayed events, and fold the counters' changes."""
         self.ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS)
         while self.ports.counters.fold(FOLD_BATCH) == FOLD_BATCH and not self.over(1.0):
             continue
-        purged = 0
         while not self.over(1.0):
             went = self.ports.keeping.purge_history(self.ports.history_days * DAY_SECONDS, BATCH)
-            purged += went
+            self.state.totals.history_purged += went
             if went < BATCH:
-                break
-        return purged
+                return True
+        return False
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """One stretch of a run: clips of a camera (None: of all) that are older than `days`, and how they are judged."""
+
+    name: str
+    camera_id: str | None
+    days: float
+    judge: Callable[[list[Clip]], list[Verdict]]
+    needed: Callable[[], bool] = _always

@@ -17,6 +17,7 @@ from shared.domain.ports import Job
 
 STALE_SECONDS = 300  # a step takes a minute, and is ended after four
 MOST_DEATHS = 5
+PURGED_AT_ONCE = 20_000  # within a statement's time; the next run takes the rest
 
 
 class JobRepository:
@@ -130,6 +131,19 @@ class JobRepository:
             )
             connection.execute(f"NOTIFY {WAKE}")
 
+    def put_off(self, job_id: UUID) -> None:
+        """See the port; offered again half a minute later, from the cursor that it has."""
+        self._database.execute(
+            """
+            UPDATE jobs SET deaths = deaths + 1, offered_at = now(),
+                   state = CASE WHEN deaths + 1 >= %(most)s THEN 'failed' ELSE 'requested' END,
+                   finished_at = CASE WHEN deaths + 1 >= %(most)s THEN now() END,
+                   error = CASE WHEN deaths + 1 >= %(most)s THEN 'put off too often' END
+             WHERE id = %(id)s AND state = 'running'
+            """,
+            {"most": MOST_DEATHS, "id": job_id},
+        )
+
     def usual_archived(self, runs: int) -> int:
         """See the port; dry runs do not count."""
         row = self._database.fetch_one(
@@ -167,13 +181,22 @@ class JobRepository:
 
     def purge_outbox(self, older_than_s: float) -> None:
         """See the port."""
-        self._database.execute("DELETE FROM outbox WHERE relayed_at < now() - make_interval(secs => %s)", older_than_s)
         self._database.execute(
             """
-            DELETE FROM webhook_deliveries
-             WHERE created_at < now() - make_interval(secs => %s) AND (next_at IS NULL OR attempts = 0)
+            DELETE FROM outbox WHERE id IN (
+                SELECT id FROM outbox WHERE relayed_at < now() - make_interval(secs => %s) LIMIT %s)
             """,
             older_than_s,
+            PURGED_AT_ONCE,
+        )
+        self._database.execute(
+            """
+            DELETE FROM webhook_deliveries WHERE id IN (
+                SELECT id FROM webhook_deliveries
+                 WHERE created_at < now() - make_interval(secs => %s) AND (next_at IS NULL OR attempts = 0) LIMIT %s)
+            """,
+            older_than_s,
+            PURGED_AT_ONCE,
         )
 
 

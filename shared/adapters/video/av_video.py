@@ -75,10 +75,10 @@ class AvVideo:
             encoder = self._part_encoder(policy, form, piece.start_ms)
             order = sorted((packet.pts_ms, packet.lead) for packet in piece.index)
             for (pts_ms, lead), frame in zip(order, _pictures(piece, decoder), strict=False):
+                progress()
                 if not lead:
                     encoder.add_picture(frame, piece.start_ms + pts_ms)
             part = encoder.finish()
-            progress()
             path = folder / f"again-{number:05d}"
             path.write_bytes(part.data)
             made.append(Piece(piece.start_ms, path, part.index))
@@ -96,9 +96,9 @@ class AvVideo:
         """See the port."""
         return cut(source, span_ms, shift_ms)
 
-    def count_frames(self, path: Path) -> int:
+    def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:
         """See the port."""
-        return len(frame_times_ms(path))
+        return len(frame_times_ms(path, progress))
 
     def join(
         self,

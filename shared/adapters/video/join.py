@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,12 @@ from shared.adapters.video.codecs import CODECS, is_full_range
 from shared.adapters.video.copy import copied_codec
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import tag_colours
-from shared.domain.errors import Permanent
+from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import ClipForm, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
+# Full, broken, over its quota or its limit.
+_OF_THE_DISK = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG}
 MEDIA_CLOCK = Fraction(1, 90_000)
 _PROBED = {"h264": "h264", "mjpeg": "mjpeg"}
 
@@ -56,6 +59,8 @@ def join(
             stream.time_base = MEDIA_CLOCK
             _copy(container, stream, pieces, _Times(times, order, lasts, delay, first_ms), progress)
     except av.error.FFmpegError as error:
+        if error.errno in _OF_THE_DISK:
+            raise Retryable(f"the work folder refuses: {error.strerror}") from error
         raise Permanent(f"the parts could not be joined: {error.strerror}") from error
     return Joined(first_ms, stop_ms - first_ms, len(shown))
 
@@ -165,11 +170,18 @@ def _copy(
             container.mux(packet)
 
 
-def frame_times_ms(path: Path) -> list[int]:
-    """Presentation times of a clip's frames, decoded one by one; raises Permanent where decoding fails."""
+def frame_times_ms(path: Path, progress: Callable[[], None] = lambda: None) -> list[int]:
+    """Presentation times of a clip's frames, decoded one by one; raises Permanent where decoding fails.
+
+    progress: called with each; what it raises ends the reading.
+    """
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            return [round((frame.time or 0.0) * 1000) for frame in container.decode(stream)]
+            times = []
+            for frame in container.decode(stream):
+                progress()
+                times.append(round((frame.time or 0.0) * 1000))
+            return times
     except (av.error.FFmpegError, IndexError, TypeError) as error:
         raise Permanent("the clip does not decode") from error

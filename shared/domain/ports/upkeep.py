@@ -47,6 +47,9 @@ class Jobs(Protocol):
     def pause(self, job_id: UUID, cursor: Mapping[str, Any]) -> None:
         """A step is done and there is more to do: the pacer offers the next one, which begins at `cursor`."""
 
+    def put_off(self, job_id: UUID) -> None:
+        """Try a step again later from the same place: what stood in its way will pass. Not for ever."""
+
     def usual_archived(self, runs: int) -> int:
         """The most clips that one of the last so many cleanups has archived."""
 

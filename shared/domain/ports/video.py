@@ -76,8 +76,8 @@ class Video(Protocol):
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
         """What a clip shows in a span of its own time, as a fragment with times later by `shift_ms`."""
 
-    def count_frames(self, path: Path) -> int:
-        """Frames of a clip, decoded one by one; Permanent where decoding fails."""
+    def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:
+        """Frames of a clip, decoded one by one; Permanent where decoding fails. `progress` is called with each."""
 
     def join(
         self,
