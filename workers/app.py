@@ -84,6 +84,7 @@ def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartS
 
 def _connect_signals(settings: Settings) -> None:
     parent = os.getpid()
+    hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup; Celery sets a handler all the same
 
     @setup_logging.connect(weak=False)
     def _logging(**_: object) -> None:
@@ -92,7 +93,8 @@ def _connect_signals(settings: Settings) -> None:
     @worker_ready.connect(weak=False)
     def _ready(**_: object) -> None:
         # Celery would start the worker anew; here a hang-up stops it like any other process.
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        stop = signal.SIG_IGN if hang_up_ignored else lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(signal.SIGHUP, stop)
 
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from shared.runtime.logs import logger
 
+KILLED_AFTER_SECONDS = 15.0
 BEFORE_SECONDS = 1.0  # the stacks of a task that then ends by itself would tell nothing
 
 _log = logger(__name__)
@@ -33,8 +34,13 @@ def _nameless() -> int:
 
 
 def end_task() -> None:
-    """End this child's task from another thread, as the pool does at a soft time limit (SIGUSR1: billiard's choice)."""
+    """End this child's task from another thread, as the pool does at a soft time limit (SIGUSR1: billiard's choice).
+
+    A process that hangs in a library cannot hear that: some seconds later it is killed. One that can has ended by then.
+    """
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+    threading.Event().wait(KILLED_AFTER_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(slots=True)

@@ -108,7 +108,8 @@ class Supervisor:
 
     def stop(self, names: Iterable[str], seconds: float) -> None:
         """Ask the named children to stop, all at once; after `seconds` end those that have not."""
-        wanted = [child for name in names for child in self._children.pop(name, [])]
+        chosen = list(names)
+        wanted = [child for name in chosen for child in self._children.get(name, [])]
         running = [child for child in wanted if child.process.poll() is None]
         for child in running:
             child.process.send_signal(child.command.stop_signal)
@@ -120,6 +121,8 @@ class Supervisor:
                 _log.warning("process_killed", name=child.command.name, pid=child.process.pid)
                 child.process.send_signal(signal.SIGKILL)
                 child.process.wait()
+        for name in chosen:
+            self._children.pop(name, None)  # only now: whoever is told to end all at once must know of them
 
     def kill(self) -> None:
         """End every child at once. May be called by a signal's handler: it takes no lock and waits for nobody."""

@@ -14,8 +14,8 @@ from shared.domain.errors import Retryable
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
-# A full disk under the append-only file, a script that runs, a replica that lost its master.
-_FOR_NOW = {"MISCONF", "BUSY", "NOREPLICAS"}
+# A full disk under the append-only file, a script that runs, a replica that lost its master, a right that is missing.
+_FOR_NOW = {"MISCONF", "BUSY", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"}
 _FOR_NOW_ERRORS = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.MaxConnectionsError,

@@ -65,7 +65,7 @@ def upload(
     if answer.status != _OK:
         try:
             raise S3Error.fromxml(answer)
-        except ParseError as error:
+        except (ParseError, UnicodeDecodeError) as error:
             raise ServerError(f"the store answered {answer.status}", answer.status) from error
     return size
 

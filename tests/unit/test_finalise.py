@@ -99,7 +99,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_work_that_stands_still_lets_its_lease_go() -> None:
     """Somebody else takes over, and whoever hangs is ended: a hung library must not hold a clip for two hours."""
     ended = threading.Event()
-    with Lease(lambda: True, CLOCK, still_s=0.05, stalled=ended.set) as lease:
+    with Lease(lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.05, stalled=ended.set) as lease:
         assert ended.wait(2)
         assert lease.lost
         assert not lease.holds()
@@ -107,7 +107,7 @@ def test_work_that_stands_still_lets_its_lease_go() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_work_that_goes_on_keeps_it_however_long_it_takes() -> None:
-    with Lease(lambda: True, CLOCK, still_s=0.1) as lease:
+    with Lease(lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.1) as lease:
         for _ in range(15):
             CLOCK.sleep(0.02)
             assert lease.holds()
@@ -120,7 +120,7 @@ def test_a_lease_that_cannot_be_renewed_is_not_relied_on() -> None:
     def away() -> bool:
         raise Retryable("the database does not answer")
 
-    with Lease(away, CLOCK, still_s=10) as lease:
+    with Lease(away, CLOCK, since=CLOCK.monotonic(), still_s=10) as lease:
         assert lease.holds()
         CLOCK.sleep(0.3)
         assert not lease.holds()

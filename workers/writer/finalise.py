@@ -7,6 +7,7 @@ bytes are on disk, and from its parts a clip can be made again. The sweep lets t
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from dataclasses import replace
 from hashlib import file_digest
 from itertools import chain
@@ -24,7 +25,7 @@ from workers.writer.ports import WriterPorts
 
 # What bounds a run is a stretch without progress; a clip of an hour over a slow line may take an hour.
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 7_260, 7_200
-STILL_SECONDS = 120.0
+STILL_SECONDS = 300.0  # a clip of gigabytes is written twice on a slow disk before it is whole
 NO_FRAMES = "no_frames"
 _EXPLAINED = {"camera_started", "camera_silent"}
 
@@ -33,6 +34,7 @@ _log = logger(__name__)
 
 def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | None = None) -> str:
     """Make the clip if the offer still stands; answers how it ended: stale, ready, no_frames, lost, retry or failed."""
+    began = ports.clock.monotonic()
     run = ports.rows.begin_finalise(segment_id, offer)
     if run is None:
         return _ended("stale")
@@ -40,10 +42,11 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
     try:
         with (
             Lease(
-                lambda: ports.rows.renew_finalise(run.segment_id, run.token), ports.clock, STILL_SECONDS, ports.stalled
+                lambda: ports.rows.renew_finalise(run.segment_id, run.token), ports.clock,
+                since=began, still_s=STILL_SECONDS, stalled=ports.stalled,
             ) as lease,
-            workspace(work_dir, ports.clock, TIME_LIMIT_SECONDS + 60) as folder,
-        ):
+            workspace(work_dir, ports.clock) as folder,
+        ):  # fmt: skip
             result = _make(run, ports, lease, folder)
     except Conflict as error:
         log.warning("finalise_lease_lost", error=error.message)
@@ -51,6 +54,11 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
     except Retryable as error:
         log.warning("finalise_put_off", error=error.message)
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=True)
+        return _ended("retry")
+    except OSError as error:
+        # The work folder is full, or gone: its room is the host's, and nobody's fault here.
+        log.error("finalise_put_off", error=f"the work folder refuses: {error.strerror}")
+        ports.rows.fail_finalise(run.segment_id, run.token, f"work folder: {error.strerror}", retryable=True)
         return _ended("retry")
     except MemoryError:
         log.error("finalise_out_of_memory", attempts=run.attempts)
@@ -81,7 +89,7 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     path = folder / "clip.mp4"
     joined = ports.video.join(path, pieces, (run.start_ms, run.deadline_ms), policy, form, lease.progress)
     lease.progress()
-    picture = _picture(run, parts)
+    picture, size_bytes = _picture(run, parts), path.stat().st_size
     with path.open("rb") as clip:
         digest = file_digest(clip, "sha256").hexdigest()
     if not lease.holds():
@@ -89,7 +97,7 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     if picture is not None:
         ports.store.put(run.thumbnail_path, picture, "image/jpeg", allowed=lease.holds)
     ports.store.put(run.file_path, path, "video/mp4", allowed=lease.holds)
-    facts = _facts(run, joined, gaps, parts, path.stat().st_size, digest, has_thumbnail=picture is not None)
+    facts = _facts(run, joined, gaps, parts, size_bytes, digest, has_thumbnail=picture is not None)
     return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
 
 
@@ -100,7 +108,13 @@ def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> 
     """
     parts: list[StoredPart] = []
     pieces: list[Piece] = []
-    fetched = ports.threads.map(lambda part: _packets(part, ports, lease, folder), run.parts)
+    coming = [ports.threads.submit(_packets, part, ports, lease, folder) for part in run.parts]
+    try:
+        fetched = [each.result() for each in coming]
+    finally:
+        for each in coming:
+            each.cancel()
+        wait(coming)  # nobody writes into the folder any more once it goes
     for part, path in zip(run.parts, fetched, strict=True):
         found = part
         if path is not None and part.facts is not None:

@@ -21,18 +21,25 @@ _log = logger(__name__)
 class Lease:
     """Renews every two seconds on a thread of its own, for as long as `progress` is called.
 
-    still_s: after so long without progress the work is taken for hung: the lease is let go, so that another run takes
-    over, and `stalled` is called. A renewal that fails because the database is away is tried again.
+    since: when the lease was asked for, by the clock's monotonic time. still_s: after so long without progress the work
+    is taken for hung: the lease is let go, so that another run takes over, and `stalled` is called. A renewal that
+    fails because the database is away is tried again.
     """
 
     def __init__(
-        self, renew: Callable[[], bool], clock: Clock, still_s: float, stalled: Callable[[], None] = lambda: None
+        self,
+        renew: Callable[[], bool],
+        clock: Clock,
+        *,
+        since: float,
+        still_s: float,
+        stalled: Callable[[], None] = lambda: None,
     ) -> None:
         self._renew, self._clock, self._still_s, self._stalled = renew, clock, still_s, stalled
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="lease")
         self._moved_at = clock.monotonic()
-        self._until = self._moved_at + LEASE_SECONDS
+        self._until = since + LEASE_SECONDS
         self.lost = False
 
     def progress(self) -> None:

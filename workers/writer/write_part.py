@@ -31,15 +31,16 @@ _log = logger(__name__)
 
 def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     """Make the part if the offer still stands; answers how it ended: stale, done, lost, parked, retry or failed."""
+    began = ports.clock.monotonic()
     run = ports.rows.begin_part(part_id, offer)
     if run is None:
         return _ended("stale")
-    began = ports.clock.monotonic()
     log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
     try:
         with Lease(
-            lambda: ports.rows.renew_part(run.part_id, run.token), ports.clock, STILL_SECONDS, ports.stalled
-        ) as lease:
+            lambda: ports.rows.renew_part(run.part_id, run.token), ports.clock,
+            since=began, still_s=STILL_SECONDS, stalled=ports.stalled,
+        ) as lease:  # fmt: skip
             data, facts = _waiting(run, ports) or Reading(run, ports, lease.progress).encode()
             if lease.lost:
                 log.warning("part_lease_lost")

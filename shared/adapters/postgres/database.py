@@ -47,6 +47,9 @@ def kinds() -> Iterator[None]:
         yield
     except psycopg.errors.IntegrityError as error:
         raise Conflict(f"the database refused: {error.diag.constraint_name or error.sqlstate}") from error
+    except psycopg.ProgrammingError as error:
+        # A right that is missing, a schema that is on its way: nothing that was asked for is at fault.
+        raise Retryable(f"the database refuses a statement: {type(error).__name__}") from error
     except psycopg.DataError as error:
         raise BadInput("value", "holds something a database cannot store, such as a NUL character") from error
     except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout) as error:

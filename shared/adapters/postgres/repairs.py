@@ -75,7 +75,10 @@ class RepairRepository:
                 "UPDATE segment_parts SET state = 'due' WHERE segment_id = %s AND state = 'queued'", [segment_id]
             ).rowcount
             given_up += connection.execute(
-                "UPDATE segment_parts SET state = 'gap', error = %s WHERE segment_id = %s AND state = 'due'",
+                """
+                UPDATE segment_parts SET state = 'gap', error = %s
+                 WHERE segment_id = %s AND state = 'due' AND NOT parked
+                """,
                 [ABANDONED, segment_id],
             ).rowcount
             connection.execute(f"NOTIFY {WAKE}")

@@ -13,6 +13,7 @@ from psycopg.types.range import TimestamptzRange
 
 from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.outbox import emit
+from shared.domain.errors import Retryable
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import (
@@ -29,7 +30,9 @@ from shared.domain.recording import (
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.keys import thumbnail_key, video_key
 
-_FILLABLE: LiteralString = "coalesce(status = 'finalizing' AND grows_until > now() AND lease_token IS NULL, false)"
+_FILLABLE: LiteralString = (
+    "coalesce(status = 'finalizing' AND grows_until > clock_timestamp() AND lease_token IS NULL, false)"
+)
 
 _OFFSET: LiteralString = """
     round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
@@ -168,13 +171,14 @@ def _lengthen(connection: Connection, segment_id: UUID, end: datetime, late_ms: 
     row = connection.execute(
         """
         UPDATE video_segments SET deadline = %s, late_ms = %s, offer = offer + 1, offered_at = NULL, updated_at = now()
-         WHERE id = %s RETURNING covered_to, deadline, policy
+         WHERE id = %s AND status = 'finalizing' AND lease_token IS NULL RETURNING covered_to, deadline, policy
         """,
         [end, late_ms, segment_id],
     ).fetchone()
-    if row is not None:
-        _plan_rest(connection, segment_id, row)
-        _wait(connection, segment_id, late_ms)
+    if row is None:
+        raise Retryable("its clip is being joined since a moment", segment_id=str(segment_id))
+    _plan_rest(connection, segment_id, row)
+    _wait(connection, segment_id, late_ms)
 
 
 def _wait(connection: Connection, segment_id: UUID, late_ms: int) -> None:

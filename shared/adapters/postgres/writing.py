@@ -137,7 +137,8 @@ class WriterRepository:
                 """
                 UPDATE video_segments s SET lease_token = %s, attempts = attempts + 1, updated_at = now(),
                        lease_until = now() + make_interval(secs => %s)
-                 WHERE id = %s AND offer = %s AND status = 'finalizing' AND lease_token IS NULL
+                 WHERE id = %s AND offer = %s AND offered_at IS NOT NULL AND status = 'finalizing'
+                   AND lease_token IS NULL
                    AND NOT EXISTS (SELECT FROM segment_parts p
                                     WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap'))
                 RETURNING s.*, (SELECT coalesce(n.first_frame_at, n.start_time) FROM video_segments n
