@@ -54,6 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
     with desk(settings) as world:
         yield from _guarded("storage", lambda: _storage(world, settings))
+        yield from _guarded("upkeep", lambda: _upkeep(world))
         yield from _guarded("clocks", lambda: _clocks(world, urls))
         yield from codecs(settings)
         for camera_id in settings.cameras:
@@ -120,6 +121,22 @@ def _storage(world: Desk, settings: Settings) -> Iterator[Finding]:
     if settings.retention.free_bytes is not None and world.store.room() is None:
         told = "S3 does not say how full it is: retention.free_bytes has no effect, set retention.bytes"
         yield Finding("retention", Health.WARNING, told)
+
+
+def _upkeep(world: Desk) -> Iterator[Finding]:
+    """Retention and checks need a worker of their own; without one nothing is ever deleted."""
+    row = world.database.fetch_one(
+        """
+        SELECT count(*) FILTER (WHERE state = 'requested' AND requested_at < now() - interval '5 min') AS waiting,
+               max(finished_at) FILTER (WHERE kind = 'cleanup' AND state = 'done') AS last FROM jobs
+        """
+    )
+    if row is None or row["waiting"]:
+        mend = "no worker takes retention and checks: platereel worker --queues retention,reconcile"
+        yield Finding("upkeep", Health.WARNING, mend)
+    else:
+        last = "no cleanup has run yet" if row["last"] is None else f"the last cleanup ended {row['last']:%F %T} UTC"
+        yield Finding("upkeep", Health.OK, last)
 
 
 def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:

@@ -164,3 +164,11 @@ def test_a_camera_that_is_connected_and_not_well(world: World, state: str, error
     assert finding.health is Health.BROKEN
     assert finding.detail.startswith(state)
     assert finding.detail.endswith(f"93 refused, {error}" if error else "93 refused")
+
+
+def test_upkeep_that_nobody_takes_is_told(world: World) -> None:
+    assert named(findings(asked(world)), "upkeep").health is Health.OK
+    world.jobs.request("cleanup", {}, "me")
+    world.database.execute("UPDATE jobs SET requested_at = now() - interval '1 h'")
+    found = named(findings(asked(world)), "upkeep")
+    assert (found.health, "--queues retention,reconcile" in found.detail) == (Health.WARNING, True)
