@@ -18,6 +18,7 @@ from shared.wire.tasks import Finalise, Task, WritePart, encode_task, finalise, 
 # More than all writers of a large site begin between two ticks.
 QUEUE_BOUND = 1_000
 MOST_A_TICK = 100
+SENDING_SECONDS = 0.2  # of a tick, for one queue
 UPKEEP_BOUND = 10
 BROKER_PAUSE_SECONDS = 1.0
 
@@ -32,6 +33,7 @@ class Offering:
     queue: TaskQueue
     clock: Clock
     _broker_back_at: float = 0.0
+    _at_once: int = MOST_A_TICK
 
     def parts(self, passed: Mapping[UUID, int | None]) -> None:
         """Offer parts of these segments that the buffer has passed; None: everything, nothing more will come."""
@@ -81,7 +83,7 @@ class Offering:
         try:
             self.queue.send(task.NAME, encode_task(task))
         except Retryable as error:
-            self._leave_alone(task.NAME, error)
+            self._leave_alone(task.NAME, error.message)
             return False
         return True
 
@@ -93,12 +95,25 @@ class Offering:
         withdraw: Callable[[Sequence[Offer]], None],
     ) -> None:
         waiting = self._waiting(queue)
-        room = 0 if waiting is None else min(MOST_A_TICK, QUEUE_BOUND - waiting)
+        room = 0 if waiting is None else min(self._at_once, QUEUE_BOUND - waiting)
         offers = take(room) if room > 0 else []
-        for number, offer in enumerate(offers):
-            if not self.send(message(offer)):
-                withdraw(offers[number:])
-                return
+        if not offers:
+            return
+        began = self.clock.monotonic()
+        messages = [message(offer) for offer in offers]
+        sent = self.queue.send_all([(task.NAME, encode_task(task)) for task in messages])
+        self._pace(len(offers), self.clock.monotonic() - began)
+        left = [offer for offer, went in zip(offers, sent, strict=True) if not went]
+        if left:
+            self._leave_alone(queue, f"{len(left)} of {len(offers)} messages")
+            withdraw(left)
+
+    def _pace(self, count: int, took_s: float) -> None:
+        """Offer fewer at once when the broker is far: a tick also plans, closes and holds, and must not wait long."""
+        if took_s > SENDING_SECONDS:
+            self._at_once = max(1, min(self._at_once, count) // 2)
+        elif took_s < SENDING_SECONDS / 2:
+            self._at_once = min(MOST_A_TICK, self._at_once * 2)
 
     def _waiting(self, queue: str) -> int | None:
         """How many messages wait in a queue; None while the broker does not answer."""
@@ -107,12 +122,12 @@ class Offering:
         try:
             return self.queue.waiting(queue)
         except Retryable as error:
-            self._leave_alone(queue, error)
+            self._leave_alone(queue, error.message)
             return None
 
     def _away(self) -> bool:
         return self.clock.monotonic() < self._broker_back_at
 
-    def _leave_alone(self, what: str, error: Retryable) -> None:
+    def _leave_alone(self, what: str, error: str) -> None:
         self._broker_back_at = self.clock.monotonic() + BROKER_PAUSE_SECONDS
-        _log.warning("broker_away", what=what, error=error.message)
+        _log.warning("broker_away", what=what, error=error)

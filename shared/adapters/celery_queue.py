@@ -6,7 +6,8 @@ between loses it. The rows know what is due, and the pacer offers it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis
@@ -19,6 +20,7 @@ from shared.wire.tasks import ROUTES
 
 SOFT_SHUTDOWN_SECONDS = 8
 VISIBILITY_SECONDS = 300
+SENT_AT_ONCE = 16
 
 
 def celery_options() -> dict[str, Any]:
@@ -35,6 +37,7 @@ def celery_options() -> dict[str, Any]:
         },
         "visibility_timeout": VISIBILITY_SECONDS,
         "broker_pool_acquire_timeout": 5,
+        "broker_pool_limit": SENT_AT_ONCE,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_publish_retry_policy": {
@@ -76,6 +79,7 @@ class CeleryQueue:
 
     def __init__(self, app: Celery, broker: redis.Redis) -> None:
         self._app, self._broker = app, broker
+        self._threads = ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="publish")
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """See the port. A publish that raises may still have been delivered; offers make that harmless."""
@@ -83,6 +87,19 @@ class CeleryQueue:
             self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
         except (OperationalError, OSError, redis.RedisError) as error:
             raise Retryable(f"the broker Redis does not answer: {type(error).__name__}") from error
+
+    def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
+        """See the port. Several are on their way at once: each costs a round trip to the broker."""
+        if len(messages) == 1:
+            return [self._sent(messages[0])]
+        return list(self._threads.map(self._sent, messages))
+
+    def _sent(self, message: tuple[str, Mapping[str, Any]]) -> bool:
+        try:
+            self.send(*message)
+        except Retryable:
+            return False
+        return True
 
     def waiting(self, queue: str) -> int:
         """See the port; a queue of kombu is a list."""

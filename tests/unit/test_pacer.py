@@ -111,6 +111,17 @@ class Queue:
         self.tries += 1
         self.length += 1
 
+    def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
+        sent = []
+        for task, payload in messages:
+            try:
+                self.send(task, payload)
+            except Retryable:
+                sent.append(False)
+            else:
+                sent.append(True)
+        return sent
+
 
 class States:
     """Cameras of which capture says nothing."""
@@ -262,6 +273,27 @@ def test_a_broker_that_goes_away_between_two_messages_gets_the_rest_later() -> N
     bench.ticks(1)
     assert bench.rows.withdrawn == parts[3:]
     assert bench.rows.due == parts[3:]
+
+
+def test_a_broker_that_is_far_holds_up_no_tick() -> None:
+    """Fewer messages at once, until they fit into their share of a tick."""
+    bench = Bench(rows=Rows(due=[uuid4() for _ in range(5_000)]))
+
+    class Far(Queue):
+        def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
+            bench.clock.sleep(0.1 * -(-len(messages) // 16))
+            return super().send_all(messages)
+
+    bench.queue = far = Far()
+    bench.pacer.ports.offering.queue = far
+    lengths = []
+    for _ in range(12):
+        before = bench.clock.monotonic()
+        bench.ticks(1, every_s=0)
+        lengths.append(bench.clock.monotonic() - before)
+    assert lengths[0] > 0.5
+    assert max(lengths[3:]) <= 0.35
+    assert far.length > 200
 
 
 def test_the_queue_stays_short_however_much_is_due() -> None:

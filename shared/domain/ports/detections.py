@@ -94,6 +94,9 @@ class TaskQueue(Protocol):
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """Publish a task by name."""
 
+    def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
+        """Publish several; which of them went out."""
+
     def waiting(self, queue: str) -> int:
         """How many messages of a queue no worker has taken yet."""
 
