@@ -66,7 +66,7 @@ def build(settings: Settings) -> World:
     ledger, repairs, counters = LedgerRepository(database), RepairRepository(database), CounterRepository(database)
     keys = Keys(settings.redis_prefix, settings.detections_name)
     wanted = settings.encoder_threads
-    video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted)
+    video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
     frames_servers = frame_servers(urls.frames, name="platereel-worker")
     return World(
         WriterPorts(

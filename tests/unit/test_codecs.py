@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +133,39 @@ def test_auto_loads_no_driver_where_there_is_no_device(monkeypatch: pytest.Monke
     monkeypatch.setattr(encoders_module, "has_device", lambda _: False)
     monkeypatch.setattr(encoders_module, "trial_apart", lambda *_: pytest.fail("a driver was loaded"))
     assert AvVideo().form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
+
+
+def test_no_part_waits_for_the_trial_of_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver may take its whole limit, on a busy host one after another: meanwhile parts are made in software."""
+    trying, ended = threading.Event(), threading.Event()
+
+    def trial(*_: object) -> None:
+        trying.set()
+        assert ended.wait(5)
+
+    monkeypatch.setattr(encoders_module, "has_device", lambda family: family == "qsv")
+    monkeypatch.setattr(encoders_module, "trial_apart", trial)
+    video = AvVideo(patient=False)
+    assert video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
+    assert trying.wait(5)
+    ended.set()
+    for _ in range(100):
+        if video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "h264_qsv":
+            return
+        threading.Event().wait(0.02)
+    pytest.fail("the encoder that works is never used")
+
+
+def test_a_recording_goes_on_with_the_encoder_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process waits for that one trial, so that a clip's parts do not differ."""
+    tried: list[str] = []
+    monkeypatch.setattr(encoders_module, "has_device", lambda _: True)
+    monkeypatch.setattr(encoders_module, "trial_apart", lambda name, _: tried.append(name))
+    encoders = encoders_module.Encoders(patient=False)
+    assert encoders.choose(RecordingPolicy(), "h264_qsv") == "h264_qsv"
+    assert tried == ["h264_qsv"]
+    encoders.condemn("h264_qsv", "it failed")
+    assert encoders.choose(RecordingPolicy(encoder="software"), "h264_qsv") == "libx264"
 
 
 def test_an_encoder_that_fails_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:

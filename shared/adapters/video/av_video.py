@@ -26,10 +26,13 @@ from shared.domain.ports import PartEncoding
 
 
 class AvVideo:
-    """Implements the port `Video`. Make it after the fork; threads: of a software encoder, asked at every part."""
+    """Implements the port `Video`. Make it after the fork.
 
-    def __init__(self, threads: Callable[[], int] = one_thread) -> None:
-        self._encoders = Encoders(threads)
+    threads: of a software encoder, asked at every part. patient: whether to wait for trials of hardware encoders.
+    """
+
+    def __init__(self, threads: Callable[[], int] = one_thread, *, patient: bool = True) -> None:
+        self._encoders = Encoders(threads, patient=patient)
 
     def copied_form(self, keyframe: Frame) -> ClipForm:
         """See the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ import structlog
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.codecs import CODECS, is_full_range, options_of
+from shared.adapters.video.codecs import CODECS, Codec, is_full_range, options_of
 from shared.adapters.video.devices import has_device, trial_apart
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import Pixels, tag_colours
@@ -19,6 +20,7 @@ from shared.domain.errors import Permanent
 from shared.domain.policy import RecordingPolicy
 
 _FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": "nv12"}
+_ON_TRIAL = "its trial has not ended yet"
 _PROBE_SIZE, _PROBE_FRAMES = (640, 368), 3
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -32,12 +34,14 @@ def one_thread() -> int:
 class Encoders:
     """The encoders of this process. Make it after the fork: a hardware session does not survive one.
 
-    threads: how many threads a software encoder may use, asked at every part.
+    threads: how many threads a software encoder may use, asked at every part. patient: wait for the trial of a hardware
+    encoder; otherwise it goes on beside the work, and what is encoded meanwhile is encoded in software.
     """
 
-    def __init__(self, threads: Callable[[], int] = one_thread) -> None:
-        self._threads = threads
+    def __init__(self, threads: Callable[[], int] = one_thread, *, patient: bool = True) -> None:
+        self._threads, self._patient = threads, patient
         self._refusals: dict[str, str | None] = {}
+        self._one_trial = threading.Lock()
 
     def choose(self, policy: RecordingPolicy, before: str | None = None) -> str:
         """The encoder for a policy: `before` (the recording began with it) if it works here, else the first that does.
@@ -45,21 +49,37 @@ class Encoders:
         The software encoder is the last resort and is not probed.
         """
         codec = CODECS[policy.codec]
+        if before is not None:
+            self.refusal(before, policy, wait=True)  # one trial: a part can wait for it, and the clip stays of one kind
         candidates = ([] if before is None else [before]) + codec.encoders(policy.encoder)
         return next(name for name in candidates if name == codec.software or self.refusal(name, policy) is None)
 
-    def refusal(self, name: str, policy: RecordingPolicy) -> str | None:
-        """Why an encoder cannot be used here; None when it can. Asked once a process."""
+    def refusal(self, name: str, policy: RecordingPolicy, *, wait: bool = False) -> str | None:
+        """Why an encoder cannot be used here; None when it can. Tried once a process; wait: for this trial."""
         if name not in self._refusals:
-            self._refusals[name] = self._probe(name, policy)
-            if self._refusals[name] is None:
-                _log.info("encoder_works", encoder=name)
+            self._refusals[name] = _ON_TRIAL
+            if wait or self._patient or not self._likely(name, CODECS[policy.codec]):
+                self._judge(name, policy)
             else:
-                wanted = policy.encoder not in {"auto", "software"}
-                (_log.warning if wanted else _log.info)(
-                    "encoder_refused", encoder=name, reason=self._refusals[name], wanted=policy.encoder
-                )
+                threading.Thread(target=self._judge_in_turn, args=(name, policy), daemon=True, name="trial").start()
         return self._refusals[name]
+
+    def _likely(self, name: str, codec: Codec) -> bool:
+        """Whether an encoder is one of this codec's hardware encoders, and its device is here."""
+        return name in codec.hardware.values() and has_device(name.rpartition("_")[2])
+
+    def _judge_in_turn(self, name: str, policy: RecordingPolicy) -> None:
+        with self._one_trial:
+            self._judge(name, policy)
+
+    def _judge(self, name: str, policy: RecordingPolicy) -> None:
+        reason = self._probe(name, policy)
+        self._refusals[name] = reason
+        if reason is None:
+            _log.info("encoder_works", encoder=name)
+            return
+        wanted = policy.encoder not in {"auto", "software"}
+        (_log.warning if wanted else _log.info)("encoder_refused", encoder=name, reason=reason, wanted=policy.encoder)
 
     def condemn(self, name: str, reason: str) -> None:
         """An encoder that opened and then failed is not used again by this process."""
