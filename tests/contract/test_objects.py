@@ -137,6 +137,13 @@ def test_a_temporary_file_of_a_killed_writer_is_abandoned(tmp_path: Path) -> Non
     assert not list((tmp_path / "store").rglob(".part-*"))
 
 
+def test_a_file_whose_name_no_row_can_hold_stops_no_listing(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}/store", CLOCK)
+    store.put("videos/a.mp4", b"x", "video/mp4")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/store/videos/\xff.mp4")).write_bytes(b"y")
+    assert [found.key for found in store.walk("videos/")] == ["videos/a.mp4"]
+
+
 def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once() -> None:
     """Connections are accepted, nothing is ever said: an upload ends within its time, the next calls do not wait."""
     with socket.create_server(("127.0.0.1", 0)) as mute:

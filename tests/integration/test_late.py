@@ -11,8 +11,11 @@ import psycopg
 import pytest
 
 from services.dispatch.wiring import build as build_dispatch
+from shared.adapters.postgres.windows import apply
+from shared.domain.errors import Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.policy import RecordingPolicy
+from shared.domain.recording import Lengthened
 from shared.domain.timing import to_ms
 from tests.integration.test_recordings import finish, offer_parts
 from tests.support.world import POLICY, World
@@ -146,6 +149,20 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     finish(world, "cam", 70)
     row = world.videos.get(first)
     assert (row["status"], row["frame_count"], row["frames_lost"]) == ("ready", 65, 0)
+
+
+def test_a_joining_that_begins_while_a_late_detection_is_handled_keeps_its_window(world: World) -> None:
+    """Between the look at the windows and the lengthening a finaliser took the clip: the detection comes again."""
+    world.film("cam", 0, 60)
+    read(world, 50, 60)
+    (first,) = read(world, 10, 60)
+    closing = written_and_offered(world, first)
+    before = windows(world)
+    assert world.writing.begin_finalise(first, closing) is not None
+    longer = Lengthened(first, world.base_ms + 20_000, 1_000)
+    with pytest.raises(Retryable, match="is being joined"), world.database.transaction() as connection:
+        apply(connection, "cam", LATE, [longer])
+    assert windows(world) == before
 
 
 def failed(world: World) -> list[tuple[float, float]]:

@@ -71,6 +71,18 @@ def counted(world: World) -> dict[str, Any]:
     return {"segments": stats["segments"], "bytes": stats["bytes"]}
 
 
+def test_an_offer_that_a_run_gave_back_begins_no_other(world: World) -> None:
+    """A message that Celery delivers twice: the second must not run before the pause of a failed run is over."""
+    world.detections.accept([world.detection("a", 0, "d")], None, POLICY)
+    world.pacing.advance("a", world.base_ms + 100_000, silent=True)
+    world.database.execute("DELETE FROM segment_parts")
+    offer = offer_clip(world)
+    run = world.writing.begin_finalise(*offer)
+    assert run is not None
+    world.writing.fail_finalise(run.segment_id, run.token, "the store is away", retryable=True)
+    assert world.writing.begin_finalise(*offer) is None
+
+
 def test_old_clips_go_and_young_and_protected_ones_stay(world: World) -> None:
     old, young, kept = clip(world, "a", 31), clip(world, "a", 29), clip(world, "b", 90)
     world.videos.protect(kept, protected=True, who="me", note="evidence")

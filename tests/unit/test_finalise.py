@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -38,6 +39,7 @@ class Rows:
 
     run: FinaliseRun
     ready: list[ClipFacts] = field(default_factory=list)
+    put_off: list[tuple[str, bool]] = field(default_factory=list)
 
     def begin_finalise(self, _: UUID, __: int) -> FinaliseRun:
         return self.run
@@ -48,6 +50,9 @@ class Rows:
     def commit_ready(self, _: UUID, __: str, facts: ClipFacts) -> bool:
         self.ready.append(facts)
         return True
+
+    def fail_finalise(self, _: UUID, __: str, reason: str, *, retryable: bool) -> None:
+        self.put_off.append((reason, retryable))
 
 
 def stored_parts(store: FileObjects) -> tuple[StoredPart, ...]:
@@ -65,8 +70,8 @@ def stored_parts(store: FileObjects) -> tuple[StoredPart, ...]:
     return tuple(parts)
 
 
-def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
-    """96 MB of Motion JPEG: the memory of one part, and little beside it."""
+def waiting(tmp_path: Path) -> tuple[Rows, WriterPorts]:
+    """A segment whose parts all lie in a store of files."""
     store = FileObjects(tmp_path / "store")
     policy = RecordingPolicy(codec="mjpeg", fps=10, capture_fps=10)
     end_ms = START_MS + PARTS * PART_MS
@@ -74,18 +79,40 @@ def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
         uuid4(), "gate", "videos/clip.mp4", "thumbnails/clip.jpg", START_MS, end_ms, START_MS, "token", 1, policy,
         ClipForm(320, 180, "mjpeg"), None, stored_parts(store),
     )  # fmt: skip
-    rows: Any = Rows(run)
-    none: Any = None
-    ports = WriterPorts(none, none, none, lambda _: 0, store, rows, AvVideo(), CLOCK, ThreadPoolExecutor(4), none)
+    rows, none = Rows(run), cast("Any", None)
+    return rows, WriterPorts(
+        none, none, none, lambda _: 0, store, cast("Any", rows), AvVideo(), CLOCK, ThreadPoolExecutor(4), none
+    )
+
+
+def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
+    """96 MB of Motion JPEG: the memory of one part, and little beside it."""
+    rows, ports = waiting(tmp_path)
     tracemalloc.start()
     try:
-        assert finalise(run.segment_id, 1, ports, tmp_path) == "ready"
+        assert finalise(rows.run.segment_id, 1, ports, tmp_path) == "ready"
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert rows.ready[0].size_bytes > PARTS * PICTURES * PICTURE_BYTES
     assert rows.ready[0].frame_count == PARTS * PICTURES
     assert peak < PICTURES * PICTURE_BYTES * 3 + 16_000_000
+    assert not list(tmp_path.glob("platereel-clip-*"))
+
+
+@pytest.mark.parametrize("room", [PICTURES * PICTURE_BYTES // 2, PICTURES * PICTURE_BYTES * 3])
+def test_a_clip_that_its_work_folder_does_not_take_is_put_off(tmp_path: Path, room: int) -> None:
+    """A file grows no further, as on a full disk, while a part is fetched or the clip is joined: room comes back."""
+    rows, ports = waiting(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        assert finalise(rows.run.segment_id, 1, ports, tmp_path) == "retry"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    ((reason, retryable),) = rows.put_off
+    assert retryable
+    assert "work folder" in reason
     assert not list(tmp_path.glob("platereel-clip-*"))
 
 

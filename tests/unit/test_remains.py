@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from platereel.embedded import remains
+from platereel.embedded.processes import Command
+from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
+from tests.support.deployment import wait_until
 
 CLOCK = SystemClock()
 
@@ -38,3 +43,22 @@ def test_a_note_that_is_none_holds_nothing_up(tmp_path: Path, text: str | None) 
     if text is not None:
         noted.write_text(text)
     remains.clear(noted, CLOCK)
+
+
+def test_children_that_are_asked_to_stop_can_still_be_ended_at_once(tmp_path: Path) -> None:
+    """A second Ctrl-C while the first still waits for a child that is deaf to it."""
+    supervisor = Supervisor(CLOCK)
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    log = tmp_path / "deaf.log"
+    supervisor.start(Command("deaf", [sys.executable, "-c", deaf], log))
+    wait_until("it to be deaf", lambda: b"deaf" in log.read_bytes(), 20)
+    (pid,) = supervisor.pids()["deaf"]
+    second = threading.Timer(0.3, supervisor.kill)
+    second.start()
+    began = CLOCK.monotonic()
+    supervisor.stop(["deaf"], 30)
+    assert CLOCK.monotonic() - began < 10
+    assert not Path(f"/proc/{pid}").exists()
+    assert supervisor.names() == []
