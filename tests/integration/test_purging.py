@@ -72,6 +72,20 @@ def test_events_and_deliveries_are_purged_by_indexes(world: World, plans: list[s
         assert "Seq Scan" not in plan, plan
 
 
+def test_events_that_a_webhook_never_took_are_told_when_they_go(world: World) -> None:
+    for hook, attempts in (("away", 0), ("away", 0), ("refuses", 3)):
+        world.database.execute(
+            """
+            INSERT INTO webhook_deliveries (hook, event_id, name, body, attempts, created_at)
+            VALUES (%s, gen_random_uuid(), 'segment.ready', '{}', %s, now() - interval '8 days')
+            """,
+            hook,
+            attempts,
+        )
+    assert world.jobs.purge_outbox(7 * 86_400.0) == {"away": 2}
+    assert world.jobs.purge_outbox(7 * 86_400.0) == {}
+
+
 def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> None:
     first, second = ready(world, "cam", 0), ready(world, "cam", 20)
     shared = f"{first}-0"

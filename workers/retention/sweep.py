@@ -253,7 +253,8 @@ class _Sweep:
 
     def forget(self) -> bool:
         """Delete expired history rows and relayed events, and fold the counters' changes."""
-        self.ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS)
+        for hook, count in self.ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS).items():
+            _log.error("webhook_events_dropped", hook=hook, count=count, after_days=OUTBOX_KEPT_SECONDS / DAY_SECONDS)
         while self.ports.counters.fold(FOLD_BATCH) == FOLD_BATCH and not self.over(1.0):
             continue
         while not self.over(1.0):

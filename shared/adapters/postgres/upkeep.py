@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -179,7 +180,7 @@ class JobRepository:
                 """
             )
 
-    def purge_outbox(self, older_than_s: float) -> None:
+    def purge_outbox(self, older_than_s: float) -> Mapping[str, int]:
         """See the port."""
         self._database.execute(
             """
@@ -189,15 +190,17 @@ class JobRepository:
             older_than_s,
             PURGED_AT_ONCE,
         )
-        self._database.execute(
+        gone = self._database.fetch(
             """
             DELETE FROM webhook_deliveries WHERE id IN (
                 SELECT id FROM webhook_deliveries
                  WHERE created_at < now() - make_interval(secs => %s) AND (next_at IS NULL OR attempts = 0) LIMIT %s)
+            RETURNING hook, next_at
             """,
             older_than_s,
             PURGED_AT_ONCE,
         )
+        return Counter(row["hook"] for row in gone if row["next_at"] is not None)
 
 
 def _job(row: DictRow) -> Job:

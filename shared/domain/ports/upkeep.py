@@ -59,8 +59,11 @@ class Jobs(Protocol):
     def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
         """Store its result."""
 
-    def purge_outbox(self, older_than_s: float) -> None:
-        """Drop events that were relayed long ago, and deliveries that are over or of a webhook that is no more."""
+    def purge_outbox(self, older_than_s: float) -> Mapping[str, int]:
+        """Drop events that were relayed long ago, and deliveries that are over or were never tried.
+
+        The latter are of a webhook that has rested all the time, or is no more; answers how many by webhook.
+        """
 
 
 @dataclass(frozen=True, slots=True)
