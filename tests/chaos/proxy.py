@@ -76,7 +76,7 @@ class Proxy:
 
     def close(self) -> None:
         """End."""
-        self._do(self._refuse())
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -104,6 +104,13 @@ class Proxy:
             self._server.close()
             self._server = None
         await self._reset()
+
+    async def _end(self) -> None:
+        await self._refuse()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _reset(self) -> None:
         for link in list(self._links):
