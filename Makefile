@@ -78,7 +78,7 @@ endif
 
 .PHONY: unit
 unit: $(STAMP) ## Unit and property tests alone: seconds, no servers
-	$(BIN)/pytest -n $(JOBS) tests/unit tests/property $(ARGS)
+	$(BIN)/pytest -n $(JOBS) -p no:schemathesis tests/unit tests/property $(ARGS)
 
 .PHONY: e2e
 e2e: $(STAMP) ## Whole-system tests: every MP4 is decoded, frame by frame

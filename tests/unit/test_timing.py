@@ -127,15 +127,16 @@ def test_small_steps_back_add_up_to_one() -> None:
     assert errors[160] == pytest.approx(-0.8, abs=0.05)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.floats(3, 50), st.floats(1.3, 4000), st.sampled_from([-1, 1])), max_size=4),
     st.floats(0, 0.4),
-    st.randoms(use_true_random=False),
+    st.integers(0, 2**32),
 )
 def test_whatever_steps_a_label_is_late_by_no_more_than_its_arrival_and_soon_right(
-    steps: list[tuple[float, float, int]], jitter_s: float, chance: Random
+    steps: list[tuple[float, float, int]], jitter_s: float, seed: int
 ) -> None:
+    chance = Random(seed)  # drawn number by number, examples of 600 frames take long to make on a busy machine
     times = {at_s: by_s * sign for at_s, by_s, sign in steps}
     errors, _ = placed(clock_of(times), lambda _: chance.uniform(0, jitter_s), end_s=60)
     settled = [e for n, e in enumerate(errors) if not any(0 <= n / 10 - at_s < 5 for at_s in times)]
