@@ -11,7 +11,7 @@ from tests.support.servers import Servers, running_servers
 from tests.support.world import World, open_world
 
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
 
