@@ -37,7 +37,7 @@ MATRIX = (
     Fault("F2", "worker tree killed under load", processes.worker_tree_killed, quick=True),
     Fault("F3", "rolling restart: TERM, QUIT, twice", processes.rolling_restart, takes_frames=True),
     Fault("F5", "writer frozen for three leases", processes.zombie_writer),
-    Fault("F1", "dispatcher killed", processes.dispatcher_killed, most_recovery_s=8, quick=True),
+    Fault("F1", "dispatcher killed", processes.dispatcher_killed, most_recovery_s=12, quick=True),
     Fault("F1", "capture process killed", processes.capture_killed, takes_frames=True, most_recovery_s=10),
     Fault("F5", "capture process frozen past its lease", processes.capture_frozen, takes_frames=True),
     Fault("F6", "broker killed, restarted with its file", servers.broker_killed, quick=True),
