@@ -27,7 +27,8 @@ up: $(STAMP) ## Run the deployment of ./platereel.yaml (platereel init writes on
 .PHONY: setup
 setup: $(STAMP) ## Create the environment in .venv (uv where there is one, else venv and pip)
 
-# uv installs in seconds what pip needs a minute for; where neither PATH nor the index has it, pip does.
+# uv installs in seconds what pip needs a minute for; where neither PATH nor the index has it, pip does. It compiles what it
+# installs, as pip does: where PYTHONDONTWRITEBYTECODE is set, every process would do it for itself.
 $(STAMP): requirements/dev.txt pyproject.toml
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	@uv="$$(command -v uv || true)"; \
@@ -36,7 +37,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	fi; \
 	if [ -n "$$uv" ]; then \
 	  echo "installing with uv" && \
-	  "$$uv" pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt && \
+	  "$$uv" pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt && \
 	  "$$uv" pip install -q --python $(BIN)/python --no-deps -e .; \
 	else \
 	  echo "installing with pip" && \
