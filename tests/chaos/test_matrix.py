@@ -73,7 +73,7 @@ def test_a_killed_writers_part_is_being_written_again_within_ten_seconds(site: S
     quiet(site)
 
 
-def test_a_dead_dispatchers_share_is_taken_over_within_five_seconds(site: Site) -> None:
+def test_a_dead_dispatchers_share_is_taken_over_within_eight_seconds(site: Site) -> None:
     """It dies with messages delivered to it; the other one has them, and it stays dead."""
     history = site.history
     with Traffic(site, history, 2, ("stream",), (0.01, 0.03)) as traffic:
@@ -90,7 +90,7 @@ def test_a_dead_dispatchers_share_is_taken_over_within_five_seconds(site: Site) 
                 return bool(known) and time.time() * 1000 - oldest < (time.monotonic() - began) * 1000
 
             site.wait("its share to be taken over", handled, 20)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 8  # four on a quiet machine
     quiet(site)
 
 

@@ -52,7 +52,11 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     deployment.process.wait(5)
     gone(folder, 12)
     (folder / "data" / "run.json").unlink()
-    deployment.start()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, which a deployment respects
+    try:
+        deployment.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
     deployment.process.send_signal(signal.SIGHUP)
     assert deployment.process.wait(20) == 0
     gone(folder, 2)
