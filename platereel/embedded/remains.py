@@ -32,11 +32,18 @@ def note(path: Path, pids: Iterable[int]) -> None:
 
 
 def clear(path: Path, clock: Clock) -> None:
-    """Wait for the processes that were noted, and end those that do not go. Raises Permanent where one resists."""
+    """Wait for the processes that were noted, and end those that do not go. Raises Permanent where one resists.
+
+    One that has ended and that its parent has not waited for yet still counts for PostgreSQL, which then refuses to
+    start beside it: it is waited for, as long as the others.
+    """
     until = clock.monotonic() + PATIENCE_SECONDS
     killed = False
-    while left := _left(path):
+    while noted := _left(path):
         if clock.monotonic() > until:
+            left = [pid for pid in noted if not _ended(pid)]
+            if not left:
+                return
             if killed:
                 raise Permanent(f"processes of an earlier run do not end: {', '.join(map(str, left))}")
             _log.warning("earlier_processes_killed", pids=left)
@@ -57,9 +64,19 @@ def _left(path: Path) -> list[int]:
 
 
 def _started(pid: int) -> int | None:
-    """When a process was started; None when it does not run (any more), or where the system does not say."""
+    """When a process was started; None when there is none, or where the system does not say."""
+    fields = _fields(pid)
+    return int(fields[_STARTED_AT]) if fields else None
+
+
+def _ended(pid: int) -> bool:
+    """Whether nothing is left of a process but its number."""
+    fields = _fields(pid)
+    return not fields or fields[0] == "Z"
+
+
+def _fields(pid: int) -> list[str]:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[_STARTED_AT])
+        return []

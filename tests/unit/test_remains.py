@@ -27,6 +27,27 @@ def test_what_an_earlier_run_left_is_ended(tmp_path: Path, monkeypatch: pytest.M
         assert left.wait(2) == -9
 
 
+def test_one_that_has_ended_is_waited_for_until_its_number_is_free(tmp_path: Path) -> None:
+    """PostgreSQL takes such a number for a server that still runs."""
+    noted = tmp_path / "children.json"
+    with subprocess.Popen(["sleep", "60"]) as left:
+        remains.note(noted, [left.pid])
+        left.kill()
+        threading.Timer(0.5, left.wait).start()
+        remains.clear(noted, CLOCK)
+        assert not Path(f"/proc/{left.pid}").exists()
+
+
+def test_one_that_nobody_waits_for_holds_up_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.2)
+    noted = tmp_path / "children.json"
+    with subprocess.Popen(["sleep", "60"]) as left:
+        remains.note(noted, [left.pid])
+        left.kill()
+        remains.clear(noted, CLOCK)
+        assert Path(f"/proc/{left.pid}").exists()
+
+
 def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.2)
     noted = tmp_path / "children.json"
