@@ -33,6 +33,8 @@ patience = Patience(SystemClock())
 def _check(connection: Connection) -> None:
     with patience.within(connection, CHECK_SECONDS):
         ConnectionPool.check_connection(connection)
+    if connection.closed:
+        raise psycopg.OperationalError("it answered too late")
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,21 +21,31 @@ from shared.domain.ports import Clock
 LOOK_SECONDS = 0.5
 
 
+@dataclass(slots=True, eq=False)
+class _Wait:
+    connection: psycopg.Connection[Any]
+    left_s: float
+    hung_up: bool = False
+
+
 class Patience:
     """One watcher for all connections of a process; its thread starts with the first wait, so after any fork."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._waits: dict[object, tuple[float, psycopg.Connection[Any]]] = {}
+        self._waits: set[_Wait] = set()
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def within(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
-        """What is asked of `connection` in this block ends within `seconds`, with an error if need be."""
-        wait = object()
+        """What is asked of `connection` in this block ends within about `seconds`, with an error if need be.
+
+        Where the last answer came just as the socket was closed, the block ends well and the connection is closed.
+        """
+        wait = _Wait(connection, seconds + LOOK_SECONDS)
         with self._lock:
-            self._waits[wait] = (self._clock.monotonic() + seconds, connection)
+            self._waits.add(wait)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, daemon=True, name="database-patience")
                 self._thread.start()
@@ -42,16 +53,23 @@ class Patience:
             yield
         finally:
             with self._lock:
-                del self._waits[wait]
+                self._waits.remove(wait)
+            if wait.hung_up:
+                connection.close()
 
     def _watch(self) -> None:
+        looked_s = self._clock.monotonic()
         while True:
             self._clock.sleep(LOOK_SECONDS)
-            now = self._clock.monotonic()
+            now_s = self._clock.monotonic()
+            # A process that was stopped or starved for longer did not look either: answers may lie there unread.
+            passed_s, looked_s = min(now_s - looked_s, 2 * LOOK_SECONDS), now_s
             with self._lock:
-                for until, connection in self._waits.values():
-                    if now > until:
-                        _hang_up(connection)
+                for wait in self._waits:
+                    wait.left_s -= passed_s
+                    if wait.left_s < 0 and not wait.hung_up:
+                        wait.hung_up = True
+                        _hang_up(wait.connection)
 
 
 def _hang_up(connection: psycopg.Connection[Any]) -> None:
