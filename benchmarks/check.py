@@ -82,8 +82,9 @@ def _check(url: str, root: Path) -> dict[str, Any]:
     while counters.fold(FOLD_BATCH) == FOLD_BATCH:
         continue
     ports = AuditPorts(
-        ledger, RepairRepository(database), counters, store, AvVideo(), JobRepository(database), SystemClock(), -3600.0
-    )
+        ledger=ledger, repairs=RepairRepository(database), counters=counters, store=store, video=AvVideo(),
+        jobs=JobRepository(database), clock=SystemClock(), age_floor_s=-3600.0,
+    )  # fmt: skip
     answer = audit(ports, {"repair": False})
     database.close()
     return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import av
@@ -55,12 +56,10 @@ def _one(url: str, timeout_s: float) -> bytes:
 def _by_ffmpeg(url: str, timeout_s: float) -> bytes:
     """For what FFmpeg knows and `answer` does not: digest authentication, redirection."""
     try:
-        with av.open(url, timeout=timeout_s) as container:
+        with av.open(url, timeout=timeout_s) as container, suppress(IndexError, StopIteration):
             stream = container.streams.video[0]
             if stream.codec_context.name == "mjpeg":
                 return next(bytes(packet) for packet in container.demux(stream) if packet.size)
     except (av.error.FFmpegError, OSError) as error:
         raise SourceLost(f"the source cannot be read: {error.strerror or type(error).__name__}") from error
-    except (IndexError, StopIteration):
-        pass
     raise SourceLost("the camera's answer is no picture")
