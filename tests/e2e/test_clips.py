@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,7 +46,10 @@ def check_clip(
     world_s = (before_ms + after_ms) / 1000
     assert abs(segment["duration_seconds"] - world_s) <= 1.05 / fps
     assert times[0] == pytest.approx(0, abs=0.002)
-    assert all(abs(b - a - 1 / fps) < 0.02 for a, b in itertools.pairwise(times))
+    # A busy machine makes a frame late, but never by as much as the next one.
+    steps = [b - a for a, b in itertools.pairwise(times)]
+    assert all(abs(step - 1 / fps) < 0.9 / fps for step in steps), steps
+    assert statistics.median(steps) == pytest.approx(1 / fps, abs=0.005)
     assert segment["start_time"].startswith(time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(first / 1000)))
     assert boxes(path)[:2] == ["ftyp", "moov"]
     return found
