@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from functools import partial
 from math import ceil
 from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from services.api.keys import csrf_token, is_loopback
+from services.api.forwarded import one_word
+from services.api.keys import csrf_token
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import NotFound
@@ -27,6 +31,7 @@ async def ports_of(request: Request) -> ApiPorts:
 
 
 Ports = Annotated[ApiPorts, Depends(ports_of)]
+LookUp = Callable[[], Caller | None]
 
 
 def address_of(request: Request) -> str:
@@ -34,11 +39,14 @@ def address_of(request: Request) -> str:
     return str(request.state.address)
 
 
-def refuse_the_hasty(ports: ApiPorts, request: Request) -> None:
-    """Raise 429 for an address that has presented too many wrong keys."""
+def count_guess(ports: ApiPorts, request: Request, secret: str) -> None:
+    """Note a wrong key; raise 429 for an address that has presented too many. A right key is never asked to wait."""
+    if not ports.keys.is_guess(secret):
+        return
     wait_s = ports.attempts.wait_s(address_of(request))
     if wait_s > 0:
         raise HTTPException(429, "too many wrong keys; wait", {"Retry-After": str(ceil(wait_s))})
+    ports.attempts.failed(address_of(request))
 
 
 def _caller(
@@ -47,43 +55,81 @@ def _caller(
     given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     token: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
-    if given is not None:
-        refuse_the_hasty(ports, request)
-        identity = ports.keys.by_secret(given.credentials)
-        if identity is not None:
-            return identity.caller
-        ports.attempts.failed(address_of(request))
-    elif (proxied := _by_proxy(ports, request)) is not None:
-        return proxied
-    elif token is not None:
-        caller = ports.keys.by_session(token)
-        if caller is not None:
-            _check_csrf(request, token)
-            return caller
-    else:
-        caller = ports.keys.without_key()
-        if caller is not None:
-            _check_host(request)
-            return caller
-    raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+    """Who asks. What finds the caller is left in `request.state.look_again`, for answers that last."""
+    if given is None:
+        _check_site(request)
+    look = _way_in(request, ports, None if given is None else given.credentials, token)
+    caller = look()
+    if caller is None:
+        if given is not None:
+            count_guess(ports, request, given.credentials)
+        raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+    request.state.look_again = look
+    return caller
+
+
+def _way_in(request: Request, ports: ApiPorts, secret: str | None, token: str | None) -> LookUp:
+    """The one way by which this request's caller is found: key, proxy, session, or the open door, in that order."""
+    if secret is not None:
+        return partial(_by_secret, ports, secret)
+    proxied = _by_proxy(ports, request)
+    if proxied is not None:
+        return lambda: proxied
+    if token is not None:
+        return partial(_by_session, ports, request, token)
+    # What somebody passed on is not this machine's own, whatever address it comes from.
+    return (lambda: None) if request.state.forwarded else ports.keys.without_key
+
+
+def _by_secret(ports: ApiPorts, secret: str) -> Caller | None:
+    identity = ports.keys.by_secret(secret)
+    return None if identity is None else identity.caller
+
+
+def _by_session(ports: ApiPorts, request: Request, token: str) -> Caller | None:
+    caller = ports.keys.by_session(token)
+    if caller is not None:
+        _check_csrf(request, token)
+    return caller
 
 
 def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
-    """Whom a trusted proxy has let in, by its headers; with a role of ours, else as viewer."""
-    header = ports.settings.api.proxy_user_header
-    name = None if header is None or not request.state.proxied else request.headers.get(header)
-    if not name:
+    """Whom a trusted proxy has let in, by its headers; viewer where no header of roles is configured."""
+    settings = ports.settings.api
+    if settings.proxy_user_header is None or not request.state.proxied:
         return None
     try:
-        return Caller(name, Role.named(request.headers.get(ports.settings.api.proxy_role_header, "viewer").lower()))
-    except ValueError:
-        return Caller(name, Role.VIEWER)
+        name = one_word(request.headers, settings.proxy_user_header)
+        role = None if settings.proxy_role_header is None else one_word(request.headers, settings.proxy_role_header)
+        if name is None:
+            return None
+        return Caller(name, Role.VIEWER if role is None else Role.named(role.lower()))
+    except ValueError as error:
+        raise HTTPException(400, f"what the proxy says of its user cannot be read: {error}") from error
 
 
-def _check_host(request: Request) -> None:
-    """Another site's name that leads to this machine (DNS rebinding) would make that site's page one of ours."""
-    if not is_loopback(request.url.hostname or ""):
-        raise HTTPException(421, "without keys this API is for this machine alone; call it by a loopback name")
+async def refuse_other_sites(request: Request) -> None:
+    """For routes that ask for no caller: as those that do, they make no change for a page of another site."""
+    _check_site(request)
+
+
+def _check_site(request: Request) -> None:
+    """Raise 403 for a change that a page of another site asks for.
+
+    Only a key in the request itself proves that no browser added it by itself, as it does with cookies, with the
+    answer to a proxy's Basic, and with nothing at all where the door is open.
+    """
+    if request.method not in SAFE and _from_elsewhere(request):
+        raise HTTPException(403, "another site's page asks for a change")
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that a page of another origin makes this request."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _check_csrf(request: Request, token: str) -> None:

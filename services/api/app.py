@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from services.api import errors
 from services.api.description import describe
+from services.api.forwarded import Proxies
 from services.api.guard import Guard
 from services.api.ports import ApiPorts
 from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
@@ -34,12 +35,14 @@ def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
         version="2",
         description="Find, watch and keep the footage around licence-plate detections.",
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would repeat whatever Host it was asked by
         lifespan=lifespan,
     )
     app.state.ports = ports
     errors.install(app)
     describe(app)
-    app.add_middleware(Guard, proxies=ports.settings.api.trusted_proxies, larger=LARGER)
+    proxies = Proxies(ports.settings.api.trusted_proxies)
+    app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
     for each in (segments, media, streaming, detections, stats, upkeep, cameras, events, access):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)

@@ -3,22 +3,65 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from shared.domain.errors import BadInput
-from shared.wire.bounded_json import TooDeep, load_json
+from shared.wire.bounded_json import TooDeep, load_json, printable, unstorable
 
+DATA = "/v2/video"
 MULTIPART, FORM = "multipart/form-data", "application/x-www-form-urlencoded"
 Body = TypeVar("Body", bound=BaseModel)
 MOST_FILES, MOST_FIELDS = 32, 32
+
+
+class _JsonRequest(Request):
+    """A request whose JSON is read by our rules, and judged where the other parts of a request are: after the caller.
+
+    FastAPI reads the body before it asks who is there. What is no JSON must not be told to somebody without a key.
+    """
+
+    async def json(self) -> Any:
+        """The body's JSON; of a body that is none, a value that no model takes, and the reason in the state."""
+        try:
+            value = await run_in_threadpool(load_json, await self.body())
+            self.state.not_json = unstorable(value)
+        except ValueError as error:
+            self.state.not_json = f"not JSON: {printable(str(error))}"
+        return value if self.state.not_json is None else _NOTHING
+
+
+class _JsonRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(_JsonRequest(request.scope, request.receive))
+
+        return handle_json
+
+
+class _Nothing:
+    """Stands for a body that cannot be read."""
+
+
+_NOTHING = _Nothing()
+
+
+def data_router(tag: str, path: str = "") -> APIRouter:
+    """A router for routes under /v2/video, which all read JSON alike."""
+    return APIRouter(prefix=f"{DATA}{path}", tags=[tag], route_class=_JsonRoute)
 
 
 async def read_body(request: Request, field: str | None = None) -> Any:

@@ -51,7 +51,10 @@ def _ours(_: Request, error: Exception) -> JSONResponse:
     return problem(500, "the request could not be carried out; the log says why")
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    unread = getattr(request.state, "not_json", None)
+    if unread is not None:
+        return problem(422, f"body: {unread}", errors=[{"field": "body", "message": unread}])
     found = error.errors() if isinstance(error, RequestValidationError) else []
     errors = [
         {

@@ -39,31 +39,41 @@ class KeyRing:
 
     def by_secret(self, secret: str) -> Identity | None:
         """Whose key this is, None when it is nobody's. Compared in constant time."""
-        digest = sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+        try:
+            digest = sha256(secret.encode()).hexdigest()
+        except UnicodeEncodeError:  # half of a surrogate pair: JSON can hold it, no key does
+            return None
         found = None
         for known, caller in self.callers.items():
             if hmac.compare_digest(known, digest):
                 found = Identity(caller, None, known)
         if found is not None:
             return found
-        if self.tokens is not None and secret.count(".") == DOTS_OF_A_TOKEN:
+        if self.tokens is not None and _is_token(secret):
             bearer = self.tokens.caller(secret)
             return None if bearer is None else Identity(bearer)
         key = self.access.key_of(secret)
         return None if key is None else Identity(key.caller, key.key_id, None)
 
+    def is_guess(self, secret: str) -> bool:
+        """Whether a wrong secret may be one of many that are tried: a token of the provider's is not, it is signed."""
+        return self.tokens is None or not _is_token(secret)
+
     def by_session(self, token: str) -> Caller | None:
-        """Whose session this is; one of a key that is no longer in the settings is nobody's."""
+        """Whose session this is, with the role and cameras that its key has now; None where that key is gone."""
         found = self.access.session(token)
         if found is None:
             return None
         caller, key_digest = found
-        return caller if key_digest is None or key_digest in self.callers else None
+        return caller if key_digest is None else self.callers.get(key_digest)
+
+    def door_open(self) -> bool:
+        """Whether this machine needs no key: nobody has ever made one, and only this machine reaches the API."""
+        return self.private and not self.callers and self.tokens is None and not self.access.any_key()
 
     def without_key(self) -> Caller | None:
-        """Who a request without any key comes from: this machine's user, as long as nobody has made a key."""
-        open_door = self.private and not self.callers and self.tokens is None
-        return LOCAL if open_door and not self.access.any_key() else None
+        """Who a request without any key comes from: this machine's user, while the door is open."""
+        return LOCAL if self.door_open() else None
 
     def login(self, secret: str) -> tuple[Caller, str] | None:
         """Open a session with a key; its caller and token."""
@@ -72,6 +82,10 @@ class KeyRing:
             return None  # a token of elsewhere ends by itself, a session would outlive it
         token = self.access.open_session(identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS)
         return identity.caller, token
+
+
+def _is_token(secret: str) -> bool:
+    return secret.count(".") == DOTS_OF_A_TOKEN
 
 
 def csrf_token(session_token: str) -> str:
@@ -100,7 +114,8 @@ def key_ring(setting: str | None, host: str, access: Access, tokens: Tokens | No
             )
         callers[sha256(secret.encode()).hexdigest()] = caller
     private = is_loopback(host)
-    if not callers and not private and tokens is None and not access.any_key():
+    made = access.any_key()  # asked here once, so that a database that is away later leaves no doubt
+    if not callers and not private and tokens is None and not made:
         raise ConfigurationError(
             [f"no API key (`platereel keys create`, PLATEREEL_API_KEYS): so it listens only on loopback, not on {host}"]
         )

@@ -96,6 +96,5 @@ def _tokens(settings: Settings) -> Tokens | None:
         return None
     from shared.adapters.jwt_tokens import Claims, JwtTokens  # noqa: PLC0415 - only where tokens are wanted
 
-    return JwtTokens(
-        jwt.jwks_url, Claims(jwt.issuer, jwt.audience, jwt.name_claim, jwt.role_claim, jwt.cameras_claim)
-    )  # fmt: skip
+    claims = Claims(jwt.issuer, jwt.audience, jwt.name_claim, jwt.role_claim, jwt.cameras_claim)
+    return JwtTokens(jwt.jwks_url, claims)

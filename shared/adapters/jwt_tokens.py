@@ -11,6 +11,7 @@ import jwt
 from shared.domain.access import Caller, Role
 from shared.domain.errors import Retryable
 
+UNASKED_CAMERAS = "cameras"
 TIMEOUT_SECONDS, KEYS_KEPT_SECONDS, LEEWAY_SECONDS = 3, 300, 10
 # Only signatures by a private key: a shared secret, or none, would let whoever can read a public key sign.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -18,13 +19,16 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token must be for (issuer, audience), and where in it name, role and cameras stand."""
+    """What a token must be for (issuer, audience), and where in it name, role and cameras stand.
+
+    cameras: the claim that every token must have to see any camera; None: a token is limited by `cameras` if it has it.
+    """
 
     issuer: str
     audience: str
     name: str = "sub"
     role: str = "role"
-    cameras: str = "cameras"
+    cameras: str | None = None
 
 
 class JwtTokens:
@@ -51,12 +55,18 @@ class JwtTokens:
     def _of(self, found: Mapping[str, Any]) -> Caller | None:
         """The caller that a token's claims describe; None without a role of ours."""
         claims = self._claims
-        name, roles, cameras = (_at(found, path) for path in (claims.name, claims.role, claims.cameras))
+        name, roles = _at(found, claims.name), _at(found, claims.role)
         known = [Role.named(role) for role in _list(roles) if role in {str(each) for each in Role}]
         if not known or not isinstance(name, str):
             return None
-        scope = None if cameras is None else frozenset(_list(cameras))
-        return Caller(name, max(known), scope)
+        return Caller(name, max(known), self._scope(found))
+
+    def _scope(self, found: Mapping[str, Any]) -> frozenset[str] | None:
+        """The token's cameras; None: all. Providers leave an empty claim out, so a missing one gives nothing away."""
+        given = _at(found, self._claims.cameras or UNASKED_CAMERAS)
+        if given is None and self._claims.cameras is None:
+            return None
+        return frozenset(_list(given))
 
 
 def _at(found: Mapping[str, Any], path: str) -> Any:

@@ -139,14 +139,17 @@ class WebhookSettings(_Model):
 
 
 class JwtSettings(_Model):
-    """Access tokens of an identity provider; claims may be paths such as realm_access.roles."""
+    """Access tokens of an identity provider; claims may be paths such as realm_access.roles.
+
+    Where cameras_claim is given, a token without it is for no camera. Else `cameras` limits a token that has it.
+    """
 
     jwks_url: Annotated[str, Field(pattern=r"^https?://\S+$")]
     issuer: Annotated[str, Field(min_length=1)]
     audience: Annotated[str, Field(min_length=1)]
     name_claim: str = "sub"
     role_claim: str = "role"
-    cameras_claim: str = "cameras"
+    cameras_claim: str | None = None
 
 
 class ApiSettings(_Model):
@@ -157,7 +160,7 @@ class ApiSettings(_Model):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     proxy_user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
-    proxy_role_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "X-Forwarded-Role"
+    proxy_role_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
     jwt: JwtSettings | None = None
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list, max_length=100)
 
@@ -165,6 +168,8 @@ class ApiSettings(_Model):
     def _check(self) -> ApiSettings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        if self.proxy_role_header is not None and self.proxy_user_header is None:
+            raise ValueError("proxy_role_header: says nothing without proxy_user_header")
         if self.proxy_user_header is not None and not self.trusted_proxies:
             raise ValueError("proxy_user_header: whoever can reach the API could send it; name trusted_proxies")
         return self

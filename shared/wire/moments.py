@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -24,11 +24,11 @@ def _written(value: object) -> object:
 
 
 def _placed(value: datetime) -> datetime:
+    """The time in UTC, which a zone may push out of the years 1 to 9999."""
     try:
-        to_ms(value)
+        return value.astimezone(UTC)
     except (OverflowError, ValueError) as error:
         raise ValueError("no such time") from error
-    return value
 
 
 def _day(value: object) -> object:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi.testclient import TestClient
 
+from services.api.attempts import MOST_FAILURES
 from services.api.wiring import build
 from tests.support.http import serving
 from tests.support.rows import ready
@@ -84,6 +85,33 @@ def test_a_token_says_who_may_what(world: World, api: TestClient) -> None:
     assert api.get(f"/v2/video/segments/{foreign}", headers=bearer).status_code == 404
     assert api.delete(f"/v2/video/segments/{own}", headers=bearer).status_code == 403
     assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, "a session would outlive it"
+
+
+def test_a_claim_of_cameras_that_is_missing_means_none(world: World) -> None:
+    """Providers leave an empty claim out. Where one is configured, a token without it is for no camera."""
+    clip = ready(world, "cam1", 0)
+    with provider() as url:
+        jwt_ = {
+            "jwks_url": url, "issuer": ISSUER, "audience": AUDIENCE, "role_claim": "realm_access.roles",
+            "cameras_claim": "gates",
+        }  # fmt: skip
+        settings = world.settings.api.model_validate({"jwt": jwt_})
+        app = build(world.settings.model_copy(update={"api": settings}))
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            for gates, seen in ((None, []), ([], []), (7, []), (["cam1"], ["cam1"]), ("cam1 cam2", ["cam1", "cam2"])):
+                bearer = {"Authorization": f"Bearer {token(gates=gates)}"}
+                assert client.get("/v2/video/session", headers=bearer).json()["cameras"] == seen
+                status = client.get(f"/v2/video/segments/{clip}", headers=bearer).status_code
+                assert status == (200 if "cam1" in seen else 404)
+
+
+def test_tokens_are_no_guesses(api: TestClient) -> None:
+    """A page whose token is over polls on: its office is not shut out, and its next token is taken."""
+    for _ in range(2 * MOST_FAILURES):
+        over = token(exp=datetime.now(UTC) - timedelta(minutes=5))
+        assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {over}"}).status_code == 401
+    assert api.get("/v2/video/session", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {token()}"}).status_code == 200
 
 
 @pytest.mark.parametrize(

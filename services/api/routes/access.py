@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Cookie, HTTPException, Query, Request, Response
+from fastapi import Cookie, Depends, HTTPException, Query, Request, Response
 
-from services.api.access import COOKIE, Admin, Ports, Viewer, address_of, of_everything, refuse_the_hasty
+from services.api.access import (
+    COOKIE,
+    Admin,
+    Ports,
+    Viewer,
+    address_of,
+    count_guess,
+    of_everything,
+    refuse_other_sites,
+)
+from services.api.bodies import data_router
 from services.api.keys import SESSION_SECONDS, csrf_token
 from services.api.parameters import Text
 from shared.domain.access import Role, StoredKey
@@ -17,16 +27,16 @@ from shared.wire import api as schemas
 
 Token = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 
-router = APIRouter(prefix="/v2/video", tags=["access"])
+router = data_router("access")
 
 
-@router.post("/session", status_code=201)
+@router.post("/session", status_code=201, dependencies=[Depends(refuse_other_sites)])
 def login(ports: Ports, request: Request, response: Response, body: schemas.Login) -> schemas.Session:
     """Open a session for a page: the cookie is HttpOnly, and changes need the answered csrf_token as X-CSRF-Token."""
-    refuse_the_hasty(ports, request)
-    opened = ports.keys.login(body.key.get_secret_value())
+    secret = body.key.get_secret_value()
+    opened = ports.keys.login(secret)
     if opened is None:
-        ports.attempts.failed(address_of(request))
+        count_guess(ports, request, secret)
         ports.access.note("?", "session.refused", None, {"address": address_of(request)})
         raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
     caller, token = opened
@@ -50,10 +60,10 @@ def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
 
 
 @router.delete("/session", status_code=204)
-def logout(ports: Ports, response: Response, _: Viewer, token: Token = None) -> None:
+def logout(ports: Ports, response: Response, caller: Viewer, token: Token = None) -> None:
     """End the session."""
     if token is not None:
-        ports.access.close_session(token)
+        ports.access.close_session(token, caller.name)
     response.delete_cookie(COOKIE, path="/")
 
 
@@ -93,7 +103,7 @@ def audit_log(
     action: Text | None = None,
     segment_id: UUID | None = None,
 ) -> schemas.AuditLog:
-    """Who downloaded, exported, protected, deleted, logged in or made keys; newest first."""
+    """Who found, watched, downloaded, exported, protected, deleted, logged in or out, or made keys; newest first."""
     of_everything(caller)
     items = ports.access.log(before, limit, who, action, segment_id)
     return schemas.AuditLog.model_validate(

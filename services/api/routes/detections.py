@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from services.api.access import Operator, Ports
-from services.api.bodies import FORM, MULTIPART, read_body, validated
+from services.api.bodies import FORM, MULTIPART, data_router, read_body, validated
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import BadInput, Conflict, Retryable
@@ -23,7 +23,7 @@ from shared.wire.plate_recognizer import Skipped, Understood, detections_of
 PICTURES = "/v2/video/plate-recognizer"  # its messages bring their picture along
 MOST_PICTURE_BYTES = 16_000_000
 
-router = APIRouter(prefix="/v2/video", tags=["detections"])
+router = data_router("detections")
 _log = logger(__name__)
 
 

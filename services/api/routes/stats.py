@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from services.api.access import Ports, Viewer
+from services.api.bodies import data_router
 from services.api.ports import ApiPorts
 from shared.domain.growth import LOOKED_AT_DAYS, forecast
 from shared.domain.timing import from_ms
@@ -15,7 +16,7 @@ from shared.wire import api as schemas
 
 MOST_DAYS = 400
 
-router = APIRouter(prefix="/v2/video", tags=["stats"])
+router = data_router("stats")
 
 
 @router.get("/stats")

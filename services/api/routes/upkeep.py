@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from services.api.access import Admin, Ports, Viewer, of_everything
+from services.api.bodies import data_router
 from shared.domain.retention import MAX_DAYS
 from shared.wire import api as schemas
 
 WAIT_SECONDS, POLL_SECONDS = 5.0, 0.1
 FINISHED = {"done", "failed"}
 
-router = APIRouter(prefix="/v2/video", tags=["upkeep"])
+router = data_router("upkeep")
 
 
 @router.post("/cleanup", responses={202: {"model": schemas.JobState}})

@@ -30,6 +30,7 @@ class AccessRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._key_seen = False
 
     def create_key(
         self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
@@ -70,12 +71,10 @@ class AccessRepository:
             log(connection, who, "key.revoke", None, {"name": name})
 
     def any_key(self) -> bool:
-        """See the port."""
-        return bool(
-            self._database.fetch(
-                "SELECT FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) LIMIT 1"
-            )
-        )
+        """See the port; once there is one it is not asked for again."""
+        if not self._key_seen:
+            self._key_seen = bool(self._database.fetch("SELECT FROM api_keys LIMIT 1"))
+        return self._key_seen
 
     def key_of(self, secret: str) -> StoredKey | None:
         """See the port; found by the part that is no secret, compared in constant time."""
@@ -116,7 +115,9 @@ class AccessRepository:
         """See the port; a session ends with its key."""
         row = self._database.fetch_one(
             """
-            SELECT s.name, s.role, s.cameras, s.key_digest FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
+            SELECT s.name, coalesce(k.role, s.role) AS role, s.key_digest,
+                   CASE WHEN k.id IS NULL THEN s.cameras ELSE k.cameras END AS cameras
+              FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
              WHERE s.digest = %s AND s.expires_at > now() AND k.revoked_at IS NULL
                AND (k.expires_at IS NULL OR k.expires_at > now())
             """,
@@ -124,9 +125,11 @@ class AccessRepository:
         )
         return None if row is None else (_caller(row), row["key_digest"])
 
-    def close_session(self, token: str) -> None:
+    def close_session(self, token: str, who: str) -> None:
         """See the port."""
-        self._database.execute("DELETE FROM sessions WHERE digest = %s", _digest(token))
+        with self._database.transaction() as connection:
+            if connection.execute("DELETE FROM sessions WHERE digest = %s", [_digest(token)]).rowcount:
+                log(connection, who, "session.close", None, {})
 
     def signing_seed(self) -> bytes:
         """See the port."""
@@ -138,9 +141,13 @@ class AccessRepository:
             raise NotFound("the database has lost its deployment id")
         return bytes(row["signing_seed"])
 
-    def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
+    def note(
+        self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
+    ) -> None:
         """See the port."""
-        with self._database.transaction() as connection:
+        with self._database.pipelined() as connection:
+            if not lasting:
+                connection.execute("SET LOCAL synchronous_commit TO off")
             log(connection, who, action, segment_id, details)
 
     def log(

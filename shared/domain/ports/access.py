@@ -43,7 +43,7 @@ class Access(Protocol):
         """End a key and its sessions; raises NotFound."""
 
     def any_key(self) -> bool:
-        """Whether there is a key that opens anything."""
+        """Whether a key was ever made, usable or not: rows of keys stay for ever."""
 
     def key_of(self, secret: str) -> StoredKey | None:
         """The usable key with this secret; its use is noted, by the hour."""
@@ -52,16 +52,18 @@ class Access(Protocol):
         """Begin a session; its token."""
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
-        """Whose session that is, and the digest of the settings' key it was opened with, if it was."""
+        """Whose session that is, as its key's row is now, and the digest of the settings' key it was opened with."""
 
-    def close_session(self, token: str) -> None:
-        """End a session."""
+    def close_session(self, token: str, who: str) -> None:
+        """End a session, if there is one."""
 
     def signing_seed(self) -> bytes:
         """32 secret bytes that this deployment signs with; made when they are first asked for."""
 
-    def note(self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]) -> None:
-        """Write a line of the log."""
+    def note(
+        self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
+    ) -> None:
+        """Write a line of the log. Without `lasting` it need not be on the disk at once: a power cut may lose it."""
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None

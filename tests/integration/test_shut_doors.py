@@ -1,0 +1,216 @@
+"""Who gets in without being let in: names that lead here, pages of other sites, proxies, keys that are gone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from services.api.wiring import build
+from shared.adapters.postgres.access import AccessRepository
+from shared.domain.access import Role
+from shared.domain.timing import from_ms
+from tests.support.http import serving
+from tests.support.rows import ready
+from tests.support.world import World
+
+SESSION = "/v2/video/session"
+BOSS = "boss-secret-of-16-characters"
+# Every path is a door, and so is none.
+PATHS = ("/v2/video/segments", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/", "/nothing")
+
+
+@pytest.fixture
+def access(world: World) -> AccessRepository:
+    return AccessRepository(world.database)
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[TestClient]:
+    """The API without any key, as this machine's user has it."""
+    with TestClient(build(world.settings), base_url="http://127.0.0.1:8080", raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_a_key_that_is_over_does_not_open_the_door(world: World, access: AccessRepository, api: TestClient) -> None:
+    assert api.get(SESSION).json()["role"] == "admin"
+    soon = from_ms(world.clock.now_ms()) + timedelta(days=1)
+    access.create_key("phone", Role.VIEWER, None, soon, "test")
+    access.create_key("leaked", Role.ADMIN, None, None, "test")
+    world.database.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE name = 'phone'")
+    access.revoke_key("leaked", "test")
+    assert api.get(SESSION).status_code == 401
+    with TestClient(build(world.settings), base_url="http://127.0.0.1:8080") as restarted:
+        assert restarted.get(SESSION).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-Host": "x"},
+        {"Forwarded": "for=203.0.113.9"}, {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 cache"}, {"X-Forwarded-User": "bob"},
+    ],
+)  # fmt: skip
+def test_what_somebody_passed_on_is_not_this_machines_own(api: TestClient, mark: dict[str, str]) -> None:
+    assert api.get(SESSION, headers=mark).status_code == 401
+    assert api.post("/v2/video/cleanup?dry_run=true", headers=mark).status_code == 401
+
+
+def test_what_comes_by_a_trusted_proxy_is_not_this_machines_own(world: World) -> None:
+    trusting = world.settings.api.model_validate({"trusted_proxies": ["127.0.0.0/8"]})
+    app = build(world.settings.model_copy(update={"api": trusting}))
+    with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5000)) as behind:
+        assert behind.get(SESSION).status_code == 401
+        assert behind.get(SESSION, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "a{b.evil.example:8080", "a}b.evil.example", "a`b.evil.example", 'a"b.evil.example', "",
+        "127.0.0.1.evil.example", "127.0.0.1@evil.example", "localhost.evil.example", "localhost:8080@evil.example",
+        "[::1", "[::2]", "128.0.0.1", "127.0.0.1:", "127.0.0.1:x", "localhost evil", " ", "0x7f.1", "2130706433",
+    ],
+)  # fmt: skip
+def test_another_name_is_refused_on_every_path(access: AccessRepository, api: TestClient, host: str) -> None:
+    for path in PATHS:
+        assert api.get(path, headers={"Host": host}).status_code == 421, path
+    access.create_key("first", Role.ADMIN, None, None, "test")
+    assert api.get("/healthz", headers={"Host": host}).status_code == 200, "keys keep the door now"
+
+
+def test_loopback_has_these_names_and_one_host_a_request(api: TestClient) -> None:
+    for host in ("localhost", "LOCALHOST:8080", "127.0.0.1", "127.1.2.3:9", "[::1]", "[::1]:8080"):
+        assert api.get(SESSION, headers={"Host": host}).status_code == 200, host
+    doubled = [("Host", "127.0.0.1"), ("Host", "evil.example")]
+    for headers in (doubled, doubled[::-1], [doubled[0], doubled[0]]):
+        assert api.get("/healthz", headers=headers).status_code == 400
+
+
+def test_a_request_without_any_name_is_refused(world: World) -> None:
+    """HTTP/1.0 has no Host; a socket sends what no client library would."""
+    with (
+        serving(build(world.settings)) as url,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as raw,
+    ):
+        raw.sendall(f"GET {SESSION} HTTP/1.0\r\n\r\n".encode())
+        assert raw.recv(100).split()[1] == b"421"
+
+
+def test_only_a_key_in_the_request_is_no_browsers_doing(world: World, api: TestClient) -> None:
+    """Basic is added by browsers by themselves: behind a proxy that asks for it, and where a page made them."""
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}
+    app: Any = api.app
+    clip = ready(world, "cam1", 0)
+    changes = [
+        (method, path.replace("{segment_id}", str(clip)).replace("{name}", "x"))
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+        if method not in {"get", "head"}
+    ]
+    assert len(changes) >= 9
+    for basic in ({}, {"Authorization": "Basic Ym9iOnB3"}, {"Authorization": "Negotiate x"}, {"Authorization": "x"}):
+        for method, path in changes:
+            answer = api.request(method, path, headers={**elsewhere, **basic}, json={})
+            assert answer.status_code == 403, (method, path, basic)
+    bearer = {"Authorization": "Bearer wrong"}
+    assert api.post("/v2/video/cleanup", headers={**elsewhere, **bearer}).status_code == 401
+    assert api.post(SESSION, headers={**elsewhere, **bearer}, json={"key": "x"}).status_code == 403
+
+
+def test_cross_site_changes_behind_a_proxy_that_asks_for_basic(world: World) -> None:
+    given = {
+        "trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User",
+        "proxy_role_header": "X-Forwarded-Role",
+    }  # fmt: skip
+    settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
+    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+        bob = {"X-Forwarded-User": "bob", "X-Forwarded-Role": "admin", "Authorization": "Basic Ym9iOnB3"}
+        path = "/v2/video/cleanup?dry_run=true"
+        assert behind.post(path, headers={**bob, "Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert behind.post(path, headers={**bob, "Sec-Fetch-Site": "same-origin"}).status_code in {200, 202}
+
+
+def test_the_role_is_the_proxys_only_where_it_is_said_so(world: World) -> None:
+    given = {"trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User"}
+    settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
+    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+        told = {"X-Forwarded-User": "bob", "X-Forwarded-Role": "admin"}
+        assert behind.get(SESSION, headers=told).json()["role"] == "viewer", "the client's own header passes"
+    with pytest.raises(ValueError, match="proxy_user_header"):
+        world.settings.api.model_validate({"proxy_role_header": "X-Forwarded-Role"})
+
+
+def test_identity_that_is_doubled_or_unreadable_is_refused(world: World) -> None:
+    given = {
+        "trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User",
+        "proxy_role_header": "X-Forwarded-Role",
+    }  # fmt: skip
+    settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
+    user, role = ("X-Forwarded-User", "ann"), ("X-Forwarded-Role", "operator")
+    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+        assert behind.get(SESSION, headers=[user, role]).json()["role"] == "operator"
+        for headers in (
+            [user, user, role], [("X-Forwarded-User", "evil"), user], [user, ("X-Forwarded-Role", "admin"), role],
+            [("X-Forwarded-User", "evil, ann"), role], [user, ("X-Forwarded-Role", "admin,operator")],
+            [("X-Forwarded-User", "a" * 200)], [("X-Forwarded-User", "a\x7f")],
+            [user, ("X-Forwarded-For", "nonsense")], [user, ("X-Forwarded-For", "203.0.113.9, unknown")],
+        ):  # fmt: skip
+            assert behind.get(SESSION, headers=headers).status_code == 400, headers
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["10.9.9.{n}", "192.0.2.3"],
+        ["10.9.9.{n}, 203.0.113.{n}, 192.0.2.3"],
+        ["203.0.113.{n}", "192.0.2.3:40{n}"],
+        ["203.0.113.{n}", "[2001:db8::7]:40{n}"],
+        ["203.0.113.{n}", "2001:db8::7"],
+    ],
+)
+def test_the_clients_own_lines_buy_it_no_more_guesses(world: World, lines: list[str]) -> None:
+    """A proxy may add a line, or an address with a port: the nearest hop that is no proxy counts."""
+    trusting = world.settings.api.model_validate({"trusted_proxies": ["10.0.0.0/8"]})
+    settings = world.settings.model_copy(update={"api": trusting, "api_keys": SecretStr(f"boss:admin:{BOSS}")})
+    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+        statuses = [
+            behind.get(
+                SESSION,
+                headers=[
+                    ("Authorization", "Bearer wrong"),
+                    *(("X-Forwarded-For", line.format(n=n)) for line in lines),
+                ],
+            ).status_code
+            for n in range(10, 24)
+        ]
+    assert statuses == [401] * 10 + [429] * 4
+
+
+def test_a_session_has_what_its_key_has_now(world: World, access: AccessRepository) -> None:
+    settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
+    lowered = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:viewer:{BOSS}")})
+    with TestClient(build(settings), base_url="http://127.0.0.1") as api:
+        assert api.post(SESSION, json={"key": BOSS}).json()["role"] == "admin"
+        with TestClient(build(lowered), base_url="http://127.0.0.1", cookies=api.cookies) as restarted:
+            assert restarted.get(SESSION).json()["role"] == "viewer"
+    _, secret = access.create_key("ann", Role.ADMIN, None, None, "test")
+    with TestClient(build(settings), base_url="http://127.0.0.1") as api:
+        assert api.post(SESSION, json={"key": secret}).json()["role"] == "admin"
+        world.database.execute("UPDATE api_keys SET role = 'operator', cameras = '{cam1}' WHERE name = 'ann'")
+        assert (api.get(SESSION).json()["role"], api.get(SESSION).json()["cameras"]) == ("operator", ["cam1"])
+
+
+def test_logging_out_is_logged_once(world: World, access: AccessRepository, api: TestClient) -> None:
+    _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+    opened = api.post(SESSION, json={"key": secret})
+    assert opened.headers["cache-control"] == "no-store"
+    csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}
+    assert api.delete(SESSION, headers=csrf).status_code == 204
+    actions = world.database.fetch("SELECT who, action FROM audit_log ORDER BY id")
+    assert [(row["who"], row["action"]) for row in actions][-2:] == [("ann", "session.open"), ("ann", "session.close")]
