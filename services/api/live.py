@@ -4,63 +4,117 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from fastapi import HTTPException
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from shared.domain.access import Caller
 from shared.domain.errors import PlatereelError
 from shared.domain.ports import CameraStates, Clock, EventFeed, FrameBuffer
 
 BOUNDARY = "platereel"
-MOST_AT_ONCE, LONGEST_SECONDS = 100, 3600.0
+MOST_AT_ONCE, MOST_A_CALLER, LONGEST_SECONDS = 100, 16, 3600.0
+LOOK_AGAIN_SECONDS = 3.0
 EVENTS_EVERY_SECONDS, CAMERAS_EVERY_SECONDS, BEAT_SECONDS = 0.5, 2.0, 15.0
 EVENTS_AT_ONCE = 200
 
 
 @dataclass(slots=True)
 class Viewers:
-    """Counts the endless streams of this process."""
+    """Counts the endless streams of this process: all of them, and each caller's."""
 
     most: int = MOST_AT_ONCE
-    now: int = 0
+    most_a_caller: int = MOST_A_CALLER
+    _open: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
 
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """For the length of a stream."""
-        self.now += 1
+    def enter(self, caller: Caller) -> None:
+        """Count one more; raises 503 where there are too many, 429 where they are the caller's own."""
+        with self._lock:
+            if self._open.total() >= self.most:
+                raise HTTPException(503, f"{self.most} streams are open already", {"Retry-After": "10"})
+            if self._open[caller.name] >= self.most_a_caller:
+                told = f"{caller.name} has {self.most_a_caller} streams open already; close one"
+                raise HTTPException(429, told, {"Retry-After": "10"})
+            self._open[caller.name] += 1
+
+    def leave(self, caller: Caller) -> None:
+        """Count one less."""
+        with self._lock:
+            self._open[caller.name] -= 1
+            self._open += Counter()  # callers without a stream are forgotten
+
+
+class Endless(StreamingResponse):
+    """A stream that counts among its caller's from before its first byte until whatever ends it."""
+
+    def __init__(
+        self, body: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str], viewers: Viewers, caller: Caller
+    ) -> None:
+        viewers.enter(caller)
+        super().__init__(body, headers={"Cache-Control": "no-store", **headers}, media_type=media_type)
+        self._leave = partial(viewers.leave, caller)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the body or the client ends."""
         try:
-            yield
+            await super().__call__(scope, receive, send)
         finally:
-            self.now -= 1
-
-    def check(self) -> None:
-        """Raise 503 when there are too many."""
-        if self.now >= self.most:
-            raise HTTPException(503, f"{self.most} streams are open already", {"Retry-After": "10"})
+            self._leave()
 
 
-async def pictures(
-    frames: FrameBuffer, camera_id: str, fps: float, viewers: Viewers, clock: Clock
-) -> AsyncIterator[bytes]:
+@dataclass(slots=True)
+class Permit:
+    """Whether a caller may still have what it was let in for: asked again every few seconds."""
+
+    caller: Caller
+    look_again: Callable[[], Caller | None]
+    clock: Clock
+    until: float = field(init=False)
+    _looked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._looked_at = self.clock.monotonic()
+        self.until = self._looked_at + LONGEST_SECONDS
+
+    async def good(self) -> bool:
+        """False once an hour is over, or the caller's key is gone or is for something else.
+
+        While that cannot be found out a stream goes on: nobody can revoke a key meanwhile either.
+        """
+        now = self.clock.monotonic()
+        if now >= self.until:
+            return False
+        if now - self._looked_at < LOOK_AGAIN_SECONDS:
+            return True
+        self._looked_at = now
+        try:
+            return await run_in_threadpool(self.look_again) == self.caller
+        except PlatereelError:
+            return True
+
+
+async def pictures(frames: FrameBuffer, camera_id: str, fps: float, permit: Permit) -> AsyncIterator[bytes]:
     """The camera's newest picture whenever it changes, `fps` times a second at most, as multipart/x-mixed-replace."""
-    until, shown = clock.monotonic() + LONGEST_SECONDS, -1
-    with viewers.one_more():
-        while clock.monotonic() < until:
-            try:
-                frame = await run_in_threadpool(frames.newest, camera_id)
-            except PlatereelError:
-                return
-            if frame is not None and frame.captured_ms != shown:
-                shown = frame.captured_ms
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame.data)}\r\n\r\n"
-                yield head.encode() + frame.data + b"\r\n"
-            await asyncio.sleep(1 / fps)
+    shown = -1
+    while await permit.good():
+        try:
+            frame = await run_in_threadpool(frames.newest, camera_id)
+        except PlatereelError:
+            return
+        if frame is not None and frame.captured_ms != shown:
+            shown = frame.captured_ms
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame.data)}\r\n\r\n"
+            yield head.encode() + frame.data + b"\r\n"
+        await asyncio.sleep(min(1 / fps, LOOK_AGAIN_SECONDS))
 
 
 @dataclass(slots=True)
@@ -87,32 +141,30 @@ class CameraWatch:
             return "unknown"
 
 
-async def events(
-    feed: EventFeed, watch: CameraWatch, caller: Caller, after: str | None, viewers: Viewers, clock: Clock
-) -> AsyncIterator[bytes]:
+async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit) -> AsyncIterator[bytes]:
     """Server-sent events of the caller's cameras: what happens to segments, and cameras that change their state."""
-    until, beat_at = clock.monotonic() + LONGEST_SECONDS, clock.monotonic()
-    with viewers.one_more():
-        last = after or await _patiently(feed.last)
-        seen: dict[str, str] = dict(await run_in_threadpool(watch.look))
-        yield b": listening\nretry: 3000\n\n"
-        while clock.monotonic() < until:
-            if last is None:  # the broker was away: begin where it is when it is back, not at its beginning
-                last = await _patiently(feed.last)
-            found = [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
-            for identifier, event in found:
-                last = identifier
-                if event.get("camera_id") is None or caller.sees(str(event["camera_id"])):
-                    yield _event(str(event.get("event", "event")), event, identifier)
-            now = dict(await run_in_threadpool(watch.look))
-            for camera_id, state in now.items():
-                if seen.get(camera_id) != state and caller.sees(camera_id):
-                    yield _event("camera.changed", {"camera_id": camera_id, "state": state})
-            seen = now
-            if clock.monotonic() - beat_at >= BEAT_SECONDS:
-                beat_at = clock.monotonic()
-                yield b": still here\n\n"
-            await asyncio.sleep(EVENTS_EVERY_SECONDS)
+    caller, clock = permit.caller, permit.clock
+    beat_at = clock.monotonic()
+    last = after or await _patiently(feed.last)
+    seen: dict[str, str] = dict(await run_in_threadpool(watch.look))
+    yield b": listening\nretry: 3000\n\n"
+    while await permit.good():
+        if last is None:  # the broker was away: begin where it is when it is back, not at its beginning
+            last = await _patiently(feed.last)
+        found = [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
+        for identifier, event in found:
+            last = identifier
+            if event.get("camera_id") is None or caller.sees(str(event["camera_id"])):
+                yield _event(str(event.get("event", "event")), event, identifier)
+        now = dict(await run_in_threadpool(watch.look))
+        for camera_id, state in now.items():
+            if seen.get(camera_id) != state and caller.sees(camera_id):
+                yield _event("camera.changed", {"camera_id": camera_id, "state": state})
+        seen = now
+        if clock.monotonic() - beat_at >= BEAT_SECONDS:
+            beat_at = clock.monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(EVENTS_EVERY_SECONDS)
 
 
 async def _patiently(call: Callable[[], Any]) -> Any:

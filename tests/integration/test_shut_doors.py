@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import urllib3
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from services.api.live import LOOK_AGAIN_SECONDS, Viewers
 from services.api.wiring import build
 from shared.adapters.postgres.access import AccessRepository
 from shared.domain.access import Role
@@ -204,6 +207,60 @@ def test_a_session_has_what_its_key_has_now(world: World, access: AccessReposito
         assert api.post(SESSION, json={"key": secret}).json()["role"] == "admin"
         world.database.execute("UPDATE api_keys SET role = 'operator', cameras = '{cam1}' WHERE name = 'ann'")
         assert (api.get(SESSION).json()["role"], api.get(SESSION).json()["cameras"]) == ("operator", ["cam1"])
+
+
+def test_endless_answers_end_with_their_key(world: World, access: AccessRepository) -> None:
+    """Of a key, of a session of it, and of the open door when the first key is made."""
+    world.film("cam1", 0, 1)
+    pool = urllib3.PoolManager(retries=False, timeout=LOOK_AGAIN_SECONDS + 30)
+    paths = ("/v2/video/events", "/v2/video/cameras/cam1/live.mjpeg?fps=0.1")
+    with serving(build(world.settings)) as url:
+        open_door = [pool.request("GET", url + path, preload_content=False) for path in paths]
+        _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+        session = pool.request("POST", url + SESSION, json={"key": secret})
+        cookie = session.headers["Set-Cookie"].partition(";")[0]
+        ways = ({"Authorization": f"Bearer {secret}"}, {"Cookie": cookie})
+        streams = [
+            pool.request("GET", url + path, headers=way, preload_content=False) for path in paths for way in ways
+        ]
+        assert [stream.status for stream in (*open_door, *streams)] == [200] * 6
+        access.revoke_key("ann", "test")
+        began = time.monotonic()
+        for stream in (*open_door, *streams):
+            while stream.read1(65_536):
+                pass
+            stream.release_conn()
+        assert time.monotonic() - began < LOOK_AGAIN_SECONDS + 20
+    pool.clear()
+
+
+def test_one_caller_does_not_take_all_streams(world: World, access: AccessRepository) -> None:
+    _, one = access.create_key("one", Role.VIEWER, ["cam1"], None, "test")
+    _, two = access.create_key("two", Role.VIEWER, None, None, "test")
+    app = build(world.settings)
+    app.state.ports.viewers.most_a_caller = 2
+    pool = urllib3.PoolManager(retries=False, maxsize=8, timeout=30)
+
+    def listen(secret: str) -> urllib3.BaseHTTPResponse:
+        bearer = {"Authorization": f"Bearer {secret}"}
+        return pool.request("GET", f"{url}/v2/video/events", headers=bearer, preload_content=False)
+
+    with serving(app) as url:
+        mine = [listen(one), listen(one)]
+        refused = listen(one)
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+        other = listen(two)
+        assert [stream.status for stream in (*mine, other)] == [200] * 3
+        mine[0].close()
+        deadline = time.monotonic() + 20
+        while (again := listen(one)).status != 200:
+            assert time.monotonic() < deadline, "a stream that was closed still counts"
+            again.close()
+            time.sleep(0.1)
+        for stream in (mine[1], other, again, refused):
+            stream.close()
+    assert app.state.ports.viewers.most == Viewers().most
+    pool.clear()
 
 
 def test_logging_out_is_logged_once(world: World, access: AccessRepository, api: TestClient) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.api.access import Ports, Viewer, camera_of, configured
-from services.api.live import BOUNDARY, pictures
+from services.api.bodies import data_router
+from services.api.live import BOUNDARY, Endless, Permit, pictures
 from services.api.ports import ApiPorts
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
@@ -21,8 +22,10 @@ from shared.runtime.settings import masked
 from shared.wire import api as schemas
 from shared.wire.moments import Day, Moment
 
-router = APIRouter(prefix="/v2/video", tags=["cameras"])
+router = data_router("cameras")
 MONTH_DAYS, MOST_GAPS = 31, 1000
+EARLIEST_MS = to_ms(datetime.min.replace(tzinfo=UTC))
+ZONES = available_timezones() - {"localtime", "Factory"}  # which are names of this host's files, not of zones
 _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 
@@ -58,14 +61,17 @@ def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
     responses={200: {"content": {f"multipart/x-mixed-replace; boundary={BOUNDARY}": {}}}},
 )
 def live(
-    ports: Ports, caller: Viewer, camera_id: str, fps: Annotated[float, Query(ge=0.1, le=15)] = 5.0
+    ports: Ports,
+    caller: Viewer,
+    request: Request,
+    camera_id: str,
+    fps: Annotated[float, Query(ge=0.1, le=15)] = 5.0,
 ) -> StreamingResponse:
     """The camera's pictures as they come, for an hour at most; of a camera that is away, nothing until it is back."""
     configured(ports, caller, camera_id)
-    ports.viewers.check()
-    body = pictures(ports.frames, camera_id, fps, ports.viewers, ports.clock)
-    media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    return StreamingResponse(body, media_type=media_type, headers={"Cache-Control": "no-store"})
+    permit = Permit(caller, request.state.look_again, ports.clock)
+    body = pictures(ports.frames, camera_id, fps, permit)
+    return Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, caller)
 
 
 @router.get("/cameras/{camera_id}/calendar")
@@ -99,7 +105,7 @@ def gaps(
     """What the camera's recordings lack, and why; without from and to, of the last day."""
     camera_of(ports, caller, camera_id)
     last_ms = ports.clock.now_ms() if to is None else to_ms(to)
-    first_ms = last_ms - DAY_MS if from_ is None else to_ms(from_)
+    first_ms = max(last_ms - DAY_MS, EARLIEST_MS) if from_ is None else to_ms(from_)
     found = ports.videos.gaps(camera_id, first_ms, last_ms, MOST_GAPS + 1)
     items = found[:MOST_GAPS]
     return schemas.MissingFootageList.model_validate(
@@ -108,10 +114,9 @@ def gaps(
 
 
 def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput("tz", "no such time zone; write one as Europe/Berlin") from None
+    if name not in ZONES:
+        raise BadInput("tz", "no such time zone; write one as Europe/Berlin")
+    return ZoneInfo(name)
 
 
 def _earlier(day: date, days: int) -> date:

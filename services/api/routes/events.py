@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from services.api.access import Ports, Viewer
-from services.api.live import events
+from services.api.bodies import data_router
+from services.api.live import Endless, Permit, events
 
-router = APIRouter(prefix="/v2/video", tags=["events"])
+router = data_router("events")
 Place = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,10}$")]
 
 
@@ -18,6 +19,7 @@ Place = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,10}$")]
 def listen(
     ports: Ports,
     caller: Viewer,
+    request: Request,
     after: Place | None = None,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,15}-\d{1,10}$")] = None,
 ) -> StreamingResponse:
@@ -25,7 +27,6 @@ def listen(
 
     A browser that was interrupted goes on where it was (Last-Event-ID); `after` begins at an event's id.
     """
-    ports.viewers.check()
-    body = events(ports.feed, ports.watch, caller, last_event_id or after, ports.viewers, ports.clock)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body, media_type="text/event-stream", headers=headers)
+    permit = Permit(caller, request.state.look_again, ports.clock)
+    body = events(ports.feed, ports.watch, last_event_id or after, permit)
+    return Endless(body, "text/event-stream", {"X-Accel-Buffering": "no"}, ports.viewers, caller)
