@@ -9,6 +9,7 @@ from uuid import UUID
 from services.api.attempts import Attempts
 from services.api.keys import KeyRing
 from services.api.live import CameraWatch, Viewers
+from services.api.looks import Looks
 from shared.domain.ports import (
     Access,
     CameraStates,
@@ -55,4 +56,5 @@ class ApiPorts:
     deployment_id: UUID
     watch: CameraWatch
     viewers: Viewers
+    looks: Looks
     checks: Mapping[str, Callable[[], object]]

@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from services.api.errors import problem
 from shared.domain.ports import ObjectStore
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
+_MOST_DIGITS = 18  # no file is larger, and Python converts no number of thousands of digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +29,60 @@ class Content:
     file_name: str
 
 
-def serve(store: ObjectStore, content: Content, request: Mapping[str, str], method: str) -> Response:
-    """Answer GET or HEAD: 200, 206, 304 or 416. Of several ranges none is honoured, which the RFC allows."""
-    headers = {
-        "Accept-Ranges": "bytes", "ETag": f'"{content.etag}"', "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{content.file_name}"',
-    }  # fmt: skip
-    if matches(request.get("if-none-match"), content.etag):
-        return Response(status_code=304, headers=headers)
-    span = _span(request, content)
-    if span is None:
-        return problem(416, "the range lies outside the file", {"Content-Range": f"bytes */{content.size_bytes}"})
-    start, end = span
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes that an answer sends: first and last, of an object of `size_bytes`; partial: a range was asked for."""
+
+    first: int
+    last: int
+    size_bytes: int
+    partial: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is everything."""
+        return self.first == 0 and self.last == self.size_bytes - 1
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}/{self.size_bytes}"
+
+
+def resolve(content: Content, headers: Mapping[str, str], method: str) -> Span | Response:
+    """What a GET or HEAD is to be sent; or the answer itself where that is nothing: 304, 412 or 416.
+
+    Of several ranges none is honoured, which the RFC allows; and none of a HEAD, for which it defines no range.
+    """
+    required = headers.get("if-match")
+    if required is not None and not _names(required, content.etag):
+        return problem(412, "the file is not the one that was asked for")
+    if matches(headers.get("if-none-match"), content.etag):
+        return Response(status_code=304, headers=_headers(content))
+    whole = Span(0, content.size_bytes - 1, content.size_bytes)
+    asked = _RANGE.fullmatch(headers.get("range", "")) if method == "GET" else None
+    if asked is None or not _fresh(headers.get("if-range"), content.etag):
+        return whole
+    first, last = _number(asked[1]), _number(asked[2])
+    if (first is None and last is None) or (first is not None and last is not None and last < first):
+        return whole  # no range at all, or one that is none
+    if first is None:
+        first, last = max(0, content.size_bytes - (last or 0)), None
+    if first >= content.size_bytes:
+        told = {"Content-Range": f"bytes */{content.size_bytes}"}
+        return problem(416, "the range lies outside the file", told)
+    end = content.size_bytes - 1 if last is None else min(last, content.size_bytes - 1)
+    return Span(first, end, content.size_bytes, partial=True)
+
+
+def serve(store: ObjectStore, content: Content, span: Span, method: str) -> Response:
+    """Answer with these bytes: 200 or 206; HEAD without them."""
+    headers = {**_headers(content), "Content-Length": str(span.last - span.first + 1)}
     status = 200
-    if (start, end) != (0, content.size_bytes - 1) or _asked(request, content):
+    if span.partial:
         status = 206
-        headers["Content-Range"] = f"bytes {start}-{end}/{content.size_bytes}"
-    headers["Content-Length"] = str(end - start + 1)
+        headers["Content-Range"] = f"bytes {span}"
     if method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=content.media_type)
-    body = store.stream(content.key, start, end - start + 1)
+    body = store.stream(content.key, span.first, span.last - span.first + 1)
     first = next(body, b"")  # so that a store that is away answers 503, not half a file
     return StreamingResponse(_ahead(first, body), status, headers, content.media_type)
 
@@ -66,38 +101,29 @@ async def _ahead(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this version."""
-    if header is None:
-        return False
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
-    return etag in tags or "*" in tags
+    """Whether If-None-Match names this version: there, a weak tag will do."""
+    return header is not None and _names(header.replace("W/", ""), etag)
 
 
-def begins(request: Mapping[str, str]) -> bool:
-    """Whether a request asks for the beginning: players ask for the rest in many more."""
-    found = _RANGE.fullmatch(request.get("range", ""))
-    return found is None or found[1] in {"", "0"}
+def _names(header: str, etag: str) -> bool:
+    tags = {tag.strip() for tag in header.split(",")}
+    return f'"{etag}"' in tags or "*" in tags
 
 
-def _asked(request: Mapping[str, str], content: Content) -> bool:
-    """Whether a single range was asked for that still concerns this version of the file."""
-    condition = request.get("if-range")
-    fresh = condition is None or condition.strip('"') == content.etag
-    found = _RANGE.fullmatch(request.get("range", ""))
-    if not fresh or found is None or not (found[1] or found[2]):
-        return False
-    return not (found[1] and found[2]) or int(found[2]) >= int(found[1])
+def _fresh(condition: str | None, etag: str) -> bool:
+    """Whether If-Range is absent, or names exactly this version; a date names none, for there is no Last-Modified."""
+    return condition is None or condition.strip() == f'"{etag}"'
 
 
-def _span(request: Mapping[str, str], content: Content) -> tuple[int, int] | None:
-    """First and last byte to send; None when the range cannot be satisfied."""
-    whole = (0, content.size_bytes - 1)
-    found = _RANGE.fullmatch(request.get("range", ""))
-    if found is None or not _asked(request, content):
-        return whole
-    first, last = found[1], found[2]
-    if not first:
-        length = min(int(last), content.size_bytes)
-        return None if length == 0 else (content.size_bytes - length, content.size_bytes - 1)
-    start, end = int(first), min(int(last), content.size_bytes - 1) if last else content.size_bytes - 1
-    return None if start >= content.size_bytes else (start, end)
+def _headers(content: Content) -> dict[str, str]:
+    return {
+        "Accept-Ranges": "bytes", "ETag": f'"{content.etag}"', "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{content.file_name}"',
+    }  # fmt: skip
+
+
+def _number(digits: str) -> int | None:
+    """A position; one of too many digits lies behind the end of any file."""
+    if not digits:
+        return None
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS

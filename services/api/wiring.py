@@ -11,6 +11,7 @@ from services.api.app import create_app
 from services.api.attempts import Attempts
 from services.api.keys import key_ring
 from services.api.live import CameraWatch, Viewers
+from services.api.looks import Looks
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import AccessRepository
@@ -72,7 +73,7 @@ def build(settings: Settings) -> FastAPI:
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
         states, store, _video, JobRepository(database), RedisEventFeed(broker, names), clock,
         settings, access, keys, Attempts(clock), Ed25519Signer(seed), LedgerRepository(database).deployment_id(),
-        CameraWatch(states, list(settings.cameras), clock), Viewers(),
+        CameraWatch(states, list(settings.cameras), clock), Viewers(), Looks(access, clock),
         {
             "database": lambda: database.fetch_one("SELECT 1"),
             "frames": lambda: ping(frames_servers),

@@ -69,13 +69,65 @@ def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestCl
     assert [row["action"] for row in actions] == ["download"] * 3
 
 
-def test_only_the_beginning_of_a_download_is_logged(world: World, api: TestClient) -> None:
+def lines(world: World, action: str) -> list[dict[str, Any]]:
+    rows = world.database.fetch("SELECT details FROM audit_log WHERE action = %s ORDER BY id", action)
+    return [row["details"] for row in rows]
+
+
+def test_a_download_is_logged_by_the_bytes_that_are_sent(world: World, api: TestClient) -> None:
+    """However a range is written: all bytes that leave are in the log, and no request that sends none."""
+    path = f"/v2/video/segments/{clip_of(world)}/download"
+    size, whole = len(CLIP), f"0-{len(CLIP) - 1}/{len(CLIP)}"
+    etag = api.head(path, headers={"Range": "bytes=0-9"}).headers["etag"]
+    for header, status in (
+        ({"If-None-Match": etag}, 304), ({"If-Match": '"another"'}, 412), ({"Range": f"bytes={size}-"}, 416),
+        ({"Range": "bytes=-0"}, 416),
+    ):  # fmt: skip
+        assert api.get(path, headers=header).status_code == status
+    assert lines(world, "download") == []
+    for span, status, told in (
+        ("bytes=1-", 206, f"1-{size - 1}/{size}"),
+        ("bytes=5-90", 206, None),  # which the line before tells of
+        ("bytes=00-", 206, whole),
+        ("bytes=5-2", 200, whole),
+        ("bytes=0-0", 206, None),
+        ("Bytes=0-", 206, whole),
+        ("bytes=0-1,5-9", 200, whole),
+        ("bytes=-" + "9" * 4301, 206, whole),
+        ("bytes=0-" + "9" * 4301, 206, whole),
+    ):
+        before = lines(world, "download")
+        answer = api.get(path, headers={"Range": span})
+        assert (answer.status_code, len(answer.content) > 0) == (status, True), span
+        assert lines(world, "download") == before + ([] if told is None else [{"bytes": told}]), span
+    assert api.get(path, headers={"Range": "bytes=" + "9" * 4301 + "-"}).status_code == 416
+
+
+def test_conditions_and_ranges_are_what_the_rfc_says(world: World, api: TestClient) -> None:
+    path = f"/v2/video/segments/{clip_of(world)}/download"
+    head = api.head(path, headers={"Range": "bytes=0-9"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(CLIP))), "a range is GET's alone"
+    etag = head.headers["etag"]
+    one = {"Range": "bytes=0-9"}
+    assert api.get(path, headers={**one, "If-Range": etag}).status_code == 206
+    for stale in (etag.strip('"'), f"W/{etag}", '"another"', "Wed, 25 Nov 2026 18:00:00 GMT"):
+        assert api.get(path, headers={**one, "If-Range": stale}).status_code == 200, stale
+    assert api.get(path, headers={**one, "If-Match": f'"x", {etag}'}).status_code == 206
+    assert api.get(path, headers={"If-None-Match": f"W/{etag}"}).status_code == 304
+
+
+def test_who_looks_is_logged_and_the_same_again_is_one_line(world: World, api: TestClient) -> None:
     segment_id = clip_of(world)
-    path = f"/v2/video/segments/{segment_id}/download"
-    for span in ("bytes=0-99", "bytes=100-199", "bytes=-5"):
-        assert api.get(path, headers={"Range": span}).status_code == 206
-    log = world.database.fetch("SELECT details FROM audit_log WHERE action = 'download'")
-    assert [row["details"] for row in log] == [{"range": "bytes=0-99"}, {"range": "bytes=-5"}]
+    world.film("cam1", 0, 1)
+    for _ in range(3):
+        assert api.get(f"/v2/video/segments/{segment_id}").status_code == 200
+        assert api.get(f"/v2/video/segments/{segment_id}/thumbnail").status_code == 200
+        assert api.get("/v2/video/cameras/cam1/snapshot.jpg").status_code == 200
+        assert api.get("/v2/video/segments?plate=ab123*").status_code == 200
+        assert api.get("/v2/video/by-detection/nobody").status_code == 404
+    assert api.get("/v2/video/segments").status_code == 200
+    assert [line["what"] for line in lines(world, "view")] == ["segment", "thumbnail", "snapshot"]
+    assert lines(world, "list") == [{"what": "segments", "plate": "ab123*"}, {"what": "segments"}]
 
 
 def test_a_thumbnail_is_asked_for_once(world: World, api: TestClient) -> None:

@@ -72,6 +72,7 @@ def list_keys(ports: Ports, caller: Admin) -> schemas.KeyList:
     """Keys of the database, without their secrets; those of the settings are not listed."""
     of_everything(caller)
     items = [_key(key) for key in ports.access.list_keys()]
+    ports.looks.listed(caller, "keys", {})
     return schemas.KeyList(items=items, total=len(items))
 
 
@@ -106,6 +107,7 @@ def audit_log(
     """Who found, watched, downloaded, exported, protected, deleted, logged in or out, or made keys; newest first."""
     of_everything(caller)
     items = ports.access.log(before, limit, who, action, segment_id)
+    ports.looks.listed(caller, "audit", {"who": who, "action": action, "segment_id": segment_id})
     return schemas.AuditLog.model_validate(
         {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
     )

@@ -51,6 +51,7 @@ def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
     frame = ports.frames.newest(camera_id)
     if frame is None:
         raise NotFound(f"camera {camera_id} has no frames now")
+    ports.looks.watched(caller, "snapshot", camera_id)
     headers = {"Cache-Control": "no-store", "X-Captured-At": from_ms(frame.captured_ms).isoformat()}
     return Response(frame.data, media_type="image/jpeg", headers=headers)
 
@@ -71,7 +72,9 @@ def live(
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = pictures(ports.frames, camera_id, fps, permit)
-    return Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, caller)
+    answer = Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, caller)
+    ports.looks.watched(caller, "live", camera_id)
+    return answer
 
 
 @router.get("/cameras/{camera_id}/calendar")

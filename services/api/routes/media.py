@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from services.api.access import Ports, Viewer, segment_of
 from services.api.availability import unavailable
+from services.api.bodies import data_router
 from services.api.evidence import Evidence, archive, check_unchanged
-from services.api.ranges import Content, begins, matches, serve
+from services.api.ranges import Content, matches, resolve, serve
 from shared.domain.errors import NotFound
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
@@ -25,13 +26,14 @@ VIDEO, ZIP = "video/mp4", "application/zip"
 _DOWNLOADED: dict[int | str, dict[str, Any]] = {
     200: {"content": {VIDEO: {}}}, 206: {"content": {VIDEO: {}}, "description": "A range."},
     304: {"description": "It is what the client has."}, 307: {"description": "To the store."},
+    412: {"description": "The file is another one by now."},
     416: {"description": "The range lies outside the file."},
 }  # fmt: skip
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}}, 304: {"description": "It is what the client has."}
 }  # fmt: skip
 
-router = APIRouter(prefix="/v2/video", tags=["media"])
+router = data_router("media")
 
 
 @router.get("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
@@ -49,13 +51,17 @@ def download(
     if refusal is not None:
         return refusal
     content = Content(row["file_path"], row["file_size_bytes"], row["sha256"], VIDEO, f"{_name(row)}.mp4")
-    if request.method == "GET" and begins(request.headers):
-        ports.access.note(caller.name, "download", segment_id, {"range": request.headers.get("range")})
     if request.method == "GET" and not through:
         public = ports.store.presigned(content.key, LINK_SECONDS, content.file_name, VIDEO)
         if public is not None:
+            ports.looks.handed_over(caller, segment_id)
             return RedirectResponse(public, 307, {"Cache-Control": "no-store"})
-    return serve(ports.store, content, request.headers, request.method)
+    span = resolve(content, request.headers, request.method)
+    if isinstance(span, Response):
+        return span
+    if request.method == "GET":
+        ports.looks.sent(caller, segment_id, span)
+    return serve(ports.store, content, span, request.method)
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -75,7 +81,9 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
         raise NotFound(f"segment {segment_id} has no picture")
     if matches(request.headers.get("if-none-match"), etag := f"t{row['sha256'][:32]}"):
         return Response(status_code=304, headers=_kept(etag))
-    return Response(ports.store.get(row["thumbnail_path"]), media_type="image/jpeg", headers=_kept(etag))
+    picture = ports.store.get(row["thumbnail_path"])
+    ports.looks.viewed(caller, "thumbnail", segment_id)
+    return Response(picture, media_type="image/jpeg", headers=_kept(etag))
 
 
 @router.get(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from services.api.access import Admin, Operator, Ports, Viewer, at_least, check_seen, segment_of
+from services.api.bodies import data_router
 from services.api.parameters import Text
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
@@ -19,7 +20,7 @@ from shared.wire.moments import Moment, ms_of
 
 Plate = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
 
-router = APIRouter(prefix="/v2/video", tags=["segments"])
+router = data_router("segments")
 
 
 @router.get("/segments")
@@ -53,6 +54,8 @@ def list_segments(
     )  # fmt: skip
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
     page = ports.videos.search(where, limit, offset, cursor, order)
+    asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
+    ports.looks.listed(caller, "segments", asked)
     return schemas.SegmentPage.model_validate(
         {"items": page.items, "total": page.total, "next_cursor": page.next_cursor}
     )
@@ -63,6 +66,7 @@ def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.Segm
     """One clip with its detections and their places on it."""
     row = ports.videos.get(segment_id)
     check_seen(caller, segment_id, row["camera_id"])
+    ports.looks.viewed(caller, "segment", segment_id)
     return schemas.SegmentDetail.model_validate(row)
 
 
@@ -115,6 +119,7 @@ def by_detection(ports: Ports, caller: Viewer, detection_id: str) -> schemas.Seg
     if detection is None or not caller.sees(detection["camera_id"]):
         raise NotFound("there is no such detection")
     items = ports.videos.by_detection(detection_id)
+    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id})
     return schemas.SegmentsOfDetection.model_validate(
         {"items": items, "total": len(items), "outcome": detection["outcome"], "reason": detection["reason"]}
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, BinaryIO, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
+from fastapi import Response
 
 from services.api.access import Ports, Viewer, check_seen
 from services.api.availability import RETRY_SECONDS, unavailable
+from services.api.bodies import data_router
 from services.api.errors import problem
 from services.api.playlist import Stretch, playlist
 from services.api.ports import ApiPorts
@@ -25,7 +26,7 @@ _PIECE: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}}
 
 Place = Annotated[int, PathParameter(ge=0, le=10_000_000, description="ms after the start, as the playlist has it")]
 
-router = APIRouter(prefix="/v2/video/segments/{segment_id}", tags=["media"])
+router = data_router("media", "/segments/{segment_id}")
 
 
 @router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
@@ -38,6 +39,7 @@ def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     stretches = _stretches(streamed)
     if not any(not stretch.missing for stretch in stretches):
         return problem(409, f"nothing of segment {segment_id} is written yet", {"Retry-After": RETRY_SECONDS})
+    ports.looks.viewed(caller, "hls", segment_id)
     text = playlist(stretches, streamed.start, streamed.policy.part_seconds, ended=streamed.complete)
     return Response(text, media_type=PLAYLIST_TYPE, headers={"Cache-Control": "no-store"})
 
@@ -60,6 +62,7 @@ def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, 
     if refusal is not None:
         return refusal
     found = _fragment(ports, streamed, span)
+    ports.looks.viewed(caller, "hls", segment_id)
     body = found.media if media else found.header
     return Response(body, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 

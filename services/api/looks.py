@@ -1,0 +1,104 @@
+"""Who looked at what, as lines of the log: one line for what is the same again within ten minutes.
+
+A player asks for a clip in hundreds of requests and a page asks for its list every few seconds. What counts is what is
+sent, not how it was asked for: bytes that no line tells of yet make a new one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from services.api.ranges import Span
+from shared.domain.access import Caller
+from shared.domain.errors import PlatereelError
+from shared.domain.ports import Access, Clock
+from shared.runtime.logs import logger
+
+SAME_SECONDS = 600.0
+REMEMBERED = 10_000
+
+_log = logger(__name__)
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """When a line was written, and the bytes that it and those that joined it tell of."""
+
+    at: float
+    first: int = 0
+    last: int = 0
+
+    def covers(self, span: Span) -> bool:
+        return self.first <= span.first and span.last <= self.last
+
+    def joined(self, span: Span) -> tuple[int, int]:
+        """Both stretches together where they touch, else the new one alone."""
+        if span.first <= self.last + 1 and self.first <= span.last + 1:
+            return min(self.first, span.first), max(self.last, span.last)
+        return span.first, span.last
+
+
+@dataclass(slots=True)
+class Looks:
+    """Writes the lines; remembers them for this process alone, so that several write more lines, never fewer."""
+
+    access: Access
+    clock: Clock
+    _lines: OrderedDict[_Key, _Line] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def sent(self, caller: Caller, segment_id: UUID, span: Span) -> None:
+        """Bytes of a clip are about to be sent from here. A whole clip is always a line."""
+        key = (caller.name, "download", str(segment_id))
+        known = self._known(key)
+        if known is not None and known.covers(span) and not span.whole:
+            return
+        self.access.note(caller.name, "download", segment_id, {"bytes": str(span)})
+        first, last = (span.first, span.last) if known is None else known.joined(span)
+        self._remember(key, _Line(self.clock.monotonic(), first, last))
+
+    def handed_over(self, caller: Caller, segment_id: UUID) -> None:
+        """The store is about to send a clip, by a link that is good for about ten minutes."""
+        self._once(caller, "download", segment_id, str(segment_id), {"by": "store"})
+
+    def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
+        """Pictures or facts of a segment are about to be shown."""
+        self._once(caller, "view", segment_id, f"{what}:{segment_id}", {"what": what})
+
+    def watched(self, caller: Caller, what: str, camera_id: str) -> None:
+        """A camera's pictures will be shown. That needs no database: while it is away, the process's log tells."""
+        try:
+            self._once(caller, "view", None, f"{what}:{camera_id}", {"what": what, "camera_id": camera_id})
+        except PlatereelError:
+            _log.warning("look_not_noted", who=caller.name, what=what, camera_id=camera_id)
+
+    def listed(self, caller: Caller, what: str, asked: Mapping[str, Any]) -> None:
+        """A list is about to be shown: what was asked for."""
+        given = {name: str(value) for name, value in asked.items() if value is not None}
+        self._once(caller, "list", None, f"{what}:{sorted(given.items())}", {"what": what, **given})
+
+    def _once(
+        self, caller: Caller, action: str, segment_id: UUID | None, subject: str, details: Mapping[str, Any]
+    ) -> None:
+        key = (caller.name, action, subject)
+        if self._known(key) is None:
+            self.access.note(caller.name, action, segment_id, details, lasting=False)
+            self._remember(key, _Line(self.clock.monotonic()))
+
+    def _known(self, key: _Key) -> _Line | None:
+        with self._lock:
+            line = self._lines.get(key)
+        return line if line is not None and self.clock.monotonic() - line.at < SAME_SECONDS else None
+
+    def _remember(self, key: _Key, line: _Line) -> None:
+        with self._lock:
+            self._lines[key] = line
+            self._lines.move_to_end(key)
+            while len(self._lines) > REMEMBERED:
+                self._lines.popitem(last=False)
