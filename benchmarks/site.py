@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from platereel.embedded import servers
 from platereel.embedded.processes import Command
+from platereel.embedded.storage import storage
 from platereel.embedded.supervisor import Supervisor
 from platereel.wiring import prepare, with_addresses
 from shared.adapters.clock import SystemClock
@@ -140,18 +141,18 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
         path.write_text(config, encoding="utf-8")
         supervisor = Supervisor(SystemClock())
         own = servers.Secrets.of(folder)
-        storage = servers.storage(folder, own.s3_key, own.s3_secret)
-        if storage is None:
+        s3 = storage(folder, own.s3_key, own.s3_secret)
+        if s3 is None:
             raise Permanent("the S3 server has no package for this platform")
         frames = servers.valkey("redis-frames", folder, own.redis, frames_bytes, durable=False)
         broker = servers.valkey("redis-broker", folder, own.redis, 256_000_000, durable=True)
         database = servers.postgres(folder, own.postgres)
         try:
-            for server in (frames, broker, database, storage):
+            for server in (frames, broker, database, s3):
                 supervisor.start(server.command)
-            for server in (frames, broker, database, storage):
+            for server in (frames, broker, database, s3):
                 supervisor.await_ready(server.command.name, server.probe)
-            addresses = Addresses(database.url, frames.url, broker.url, storage.url)
+            addresses = Addresses(database.url, frames.url, broker.url, s3.url)
             prepare(addresses, SystemClock())
             env = {
                 "PLATEREEL_CONFIG": str(path),

