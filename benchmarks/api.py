@@ -92,7 +92,7 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
             rows.append(report(name, "ms, p50", measured[name], target))
     detection = str(middle["detection_ids"])
     for name, path, sql in (
-        ("by detection", f"by-detection/{detection}", lambda: videos.by_detection(detection)),
+        ("by detection", f"by-detection/{detection}", lambda: videos.by_detection(str(middle["camera_id"]), detection)),
         ("stats", "stats", lambda: counters.stats(30)),
     ):
         rows.append(compare(name, "ms", *_in_turn(_getter(client, f"{base}{PREFIX}/{path}"), sql, rounds)))

@@ -55,8 +55,8 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
         )  # fmt: skip
         connection.execute(
             """
-            INSERT INTO segment_detections SELECT md5(n::text)::uuid, 'd' || n, 5000
-              FROM generate_series(%s::int, %s::int) n
+            INSERT INTO segment_detections SELECT s.id, 'd' || n, 5000, s.camera_id
+              FROM generate_series(%s::int, %s::int) n JOIN video_segments s ON s.id = md5(n::text)::uuid
             """,
             [first, min(first + AT_ONCE, count) - 1],
         )

@@ -48,10 +48,10 @@ def trigger(
         body = {key: value for key, value in body.items() if value is not None}
         detection = parse_detection(body, arrival_ms=world.clock.now_ms(), entry_id=str(uuid4()))
         world.detections.publish(detection)
-        world.stream.hint(detection.detection_id)
+        world.stream.hint(camera, detection.detection_id)
         answer: dict[str, Any] = {"detection_id": detection.detection_id, "camera_id": camera}
         if wait:
-            answer |= _await(world, detection.detection_id, timeout)
+            answer |= _await(world, camera, detection.detection_id, timeout)
     if json:
         print_json(answer)
     else:
@@ -60,12 +60,12 @@ def trigger(
         raise typer.Exit(1)
 
 
-def _await(world: Desk, detection_id: str, timeout: float) -> dict[str, Any]:
+def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> dict[str, Any]:
     until = world.clock.monotonic() + timeout
     while world.clock.monotonic() < until:
-        row = world.detections.get(detection_id)
+        row = world.detections.get(camera_id, detection_id)
         outcome = None if row is None else row["outcome"]
-        segments = world.videos.by_detection(detection_id)
+        segments = world.videos.by_detection(camera_id, detection_id)
         settled = outcome not in {None, "pending"} and all(s["status"] in DONE for s in segments)
         if settled:
             ready = bool(segments) and all(s["status"] == "ready" for s in segments)

@@ -21,6 +21,7 @@ from shared.domain.errors import BadInput
 from shared.wire.bounded_json import TooDeep, load_json, printable, unstorable
 
 DATA = "/v2/video"
+UNREAD = 0  # stands for a body that cannot be read: a number is no model, also where all of a model may be left out
 MULTIPART, FORM = "multipart/form-data", "application/x-www-form-urlencoded"
 Body = TypeVar("Body", bound=BaseModel)
 MOST_FILES, MOST_FIELDS = 32, 32
@@ -39,7 +40,7 @@ class _JsonRequest(Request):
             self.state.not_json = unstorable(value)
         except ValueError as error:
             self.state.not_json = f"not JSON: {printable(str(error))}"
-        return value if self.state.not_json is None else _NOTHING
+        return value if self.state.not_json is None else UNREAD
 
 
 class _JsonRoute(APIRoute):
@@ -50,13 +51,6 @@ class _JsonRoute(APIRoute):
             return await handle(_JsonRequest(request.scope, request.receive))
 
         return handle_json
-
-
-class _Nothing:
-    """Stands for a body that cannot be read."""
-
-
-_NOTHING = _Nothing()
 
 
 def data_router(tag: str, path: str = "") -> APIRouter:

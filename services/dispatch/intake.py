@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from services.dispatch.in_hand import InHand
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
-from shared.domain.media import DETECTION_ID, Detection
+from shared.domain.media import CAMERA_ID, DETECTION_ID, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Accepted,
@@ -33,10 +33,10 @@ from shared.wire.detections import MAX_BYTES, DetectionMessage, encode_detection
 
 BATCH = 200
 LATE_HINT_SECONDS = 1.0
-HINT = b"hint"
+HINT, CAMERA = b"hint", b"camera"
 # So often messages are read in one batch with others, and so often in all, until one is given up.
 TRIES_TOGETHER, MOST_TRIES = 3, 8
-REUSED = f"{ID_REUSED}: the id was used before for another camera or time"
+REUSED = f"{ID_REUSED}: the id was used before for another time"
 FIELDS = frozenset(DetectionMessage.model_fields)
 
 _log = logger(__name__)
@@ -87,8 +87,8 @@ class Intake:
 
     def _handle(self, deliveries: Sequence[Delivery]) -> None:
         """Settle what can be settled now; the rest is put off, which is no try."""
-        detections: dict[str, Detection] = {}
-        waiting: dict[str, list[str]] = defaultdict(list)
+        detections: dict[tuple[str, str], Detection] = {}
+        waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
         settled: list[str] = []
         for delivery in deliveries:
             try:
@@ -96,10 +96,10 @@ class Intake:
                 if detection is None:
                     settled.append(delivery.entry_id)
                     continue
-                known = detections.setdefault(detection.detection_id, detection)
-                if (known.camera_id, known.captured_ms) != (detection.camera_id, detection.captured_ms):
+                key = detection.camera_id, detection.detection_id
+                if detections.setdefault(key, detection).captured_ms != detection.captured_ms:
                     raise BadInput("detection_id", REUSED)
-                waiting[detection.detection_id].append(delivery.entry_id)
+                waiting[key].append(delivery.entry_id)
             except Retryable as error:
                 _log.warning("detection_put_off", entry=delivery.entry_id, error=error.message)
             except Exception as error:  # noqa: BLE001 - whatever one message raises, its neighbours are recorded
@@ -107,7 +107,7 @@ class Intake:
                     settled.append(delivery.entry_id)
         self._settle(settled)
         for recorded in self.record(detections.values()):
-            done = [entry_id for detection_id in recorded for entry_id in waiting[detection_id]]
+            done = [entry_id for each in recorded for entry_id in waiting[each.camera_id, each.detection_id]]
             self._settle(done)
             settled += done
         left = {delivery.entry_id for delivery in deliveries} - set(settled)
@@ -134,16 +134,16 @@ class Intake:
         """
         page = self._ports.rows.pending(LATE_HINT_SECONDS, BATCH, self._after)
         self._after = page.last
-        for detection_id in page.broken:
-            self._reject_row(detection_id, "the row is no detection")
+        for camera_id, detection_id in page.broken:
+            self._reject_row(camera_id, detection_id, "the row is no detection")
         known: list[Detection] = []
         for detection in page.detections:
             if detection.camera_id in self._ports.policies:
                 known.append(detection)
             else:
-                self._reject_row(
-                    detection.detection_id, f"camera_id: no camera {detection.camera_id} in the configuration"
-                )
+                camera_id = detection.camera_id
+                reason = f"camera_id: no camera {camera_id} in the configuration"
+                self._reject_row(camera_id, detection.detection_id, reason)
                 DETECTIONS.labels("rejected").inc()
         return sum(map(len, self.record(known)))
 
@@ -151,10 +151,10 @@ class Intake:
         """The detection of a message, or None when there is nothing (more) to do for it; raises BadInput."""
         if HINT in delivery.fields:
             identifier = delivery.fields[HINT].decode("utf-8", "replace")
-            if DETECTION_ID.fullmatch(identifier) is None:
-                raise BadInput(HINT.decode(), "no id of a detection")
-            stored = self._ports.rows.stored(identifier)
-            return stored if stored is not None and stored.camera_id in self._ports.policies else None
+            camera_id = delivery.fields.get(CAMERA, b"").decode("utf-8", "replace")
+            if DETECTION_ID.fullmatch(identifier) is None or CAMERA_ID.fullmatch(camera_id) is None:
+                raise BadInput(HINT.decode(), "no camera and id of a detection")
+            return self._ports.rows.stored(camera_id, identifier) if camera_id in self._ports.policies else None
         payload = payload_of(delivery.fields)
         arrival_ms = int(delivery.entry_id.split("-")[0])
         detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
@@ -178,14 +178,15 @@ class Intake:
         _log.warning("detection_rejected", entry=entry_id, reason=reason)
         return True
 
-    def _reject_row(self, detection_id: str, reason: str) -> None:
+    def _reject_row(self, camera_id: str, detection_id: str, reason: str) -> None:
         try:
-            self._ports.rows.reject(detection_id, reason)
+            self._ports.rows.reject(camera_id, detection_id, reason)
         except PlatereelError as error:
-            _log.warning("detection_not_rejected", detection_id=detection_id, error=error.message)
+            told = {"camera_id": camera_id, "detection_id": detection_id}
+            _log.warning("detection_not_rejected", **told, error=error.message)
 
-    def record(self, detections: Iterable[Detection]) -> Iterable[list[str]]:
-        """Record detections, camera by camera in order of capture; yields the ids that are settled, camera by camera.
+    def record(self, detections: Iterable[Detection]) -> Iterable[list[Detection]]:
+        """Record detections, camera by camera in order of capture; yields those that are settled, camera by camera.
 
         A camera whose detections cannot be stored now keeps its messages unacknowledged: they come again.
         """
@@ -201,9 +202,9 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - whatever one detection raises, its neighbours are recorded
                 yield from self._one_by_one(batch, error)
                 continue
-            yield [detection.detection_id for detection in batch]
+            yield batch
 
-    def _one_by_one(self, batch: list[Detection], error: Exception) -> Iterable[list[str]]:
+    def _one_by_one(self, batch: list[Detection], error: Exception) -> Iterable[list[Detection]]:
         """One detection that cannot be stored, whoever's fault it is, must not hold up the others of its camera."""
         if len(batch) > 1:
             for detection in batch:
@@ -212,8 +213,8 @@ class Intake:
         (detection,) = batch
         if self._told("", encode_detection(detection), error):
             _log.error("detection_failed", detection_id=detection.detection_id, error=repr(error))
-            self._reject_row(detection.detection_id, repr(error))
-            yield [detection.detection_id]
+            self._reject_row(detection.camera_id, detection.detection_id, repr(error))
+            yield [detection]
 
     def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
         policy = self._ports.policies[camera_id]

@@ -21,7 +21,7 @@ CLAIM_IDLE_MS = 3_000
 MOST_PENDING = 1_000
 REJECTED_KEPT = 10_000
 SAME_MESSAGE_MS = 1_000
-HINT = b"hint"
+HINT, CAMERA = b"hint", b"camera"
 
 
 class RedisDetections:
@@ -41,10 +41,10 @@ class RedisDetections:
             identifier: Any = self._redis.xadd(self._keys.detections, {"json": payload})
         return str(identifier.decode())
 
-    def hint(self, detection_id: str) -> None:
+    def hint(self, camera_id: str, detection_id: str) -> None:
         """See the port."""
         with kinds("broker"):
-            self._redis.xadd(self._keys.detections, {HINT: detection_id})
+            self._redis.xadd(self._keys.detections, {HINT: detection_id, CAMERA: camera_id})
 
     def read(self, count: int, block_s: float) -> list[Delivery]:
         """See the port; a lost group (a wiped broker) is made again from the stream's beginning."""

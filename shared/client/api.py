@@ -104,9 +104,10 @@ class ApiClient:
         """One clip with its detections."""
         return self._read(api.SegmentDetail, f"segments/{segment_id}")
 
-    def by_detection(self, detection_id: str) -> api.SegmentsOfDetection:
-        """The clips that hold a detection, and what became of it."""
-        return self._read(api.SegmentsOfDetection, f"by-detection/{quote(detection_id, safe='')}")
+    def by_detection(self, detection_id: str, camera_id: str | None = None) -> api.SegmentsOfDetection:
+        """The clips that hold a detection, and what became of it; `camera_id` where several cameras have its id."""
+        path = f"by-detection/{quote(detection_id, safe='')}"
+        return self._read(api.SegmentsOfDetection, path, {"camera_id": camera_id})
 
     def publish(self, detection: Mapping[str, Any]) -> api.DetectionReceipt:
         """Publish a detection (camera_id, confidence, …); with a detection_id it may be published again."""

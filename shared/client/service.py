@@ -196,7 +196,7 @@ class VideoRecordingService:
             raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
         self._detections.publish(detection)
         try:
-            self._world.stream.hint(detection.detection_id)
+            self._world.stream.hint(detection.camera_id, detection.detection_id)
         except Retryable as error:
             _log.warning("hint_not_sent", detection_id=detection_id, error=error.message)
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.errors import BadInput
 from shared.domain.media import CAMERA_ID, DETECTION_ID, Box, Detection
+from shared.domain.plates import plate_key
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import load_json, printable, unstorable
 
 MAX_BYTES = 64 * 1024
 MAX_AHEAD_MS = 5_000
 FURTHEST_PIXEL = 1_000_000
+UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # controls, formats, and what is no character
 NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
 _EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
 # Epoch seconds reach these in the year 5138, epoch times in smaller units today.
@@ -55,6 +58,16 @@ def _seconds(value: float) -> float:
     return value
 
 
+def _plate(value: str | None) -> str | None:
+    """A plate as it was read; None where it has no character that counts. What nobody sees is in no plate."""
+    if value is None:
+        return None
+    hidden = next((each for each in value if unicodedata.category(each) in UNSEEN), None)
+    if hidden is not None:
+        raise ValueError(f"holds U+{ord(hidden):04X}, which is no character of a plate")
+    return value if plate_key(value) else None
+
+
 Number = Annotated[float, Field(strict=True)]
 
 
@@ -69,7 +82,7 @@ class DetectionMessage(BaseModel):
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
     )
-    plate: str | None = Field(default=None, max_length=32, pattern=r"^[^\x00-\x1f]*$")
+    plate: Annotated[Annotated[str, Field(max_length=32)] | None, AfterValidator(_plate)] = None
     bbox: tuple[float, float, float, float] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
 

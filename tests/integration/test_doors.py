@@ -13,10 +13,13 @@ from starlette.testclient import TestClient
 
 from services.api.wiring import build
 from services.dispatch.intake import MOST_TRIES, Intake, IntakePorts
+from shared.adapters.postgres.access import AccessRepository
 from shared.adapters.redis_detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
+from shared.domain.access import Role
 from shared.domain.errors import Retryable
 from shared.domain.timing import from_ms
 from shared.wire.keys import GROUP, Keys
+from tests.support.rows import ready
 from tests.support.world import POLICY, World
 
 DETECTIONS, PLATE_RECOGNIZER = "/v2/video/detections", "/v2/video/plate-recognizer"
@@ -47,6 +50,13 @@ def api(world: World) -> Iterator[TestClient]:
         (json.dumps({**GOOD, "captured_at": 1_800_000_000_000}).encode(), "milliseconds"),
         (json.dumps({**GOOD, "captured_at": "1800000000000"}).encode(), "milliseconds"),
         (json.dumps({**GOOD, "captured_at": 1_800_000_000_000_000_000}).encode(), "nanoseconds"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":NaN}}', "attributes"),
+        (b'{"camera_id":"cam1","confidence":0.9,"attributes":{"a":1e400}}', "attributes"),
+        (json.dumps({**GOOD, "plate": "AB\u202e123"}).encode(), "U+202E"),
+        (json.dumps({**GOOD, "plate": "AB\u200b123"}).encode(), "U+200B"),
+        (json.dumps({**GOOD, "plate": "AB\x7f123"}).encode(), "U+007F"),
+        (json.dumps({**GOOD, "plate": "AB\x9b2J"}).encode(), "U+009B"),
+        (json.dumps({**GOOD, "plate": "AB\u2028C"}).encode(), "U+2028"),
         (json.dumps({**GOOD, "bbox": [0.1, 0.2, 0.3, 0.1]}).encode(), "fractions"),
         (json.dumps({**GOOD, "bbox": [0, 0, 1, 1]}).encode(), "fractions"),
         (json.dumps({**GOOD, "bbox": [100, 80, 0.4, 0.2]}).encode(), "fractions"),
@@ -375,3 +385,107 @@ def test_how_far_behind_the_readers_are(world: World) -> None:
     (delivery,) = reader.stream.read(1, 0.01)
     assert 19 < delivery.waited_s < 25
     assert reader.stream.unread_s() == 0
+
+
+def test_a_plate_without_a_character_that_counts_is_none(api: TestClient, world: World) -> None:
+    for plate in ("", "  ", "---", " - . / ", "\u00b7"):
+        assert api.post(DETECTIONS, json={**GOOD, "plate": plate}).status_code == 202, plate
+    assert {row["plate"] for row in world.database.fetch("SELECT plate FROM detections")} == {None}
+
+
+def test_an_id_is_its_cameras_own(api: TestClient, world: World) -> None:
+    """No detector takes another camera's ids, and nobody learns by a conflict that another camera has one."""
+    _, secret = AccessRepository(world.database).create_key("one", Role.OPERATOR, ["cam1"], None, "test")
+    _, boss = AccessRepository(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    one, all_cameras = ({"Authorization": f"Bearer {key}"} for key in (secret, boss))
+    body = {"confidence": 0.9, "detection_id": "seq-17"}
+    assert api.post(DETECTIONS, json={**body, "camera_id": "cam2"}, headers=all_cameras).status_code == 202
+    assert api.get("/v2/video/by-detection/seq-17", headers=one).status_code == 404
+    assert api.post(DETECTIONS, json={**body, "camera_id": "cam1"}, headers=one).status_code == 202
+    assert api.get("/v2/video/by-detection/seq-17", headers=one).json()["total"] == 0
+    both = api.get("/v2/video/by-detection/seq-17", headers=all_cameras)
+    assert (both.status_code, "cam1, cam2" in both.json()["detail"]) == (409, True)
+    for camera in ("cam1", "cam2"):
+        named = api.get(f"/v2/video/by-detection/seq-17?camera_id={camera}", headers=all_cameras)
+        assert (named.status_code, named.json()["outcome"]) == (200, "pending")
+    rows = world.database.fetch("SELECT camera_id FROM detections WHERE detection_id = 'seq-17' ORDER BY 1")
+    assert [row["camera_id"] for row in rows] == ["cam1", "cam2"]
+
+
+FAR = ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z")
+
+
+def test_times_at_the_ends_of_the_calendar_are_answered(api: TestClient, world: World) -> None:
+    """On every route that takes a time: with a page, or a refusal that names the field; never a crash."""
+    ready(world, "cam1", 0)
+    for moment in FAR:
+        _ask_everywhere(api, moment)
+
+
+def _ask_everywhere(api: TestClient, moment: str) -> None:
+    routes = [
+        ("segments", {"from": moment}),
+        ("segments", {"to": moment}),
+        ("segments", {"from": moment, "to": moment}),
+    ]
+    routes += [("cameras/cam1/gaps", {"from": moment}), ("cameras/cam1/gaps", {"to": moment})]
+    routes += [("cameras/cam1/calendar", {name: moment[:10], "tz": zone}) for name in ("from", "to") for zone in ZONES]
+    for path, query in routes:
+        answer = api.get(f"/v2/video/{path}", params=query)
+        assert answer.status_code in {200, 422}, (path, query, answer.text)
+    late = {"name": "far", "expires_at": moment}
+    if moment.startswith("0001"):  # one that is made would end access without a key
+        assert api.post("/v2/video/keys", json=late).status_code == 422
+
+
+ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12")
+NO_JSON = (
+    b"{", b"", b"\xff", b"[" * 900 + b"]" * 900, b'{"a":' * 500 + b"1" + b"}" * 500, b"NaN", b"null",
+    b'{"key":"plr_\\ud800aaaaaaaaaaa_x"}', b'{"name":"\\ud800"}', b'{"name":"a\\u0000"}',
+    b'{"days":' + b"9" * 5_000 + b"}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "keys"), ("POST", "bulk"), ("POST", "cleanup"), ("POST", "session"), ("POST", "detections"),
+        ("POST", "plate-recognizer"), ("PATCH", "segments/{id}"),
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_told_to_those_who_may_ask(api: TestClient, world: World, method: str, path: str) -> None:
+    """422 to a caller, 401 to somebody without a key; never a crash, whatever its nesting or its characters."""
+    address = f"/v2/video/{path.format(id=ready(world, 'cam1', 0))}"
+    headers = {"content-type": "application/json"}
+    for body in NO_JSON:
+        fine = {202, 200} if (path, body) in {("cleanup", b""), ("cleanup", b"null")} else {422}
+        assert api.request(method, address, content=body, headers=headers).status_code in fine, body
+    AccessRepository(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    for body in NO_JSON:
+        stranger = api.request(method, address, content=body, headers=headers)
+        assert stranger.status_code == (422 if path == "session" else 401), body
+
+
+def test_names_of_zones_are_those_of_every_host(api: TestClient, world: World) -> None:
+    ready(world, "cam1", 0)
+    for name, status in (
+        ("localtime", 422),
+        ("posix/UTC", 422),
+        ("right/UTC", 422),
+        ("Factory", 422),
+        ("Etc/UTC", 200),
+    ):
+        assert api.get("/v2/video/cameras/cam1/calendar", params={"tz": name}).status_code == status, name
+
+
+def test_a_plate_that_grows_when_it_is_folded_is_searched(api: TestClient, world: World) -> None:
+    ready(world, "cam1", 0, ["SSSSSSSS"])
+    assert api.get("/v2/video/segments", params={"plate": "ß" * 64, "fuzzy": True}).status_code == 200
+    assert (
+        api.get("/v2/video/segments", params={"plate": "ß" * 65, "fuzzy": True}).json()["errors"][0]["field"] == "plate"
+    )
+
+
+def test_a_slash_too_many_is_not_led_elsewhere(api: TestClient) -> None:
+    answer = api.get("/v2/video/segments/", headers={"Host": "127.0.0.1:1"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)

@@ -89,7 +89,7 @@ def test_events_that_a_webhook_never_took_are_told_when_they_go(world: World) ->
 def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> None:
     first, second = ready(world, "cam", 0), ready(world, "cam", 20)
     shared = f"{first}-0"
-    world.database.execute("INSERT INTO segment_detections VALUES (%s, %s, 0)", second, shared)
+    world.database.execute("INSERT INTO segment_detections VALUES (%s, %s, 0, 'cam')", second, shared)
     for segment_id, left in ((first, True), (second, False)):
         world.database.execute("UPDATE video_segments SET status = 'expiring' WHERE id = %s", segment_id)
         world.database.execute(
@@ -97,7 +97,7 @@ def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> N
             segment_id,
         )
         world.keeping.purge_history(YEAR_SECONDS, 1_000)
-        assert (world.detections.get(shared) is not None) == left
+        assert (world.detections.get("cam", shared) is not None) == left
     assert world.database.fetch("SELECT FROM detections") == []
 
 

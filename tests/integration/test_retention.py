@@ -230,7 +230,7 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
     assert sweep(ports(world, policy), {})["history_purged"] == 0
     row = world.videos.get(gone)
     assert (row["status"], row["archived_by"], row["archived_reason"]) == ("expired", "retention", "age")
-    assert world.videos.by_detection(f"{gone}-0")[0]["id"] == gone
+    assert world.videos.by_detection("a", f"{gone}-0")[0]["id"] == gone
     for statement in (
         "UPDATE video_segments SET expired_at = now() - interval '400 days' WHERE status = 'expired'",
         "UPDATE detections SET created_at = now() - interval '400 days'",
@@ -238,8 +238,8 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
     ):
         world.database.execute(statement)
     assert sweep(ports(world, policy), {})["history_purged"] >= 3
-    assert world.detections.get(f"{gone}-0") is None
-    assert world.detections.get(f"{continued}-0") is not None, "a segment still tells of it"
+    assert world.detections.get("a", f"{gone}-0") is None
+    assert world.detections.get("a", f"{continued}-0") is not None, "a segment still tells of it"
     assert world.videos.get(continued)["continues"] is None
     assert world.database.fetch("SELECT FROM audit_log") == []
     assert world.counters.differences() == []

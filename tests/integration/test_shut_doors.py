@@ -27,6 +27,12 @@ BOSS = "boss-secret-of-16-characters"
 # Every path is a door, and so is none.
 PATHS = ("/v2/video/segments", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/", "/nothing")
 
+OTHERS = (
+    "evil.example", "a{b.evil.example:8080", "a}b.evil.example", "a`b.evil.example", 'a"b.evil.example', "",
+    "127.0.0.1.evil.example", "127.0.0.1@evil.example", "localhost.evil.example", "localhost:8080@evil.example",
+    "[::1", "[::2]", "128.0.0.1", "127.0.0.1:", "127.0.0.1:x", "localhost evil", " ", "0x7f.1", "2130706433",
+)  # fmt: skip
+
 
 @pytest.fixture
 def access(world: World) -> AccessRepository:
@@ -52,16 +58,13 @@ def test_a_key_that_is_over_does_not_open_the_door(world: World, access: AccessR
         assert restarted.get(SESSION).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "mark",
-    [
+def test_what_somebody_passed_on_is_not_this_machines_own(api: TestClient) -> None:
+    for mark in (
         {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-Host": "x"},
         {"Forwarded": "for=203.0.113.9"}, {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 cache"}, {"X-Forwarded-User": "bob"},
-    ],
-)  # fmt: skip
-def test_what_somebody_passed_on_is_not_this_machines_own(api: TestClient, mark: dict[str, str]) -> None:
-    assert api.get(SESSION, headers=mark).status_code == 401
-    assert api.post("/v2/video/cleanup?dry_run=true", headers=mark).status_code == 401
+    ):  # fmt: skip
+        assert api.get(SESSION, headers=mark).status_code == 401, mark
+        assert api.post("/v2/video/cleanup?dry_run=true", headers=mark).status_code == 401, mark
 
 
 def test_what_comes_by_a_trusted_proxy_is_not_this_machines_own(world: World) -> None:
@@ -72,19 +75,13 @@ def test_what_comes_by_a_trusted_proxy_is_not_this_machines_own(world: World) ->
         assert behind.get(SESSION, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "evil.example", "a{b.evil.example:8080", "a}b.evil.example", "a`b.evil.example", 'a"b.evil.example', "",
-        "127.0.0.1.evil.example", "127.0.0.1@evil.example", "localhost.evil.example", "localhost:8080@evil.example",
-        "[::1", "[::2]", "128.0.0.1", "127.0.0.1:", "127.0.0.1:x", "localhost evil", " ", "0x7f.1", "2130706433",
-    ],
-)  # fmt: skip
-def test_another_name_is_refused_on_every_path(access: AccessRepository, api: TestClient, host: str) -> None:
-    for path in PATHS:
-        assert api.get(path, headers={"Host": host}).status_code == 421, path
+def test_another_name_is_refused_on_every_path(access: AccessRepository, api: TestClient) -> None:
+    for host in OTHERS:
+        for path in PATHS:
+            assert api.get(path, headers={"Host": host}).status_code == 421, (host, path)
     access.create_key("first", Role.ADMIN, None, None, "test")
-    assert api.get("/healthz", headers={"Host": host}).status_code == 200, "keys keep the door now"
+    for host in OTHERS:
+        assert api.get("/healthz", headers={"Host": host}).status_code == 200, "keys keep the door now"
 
 
 def test_loopback_has_these_names_and_one_host_a_request(api: TestClient) -> None:

@@ -46,5 +46,6 @@ def ready(
                 """,
                 [name, camera, from_ms(start_ms + 2000 + number), confidence, plate],
             )
-            connection.execute("INSERT INTO segment_detections VALUES (%s, %s, %s)", [segment_id, name, 2000 + number])
+            link = [segment_id, name, 2000 + number, camera]
+            connection.execute("INSERT INTO segment_detections VALUES (%s, %s, %s, %s)", link)
     return segment_id

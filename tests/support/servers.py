@@ -23,18 +23,18 @@ SET_UP_SECONDS = 60
 
 @dataclass(slots=True)
 class Servers:
-    """Addresses of running servers; `new_database` makes an empty, migrated one."""
+    """Addresses of running servers; `new_database` makes a migrated one without rows, or one without anything."""
 
     redis_url: str
     postgres_url: str
     storage_url: str
     made: int = 0
 
-    def new_database(self) -> str:
+    def new_database(self, template: str = TEMPLATE) -> str:
         self.made += 1
         name = f"test_{self.made}"
         with as_admin(self.postgres_url) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.postgres_url.rsplit("/", 1)[0] + f"/{name}"
 
     def drop_database(self, url: str) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import pytest
+
 from services.dispatch.pacer import EVENTS_BATCH, Pacer, PacerPorts
 from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Hook, Lane
 from shared.adapters.memory import SimulatedClock
-from shared.domain.errors import Retryable
+from shared.adapters.webhook_http import checked_address
+from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import HookDelivery
 
+PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8")
+PRIVATE = (
+    "127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1",
+    "::1", "fe80::1%eth0", "fd00::1", "fec0::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::a00:1",
+    "64:ff9b::808:808", "2002:a00:1::1", "2001:0:808:808::1", "240.0.0.1", "2001:db8::1",
+)  # fmt: skip
+NOBODY = ("0.0.0.0", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "ff0e::1", "255.255.255.255", "::ffff:224.0.0.1")
 HOOK = Hook("a", "https://a/", "0123456789abcdef", private=True, source=None)
 
 
@@ -133,3 +144,17 @@ def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
     while pacer.relay():
         turns += 1
     assert turns <= 10_000 / EVENTS_BATCH + 10
+
+
+@pytest.mark.parametrize("given", [*PUBLIC, *PRIVATE, *NOBODY])
+def test_an_address_is_looked_at_before_anything_is_sent(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check alone: a name that leads there is resolved, and nothing is connected to."""
+    family = socket.AF_INET6 if ":" in given else socket.AF_INET
+    answer = [(family, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443)), (family, socket.SOCK_STREAM, 6, "", (given, 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    for private in (False, True):
+        if given in NOBODY or (given in PRIVATE and not private):
+            with pytest.raises(BadInput, match=r"hook\.invalid"):
+                checked_address("hook.invalid", 443, private=private)
+        else:
+            assert checked_address("hook.invalid", 443, private=private) in {"1.1.1.1", given}

@@ -98,7 +98,7 @@ def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> s
 def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:
     """Store a detection and tell the dispatcher. Sent again without a time, it is still the one of before."""
     given = body.get("detection_id") if body.get("captured_at") is None else None
-    before = None if given is None else ports.detections.get(str(given))
+    before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
     if before is not None:
         body = {**body, "captured_at": before["captured_at"].isoformat()}
     detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
@@ -106,10 +106,10 @@ def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> sche
         raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
     ports.detections.publish(detection)
     try:
-        ports.stream.hint(detection.detection_id)
+        ports.stream.hint(detection.camera_id, detection.detection_id)
     except Retryable as error:
         _log.warning("hint_not_sent", detection_id=detection.detection_id, error=error.message)
-    row = ports.detections.get(detection.detection_id)
+    row = ports.detections.get(detection.camera_id, detection.detection_id)
     return schemas.DetectionReceipt(
         detection_id=detection.detection_id,
         camera_id=detection.camera_id,

@@ -12,13 +12,15 @@ from services.api.bodies import data_router
 from services.api.parameters import Text
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
-from shared.domain.errors import BadInput, NotFound, PlatereelError, Retryable
+from shared.domain.errors import BadInput, Conflict, NotFound, PlatereelError, Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
 from shared.wire import api as schemas
 from shared.wire.moments import Moment, ms_of
 
-Plate = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
+Plate = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
+
+SHOWN = 5
 
 router = data_router("segments")
 
@@ -113,13 +115,26 @@ def _one_of_many(
 
 
 @router.get("/by-detection/{detection_id}")
-def by_detection(ports: Ports, caller: Viewer, detection_id: str) -> schemas.SegmentsOfDetection:
-    """Every clip that holds a detection; an empty list, with the reason, for one that made no recording."""
-    detection = ports.detections.get(detection_id)
-    if detection is None or not caller.sees(detection["camera_id"]):
+def by_detection(
+    ports: Ports, caller: Viewer, detection_id: str, camera_id: Text | None = None
+) -> schemas.SegmentsOfDetection:
+    """Every clip that holds a detection; an empty list, with the reason, for one that made no recording.
+
+    Ids are a camera's own: where several cameras have this one, `camera_id` says which is meant (else 409).
+    """
+    rows = [
+        row
+        for row in ports.detections.with_id(detection_id)
+        if caller.sees(row["camera_id"]) and camera_id in {None, row["camera_id"]}
+    ]
+    if not rows:
         raise NotFound("there is no such detection")
-    items = ports.videos.by_detection(detection_id)
-    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id})
+    if len(rows) > 1:
+        cameras = ", ".join(row["camera_id"] for row in rows[:SHOWN])
+        raise Conflict(f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id")
+    (detection,) = rows
+    items = ports.videos.by_detection(detection["camera_id"], detection_id)
+    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id, "camera_id": detection["camera_id"]})
     return schemas.SegmentsOfDetection.model_validate(
         {"items": items, "total": len(items), "outcome": detection["outcome"], "reason": detection["reason"]}
     )

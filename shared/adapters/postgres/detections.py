@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 from psycopg.rows import DictRow
@@ -21,6 +21,7 @@ from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import printable
 
 BUFFER_EXPIRED = "buffer_expired"
+_ONE: LiteralString = "SELECT * FROM detections WHERE detection_id = %s AND camera_id = %s"
 
 
 class DetectionRepository:
@@ -37,11 +38,10 @@ class DetectionRepository:
         """Insert as `pending`; the same detection again is a no-op."""
         with self._database.transaction() as connection:
             _insert(connection, detection)
-            found = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id])
-            stored = _stored(found.fetchone(), detection)
+            stored = _stored(connection.execute(_ONE, _key(detection)).fetchone(), detection)
         if not _same(stored, detection):
             raise Conflict(
-                f"detection_id: {detection.detection_id} was used before for another camera or time",
+                f"detection_id: {detection.detection_id} was used before for another time",
                 detection_id=detection.detection_id,
             )
 
@@ -77,7 +77,7 @@ class DetectionRepository:
         with self._database.pipelined() as connection:
             lock_camera(connection, detection.camera_id)
             _insert(connection, detection)
-            found = connection.execute("SELECT * FROM detections WHERE detection_id = %s", [detection.detection_id])
+            found = connection.execute(_ONE, _key(detection))
             before = load_windows(connection, detection.camera_id, *given.wanted)
             stored = _stored(found.fetchone(), detection)
             if not _same(stored, detection):
@@ -85,15 +85,15 @@ class DetectionRepository:
             if stored["outcome"] != DetectionOutcome.PENDING:
                 return _answer(connection, stored)
             if detection.confidence <= policy.min_confidence:
-                _conclude(connection, detection.detection_id, DetectionOutcome.BELOW_THRESHOLD)
+                _conclude(connection, _key(detection), DetectionOutcome.BELOW_THRESHOLD)
                 return Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
             windows, effects = step(before, given, uuid4)
             if any(isinstance(effect, Missed) for effect in effects):
                 return None
-            _conclude(connection, detection.detection_id, DetectionOutcome.RECORDED, given.wanted)
+            _conclude(connection, _key(detection), DetectionOutcome.RECORDED, given.wanted)
             apply(connection, detection.camera_id, policy, effects)
             meeting = [window.segment_id for window in windows.meeting(*given.wanted)]
-            link_detection(connection, detection.detection_id, meeting)
+            link_detection(connection, _key(detection), meeting)
             link(connection, detection.camera_id, windows.beyond(before))
             return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
 
@@ -103,8 +103,8 @@ class DetectionRepository:
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
             rows = connection.execute(
-                "SELECT detection_id, outcome, reason FROM detections WHERE detection_id = ANY(%s)",
-                [[detection.detection_id for detection in missed]],
+                "SELECT * FROM detections WHERE detection_id = ANY(%s) AND camera_id = %s",
+                [[detection.detection_id for detection in missed], camera_id],
             ).fetchall()
             answers = {
                 row["detection_id"]: _answer(connection, row)
@@ -117,45 +117,57 @@ class DetectionRepository:
                 answers |= {detection.detection_id: failed for detection in late}
         return answers
 
-    def reject(self, detection_id: str, reason: str) -> None:
+    def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """See the port; only a detection that is still pending changes."""
         with self._database.transaction() as connection:
-            _conclude(connection, detection_id, DetectionOutcome.REJECTED, reason=printable(reason))
+            _conclude(connection, (detection_id, camera_id), DetectionOutcome.REJECTED, reason=printable(reason))
 
     def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
         """See the port."""
         rows = self._database.fetch(
             """
             SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %(age)s)
-               AND (%(at)s::timestamptz IS NULL OR (created_at, detection_id) > (%(at)s, %(id)s))
-             ORDER BY created_at, detection_id LIMIT %(limit)s
+               AND (%(at)s::timestamptz IS NULL OR
+                    (created_at, detection_id, camera_id) > (%(at)s, %(id)s, %(camera)s))
+             ORDER BY created_at, detection_id, camera_id LIMIT %(limit)s
             """,
-            {"age": older_than_s, "limit": limit, "at": after and after[0], "id": after and after[1]},
+            {
+                "age": older_than_s,
+                "limit": limit,
+                "at": after and after[0],
+                "id": after and after[1],
+                "camera": after and after[2],
+            },
         )
         found: list[Detection] = []
-        broken: list[str] = []
+        broken: list[tuple[str, str]] = []
         for row in rows:
             try:
                 found.append(_detection(row))
             except (TypeError, ValueError, OverflowError):
-                broken.append(row["detection_id"])
-        last = (rows[-1]["created_at"], rows[-1]["detection_id"]) if len(rows) == limit else None
+                broken.append((row["camera_id"], row["detection_id"]))
+        place = (rows[-1]["created_at"], rows[-1]["detection_id"], rows[-1]["camera_id"]) if rows else None
+        last = place if len(rows) == limit else None
         return PendingPage(tuple(found), last, tuple(broken))
 
-    def get(self, detection_id: str) -> dict[str, Any] | None:
+    def get(self, camera_id: str, detection_id: str) -> dict[str, Any] | None:
         """One row, as the API shows it."""
-        return self._database.fetch_one(
+        return next((row for row in self.with_id(detection_id) if row["camera_id"] == camera_id), None)
+
+    def with_id(self, detection_id: str) -> list[dict[str, Any]]:
+        """See the port; by camera."""
+        return self._database.fetch(
             """
             SELECT detection_id, camera_id, captured_at, confidence, plate, bbox, attributes, outcome, reason,
                    created_at
-              FROM detections WHERE detection_id = %s
+              FROM detections WHERE detection_id = %s ORDER BY camera_id
             """,
             detection_id,
         )
 
-    def stored(self, detection_id: str) -> Detection | None:
+    def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         """One detection, as it was published."""
-        row = self._database.fetch_one("SELECT * FROM detections WHERE detection_id = %s", detection_id)
+        row = self._database.fetch_one(_ONE, detection_id, camera_id)
         return None if row is None else _detection(row)
 
     def count_since(self, ms: int) -> int:
@@ -164,12 +176,17 @@ class DetectionRepository:
         return 0 if row is None else int(row["n"])
 
 
+def _key(detection: Detection) -> tuple[str, str]:
+    """What names a row: an id is its camera's own."""
+    return detection.detection_id, detection.camera_id
+
+
 def _insert(connection: Connection, detection: Detection) -> None:
     box = detection.bbox
     connection.execute(
         """
         INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, bbox, attributes)
-        VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (detection_id) DO NOTHING
+        VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
         """,
         [
             detection.detection_id, detection.camera_id, from_ms(detection.captured_ms), detection.confidence,
@@ -186,12 +203,13 @@ def _stored(row: DictRow | None, detection: Detection) -> DictRow:
 
 
 def _same(stored: DictRow, detection: Detection) -> bool:
-    return bool(stored["camera_id"] == detection.camera_id and to_ms(stored["captured_at"]) == detection.captured_ms)
+    return to_ms(stored["captured_at"]) == detection.captured_ms
 
 
 def _answer(connection: Connection, stored: DictRow) -> Accepted:
     rows = connection.execute(
-        "SELECT segment_id AS id FROM segment_detections WHERE detection_id = %s", [stored["detection_id"]]
+        "SELECT segment_id AS id FROM segment_detections WHERE detection_id = %s AND camera_id = %s",
+        [stored["detection_id"], stored["camera_id"]],
     ).fetchall()
     return Accepted(DetectionOutcome(stored["outcome"]), tuple(as_uuids(rows)), stored["reason"])
 
@@ -205,25 +223,28 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
         connection, missed[0].camera_id, policy, window, missed[0].captured_ms, None, "failed", BUFFER_EXPIRED
     )  # fmt: skip
     for detection in missed:
-        _conclude(connection, detection.detection_id, DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
+        _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO segment_detections VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [(segment_id, detection.detection_id, detection.captured_ms - start_ms) for detection in missed],
+            "INSERT INTO segment_detections VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [(segment_id, d.detection_id, d.captured_ms - start_ms, d.camera_id) for d in missed],
         )
     return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
 
 
 def _conclude(
     connection: Connection,
-    detection_id: str,
+    key: tuple[str, str],
     outcome: DetectionOutcome,
     wanted: tuple[int, int] | None = None,
     reason: str | None = None,
 ) -> None:
     connection.execute(
-        "UPDATE detections SET outcome = %s, reason = %s, wanted = %s WHERE detection_id = %s AND outcome = 'pending'",
-        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), detection_id],
+        """
+        UPDATE detections SET outcome = %s, reason = %s, wanted = %s
+         WHERE detection_id = %s AND camera_id = %s AND outcome = 'pending'
+        """,
+        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), *key],
     )
 
 

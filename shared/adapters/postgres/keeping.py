@@ -15,7 +15,7 @@ from shared.domain.timing import from_ms, to_ms
 
 _PLATES: LiteralString = "ARRAY(SELECT p.plate FROM segment_plates p WHERE p.segment_id = s.id)"
 _LABELS: LiteralString = """
-    ARRAY(SELECT DISTINCT a.key FROM segment_detections l JOIN detections d USING (detection_id)
+    ARRAY(SELECT DISTINCT a.key FROM segment_detections l JOIN detections d USING (detection_id, camera_id)
            CROSS JOIN LATERAL jsonb_each(d.attributes) a
            WHERE l.segment_id = s.id AND a.key = ANY(%(attributes)s)
              AND a.value NOT IN ('false', 'null', '0', '""', '[]', '{}'))
@@ -154,24 +154,28 @@ class KeepingRepository:
                        AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id)
                      ORDER BY expired_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
                 shown AS (
-                    SELECT DISTINCT detection_id FROM segment_detections WHERE segment_id IN (SELECT id FROM old)),
+                    SELECT DISTINCT detection_id, camera_id FROM segment_detections
+                     WHERE segment_id IN (SELECT id FROM old)),
                 gone AS (DELETE FROM video_segments WHERE id IN (SELECT id FROM old) RETURNING id)
-                SELECT (SELECT count(*) FROM gone) AS purged, ARRAY(SELECT detection_id FROM shown) AS shown
+                SELECT (SELECT count(*) FROM gone) AS purged,
+                       ARRAY(SELECT detection_id FROM shown) AS ids, ARRAY(SELECT camera_id FROM shown) AS cameras
                 """,
                 given,
             ).fetchone()
-            purged, shown = (0, []) if row is None else (int(row["purged"]), row["shown"])
+            purged, shown = (0, ([], [])) if row is None else (int(row["purged"]), (row["ids"], row["cameras"]))
             purged += connection.execute(
                 """
-                DELETE FROM detections d WHERE detection_id = ANY(%s) AND outcome <> 'pending'
-                   AND NOT EXISTS (SELECT FROM segment_detections l WHERE l.detection_id = d.detection_id)
+                DELETE FROM detections d USING unnest(%s::text[], %s::text[]) AS shown (id, camera)
+                 WHERE d.detection_id = shown.id AND d.camera_id = shown.camera AND d.outcome <> 'pending'
+                   AND NOT EXISTS (SELECT FROM segment_detections l
+                                    WHERE l.detection_id = d.detection_id AND l.camera_id = d.camera_id)
                 """,
-                [shown],
+                shown,
             ).rowcount
             purged += connection.execute(
                 """
-                DELETE FROM detections WHERE detection_id IN (
-                    SELECT detection_id FROM detections d
+                DELETE FROM detections WHERE (detection_id, camera_id) IN (
+                    SELECT detection_id, camera_id FROM detections d
                      WHERE outcome IN ('below_threshold', 'rejected')
                        AND created_at < now() - make_interval(secs => %(age)s)
                      ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.adapters.postgres.database import connect, kinds
 from shared.domain.errors import Retryable
 
-SCHEMA_VERSION = "0012"
+SCHEMA_VERSION = "0013"
 
 
 def current_version(url: str) -> str | None:

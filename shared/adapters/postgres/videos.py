@@ -51,7 +51,7 @@ class VideoRepository:
             """
             SELECT d.detection_id, d.captured_at, d.confidence, d.plate, d.bbox, d.attributes, l.offset_ms,
                    d.captured_at >= s.start_time AND d.captured_at < s.deadline AS contains
-              FROM segment_detections l JOIN detections d USING (detection_id)
+              FROM segment_detections l JOIN detections d USING (detection_id, camera_id)
               JOIN video_segments s ON s.id = l.segment_id
              WHERE l.segment_id = %s ORDER BY d.captured_at, d.detection_id
             """,
@@ -75,17 +75,19 @@ class VideoRepository:
         written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, parts))
         return _streamed(row, written, complete=len(written) == len(parts) and row["status"] != "recording")
 
-    def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
+    def by_detection(self, camera_id: str, detection_id: str) -> list[dict[str, Any]]:
         """See the port; in order of time."""
         return self._database.fetch(
             f"""
             SELECT {COLUMNS}, offset_ms, captured_at >= start_time AND captured_at < deadline AS contains
               FROM (SELECT l.segment_id, l.offset_ms, d.captured_at FROM segment_detections l
-                      JOIN detections d USING (detection_id) WHERE l.detection_id = %s) found
+                      JOIN detections d USING (detection_id, camera_id)
+                     WHERE l.detection_id = %s AND l.camera_id = %s) found
               JOIN segments_with_detections s ON s.id = found.segment_id
              ORDER BY start_time, id
             """,
             detection_id,
+            camera_id,
         )
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:

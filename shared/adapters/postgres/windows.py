@@ -237,8 +237,8 @@ def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID,
         return
     connection.execute(
         f"""
-        INSERT INTO segment_detections (segment_id, detection_id, offset_ms)
-        SELECT s.id, d.detection_id, {_OFFSET}
+        INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms)
+        SELECT s.id, d.detection_id, d.camera_id, {_OFFSET}
           FROM unnest(%s::uuid[], %s::tstzrange[]) AS new (segment_id, span)
           JOIN video_segments s ON s.id = new.segment_id
           JOIN detections d ON d.camera_id = %s AND d.outcome = 'recorded' AND d.wanted && new.span
@@ -252,14 +252,14 @@ def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID,
     )
 
 
-def link_detection(connection: Connection, detection_id: str, segment_ids: Iterable[UUID]) -> None:
-    """Link one detection with segments."""
+def link_detection(connection: Connection, key: tuple[str, str], segment_ids: Iterable[UUID]) -> None:
+    """Link one detection, by its id and its camera, with segments."""
     connection.execute(
         f"""
-        INSERT INTO segment_detections (segment_id, detection_id, offset_ms)
-        SELECT s.id, d.detection_id, {_OFFSET} FROM video_segments s, detections d
-         WHERE s.id = ANY(%s) AND d.detection_id = %s
+        INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms)
+        SELECT s.id, d.detection_id, d.camera_id, {_OFFSET} FROM video_segments s, detections d
+         WHERE s.id = ANY(%s) AND d.detection_id = %s AND d.camera_id = %s
         ON CONFLICT DO NOTHING
         """,
-        [list(segment_ids), detection_id],
+        [list(segment_ids), *key],
     )

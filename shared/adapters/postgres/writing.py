@@ -198,7 +198,8 @@ class WriterRepository:
                 """
                 UPDATE segment_detections l
                    SET offset_ms = round(extract(epoch FROM d.captured_at - %s) * 1000)
-                  FROM detections d WHERE d.detection_id = l.detection_id AND l.segment_id = %s
+                  FROM detections d
+                 WHERE d.detection_id = l.detection_id AND d.camera_id = l.camera_id AND l.segment_id = %s
                 """,
                 [first, segment_id],
             )

@@ -33,7 +33,7 @@ class DetectionStream(Protocol):
     def publish(self, payload: bytes) -> str:
         """Append a detection's JSON; returns the entry's id."""
 
-    def hint(self, detection_id: str) -> None:
+    def hint(self, camera_id: str, detection_id: str) -> None:
         """Say that a detection's row is waiting."""
 
     def read(self, count: int, block_s: float) -> list[Delivery]:
@@ -110,19 +110,19 @@ class Accepted:
     reason: str | None = None
 
 
-PendingMark = tuple[datetime, str]
+PendingMark = tuple[datetime, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class PendingPage:
     """Detections that wait, and where the next page begins; `last` is None when this was the last page.
 
-    broken: ids of rows that are no detection, whoever wrote them.
+    broken: camera and id of rows that are no detection, whoever wrote them.
     """
 
     detections: tuple[Detection, ...]
     last: PendingMark | None = None
-    broken: tuple[str, ...] = ()
+    broken: tuple[tuple[str, str], ...] = ()
 
 
 class Detections(Protocol):
@@ -143,14 +143,17 @@ class Detections(Protocol):
         oldest_ms, newest_ms: the camera's frames in the buffer; the newest tells how late a detection comes.
         """
 
-    def reject(self, detection_id: str, reason: str) -> None:
+    def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """Record that a stored detection cannot be accepted."""
 
     def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
         """Detections whose hint was lost, oldest first, those behind `after`."""
 
-    def get(self, detection_id: str) -> dict[str, Any] | None:
+    def get(self, camera_id: str, detection_id: str) -> dict[str, Any] | None:
         """One detection's row."""
 
-    def stored(self, detection_id: str) -> Detection | None:
+    def with_id(self, detection_id: str) -> list[dict[str, Any]]:
+        """Rows of every camera that has a detection of this id: an id is its camera's own."""
+
+    def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         """One detection, as it was published."""

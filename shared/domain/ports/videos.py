@@ -96,7 +96,7 @@ class Videos(Protocol):
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
         """What a segment can be played from; raises NotFound. from_ms: of its parts, the one that begins there."""
 
-    def by_detection(self, detection_id: str) -> list[dict[str, Any]]:
+    def by_detection(self, camera_id: str, detection_id: str) -> list[dict[str, Any]]:
         """Segments that hold a detection, in order of time."""
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
