@@ -81,7 +81,10 @@ class Member:
 
 @dataclass
 class Site:
-    """One site. `roles` as ROLES; `env` per role; cameras by name, with what their configuration adds."""
+    """One site. `roles` as ROLES; `env` per role; cameras by name, with what their configuration adds.
+
+    apart: roles on a host of their own, which `cut_off` cuts from everything.
+    """
 
     folder: Path
     cameras: Mapping[str, Mapping[str, Any]]
@@ -91,6 +94,8 @@ class Site:
     programs: Mapping[str, str] = field(default_factory=dict)
     file_storage: Path | None = None
     server_folders: Mapping[str, Path] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    own_proxies: dict[str, Proxy] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -148,13 +153,16 @@ class Site:
                 self.http = HttpFaults(target)
                 target = ("127.0.0.1", self.http.port)
             self.proxies[name] = Proxy(target)
+            if self.apart:
+                self.own_proxies[name] = Proxy(target)
 
-    def proxied(self, name: str) -> str:
-        """A server's address by way of its proxy."""
-        if name not in self.proxies:
+    def proxied(self, name: str, *, apart: bool = False) -> str:
+        """A server's address by way of its proxy, or of the one that the host apart has."""
+        proxies = self.own_proxies if apart else self.proxies
+        if name not in proxies:
             return self.urls[name]
         port = urlsplit(self.urls[name]).port
-        return self.urls[name].replace(f":{port}", f":{self.proxies[name].port}", 1)
+        return self.urls[name].replace(f":{port}", f":{proxies[name].port}", 1)
 
     def _write_config(self) -> None:
         lines = [f"defaults: {_flow(POLICY)}", *(f"{key}: {value}" for key, value in self.settings.items())]
@@ -169,7 +177,8 @@ class Site:
         (self.folder / "platereel.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start_role(self, name: str, arguments: list[str], port: int = 0) -> None:
-        env = {f"PLATEREEL_{server.upper()}_URL": self.proxied(server) for server in SERVERS}
+        apart = name in self.apart
+        env = {f"PLATEREEL_{server.upper()}_URL": self.proxied(server, apart=apart) for server in SERVERS}
         env |= {"PLATEREEL_CONFIG": str(self.folder / "platereel.yaml"), "PLATEREEL_API__PORT": str(port)}
         env |= dict(self.env.get(name, {}))
         program = self.programs.get(name, "platereel")
@@ -193,7 +202,7 @@ class Site:
                 except subprocess.TimeoutExpired:
                     os.killpg(member.process.pid, signal.SIGKILL)
                     member.process.wait()
-        for proxy in self.proxies.values():
+        for proxy in (*self.proxies.values(), *self.own_proxies.values()):
             proxy.close()
         if "storage" in self.proxies:
             self.http.close()
@@ -239,6 +248,17 @@ class Site:
         """SIGKILL to a process and everything below it, children first."""
         for pid in reversed(self.members[name].tree):
             _signal(pid, signal.SIGKILL)
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """No byte to or from the host apart for the length of a block; no connection ends."""
+        for proxy in self.own_proxies.values():
+            proxy.blackhole()
+        try:
+            yield
+        finally:
+            for proxy in self.own_proxies.values():
+                proxy.heal()
 
     @contextmanager
     def frozen(self, *names: str) -> Iterator[None]:

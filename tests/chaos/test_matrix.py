@@ -73,6 +73,39 @@ def test_a_killed_writers_part_is_being_written_again_within_ten_seconds(site: S
     quiet(site)
 
 
+def test_a_killed_finalisers_clip_is_being_made_again_within_ten_seconds(site: Site) -> None:
+    """It dies while the store lets it wait, so in the middle of its run, whose lease nobody renews any more."""
+    traffic = Traffic(site, site.history, 3)
+    traffic.publish("two", time.time() - 0.3, "http")
+    with psycopg.connect(site.urls["database"], autocommit=True) as rows:
+
+        def runs(least: int) -> Any:
+            found = rows.execute(
+                "SELECT id FROM video_segments WHERE camera_id = 'two' AND attempts >= %s AND lease_token IS NOT NULL",
+                [least],
+            )
+            return found.fetchone()
+
+        site.wait(
+            "a recording",
+            lambda: rows.execute(
+                "SELECT id FROM video_segments WHERE camera_id = 'two' AND status = 'finalizing'"
+            ).fetchone(),
+            30,
+        )
+        site.proxies["storage"].blackhole()
+        try:
+            site.wait("the clip's run", lambda: runs(1), 30)
+            for pid in site.members["finalise-1"].tree[1:]:
+                os.kill(pid, signal.SIGKILL)
+            began = time.monotonic()
+            site.wait("the clip to be made again", lambda: runs(2), 20)
+            assert time.monotonic() - began < 10
+        finally:
+            site.proxies["storage"].heal()
+    quiet(site)
+
+
 def test_a_dead_dispatchers_share_is_taken_over_within_eight_seconds(site: Site) -> None:
     """It dies with messages delivered to it; the other one has them, and it stays dead."""
     history = site.history
