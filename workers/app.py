@@ -24,7 +24,7 @@ from workers.overrun import Overruns
 from workers.reconcile.tasks import register as register_audit
 from workers.retention.tasks import register as register_sweep
 from workers.stall import LOOK_SECONDS, watch
-from workers.wiring import close_world, open_world, queues_hold_work, worker_pulse
+from workers.wiring import close_world, open_world, process_pulse, queues_hold_work
 from workers.writer.tasks import register as register_writer
 
 Register = Callable[[Celery, Overruns], None]
@@ -56,7 +56,7 @@ def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartS
     and tells of tasks that ran over. A step of the consumer: each start of it, also after the broker was away, sets the
     timers anew.
     """
-    alive = worker_pulse(settings)
+    alive = process_pulse(settings)
 
     class Looks(bootsteps.StartStopStep):
         requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -118,8 +118,8 @@ def check_schema(settings: Settings) -> bool:
     return True
 
 
-def worker_pulse(settings: Settings) -> Callable[[], None]:
-    """The worker's sign of life."""
+def process_pulse(settings: Settings) -> Callable[[], None]:
+    """The sign of life of a worker, or of beat."""
     return pulse(settings.pulse_file, SystemClock())
 
 

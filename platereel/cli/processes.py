@@ -101,10 +101,10 @@ def worker(
 def beat(config: ConfigOption = None) -> None:
     """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
     from workers.app import build_app
+    from workers.beat import run_beat
 
     settings = _begin("beat", config)
-    celery = build_app(settings, addresses(settings).broker)
-    celery.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
+    run_beat(build_app(settings, addresses(settings).broker), settings)
 
 
 def health(
@@ -112,15 +112,20 @@ def health(
     within: Annotated[float, typer.Option(help="Seconds that may have passed.")] = 30,
     json: JsonOption = False,
 ) -> None:
-    """Exit status 0 if the process that writes PLATEREEL_PULSE_FILE gave a sign of life lately (container checks)."""
+    """Exit status 0 if the process that writes PLATEREEL_PULSE_FILE gave a sign of life lately.
+
+    A container's check is `platereel-health`: the same look, without the second that this command takes to start.
+    """
     from shared.adapters.clock import SystemClock
     from shared.runtime.pulse import seconds_since
+    from shared.runtime.vitals import complaint
 
     path = settings_of(config).pulse_file
     if path is None:
         raise ConfigurationError(["PLATEREEL_PULSE_FILE is not set"])
     age = seconds_since(path, SystemClock())
+    wrong = complaint(age, within)
     if json:
-        print_json({"ok": age <= within, "seconds": age})
-    if age > within:
-        raise Permanent(f"the last sign of life is {age:.0f} s old")
+        print_json({"ok": wrong is None, "seconds": age})
+    if wrong is not None:
+        raise Permanent(wrong)

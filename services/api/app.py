@@ -14,6 +14,7 @@ from services.api import errors
 from services.api.description import describe
 from services.api.forwarded import Proxies
 from services.api.guard import Guard
+from services.api.heartbeat import heartbeat
 from services.api.ports import ApiPorts
 from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
 
@@ -22,12 +23,16 @@ _STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 50
 _PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _STATUSES}
 
 
-def create_app(ports: ApiPorts, close: Callable[[], None]) -> FastAPI:
-    """A FastAPI application; its documentation is served without any other host. `close` is called at its end."""
+def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], None]) -> FastAPI:
+    """A FastAPI application; its documentation is served without any other host.
+
+    close: called at its end; alive: called every two seconds while it could serve a request.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with heartbeat(alive):
+            yield
         close()
 
     app: FastAPI = FastAPIOffline(

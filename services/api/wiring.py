@@ -34,6 +34,7 @@ from shared.adapters.stores import open_store
 from shared.domain.errors import PlatereelError
 from shared.domain.ports import Tokens, Video
 from shared.runtime.addresses import addresses
+from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
 
@@ -81,7 +82,7 @@ def build(settings: Settings) -> FastAPI:
             "storage": lambda: store.head(SENTINEL),
         },
     )  # fmt: skip
-    return create_app(ports, database.close)
+    return create_app(ports, database.close, pulse(settings.pulse_file, clock))
 
 
 @cache

@@ -7,27 +7,50 @@ from pathlib import Path
 
 from shared.domain.errors import Permanent
 from shared.domain.ports import Clock
+from shared.runtime.logs import logger
+from shared.runtime.vitals import noted_ms
 
 EVERY_SECONDS = 2.0
 
+_log = logger(__name__)
+
 
 def pulse(path: Path | None, clock: Clock) -> Callable[[], None]:
-    """A call that loops make after every good round; it touches `path` at most every two seconds (None: nothing)."""
+    """A call that loops make after every good round; it writes `path` at most every two seconds (None: nothing).
+
+    The file is replaced as a whole, so that no reader finds it empty. Where it cannot be written, the loop goes on: the
+    check finds an old sign then, and the log says why.
+    """
     last = float("-inf")
+    told = False
 
     def beat() -> None:
-        nonlocal last
+        nonlocal last, told
         now = clock.monotonic()
-        if path is not None and now - last >= EVERY_SECONDS:
-            last = now
-            path.write_text(str(clock.now_ms()), encoding="ascii")
+        if path is None or now - last < EVERY_SECONDS:
+            return
+        last = now
+        try:
+            _replace(path, str(clock.now_ms()))
+        except OSError as error:
+            if not told:
+                _log.warning("pulse_not_written", path=str(path), error=error.strerror)
+            told = True
+        else:
+            told = False
 
     return beat
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text, encoding="ascii")
+    temporary.replace(path)
 
 
 def seconds_since(path: Path, clock: Clock) -> float:
     """Age of the last sign of life; Permanent when there never was one."""
     try:
-        return (clock.now_ms() - int(path.read_text(encoding="ascii"))) / 1000
+        return (clock.now_ms() - noted_ms(path)) / 1000
     except (OSError, ValueError) as error:
         raise Permanent(f"{path}: no sign of life yet") from error

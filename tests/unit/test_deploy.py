@@ -29,6 +29,10 @@ def filled(value: str) -> str:
     return re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda m: f"{m[1]}0123456789abcdef", value)
 
 
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
 def test_every_process_has_a_container_and_every_command_exists() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     used = {service["command"][0] for service in OURS.values()}
@@ -88,9 +92,10 @@ def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
     assert "--appendonly no" in SERVICES["redis-frames"]["command"][2]
     assert "--appendonly yes" in SERVICES["redis-broker"]["command"][2]
     for name, service in OURS.items():
-        if name not in {"migrate", "beat"}:
-            assert "healthcheck" in service, name
         if name != "migrate":
+            check = service["healthcheck"]
+            assert check["test"][:2] == ["CMD", "platereel-health"], name  # nothing that imports the command
+            assert seconds(check["start_period"]) >= 60, name
             assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
