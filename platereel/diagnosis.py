@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from platereel.wiring import Desk, desk
 from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
+from shared.adapters.postgres.version import current_version, mismatch
 from shared.adapters.redis_client import redis_client
 from shared.adapters.redis_room import NodeFacts, check_room, facts_of
 from shared.adapters.redis_servers import frame_servers
@@ -52,7 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _guarded("broker Redis", lambda: _broker(urls.broker))
     if not settings.cameras:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
-    with desk(settings) as world:
+    with desk(settings, any_schema=True) as world:
         yield from _guarded("storage", lambda: _storage(world, settings))
         yield from _guarded("upkeep", lambda: _upkeep(world))
         yield from _guarded("clocks", lambda: _clocks(world, urls))
@@ -70,12 +70,11 @@ def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Findi
 
 def _database(url: str) -> Iterator[Finding]:
     version = current_version(url)
-    if version == SCHEMA_VERSION:
+    wrong = mismatch(version)
+    if wrong is None:
         yield Finding("database", Health.OK, f"schema {version}")
     else:
-        yield Finding(
-            "database", Health.BROKEN, f"schema {version or 'none'}, wanted {SCHEMA_VERSION}: platereel migrate"
-        )
+        yield Finding("database", Health.BROKEN, wrong)
 
 
 def _frames(settings: Settings, url: str) -> Iterator[Finding]:

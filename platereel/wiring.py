@@ -15,6 +15,7 @@ from shared.adapters.postgres.detections import DetectionRepository
 from shared.adapters.postgres.ledger import LedgerRepository
 from shared.adapters.postgres.recordings import PacerRepository
 from shared.adapters.postgres.schema import migrate
+from shared.adapters.postgres.version import require_version
 from shared.adapters.postgres.videos import VideoRepository
 from shared.adapters.redis_cameras import RedisCameras
 from shared.adapters.redis_client import redis_client
@@ -82,9 +83,11 @@ class Desk:
 
 
 @contextmanager
-def desk(settings: Settings) -> Iterator[Desk]:
-    """Clients for one command."""
+def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
+    """Clients for one command; raises Retryable where the schema is not this version's, unless any will do."""
     urls = addresses(settings)
+    if not any_schema:
+        require_version(urls.database)
     clock = SystemClock()
     database = Database(urls.database, max_size=1, name="platereel-cli")
     database.open()

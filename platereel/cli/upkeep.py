@@ -54,14 +54,16 @@ def cleanup(
     """Apply retention now."""
     from workers.retention.sweep import sweep
     from workers.upkeep import STEP_SECONDS, in_steps
-    from workers.wiring import build
+    from workers.wiring import build, check_schema
 
     if days is not None and not 0 <= days <= MAX_DAYS:
         raise BadInput("--days", f"from 0 to {MAX_DAYS}")
     params: dict[str, Any] = {"dry_run": dry_run, "confirm": confirm} | (
         {} if days is None else {"retention_days": days}
     )
-    world = build(deployment(config, data))
+    settings = deployment(config, data)
+    check_schema(settings)
+    world = build(settings)
     try:
         with _bars() as bars:
             tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("marking", "deleting")}
@@ -105,9 +107,11 @@ def check(
     """
     from workers.reconcile.audit import audit
     from workers.upkeep import in_steps
-    from workers.wiring import build
+    from workers.wiring import build, check_schema
 
-    world = build(deployment(config, data))
+    settings = deployment(config, data)
+    check_schema(settings)
+    world = build(settings)
     try:
         with _bars() as bars:
             names = ("objects", "clips", "read back")

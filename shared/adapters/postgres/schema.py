@@ -10,7 +10,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
+from shared.adapters.postgres.version import SCHEMA_VERSION, current_version, no_way_back
+from shared.domain.errors import Permanent
 
 _LOCK = 5_024_117_309_011
 
@@ -22,11 +23,18 @@ def _config() -> Config:
 
 
 def migrate(url: str) -> tuple[str | None, str]:
-    """Run outstanding migrations, one process at a time; answers the version before and after."""
-    before = current_version(url)
+    """Run outstanding migrations, one process at a time; answers the version before and after.
+
+    Raises Permanent, and changes nothing, where the schema is newer than this code's, or not Platereel's at all.
+    """
+    current_version(url)  # a server that does not answer is told in our words
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     with engine.connect() as lock, engine.connect() as connection:
         lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        before = current_version(url)  # another host's migration may have come first
+        refusal = no_way_back(before)
+        if refusal is not None:
+            raise Permanent(refusal, current=before, wanted=SCHEMA_VERSION)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
