@@ -9,17 +9,19 @@ from typing import Any
 
 import cv2
 from celery import Celery, bootsteps
+from celery.apps import worker as worker_program
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 from celery.worker import state
 
 from shared.adapters.celery_queue import celery_app
 from shared.adapters.clock import SystemClock
-from shared.runtime.logs import configure
+from shared.runtime.logs import configure, logs_everything
 from shared.runtime.memory import limit_memory
 from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
 from shared.wire.tasks import Audit, Sweep
+from workers.farewell import say_as_json
 from workers.overrun import Overruns
 from workers.reconcile.tasks import register as register_audit
 from workers.retention.tasks import register as register_sweep
@@ -31,8 +33,13 @@ Register = Callable[[Celery, Overruns], None]
 REGISTERS: tuple[Register, ...] = (register_writer, register_sweep, register_audit)
 
 
-def build_app(settings: Settings, broker_url: str, registers: Sequence[Register] = REGISTERS) -> Celery:
-    """An application with every task, and signals that open each pool child's clients after the fork."""
+def build_app(
+    settings: Settings, broker_url: str, registers: Sequence[Register] = REGISTERS, process: str = "worker"
+) -> Celery:
+    """An application with every task, and signals that open each pool child's clients after the fork.
+
+    process: what its log lines call it.
+    """
     app = celery_app(broker_url)
     overruns = Overruns()
     for register in registers:
@@ -44,7 +51,7 @@ def build_app(settings: Settings, broker_url: str, registers: Sequence[Register]
             ("audit", Audit.NAME, settings.audit_seconds),
         )
     }
-    _connect_signals(settings)
+    _connect_signals(settings, process)
     app.steps["consumer"].add(_looks_step(settings, overruns))
     return app
 
@@ -82,13 +89,15 @@ def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartS
     return Looks
 
 
-def _connect_signals(settings: Settings) -> None:
+def _connect_signals(settings: Settings, process: str) -> None:
     parent = os.getpid()
+    if logs_everything():
+        worker_program.safe_say = say_as_json  # type: ignore[attr-defined]
     hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup; Celery sets a handler all the same
 
     @setup_logging.connect(weak=False)
     def _logging(**_: object) -> None:
-        configure("worker", settings.log_level, settings.log_format)
+        configure(process, settings.log_level, settings.log_format)
 
     @worker_ready.connect(weak=False)
     def _ready(**_: object) -> None:
@@ -101,7 +110,7 @@ def _connect_signals(settings: Settings) -> None:
         die_with_parent(parent, signal.SIGKILL)  # billiard's children may be past listening to SIGTERM
         limit_memory(settings.worker_memory_bytes)
         cv2.setNumThreads(1)
-        configure("worker", settings.log_level, settings.log_format)
+        configure(process, settings.log_level, settings.log_format)
         open_world(settings)
 
     @worker_process_shutdown.connect(weak=False)

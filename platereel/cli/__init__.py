@@ -7,6 +7,7 @@ import sys
 import typer
 
 from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep, verify
+from platereel.cli.beginnings import before_anything, end
 from platereel.embedded.supervisor import Stopped
 from shared.domain.errors import PlatereelError
 from shared.runtime.configuration import ConfigurationError
@@ -24,13 +25,14 @@ for group in (demo, up, processes, configure, plan, doctor, trigger, segments, v
 
 def main() -> None:
     """Run a command; an error is a line on standard error and exit status 1, never a traceback."""
+    before_anything(sys.argv[1:])
     try:
         app()
     except ConfigurationError as error:
-        sys.exit("\n".join(f"platereel: {problem}" for problem in error.problems))
+        end(error.problems)
     except PlatereelError as error:
-        sys.exit(f"platereel: {error.message}")
+        end([error.message])
     except Stopped:
-        sys.exit("platereel: stopped before everything was up")
+        end(["stopped before everything was up"])
     except KeyboardInterrupt:
         sys.exit(130)

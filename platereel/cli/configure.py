@@ -23,7 +23,10 @@ from shared.domain.capacity import USUAL_SIZE, too_large
 from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
+from shared.runtime.logs import logger, logs_everything
 from shared.runtime.settings import Settings, masked
+
+_log = logger(__name__)
 
 TEMPLATE = """\
 # Platereel's configuration. `platereel config check` validates it; docs/configuration.md explains every key.
@@ -116,5 +119,7 @@ def migrate(config: ConfigOption = None, data: DataOption = None, json: JsonOpti
     before, after = prepare(addresses(deployment(config, data)), SystemClock())
     if json:
         print_json({"ok": True, "before": before, "after": after})
+    elif logs_everything():
+        _log.info("migrated", before=before, after=after)
     else:
         console.print(f"schema {before or 'none'} -> {after}; storage is ready")

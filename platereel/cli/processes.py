@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
+from platereel.cli.beginnings import begin
 from platereel.cli.context import ConfigOption, JsonOption, print_json, settings_of
 from shared.domain.errors import BadInput, Permanent
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
-from shared.runtime.logs import configure
-from shared.runtime.settings import Settings
-from shared.runtime.signals import hold_lifeline, stop_as_usual, stop_event
+from shared.runtime.signals import stop_as_usual, stop_event
 from shared.runtime.startup import when_ready
 from shared.wire.tasks import QUEUES, UPKEEP_QUEUES, WRITER_QUEUES
 
@@ -27,39 +26,36 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel="Processes of a distributed deployment")(function)
 
 
-def _begin(process: str, config: ConfigOption) -> Settings:
-    settings = settings_of(config)
-    hold_lifeline()
-    configure(process, settings.log_level, settings.log_format)
-    return settings
-
-
 def capture(config: ConfigOption = None) -> None:
     """Read cameras into the frame buffer; start more and they share the cameras."""
+    settings = begin("capture", config)
     from services.capture.__main__ import main
 
-    main(_begin("capture", config))
+    main(settings)
 
 
 def detect(config: ConfigOption = None) -> None:
     """Find plates in the buffer's frames and publish detections."""
+    settings = begin("detect", config)
     from services.detection.__main__ import main
 
-    main(_begin("detect", config))
+    main(settings)
 
 
 def dispatch(config: ConfigOption = None) -> None:
     """Turn detections into recordings, and pace the writers; two or more are fine."""
+    settings = begin("dispatch", config)
     from services.dispatch.__main__ import main
 
-    main(_begin("dispatch", config))
+    main(settings)
 
 
 def api(config: ConfigOption = None) -> None:
     """Serve the REST API."""
+    settings = begin("api", config)
     from services.api.__main__ import main
 
-    main(_begin("api", config))
+    main(settings)
 
 
 def worker(
@@ -71,9 +67,6 @@ def worker(
 
     Retention and consistency checks need a worker of their own, one a deployment: --queues retention,reconcile.
     """
-    from workers.app import build_app
-    from workers.wiring import check_schema
-
     wanted = [queue.strip() for queue in queues.split(",")]
     unknown = sorted(set(wanted) - set(QUEUES))
     if unknown:
@@ -81,7 +74,10 @@ def worker(
     if set(wanted) & set(WRITER_QUEUES) and set(wanted) & set(UPKEEP_QUEUES):
         together = f"{', '.join(UPKEEP_QUEUES)} would keep recordings waiting: start another worker for them"
         raise BadInput("--queues", together)
-    settings = _begin("worker", config)
+    settings = begin("worker", config)
+    from workers.app import build_app
+    from workers.wiring import check_schema
+
     # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
     os.environ.setdefault(REMAP, "SIGQUIT")
     stopping = stop_event()
@@ -91,7 +87,7 @@ def worker(
     celery = build_app(settings, addresses(settings).broker)
     celery.worker_main(
         [
-            "worker", "--queues", ",".join(wanted), "--concurrency", str(concurrency), "--pool", "prefork",
+            "--quiet", "worker", "--queues", ",".join(wanted), "--concurrency", str(concurrency), "--pool", "prefork",
             "--hostname", f"{wanted[0]}-{os.getpid()}@{socket.gethostname()}", "--loglevel", settings.log_level,
             "--without-gossip", "--without-mingle", "--without-heartbeat",
         ]
@@ -100,11 +96,11 @@ def worker(
 
 def beat(config: ConfigOption = None) -> None:
     """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
+    settings = begin("beat", config)
     from workers.app import build_app
     from workers.beat import run_beat
 
-    settings = _begin("beat", config)
-    run_beat(build_app(settings, addresses(settings).broker), settings)
+    run_beat(build_app(settings, addresses(settings).broker, process="beat"), settings)
 
 
 def health(

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from platereel.cli.beginnings import follow
 from platereel.cli.context import DEFAULT_DATA, ConfigOption, config_path, console
 from shared.runtime.configuration import ConfigurationError, load
-from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
 from shared.runtime.signals import stop_event
 
@@ -42,7 +42,7 @@ def up(
         stack.kill()
 
     stopping = stop_event(at_once)
-    configure("up", settings.log_level, settings.log_format)
+    follow("up", settings)
     chosen = settings.api.port if port is None else port
     stack = Stack(StackPlan(settings, path, data.resolve(), chosen, storage == "file", stopping.is_set))
     with running(stack):

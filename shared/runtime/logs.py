@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import MutableMapping
-from typing import Any
+from types import TracebackType
+from typing import Any, TextIO
 
 import structlog
 
 from shared.runtime.settings import masked
+from shared.runtime.streams import LoggedStream
 
 
 def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -21,7 +24,11 @@ def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 
 
 def configure(process: str, level: str, style: str) -> None:
-    """Send structlog and the standard library's logging to standard error in one shape."""
+    """Send structlog and the standard library's logging to standard error in one shape.
+
+    It may be called again: after a fork, or when the settings are known.
+    """
+    out = _real(sys.stderr)
     shared_chain: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -34,12 +41,12 @@ def configure(process: str, level: str, style: str) -> None:
     else:
         # A plain traceback: the pretty one prints local variables, and those hold addresses with passwords.
         plain = structlog.dev.plain_traceback
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24, exception_formatter=plain)]
+        final = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24, exception_formatter=plain)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared_chain,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
@@ -56,7 +63,49 @@ def configure(process: str, level: str, style: str) -> None:
     structlog.contextvars.bind_contextvars(process=process, **({"pid": os.getpid()} if style == "json" else {}))
 
 
+def log_everything() -> None:
+    """From now on all that this process has to say is a log line: for a process whose lines a machine parses.
+
+    What nobody caught, in any thread, and warnings are events with their traceback; what is printed is an event a line.
+    """
+    if not logs_everything():
+        sys.stdout = LoggedStream(sys.stdout, lambda line: _log.info("printed", line=line))
+        sys.stderr = LoggedStream(sys.stderr, lambda line: _log.warning("printed", line=line))
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
+    logging.captureWarnings(True)
+
+
+def logs_everything() -> bool:
+    """Whether what is printed is logged."""
+    return isinstance(sys.stderr, LoggedStream)
+
+
+def _real(stream: TextIO) -> TextIO:
+    return stream.real if isinstance(stream, LoggedStream) else stream
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _log.critical("process_crashed", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
+    if found.exc_type is SystemExit:
+        return
+    name = found.thread.name if found.thread is not None else None
+    _log.error("thread_crashed", thread=name, exc_info=(found.exc_type, found.exc_value, found.exc_traceback))
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    trouble = (found.exc_type, found.exc_value, found.exc_traceback)
+    _log.error("error_nobody_can_catch", where=repr(found.object), exc_info=trouble)
+
+
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; its event names are static, everything else is a field."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return bound
+
+
+_log = logger(__name__)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,7 +12,7 @@ from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
 from tests.integration.test_commands import Run
 from tests.integration.test_commands import run as run  # noqa: PLC0414 - a fixture
-from tests.support.deployment import clean_environment, wait_until
+from tests.support.processes import Process, environment_of, process
 from tests.support.servers import Servers
 from tests.support.world import World
 
@@ -81,40 +75,19 @@ def test_an_empty_database_is_told_apart(servers: Servers, run: Run, monkeypatch
     assert BEFORE in done.stderr
 
 
-@contextmanager
-def process(world: World, folder: Path, *arguments: str) -> Iterator[Path]:
-    """A long-running process, and its log."""
-    log = folder / f"{arguments[0]}.log"
-    settings = world.settings
-    urls = {
-        "PLATEREEL_DATABASE_URL": settings.database_url, "PLATEREEL_FRAMES_URL": settings.frames_url,
-        "PLATEREEL_BROKER_URL": settings.broker_url, "PLATEREEL_STORAGE_URL": settings.storage_url,
-    }  # fmt: skip
-    environment = clean_environment() | {name: url.get_secret_value() for name, url in urls.items() if url}
-    environment["PLATEREEL_API__PORT"] = "0"
-    with log.open("wb") as out:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "platereel", *arguments], stdout=out, stderr=out, env=environment, cwd=folder
-        )
-    try:
-        yield log
-    finally:
-        os.kill(running.pid, signal.SIGTERM)
-        assert running.wait(30) in {0, -signal.SIGTERM}  # uvicorn ends by the signal it was sent
+def first_words(running: Process) -> str:
+    """What a process says while it waits."""
+    running.wait_for("waiting_to_start")
+    return running.said()
 
 
 def test_every_process_that_needs_the_schema_says_so_and_waits(world: World, tmp_path: Path) -> None:
     """With a newer schema none sends anybody to migrate; a schema that becomes theirs lets them go on."""
     set_version(database_of(world), NEWER)
-    with process(world, tmp_path, "dispatch") as dispatch, process(world, tmp_path, "worker") as worker:
+    environment = environment_of(world)
+    with process(tmp_path, environment, "dispatch") as dispatch, process(tmp_path, environment, "worker") as worker:
         assert all(WORDS[NEWER] in said and BEFORE not in said for said in map(first_words, (dispatch, worker)))
-    with process(world, tmp_path, "api") as api:
+    with process(tmp_path, environment, "api") as api:
         assert WORDS[NEWER] in first_words(api)
         set_version(database_of(world), SCHEMA_VERSION)
-        wait_until("the API to listen", lambda: "startup complete" in api.read_text(), 60)
-
-
-def first_words(log: Path) -> str:
-    """What a process says while it waits."""
-    wait_until(log.name, lambda: "waiting_to_start" in log.read_text(), 60)
-    return log.read_text()
+        api.wait_for("startup complete")

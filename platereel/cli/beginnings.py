@@ -1,0 +1,78 @@
+"""How a process begins, and how it ends when it cannot: in the shape of its log from the first line on."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from platereel.cli.context import config_path, settings_of
+from shared.runtime.logs import configure, log_everything, logger, logs_everything
+from shared.runtime.settings import Settings
+from shared.runtime.signals import hold_lifeline
+
+PROCESSES = ("capture", "detect", "dispatch", "api", "worker", "beat", "up", "migrate")
+FORMAT_VARIABLE = "PLATEREEL_LOG_FORMAT"
+_FORMAT = re.compile(r"^log_format:\s*[\"']?json\b", re.MULTILINE)
+
+_log = logger(__name__)
+
+
+def before_anything(arguments: Sequence[str]) -> None:
+    """Before a command reads its arguments and its settings: if it is a process with JSON logs, log from here on.
+
+    `--json` asks a command for a document, which is no log.
+    """
+    if not arguments or arguments[0] not in PROCESSES or "--json" in arguments:
+        return
+    if _wants_json(_config_of(arguments), os.environ):
+        configure(arguments[0], "info", "json")
+        log_everything()
+
+
+def begin(process: str, config: Path | None) -> Settings:
+    """Settings of a process, whose logging follows them from now on."""
+    settings = settings_of(config)
+    hold_lifeline()
+    follow(process, settings)
+    return settings
+
+
+def follow(process: str, settings: Settings) -> None:
+    """Log as the settings say."""
+    configure(process, settings.log_level, settings.log_format)
+    if settings.log_format == "json":
+        log_everything()
+
+
+def end(problems: Sequence[str]) -> NoReturn:
+    """End with exit status 1: a log line for each problem where logs are all there is, else a line for people."""
+    if not logs_everything():
+        sys.exit("\n".join(f"platereel: {problem}" for problem in problems))
+    for problem in problems:
+        _log.critical("process_ended", reason=problem)
+    sys.exit(1)
+
+
+def _wants_json(config: Path | None, environ: Mapping[str, str]) -> bool:
+    """What the settings will say; a file that is no YAML, or is not there, has its word as far as it goes."""
+    if FORMAT_VARIABLE in environ:
+        return environ[FORMAT_VARIABLE] == "json"
+    path = config_path(config)
+    try:
+        return path is not None and _FORMAT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+    except OSError:
+        return False
+
+
+def _config_of(arguments: Sequence[str]) -> Path | None:
+    """The file that --config names."""
+    for at, word in enumerate(arguments):
+        if word in {"--config", "-c"} and at + 1 < len(arguments):
+            return Path(arguments[at + 1])
+        if word.startswith("--config="):
+            return Path(word.removeprefix("--config="))
+    return None
