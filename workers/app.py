@@ -15,8 +15,9 @@ from celery.worker import state
 
 from shared.adapters.celery_queue import celery_app
 from shared.adapters.clock import SystemClock
-from shared.runtime.logs import configure, logs_everything
+from shared.runtime.logs import configure, logger, logs_everything
 from shared.runtime.memory import limit_memory
+from shared.runtime.metrics_folder import shared_folder
 from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
@@ -30,15 +31,22 @@ from workers.wiring import close_world, open_world, process_pulse, queues_hold_w
 from workers.writer.tasks import register as register_writer
 
 Register = Callable[[Celery, Overruns], None]
+Look = Callable[[], None]
+_log = logger(__name__)
 REGISTERS: tuple[Register, ...] = (register_writer, register_sweep, register_audit)
 
 
 def build_app(
-    settings: Settings, broker_url: str, registers: Sequence[Register] = REGISTERS, process: str = "worker"
+    settings: Settings,
+    broker_url: str,
+    registers: Sequence[Register] = REGISTERS,
+    *,
+    process: str = "worker",
+    looks: Sequence[Look] = (),
 ) -> Celery:
     """An application with every task, and signals that open each pool child's clients after the fork.
 
-    process: what its log lines call it.
+    process: what its log lines call it; looks: what else the worker's event loop does once a second.
     """
     app = celery_app(broker_url)
     overruns = Overruns()
@@ -52,11 +60,11 @@ def build_app(
         )
     }
     _connect_signals(settings, process)
-    app.steps["consumer"].add(_looks_step(settings, overruns))
+    app.steps["consumer"].add(_looks_step(settings, overruns, looks))
     return app
 
 
-def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartStopStep]:
+def _looks_step(settings: Settings, overruns: Overruns, more: Sequence[Look]) -> type[bootsteps.StartStopStep]:
     """What the worker's event loop does once a second beside its work, by a timer and never by a thread.
 
     It gives the sign of life (a loop that hangs in a connection gives none), looks whether the worker still takes work,
@@ -78,7 +86,7 @@ def _looks_step(settings: Settings, overruns: Overruns) -> type[bootsteps.StartS
                 queues_hold_work(settings, queues), lambda: bool(state.active_requests),
                 lambda: sum(state.total_count.values()), SystemClock(),
             )  # fmt: skip
-            looks = ((EVERY_SECONDS, alive), (LOOK_SECONDS, taking), (LOOK_SECONDS, overruns.tell))
+            looks = [(EVERY_SECONDS, alive), *((LOOK_SECONDS, look) for look in (taking, overruns.tell, *more))]
             self.timers = [parent.timer.call_repeatedly(every, look) for every, look in looks]
 
         def stop(self, _: Any) -> None:
@@ -111,8 +119,19 @@ def _connect_signals(settings: Settings, process: str) -> None:
         limit_memory(settings.worker_memory_bytes)
         cv2.setNumThreads(1)
         configure(process, settings.log_level, settings.log_format)
+        _count_anew()
         open_world(settings)
 
     @worker_process_shutdown.connect(weak=False)
     def _shutdown(**_: object) -> None:
         close_world()
+
+
+def _count_anew() -> None:
+    """A pool child counts in files of its own; on a full disk it may not get them, and works all the same."""
+    folder = shared_folder()
+    try:
+        if folder is not None:
+            folder.enter()
+    except OSError as error:
+        _log.warning("counters_have_no_room", error=error.strerror)

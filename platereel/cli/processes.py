@@ -10,6 +10,7 @@ import typer
 
 from platereel.cli.beginnings import begin
 from platereel.cli.context import ConfigOption, JsonOption, print_json, settings_of
+from platereel.cli.counting import count
 from shared.domain.errors import BadInput, Permanent
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
 def capture(config: ConfigOption = None) -> None:
     """Read cameras into the frame buffer; start more and they share the cameras."""
     settings = begin("capture", config)
+    count(settings)
     from services.capture.__main__ import main
 
     main(settings)
@@ -37,6 +39,7 @@ def capture(config: ConfigOption = None) -> None:
 def detect(config: ConfigOption = None) -> None:
     """Find plates in the buffer's frames and publish detections."""
     settings = begin("detect", config)
+    count(settings)
     from services.detection.__main__ import main
 
     main(settings)
@@ -45,6 +48,7 @@ def detect(config: ConfigOption = None) -> None:
 def dispatch(config: ConfigOption = None) -> None:
     """Turn detections into recordings, and pace the writers; two or more are fine."""
     settings = begin("dispatch", config)
+    count(settings)
     from services.dispatch.__main__ import main
 
     main(settings)
@@ -53,6 +57,7 @@ def dispatch(config: ConfigOption = None) -> None:
 def api(config: ConfigOption = None) -> None:
     """Serve the REST API."""
     settings = begin("api", config)
+    count(settings)
     from services.api.__main__ import main
 
     main(settings)
@@ -75,6 +80,7 @@ def worker(
         together = f"{', '.join(UPKEEP_QUEUES)} would keep recordings waiting: start another worker for them"
         raise BadInput("--queues", together)
     settings = begin("worker", config)
+    look = count(settings, forks=True)
     from workers.app import build_app
     from workers.wiring import check_schema
 
@@ -84,7 +90,7 @@ def worker(
     if not when_ready(lambda: check_schema(settings), stopping) or stopping.is_set():
         return
     stop_as_usual()  # Celery listens in a moment; a signal until then ends the process instead of being lost
-    celery = build_app(settings, addresses(settings).broker)
+    celery = build_app(settings, addresses(settings).broker, looks=[look])
     celery.worker_main(
         [
             "--quiet", "worker", "--queues", ",".join(wanted), "--concurrency", str(concurrency), "--pool", "prefork",
@@ -97,6 +103,7 @@ def worker(
 def beat(config: ConfigOption = None) -> None:
     """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
     settings = begin("beat", config)
+    count(settings)
     from workers.app import build_app
     from workers.beat import run_beat
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from urllib.parse import quote
 
 from platereel.embedded import servers
@@ -30,7 +31,7 @@ from shared.runtime.settings import ENV_PREFIX, Settings
 SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
 SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
 LOCK_SECONDS = 3.0  # another one may be about to end
-CHILDREN, LOCK = "children.json", ".lock"
+CHILDREN, LOCK, METRICS = "children.json", ".lock", "metrics"
 # Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does no harm.
 DEAF = {"worker", "beat"}
 STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
@@ -75,6 +76,7 @@ class Stack:
         self._lock = _lock(data, self.clock)
         servers.private_folder(data / "logs")
         clear(data / CHILDREN, self.clock)
+        rmtree(data / METRICS, ignore_errors=True)  # counters begin anew with the deployment
         port = _usable_port(self.plan.settings.api.host, self.plan.port)
         self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping)
         self.addresses = self._start_servers()
@@ -174,6 +176,7 @@ class Stack:
             f"{ENV_PREFIX}BROKER_URL": addresses.broker,
             f"{ENV_PREFIX}STORAGE_URL": addresses.storage,
             f"{ENV_PREFIX}API__PORT": str(port),
+            f"{ENV_PREFIX}METRICS_DIR": str(plan.data / METRICS),
         }
         cores = str(max(2, os.cpu_count() or 2))
         for name, arguments in (

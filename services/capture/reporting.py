@@ -12,7 +12,7 @@ from services.capture.outbox import Outbox
 from shared.domain.errors import PartlyAway
 from shared.domain.ports import CameraStates, Clock
 from shared.domain.timing import run_is_wrong
-from shared.runtime.metrics import CAMERA_OK
+from shared.runtime.metrics import CAMERA_OK, forget_camera
 
 STALE_SECONDS = 60.0
 
@@ -35,7 +35,7 @@ class Reporter:
         now = self.clock.monotonic()
         elapsed, self._last_round = now - self._last_round, now
         for camera_id in self._told - cameras.keys() - refused.keys():
-            CAMERA_OK.remove(camera_id)  # another process has it now
+            forget_camera(camera_id)
         self._told = {*cameras, *refused}
         for camera_id, reason in refused.items():
             CAMERA_OK.labels(camera_id).set(0)

@@ -1,8 +1,13 @@
-"""Counters that operators alarm on; every process has its own registry page through the API or a port of its own."""
+"""Counters that operators alarm on (docs/metrics.md); `metrics_folder` and `metrics_server` make them known.
+
+Several processes may tell of the same thing; of a gauge what was set last counts, as long as whoever set it lives.
+"""
 
 from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from shared.runtime.metrics_folder import shared_folder
 
 FRAMES = Counter("platereel_frames_total", "Frames stored in the buffer.", ["camera_id"])
 FRAMES_DROPPED = Counter("platereel_frames_dropped_total", "Frames lost before the buffer.", ["camera_id", "cause"])
@@ -11,8 +16,9 @@ BUFFER_SHED = Counter(
 )
 RECONNECTS = Counter("platereel_camera_reconnects_total", "Times a camera's source was opened again.", ["camera_id"])
 CAMERA_OK = Gauge(
-    "platereel_camera_ok", "1 while the camera delivers pictures that can be used, else 0.", ["camera_id"]
-)
+    "platereel_camera_ok", "1 while the camera delivers pictures that can be used, else 0.", ["camera_id"],
+    multiprocess_mode="livemostrecent",
+)  # fmt: skip
 TIME_STEPS = Counter(
     "platereel_camera_time_steps_total", "Times a camera's own time stepped, and was anchored anew.", ["camera_id"]
 )
@@ -28,4 +34,12 @@ PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["r
 PART_SECONDS = Histogram("platereel_part_seconds", "Time from a part's run to its commit.")
 WEBHOOKS = Counter("platereel_webhook_attempts_total", "Attempts to deliver an event.", ["hook", "result"])
 SEGMENTS = Counter("platereel_segments_total", "Segments by how they ended.", ["result"])
-LIVE_SEGMENTS = Gauge("platereel_live_segments", "Segments that are recording or finalizing.")
+LIVE_SEGMENTS = Gauge(
+    "platereel_live_segments", "Segments that are recording or finalizing.", multiprocess_mode="livemostrecent"
+)
+
+
+def forget_camera(camera_id: str) -> None:
+    """Another process has the camera now, and tells of it."""
+    if shared_folder() is None:  # files that processes share cannot forget a series; the other's is newer
+        CAMERA_OK.remove(camera_id)

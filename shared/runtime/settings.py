@@ -208,6 +208,9 @@ class Settings(BaseSettings):
     detect_fps: Annotated[float, Field(gt=0, le=60)] = 5.0
     work_dir: Path | None = None
     pulse_file: Path | None = None
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_dir: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"
 

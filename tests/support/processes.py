@@ -15,7 +15,7 @@ from typing import Any
 from tests.support.deployment import clean_environment, wait_until
 from tests.support.world import World
 
-CONFIG = 'cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x48", detect: true}}\n'
+CONFIG = 'cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: true}}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ def environment_of(world: World, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[Process]:
+def process(folder: Path, environment: Mapping[str, str], *arguments: str, config: str = CONFIG) -> Iterator[Process]:
     """A process for the length of a block; its files are in a folder of its own below `folder`."""
     own = folder / f"{arguments[0]}-{len(list(folder.iterdir()))}"
     own.mkdir()
-    (own / "platereel.yaml").write_text(CONFIG)
+    (own / "platereel.yaml").write_text(config)
     with (own / "out").open("wb") as out, (own / "err").open("wb") as err:
         child = subprocess.Popen(
             [sys.executable, "-m", "platereel", *arguments], stdout=out, stderr=err, env=environment, cwd=own

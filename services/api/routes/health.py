@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.access import Ports
 from shared.domain.errors import PlatereelError
+from shared.runtime.metrics_folder import exposition
 from shared.wire import api as schemas
 
 router = APIRouter(tags=["health"])
@@ -41,5 +42,5 @@ def _state(check: Callable[[], object]) -> str:
 
 @router.get("/metrics", response_class=Response)
 def metrics() -> Response:
-    """Prometheus metrics of this process."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus metrics: of this process, and of every other of a deployment that counts in one folder."""
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

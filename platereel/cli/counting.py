@@ -1,0 +1,89 @@
+"""How a process makes its counters known: in a folder that a deployment shares, or at a port of its own.
+
+prometheus-client decides when it is imported whether it counts in a folder, so this comes before every other import.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from shared.runtime.configuration import ConfigurationError
+from shared.runtime.logs import logger
+from shared.runtime.metrics_room import FOLDER_VARIABLE, make_room
+from shared.runtime.settings import Settings
+
+PREFIX = "platereel-metrics-"
+
+_log = logger(__name__)
+
+
+def count(settings: Settings, *, forks: bool = False) -> Callable[[], None]:
+    """Begin to count as the settings say; answers a call that a process which forks makes now and then.
+
+    Raises ConfigurationError where the port cannot be had.
+    """
+    if settings.metrics_dir is not None:
+        _count_in(settings.metrics_dir)
+    elif settings.metrics_port is not None:
+        listening = _listen(settings.metrics_host, settings.metrics_port)
+        if forks:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+            _count_in(folder)
+            return Beside(listening, folder).look
+        from shared.runtime.metrics_server import serve_on_a_thread
+
+        serve_on_a_thread(listening)
+    return lambda: None
+
+
+def _count_in(folder: Path) -> None:
+    """Count together with others in a folder; where it has no room, alone and seen by nobody, but not less well."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_room(folder)
+    except OSError as error:
+        _log.warning("counters_not_shared", folder=str(folder), error=error.strerror)
+        return
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    from shared.runtime.metrics_folder import MetricsFolder
+
+    MetricsFolder(folder).enter()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigurationError([f"metrics_port: cannot listen on {host}:{port}: {error.strerror}"]) from error
+
+
+class Beside:
+    """A small process that answers for this one and its pool, out of the folder in which they count, theirs alone.
+
+    It ends when this process does, however that is, for its standard input ends then; and it takes the folder along.
+    """
+
+    def __init__(self, listening: socket.socket, folder: Path) -> None:
+        self._listening = listening
+        self._folder = folder
+        self._process = self._start()
+
+    def look(self) -> None:
+        """Start it again, should it have ended: what was counted is in the folder."""
+        if self._process.poll() is not None:
+            _log.warning("metrics_process_started_again", status=self._process.returncode)
+            self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        handle = self._listening.fileno()
+        return subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-P", "-m", "shared.runtime.metrics_server", str(handle), str(os.getpid())],
+            stdin=subprocess.PIPE, pass_fds=[handle], start_new_session=True, cwd="/",
+        )  # fmt: skip

@@ -1,0 +1,145 @@
+"""One folder in which several processes count together (prometheus-client's multiprocess mode).
+
+Each process counts in files of its own there, so nobody waits for anybody; whoever answers a scrape adds them up. What
+a process has counted stays counted when it ends: its files are folded into one, so that a counter never goes back and
+the folder does not grow with every process that ever ran. A gauge goes with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+    mmap_dict,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import REGISTRY, Collector
+
+from shared.runtime.metrics_room import FOLDER_VARIABLE, ROOM_BYTES, SUMMED, make_room, reserve
+
+_OF_PROCESS = re.compile(r"(?:counter|histogram|gauge_[a-z]+)_([0-9]+)\.db")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsFolder(Collector):
+    """The folder `path`; every method may be called by any process at any time."""
+
+    path: Path
+
+    def enter(self) -> None:
+        """Called by each process, and each pool child after its fork, before it counts.
+
+        Folds what ended before, so that there are never more files than processes that lived at once.
+        """
+        with self._alone():
+            self._fold()
+            make_room(self.path)
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything that was counted here since the folder was empty."""
+        with self._alone():
+            self._fold()
+            families: list[Metric] = list(MultiProcessCollector.merge(self._files()))  # type: ignore[no-untyped-call]
+        yield from families
+
+    def _files(self) -> list[str]:
+        """Files that can be read: a process may have been killed just when it made one."""
+        return [str(path) for path in sorted(self.path.glob("*.db")) if _values(path) is not None]
+
+    def _fold(self) -> None:
+        """Add the counts of ended processes to those of all that ended earlier, and drop their gauges."""
+        ended = {pid for pid in self._pids() if not _lives(pid)}
+        for pid in ended:
+            mark_process_dead(pid, str(self.path))  # type: ignore[no-untyped-call]
+        if not ended:
+            return
+        for kind in SUMMED:
+            found = [self.path / f"{kind}_{pid}.db" for pid in sorted(ended)]
+            with suppress(OSError):  # a full disk: the files stay, and count as they are
+                self._add_up(kind, [path for path in found if path.exists()])
+
+    def _add_up(self, kind: str, ended: list[Path]) -> None:
+        total = self.path / f"{kind}_ended.db"
+        sums: dict[str, float] = {}
+        for path in [total, *ended]:
+            for key, value in _values(path) or []:
+                sums[key] = sums.get(key, 0.0) + value
+        fresh = total.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        reserve(fresh, max(ROOM_BYTES, 2 * sum(len(key) + 32 for key in sums)))
+        written = mmap_dict.MmapedDict(str(fresh))  # type: ignore[no-untyped-call]
+        for key, value in sums.items():
+            written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
+        written.close()  # type: ignore[no-untyped-call]
+        fresh.replace(total)
+        for path in ended:
+            path.unlink()
+
+    def _pids(self) -> set[int]:
+        return {int(found[1]) for path in self.path.iterdir() if (found := _OF_PROCESS.fullmatch(path.name))}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else folds or reads meanwhile: a count would be seen twice, or not at all."""
+        with (self.path / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def shared_folder() -> MetricsFolder | None:
+    """The folder this process counts in; None where it counts for itself."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return None if named is None else MetricsFolder(Path(named))
+
+
+def registry_of(folder: MetricsFolder | None, pid: int | None = None) -> CollectorRegistry:
+    """What is answered to a scrape: the counters, and what Python and the system know of one process.
+
+    pid: of which process; the one that answers where none is given.
+    """
+    if folder is None:
+        return REGISTRY
+    registry = CollectorRegistry()
+    registry.register(folder)
+    ProcessCollector(pid=lambda: "self" if pid is None else pid, registry=registry)
+    if pid is None:
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+    return registry
+
+
+def exposition() -> bytes:
+    """All that can be told at this process's address, as text for Prometheus."""
+    return generate_latest(registry_of(shared_folder()))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _values(path: Path) -> list[tuple[str, float]] | None:
+    """What a file counts; None where it is missing or torn."""
+    try:
+        read = mmap_dict.MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
+        return [(key, value) for key, value, _, _ in read]
+    except (FileNotFoundError, RuntimeError, struct.error, UnicodeDecodeError):
+        return None

@@ -1,0 +1,28 @@
+"""Room for the files in which a process counts, made before anything is counted.
+
+The files are mapped into memory. One that had to grow on a full disk would end its process by SIGBUS, so each has its
+room from the start: enough for about a hundred cameras.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
+SUMMED = ("counter", "histogram")
+GAUGES = "gauge_livemostrecent"  # metrics.py declares no other kind
+ROOM_BYTES = 256 * 1024
+
+
+def make_room(folder: Path) -> None:
+    """Make this process's files in a folder. Raises OSError where there is no room for them."""
+    for kind in (*SUMMED, GAUGES):
+        reserve(folder / f"{kind}_{os.getpid()}.db")
+
+
+def reserve(path: Path, size: int = ROOM_BYTES) -> None:
+    """Make a file of that size, or let an existing one grow to it; what it holds stays."""
+    with path.open("ab") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)

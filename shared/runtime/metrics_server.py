@@ -1,0 +1,67 @@
+"""The port at which a process's counters can be scraped, where `metrics_port` is set.
+
+A process that never forks answers on a thread. A worker must not: a lock that a thread holds when the pool forks stays
+locked in the child. So a small process beside it answers, which is this file started as a program. It imports no more
+than it needs (docs/adr/0019-counters-that-can-be-scraped.md).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import threading
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from shared.runtime.metrics_folder import MetricsFolder, registry_of
+from shared.runtime.metrics_room import FOLDER_VARIABLE
+
+CLIENT_SECONDS = 10.0
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = CLIENT_SECONDS
+
+    def log_message(self, format: str, *_: Any) -> None:
+        """A scrape is no event."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def __init__(self, listening: socket.socket, app: Any) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_name, self.server_port = listening.getsockname()[:2]
+        self.setup_environ()
+        self.set_app(app)
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that went away is no event either."""
+
+
+def serve_on_a_thread(listening: socket.socket) -> None:
+    """Answer for this process, which never forks, until it ends."""
+    server = _Server(listening, make_wsgi_app(registry_of(None)))
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+def main() -> None:
+    """Answer until standard input ends, which is when the worker has ended."""
+    handle, pid = map(int, sys.argv[1:])
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    server = _Server(socket.socket(fileno=handle), make_wsgi_app(registry_of(MetricsFolder(folder), pid)))
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    sys.stdin.buffer.read()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""One address for the counters of a whole `platereel up`."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.deployment import Deployment, wait_until
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def counters(deployment: Deployment) -> Samples:
+    """Every counter's and histogram's sample of ours, as a scrape sees it."""
+    status, body, _ = deployment.fetch("GET", "/metrics")
+    assert status == 200
+    return {
+        (each.name, tuple(sorted(each.labels.items()))): each.value
+        for family in text_string_to_metric_families(body.decode())
+        if family.type in {"counter", "histogram"} and family.name.startswith("platereel_")
+        for each in family.samples
+    }
+
+
+def total(samples: Samples, name: str, **labels: str) -> float:
+    wanted = set(labels.items())
+    return sum(value for (each, own), value in samples.items() if each == name and wanted <= set(own))
+
+
+def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: Deployment) -> None:
+    deployment.wait_buffered("plain", 3)
+    before = counters(deployment)
+    captured_ms, _ = deployment.newest("plain")
+    deployment.detect("plain", captured_ms, "counted-at-the-api")
+    assert deployment.clips_of("counted-at-the-api")[0]["status"] == "ready"
+
+    def counted() -> Samples | None:
+        now = counters(deployment)
+        names = ("platereel_segments_total", "platereel_parts_total", "platereel_detections_total")
+        return now if all(total(now, name) > total(before, name) for name in names) else None
+
+    after = wait_until("the clip in the counters", counted, 10)
+    assert total(after, "platereel_frames_total", camera_id="plain") > 0
+    assert total(after, "platereel_detection_late_seconds_count", camera_id="plain") >= 1
+    assert b"platereel_live_segments" in deployment.fetch("GET", "/metrics")[1]
+
+    last, workers = after, deployment.refresh()["pids"]["worker"]
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+
+    def replaced() -> bool:
+        nonlocal last
+        now = counters(deployment)
+        assert all(now.get(sample, -1.0) >= value for sample, value in last.items())
+        last = now
+        return len(set(deployment.refresh()["pids"]["worker"]) - set(workers)) == len(workers)
+
+    wait_until("other workers", replaced, 60)
+    captured_ms, _ = deployment.newest("plain")
+    deployment.detect("plain", captured_ms, "counted-by-others")
+    assert deployment.clips_of("counted-by-others")[0]["status"] == "ready"
+    wait_until(
+        "the next clip",
+        lambda: total(counters(deployment), "platereel_segments_total") > total(after, "platereel_segments_total"), 10,
+    )  # fmt: skip
+    files = list((deployment.folder / "data" / "metrics").glob("*.db"))
+    pids = {path.stem.rpartition("_")[2] for path in files} - {"ended"}
+    assert all(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110 - the files of ended ones were folded
