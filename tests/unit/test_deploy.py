@@ -56,7 +56,7 @@ def test_every_queue_is_served() -> None:
 
 def test_the_environment_is_one_the_code_reads(tmp_path: Path) -> None:
     for name, service in OURS.items():
-        environment = {k: filled(str(v)) for k, v in service["environment"].items()}
+        environment = {k: filled(v) for k, v in service["environment"].items() if v is not None}
         assert environment.pop("PLATEREEL_CONFIG") == service["volumes"][0].split(":")[1]
         secrets = {k: v for k, v in environment.items() if k.endswith("_URL")}
         for variable, value in secrets.items():
@@ -83,7 +83,9 @@ def test_no_secret_is_in_the_file_and_every_one_is_demanded() -> None:
 
 def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
     for name, service in SERVICES.items():
-        if name not in OURS:
+        if name == "owners":
+            assert service["image"] == SERVICES["redis-broker"]["image"]
+        elif name not in OURS:
             assert re.search(r":[\w.-]*\d", service["image"].rsplit("/", 1)[1]), name
             assert "healthcheck" in service
     assert SERVICES["minio"]["image"] == "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
@@ -109,16 +111,139 @@ def test_what_the_image_copies_is_there() -> None:
     assert "USER platereel" in text
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_nothing_that_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["logging"]["driver"] == "json-file"
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    if name == "owners":  # it changes owners and ends; nothing can reach it
+        assert (service["user"], service["cap_add"]) == ("0:0", ["CHOWN", "DAC_READ_SEARCH"])
+        assert (service["network_mode"], service["restart"]) == ("none", "no")
+        return
+    assert "cap_add" not in service
+    if name not in OURS:
+        uid, gid = map(int, service["user"].split(":"))
+        assert min(uid, gid) > 0
+    assert "user" not in service or name not in OURS  # the image's own, which is no root
+
+
+def tmpfs_of(service: dict[str, Any]) -> dict[str, str]:
+    """Its folders in memory, with their options."""
+    return dict(entry.split(":", 1) for entry in service.get("tmpfs", []))
+
+
+def mounts_of(service: dict[str, Any]) -> dict[str, str]:
+    """Its volumes: what is mounted, by the path in the container."""
+    long = [each for each in service.get("volumes", []) if isinstance(each, dict)]
+    short = [each.split(":") for each in service.get("volumes", []) if isinstance(each, str)]
+    return {each["target"]: each["source"] for each in long} | {each[1]: each[0] for each in short}
+
+
+def test_everything_that_is_written_has_a_place() -> None:
+    for name, service in OURS.items():
+        folders, volumes = tmpfs_of(service), mounts_of(service)
+        assert Path(service["environment"]["PLATEREEL_PULSE_FILE"]).parent.as_posix() in folders, name
+        assert "/tmp" in folders, name  # a worker's counters
+        assert service["volumes"][0].endswith(":ro"), name
+        queues = service["command"][2].split(",") if service["command"][0] == "worker" else []
+        if set(queues) - {"parts"}:  # clips are put together, or read back
+            assert volumes[service["environment"]["PLATEREEL_WORK_DIR"]] in COMPOSE["volumes"], name
+
+
+def test_no_volume_without_a_name() -> None:
+    """What the images of the servers declare as a volume is mounted by name, or kept in memory."""
+    declared = {"valkey": "/data", "postgres": "/var/lib/postgresql/data", "minio": "/data"}
+    for name, service in SERVICES.items():
+        if name not in {*OURS, "owners"}:
+            image = service["image"].rsplit("/", 1)[1].split(":")[0]
+            place = declared[image]
+            assert place in tmpfs_of(service) or mounts_of(service)[place] in COMPOSE["volumes"], name
+            uid = service["user"].split(":")[0]
+            assert f"uid={uid}" in tmpfs_of(service).get(place, f"uid={uid}"), name
+    named = {source for service in SERVICES.values() for source in mounts_of(service).values() if "/" not in source}
+    assert named == set(COMPOSE["volumes"])
+
+
+def test_volumes_are_given_to_the_users_that_write_them() -> None:
+    script = SERVICES["owners"]["command"][0]
+    for name in ("redis-broker", "minio"):
+        (volume,) = mounts_of(SERVICES[name]).values()
+        place = next(path for path, source in mounts_of(SERVICES["owners"]).items() if source == volume)
+        assert f"own {SERVICES[name]['user']} {place}\n" in script
+        assert SERVICES[name]["depends_on"]["owners"]["condition"] == "service_completed_successfully"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_script_gives_away_all_or_nothing_of_a_volume(tmp_path: Path) -> None:
+    script = SERVICES["owners"]["command"][0].replace("$$", "$")
+    for name in ("broker", "minio"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "file").touch()
+        (tmp_path / name / "link").symlink_to("/nowhere")
+    for _ in range(2):
+        subprocess.run(["sh", "-ec", script.replace("/volumes", str(tmp_path))], check=True)
+    for name, uid, gid in (("broker", 999, 1000), ("minio", 1000, 1000)):
+        for path in [tmp_path / name, *(tmp_path / name).rglob("*")]:
+            assert (path.lstat().st_uid, path.lstat().st_gid) == (uid, gid)
+
+
+def test_servers_have_time_to_end() -> None:
+    for name, least in (("postgres", 60), ("minio", 60), ("redis-broker", 30), ("redis-frames", 30)):
+        assert seconds(SERVICES[name]["stop_grace_period"]) >= least
+    assert all("stop_grace_period" in service for service in SERVICES.values())
+
+
+def test_only_the_api_is_published_and_only_here() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"api": ["${API_BIND:-127.0.0.1}:${API_PORT:-8080}:8080"]}
+    for name, service in OURS.items():
+        assert service["expose"] == [service["environment"]["PLATEREEL_METRICS_PORT"]], name
+
+
+def test_secrets_reach_those_who_need_them() -> None:
+    """Every process reads the whole platereel.yaml, with what it names in braces; the API alone signs."""
+    default = re.search(r":-(.*)}", OURS["api"]["env_file"])
+    assert default is not None
+    for name, service in SERVICES.items():
+        assert ("env_file" in service) is (name in OURS), name
+        for variable in ("PLATEREEL_SIGNING_KEY", "PLATEREEL_API_KEYS", "PLATEREEL_STORAGE_PUBLIC_URL"):
+            assert (variable in service.get("environment", {})) is (name == "api"), (name, variable)
+    lines = (ROOT / default[1]).read_text().splitlines()
+    assert all(line.startswith("#") for line in lines)  # it is there so that the name may be left out
+
+
+def test_files_of_secrets_stay_out_of_git_and_of_the_image() -> None:
+    assert {".env", "*.env"} <= set((ROOT / ".gitignore").read_text().splitlines())
+    assert {"**/.env", "**/*.env"} <= set((ROOT / ".dockerignore").read_text().splitlines()[-2:])
+
+
 @pytest.mark.apt
-def test_compose_accepts_the_file() -> None:
+def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
     compose = shutil.which("docker-compose")
     if compose is None:
         pytest.skip("docker-compose is not installed (apt-get install docker-compose)")
     variables = dict.fromkeys(
         ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PLATEREEL_API_KEYS"), "x"
     )
-    done = subprocess.run(
-        [compose, "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
-        env=os.environ | variables, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+
+    def resolved(more: dict[str, str]) -> dict[str, Any]:
+        done = subprocess.run(
+            [compose, "-f", str(ROOT / "docker-compose.yml"), "config"],
+            env=os.environ | variables | more, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+        return found
+
+    assert resolved({})["api"]["environment"]["PLATEREEL_SIGNING_KEY"] is None  # Docker leaves it out
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("PLATEREEL_GATE_PASSWORD='p#1 x\"q'\n")
+    services = resolved({"PLATEREEL_SECRETS": str(secrets), "PLATEREEL_SIGNING_KEY": "signs"})
+    for name, service in services.items():
+        given = service.get("environment", {})
+        assert given.get("PLATEREEL_GATE_PASSWORD") == ('p#1 x"q' if name in OURS else None), name
+        assert given.get("PLATEREEL_SIGNING_KEY") == ("signs" if name == "api" else None), name
