@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from platereel.embedded.logfiles import bound
 from platereel.embedded.processes import Command, spawn
 from shared.domain.errors import Permanent
 from shared.domain.ports import Clock
@@ -46,6 +47,7 @@ class Supervisor:
 
     def start(self, command: Command) -> None:
         """Start a child and watch it from now on."""
+        bound(command.log)
         child = _Child(command, spawn(command), self.clock.monotonic())
         self._children.setdefault(command.name, []).append(child)
         self.changed()
@@ -82,10 +84,11 @@ class Supervisor:
                 return
 
     def poll(self) -> None:
-        """Look after the children once: say who died, start again whose pause is over."""
+        """Look after the children once: say who died, start again whose pause is over, keep logs within bounds."""
         for name, children in self._children.items():
             for child in children:
                 self._look(name, child)
+                bound(child.command.log)
 
     def _look(self, name: str, child: _Child) -> None:
         now = self.clock.monotonic()

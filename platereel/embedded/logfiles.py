@@ -1,0 +1,29 @@
+"""Logs of children, within bounds: each has its file and the one before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+LOG_BYTES = 10_000_000
+
+
+def bound(log: Path, most: int = LOG_BYTES) -> None:
+    """Begin a log anew where it has grown over `most` bytes; what it holds becomes NAME.log.1, an older one goes.
+
+    Children hold the file open and append to it, so it is copied and emptied: the next line goes to its beginning. A
+    line that is written between the copy and the emptying is lost. On a disk without room for the copy nothing is done.
+    """
+    with suppress(OSError):
+        size = log.stat().st_size
+        if size <= most or shutil.disk_usage(log.parent).free < 2 * size:
+            return
+        fresh = log.with_name(f"{log.name}.new")
+        try:
+            shutil.copyfile(log, fresh)
+            fresh.replace(log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
+        finally:
+            fresh.unlink(missing_ok=True)
