@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,35 @@ def test_secrets_reach_those_who_need_them() -> None:
 def test_files_of_secrets_stay_out_of_git_and_of_the_image() -> None:
     assert {".env", "*.env"} <= set((ROOT / ".gitignore").read_text().splitlines())
     assert {"**/.env", "**/*.env"} <= set((ROOT / ".dockerignore").read_text().splitlines()[-2:])
+
+
+def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """What a lock installs: version with its marker, and hashes, by package."""
+    text = (ROOT / "requirements" / name).read_text()
+    entries = re.findall(r"^([a-z0-9-]+)==(.*?)\s*\\\n((?:    --hash=\S+(?: \\)?\n)+)", text, re.MULTILINE)
+    return {package: (version, frozenset(re.findall(r"sha256:\w+", hashes))) for package, version, hashes in entries}
+
+
+def test_the_image_has_the_locked_packages_but_opencv_without_windows() -> None:
+    runtime, image = locked("runtime.txt"), locked("image.txt")
+    with_windows, without = runtime.pop("opencv-python"), image.pop("opencv-python-headless")
+    assert with_windows[0] == without[0]
+    assert image == runtime
+    assert len(image) > 30
+
+
+def test_the_image_is_made_of_locked_things_alone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    backend = locked("build.txt")
+    assert project["build-system"]["requires"] == [f"setuptools=={backend['setuptools'][0]}"]
+    steps = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = [step for line in re.findall(r"^RUN (.*)$", steps, re.MULTILINE) for step in line.split("&&")]
+    installs = [step for step in installs if re.search(r"pip\b.* (install|wheel) ", step)]
+    assert len(installs) == 4
+    for step in installs:
+        own = "--no-deps" in step and ("--no-build-isolation" in step or "--no-index" in step)
+        assert own or "--require-hashes" in step, step
+    assert "apt-get" not in steps
 
 
 @pytest.mark.apt
