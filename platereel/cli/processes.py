@@ -81,11 +81,12 @@ def worker(
         raise BadInput("--queues", together)
     settings = begin("worker", config)
     look = count(settings, forks=True)
+    # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again. Celery looks
+    # for it when it is imported.
+    os.environ.setdefault(REMAP, "SIGQUIT")
     from workers.app import build_app
     from workers.wiring import check_schema
 
-    # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again.
-    os.environ.setdefault(REMAP, "SIGQUIT")
     stopping = stop_event()
     if not when_ready(lambda: check_schema(settings), stopping) or stopping.is_set():
         return

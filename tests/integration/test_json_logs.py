@@ -37,7 +37,8 @@ def test_all_that_a_process_says_is_json(world: World, tmp_path: Path, arguments
         assert event["process"] == arguments[0]
         assert event["event"] != "printed", event  # nobody prints what could be logged
     if arguments[0] == "worker":
-        assert "celery_says" in running.said()
+        farewell = [event["line"] for event in running.events() if event["event"] == "celery_says"]
+        assert any("Cold shutdown" in line for line in farewell)  # what SIGTERM is to a worker of ours
 
 
 def children(pid: int) -> list[int]:
@@ -45,8 +46,11 @@ def children(pid: int) -> list[int]:
 
 
 def test_a_pool_child_that_dies_is_told_in_json(world: World, tmp_path: Path) -> None:
-    with process(tmp_path, environment_of(world, **JSON), "worker", "--concurrency", "1") as running:
-        (child,) = wait_until("a child", lambda: children(running.child.pid), 30)
+    sign = tmp_path / "pulse"
+    environment = environment_of(world, **JSON, PLATEREEL_PULSE_FILE=str(sign))
+    with process(tmp_path, environment, "worker", "--concurrency", "1") as running:
+        wait_until("a sign of life", sign.exists, 30)  # so that its loop looks after the pool
+        (child,) = children(running.child.pid)
         os.kill(child, signal.SIGKILL)
         wait_until("another child", lambda: children(running.child.pid) not in ([], [child]), 30)
         running.stop()
