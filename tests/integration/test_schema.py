@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from platereel.diagnosis import examine
 from shared.adapters.postgres.schema import migrate
 from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
@@ -61,7 +62,7 @@ def test_every_command_looks_at_the_version_first(world: World, run: Run, versio
         assert done.returncode == 1, command
         assert WORDS[version] in done.stderr, command
         assert (BEFORE in done.stderr) is (version == OLDER), command
-    assert WORDS[version] in " ".join(run("doctor").stdout.split())
+    assert WORDS[version] in next(examine(world.settings)).detail  # what doctor says first
 
 
 def test_an_empty_database_is_told_apart(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
