@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.logs import logger
@@ -34,26 +35,33 @@ def count(settings: Settings, *, forks: bool = False) -> Callable[[], None]:
         listening = _listen(settings.metrics_host, settings.metrics_port)
         if forks:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-            _count_in(folder)
-            return Beside(listening, folder).look
+            if _count_in(folder):
+                return Beside(listening, settings.log_format).look
+            rmtree(folder, ignore_errors=True)
+            return _nothing
         from shared.runtime.metrics_server import serve_on_a_thread
 
         serve_on_a_thread(listening)
-    return lambda: None
+    return _nothing
 
 
-def _count_in(folder: Path) -> None:
-    """Count together with others in a folder; where it has no room, alone and seen by nobody, but not less well."""
+def _nothing() -> None:
+    """There is nothing to look after."""
+
+
+def _count_in(folder: Path) -> bool:
+    """Count together with others in a folder; False where it has no room: then alone, and seen by nobody."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_room(folder)
     except OSError as error:
         _log.warning("counters_not_shared", folder=str(folder), error=error.strerror)
-        return
+        return False
     os.environ[FOLDER_VARIABLE] = str(folder)
     from shared.runtime.metrics_folder import MetricsFolder
 
     MetricsFolder(folder).enter()
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -67,12 +75,13 @@ def _listen(host: str, port: int) -> socket.socket:
 class Beside:
     """A small process that answers for this one and its pool, out of the folder in which they count, theirs alone.
 
-    It ends when this process does, however that is, for its standard input ends then; and it takes the folder along.
+    style: of what it has to say. It ends when this process does, however that is, for its standard input ends then; and
+    it takes the folder along.
     """
 
-    def __init__(self, listening: socket.socket, folder: Path) -> None:
+    def __init__(self, listening: socket.socket, style: str) -> None:
         self._listening = listening
-        self._folder = folder
+        self._style = style
         self._process = self._start()
 
     def look(self) -> None:
@@ -84,6 +93,6 @@ class Beside:
     def _start(self) -> subprocess.Popen[bytes]:
         handle = self._listening.fileno()
         return subprocess.Popen(  # noqa: S603 - our own arguments
-            [sys.executable, "-P", "-m", "shared.runtime.metrics_server", str(handle), str(os.getpid())],
+            [sys.executable, "-P", "-m", "shared.runtime.metrics_server", str(handle), str(os.getpid()), self._style],
             stdin=subprocess.PIPE, pass_fds=[handle], start_new_session=True, cwd="/",
         )  # fmt: skip

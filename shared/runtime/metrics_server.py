@@ -7,20 +7,23 @@ than it needs (docs/adr/0019-counters-that-can-be-scraped.md).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
 from shared.runtime.metrics_folder import MetricsFolder, registry_of
 from shared.runtime.metrics_room import FOLDER_VARIABLE
+from shared.runtime.streams import LoggedStream
 
 CLIENT_SECONDS = 10.0
 
@@ -55,12 +58,20 @@ def serve_on_a_thread(listening: socket.socket) -> None:
 
 def main() -> None:
     """Answer until standard input ends, which is when the worker has ended."""
-    handle, pid = map(int, sys.argv[1:])
+    handle, pid, style = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    if style == "json":
+        sys.stderr = LoggedStream(sys.stderr, partial(_say, sys.stderr))
     folder = Path(os.environ[FOLDER_VARIABLE])
     server = _Server(socket.socket(fileno=handle), make_wsgi_app(registry_of(MetricsFolder(folder), pid)))
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     sys.stdin.buffer.read()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _say(out: TextIO, line: str) -> None:
+    event = {"event": "printed", "level": "warning", "line": line, "process": "metrics", "pid": os.getpid()}
+    out.write(json.dumps(event) + "\n")
+    out.flush()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
+from urllib.error import HTTPError
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -152,4 +156,39 @@ def test_a_worker_leaves_nothing_behind_and_its_main_process_has_no_thread_more(
             running.child.wait(30)
     assert threads[0] == threads[1]
     wait_until("the server's end", lambda: not Path(f"/proc/{server}").exists(), 10)
+    assert list(own.glob("platereel-metrics-*")) == []
+
+
+def test_a_scrape_that_fails_is_told_in_the_shape_of_the_log(world: World, tmp_path: Path) -> None:
+    own = tmp_path / "tmp"
+    own.mkdir()
+    (port,) = free_ports(1)
+    more = {"TMPDIR": str(own), "PLATEREEL_METRICS_PORT": str(port), "PLATEREEL_LOG_FORMAT": "json"}
+    with process(tmp_path, environment_of(world, **more), "worker", "--concurrency", "1") as running:
+        answering(port)
+        (folder,) = own.glob("platereel-metrics-*")
+        rmtree(folder)
+        with pytest.raises(HTTPError, match="500"):
+            scraped(port)
+        running.wait_for("FileNotFoundError")
+    assert any(event["process"] == "metrics" for event in running.events())
+
+
+def test_a_worker_without_room_for_its_counters_works_all_the_same(world: World, tmp_path: Path) -> None:
+    """Its folder cannot hold a file of that size, as on a full disk."""
+    (port,) = free_ports(1)
+    sign = tmp_path / "pulse"
+    own = tmp_path / "tmp"
+    own.mkdir()
+    more = {"TMPDIR": str(own), "PLATEREEL_METRICS_PORT": str(port), "PLATEREEL_PULSE_FILE": str(sign)}
+    environment = environment_of(world, **more)
+    limited = ["sh", "-c", 'ulimit -f 100; exec "$0" "$@"', sys.executable, "-m", "platereel", "worker"]
+    with (tmp_path / "log").open("wb") as log:
+        child = subprocess.Popen(limited, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    try:
+        wait_until("a sign of life", sign.exists, 30)
+    finally:
+        child.terminate()
+        child.wait(30)
+    assert "counters_not_shared" in (tmp_path / "log").read_text()
     assert list(own.glob("platereel-metrics-*")) == []
