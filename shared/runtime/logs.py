@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import Processor
 
 from shared.runtime.settings import masked
 from shared.runtime.streams import LoggedStream
@@ -23,6 +24,21 @@ def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     return event
 
 
+def _named(process: str, *, with_pid: bool) -> Processor:
+    """Says of every line whose it is, also of a thread's: a context that is bound holds in one thread alone.
+
+    The number is asked for each time: a logger that was used before a fork remembers how it was set up.
+    """
+
+    def name(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("process", process)
+        if with_pid:
+            event.setdefault("pid", os.getpid())
+        return event
+
+    return name
+
+
 def configure(process: str, level: str, style: str) -> None:
     """Send structlog and the standard library's logging to standard error in one shape.
 
@@ -31,6 +47,7 @@ def configure(process: str, level: str, style: str) -> None:
     out = _real(sys.stderr)
     shared_chain: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _named(process, with_pid=style == "json"),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _mask,
@@ -60,7 +77,6 @@ def configure(process: str, level: str, style: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process, **({"pid": os.getpid()} if style == "json" else {}))
 
 
 def log_everything() -> None:

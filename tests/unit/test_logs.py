@@ -42,6 +42,7 @@ def test_what_nobody_caught_is_one_event(program: str, status: int, event: str) 
     ended, events = said(program)
     assert (ended, [each["event"] for each in events]) == (status, [event])
     assert "Traceback" in events[0]["exception"]
+    assert events[0]["process"] == "probe"
     assert "hidden" not in str(events)
 
 
@@ -74,3 +75,17 @@ def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     _, events = said(program)
     assert any("still here" in str(event) for event in events)
     assert all(event["event"] == "printed" for event in events)
+
+
+def test_a_line_says_whose_it_is_whichever_thread_wrote_it() -> None:
+    program = "t = threading.Thread(target=logging.getLogger('lib').error, args=('here',)); t.start(); t.join()"
+    _, (event,) = said(program)
+    assert (event["event"], event["process"], type(event["pid"])) == ("here", "probe", int)
+
+
+def test_a_line_after_a_fork_has_the_childs_number() -> None:
+    program = "import os, structlog\nlog = structlog.get_logger('lib')\nlog.error('one')\nif os.fork() == 0:\n"
+    program += "    log.error('two')\n    os._exit(0)\nos.wait()"
+    _, (before, after) = said(program)
+    assert (before["event"], after["event"]) == ("one", "two")
+    assert before["pid"] != after["pid"]
