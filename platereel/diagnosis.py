@@ -19,8 +19,9 @@ from shared.domain.errors import Conflict, NotFound, PlatereelError
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
 from shared.runtime.addresses import Addresses, addresses
-from shared.runtime.settings import Settings, masked
+from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
+from shared.wire.urls import masked
 from workers.reconcile.sentinel import check_store
 
 OLDEST_REDIS = 7

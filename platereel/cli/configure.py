@@ -24,7 +24,8 @@ from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.logs import logger, logs_everything
-from shared.runtime.settings import Settings, masked
+from shared.runtime.settings import Settings
+from shared.wire.urls import shown
 
 _log = logger(__name__)
 
@@ -94,7 +95,7 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
     if problems:
         print_json({"ok": False, "path": str(path), "problems": problems})
         raise typer.Exit(1)
-    cameras = {camera_id: masked(settings.source(camera_id)) for camera_id in settings.cameras}
+    cameras = {camera_id: shown(settings.source(camera_id)) for camera_id in settings.cameras}
     if json:
         print_json({"ok": True, "path": str(path), "cameras": cameras})
     else:

@@ -20,8 +20,8 @@ from shared.runtime.settings import (
     RecordingSettings,
     Settings,
     StoreRetentionSettings,
-    masked,
 )
+from shared.wire.urls import encoded, masked
 
 CONFIG_VARIABLE = "PLATEREEL_CONFIG"
 _PLACEHOLDER = re.compile(r"\{(PLATEREEL_[A-Z0-9_]+)\}")
@@ -97,14 +97,20 @@ def _index(
         _index(value, here, lines, problems, path)
 
 
-def _fill(value: Any, environ: Mapping[str, str]) -> Any:
+def _fill(value: Any, environ: Mapping[str, str], key: object = None) -> Any:
+    """Values of the environment in their places; `key` is what the value is called in the file."""
     if isinstance(value, dict):
-        return {key: _fill(inner, environ) for key, inner in value.items()}
+        return {name: _fill(inner, environ, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_fill(inner, environ) for inner in value]
-    if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: _secret(found[1], environ), value)
-    return value
+    if not isinstance(value, str):
+        return value
+
+    def filled(found: re.Match[str]) -> str:
+        secret = _secret(found[1], environ)
+        return encoded(secret, value[: found.start()], value[found.end() :]) if key == "source" else secret
+
+    return _PLACEHOLDER.sub(filled, value)
 
 
 def _secret(name: str, environ: Mapping[str, str]) -> str:

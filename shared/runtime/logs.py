@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -11,10 +12,10 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
 
-from shared.runtime.settings import masked
 from shared.runtime.streams import LoggedStream
+from shared.wire.urls import masked
 
 
 def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -39,6 +40,13 @@ def _named(process: str, *, with_pid: bool) -> Processor:
     return name
 
 
+def _plain_traceback(out: TextIO, error: ExcInfo) -> None:
+    """Without local variables, which hold addresses with passwords; FFmpeg's errors quote the address themselves."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    out.write(masked(text.getvalue()))
+
+
 def configure(process: str, level: str, style: str) -> None:
     """Send structlog and the standard library's logging to standard error in one shape.
 
@@ -56,9 +64,10 @@ def configure(process: str, level: str, style: str) -> None:
     if style == "json":
         final = [structlog.processors.format_exc_info, _mask, structlog.processors.JSONRenderer()]
     else:
-        # A plain traceback: the pretty one prints local variables, and those hold addresses with passwords.
-        plain = structlog.dev.plain_traceback
-        final = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24, exception_formatter=plain)]
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), pad_event_to=24, exception_formatter=_plain_traceback
+        )
+        final = [renderer]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared_chain,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],

@@ -15,6 +15,7 @@ from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import MAX_DAYS, ContentClass, RetentionPolicy, RetentionRule
 from shared.runtime.quantities import Bytes, Days, Seconds
+from shared.wire.urls import unusable_source
 from shared.wire.webhooks import key_of
 
 ENV_PREFIX = "PLATEREEL_"
@@ -24,6 +25,7 @@ EventName = Literal[
 UNWATCHED_FPS = 1.0  # of a copied camera that no detector looks at: for snapshots
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
+_REMOTE = re.compile(r"(https?|rtsps?)://")
 _COPIED = ("rtsp://", "rtsps://")
 
 
@@ -106,6 +108,9 @@ class CameraSettings(RecordingSettings):
     def _check_source(cls, value: SecretStr) -> SecretStr:
         if not _SOURCE.match(value.get_secret_value()):
             raise ValueError("begins with none of synthetic:, file:, http://, https://, rtsp://, /dev/video, push:")
+        wrong = unusable_source(value.get_secret_value()) if _REMOTE.match(value.get_secret_value()) else None
+        if wrong is not None:
+            raise ValueError(wrong)
         return value
 
 
@@ -317,11 +322,5 @@ class Settings(BaseSettings):
         return self.retention.days if own is None or own.days is None else own.days
 
     def source(self, camera_id: str) -> str:
-        """A camera's source with its password: never log it, see `masked`."""
+        """A camera's source with its password: never log it, see `shown`."""
         return self.cameras[camera_id].source.get_secret_value()
-
-
-def masked(url: str) -> str:
-    """A URL without its secrets, fit for logs and pages."""
-    hidden = re.sub(r"(?<=://)([^/@\s]*?):([^/\s]*)@", r"\1:***@", url)
-    return re.sub(r"(?i)([?&](?:password|passwd|pwd|token|key|secret|auth)[^=&]*=)[^&\s]*", r"\1***", hidden)

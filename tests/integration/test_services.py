@@ -198,7 +198,7 @@ def test_downloads_have_ranges_conditions_and_an_end(site: Site) -> None:
 def test_secrets_are_masked(site: Site) -> None:
     text = site.api.get("/v2/video/cameras").text
     assert "secretpassword" not in text
-    assert "rtsp://user:***@10.0.0.4/s" in text
+    assert '"rtsp://10.0.0.4"' in text
 
 
 def test_health_and_documentation_need_no_other_host(site: Site) -> None:

@@ -8,7 +8,7 @@ from shared.domain.errors import BadInput
 from shared.domain.media import Frame, FrameMark
 from shared.domain.parts import ClipForm, EncodedPart, Gap, PartFacts, follows, gap_between, never_delivered
 from shared.domain.ports import PartCopying, PartEncoding, PartRun
-from shared.runtime.settings import masked
+from shared.wire.urls import masked
 from workers.writer.ahead import ahead
 from workers.writer.ports import WriterPorts
 

@@ -18,9 +18,9 @@ from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms, to_ms
-from shared.runtime.settings import masked
 from shared.wire import api as schemas
 from shared.wire.moments import Day, Moment
+from shared.wire.urls import masked, shown
 
 router = data_router("cameras")
 MONTH_DAYS, MOST_GAPS = 31, 1000
@@ -139,11 +139,11 @@ def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: M
     counts: dict[str, Any] = {name: int(state[name]) for name in _COUNTS if name in state}
     return schemas.Camera(
         camera_id=camera_id,
-        source=masked(ports.settings.source(camera_id)),
+        source=shown(ports.settings.source(camera_id)),
         detect=ports.settings.cameras[camera_id].detect,
         state=state.get("state", "unknown"),
         fps=float(state["fps"]) if "fps" in state else None,
-        error=state.get("error") or None,
+        error=masked(state.get("error", "")) or None,
         last_frame_at=None if newest is None else from_ms(newest.newest_ms),
         **counts,
     )
