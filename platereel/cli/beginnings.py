@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from platereel.cli.context import config_path, settings_of
+from platereel.cli.context import config_path, plain, settings_of
 from shared.runtime.logs import configure, log_everything, logger, logs_everything
 from shared.runtime.settings import Settings
 from shared.runtime.signals import hold_lifeline
@@ -49,9 +49,12 @@ def follow(process: str, settings: Settings) -> None:
 
 
 def end(problems: Sequence[str]) -> NoReturn:
-    """End with exit status 1: a log line for each problem where logs are all there is, else a line for people."""
+    """End with exit status 1: a log line for each problem where logs are all there is, else a line for people.
+
+    A problem may quote what came from elsewhere.
+    """
     if not logs_everything():
-        sys.exit("\n".join(f"platereel: {problem}" for problem in problems))
+        sys.exit("\n".join(f"platereel: {plain(problem)}" for problem in problems))
     for problem in problems:
         _log.critical("process_ended", reason=problem)
     sys.exit(1)

@@ -101,7 +101,7 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
     else:
         console.print(f"{path or 'environment'}: fine; {len(cameras)} camera(s)")
         for camera_id, source in cameras.items():
-            console.print(f"  {camera_id}: {source}", markup=False, highlight=False)
+            console.print(f"  {camera_id}: {source}", highlight=False)
 
 
 def _too_large(settings: Settings) -> Iterator[tuple[str, str]]:

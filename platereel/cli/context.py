@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
 from rich.console import Console
+from rich.text import Text
 
 from shared.runtime.configuration import CONFIG_VARIABLE, ConfigurationError, load
 from shared.runtime.settings import Settings
@@ -29,9 +31,33 @@ DataOption = Annotated[
 PIPED_WIDTH = 200
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # what a terminal obeys, reorders by, or does not show
+
+
+def plain(text: str, keep: str = "\n") -> str:
+    """A text of whatever origin that a terminal shows and never obeys: a backslash and a number in place of some."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        each if each in keep or unicodedata.category(each) not in _STEERING
+        else each.encode("unicode_escape").decode() for each in text
+    )  # fmt: skip
+
+
+class PlainConsole(Console):
+    """Words are words here: no markup is read out of them, and nothing in them steers the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See the base."""
+        return super().render_str(plain(text), **options)
+
+
 # What goes to a file or another program is not cut to the width of a terminal that is not there.
-console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-errors = Console(stderr=True)
+console = PlainConsole(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+errors = PlainConsole(stderr=True)
 
 
 def config_path(given: Path | None) -> Path | None:

@@ -53,8 +53,8 @@ def create(
     if json:
         print_json({**_shape(key), "secret": secret})
         return
-    console.print(secret, markup=False, highlight=False, soft_wrap=True)
-    errors.print(f"the secret of {name} ({wanted}); it is not shown again", markup=False)
+    console.print(secret, highlight=False, soft_wrap=True)
+    errors.print(f"the secret of {name} ({wanted}); it is not shown again")
 
 
 def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
@@ -91,7 +91,7 @@ def revoke(
     if json:
         print_json({"name": name, "revoked": True})
     else:
-        console.print(f"{name} is revoked", markup=False)
+        console.print(f"{name} is revoked")
 
 
 def _shape(key: StoredKey) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
 from platereel.cli.context import (
@@ -19,6 +19,7 @@ from platereel.cli.context import (
     deployment,
     errors,
     human_bytes,
+    plain,
     print_json,
 )
 from shared.domain.errors import BadInput, Conflict
@@ -106,11 +107,11 @@ def show(segment: Identifier, config: ConfigOption = None, data: DataOption = No
         return
     for name, value in row.items():
         if name != "detections" and value not in (None, [], ""):
-            console.print(f"{name:28} {value}", markup=False, highlight=False)
+            console.print(plain(f"{name:28} {value}", keep=""), highlight=False)
     for detection in row["detections"]:
         at, plate, confidence = detection["offset_ms"] / 1000, detection["plate"] or "?", detection["confidence"]
         line = f"detection at {at:+.2f} s      {plate} ({confidence:.2f}) {detection['detection_id']}"
-        console.print(line, markup=False, highlight=False)
+        console.print(line, highlight=False)
 
 
 def get(
@@ -129,9 +130,12 @@ def get(
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
         target = output or Path(f"{row['id']}.mp4")
         temporary = target.with_name(f".{target.name}.part")
-        columns = ("[progress.description]{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, console=errors, transient=True) as progress, temporary.open("wb") as out:
-            bar = progress.add_task(target.name, total=row["file_size_bytes"])
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with (
+            Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress,
+            temporary.open("wb") as out,
+        ):
+            bar = progress.add_task(plain(target.name), total=row["file_size_bytes"])
             for piece in world.store.stream(row["file_path"]):
                 out.write(piece)
                 progress.advance(bar, len(piece))
@@ -141,7 +145,7 @@ def get(
             {"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]}
         )
     else:
-        console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", markup=False, highlight=False)
+        console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", highlight=False)
 
 
 def protect(

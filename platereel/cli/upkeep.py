@@ -81,7 +81,7 @@ def cleanup(
 
 def _print_cleanup(result: dict[str, Any], *, dry_run: bool) -> None:
     if "stopped" in result:
-        console.print(f"stopped: {result['stopped']} (--confirm)", markup=False)
+        console.print(f"stopped: {result['stopped']} (--confirm)")
     would = "would archive" if dry_run else "archived"
     console.print(f"{would} {result['archived']} clips, {human_bytes(result['bytes'])} {result['reasons'] or ''}")
     if result["cameras"]:
@@ -134,15 +134,15 @@ def _teller(bars: Progress, tasks: dict[str, TaskID]) -> Callable[[str, int, int
 
 def _bars() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=errors, transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=errors, transient=True, disable=not errors.is_terminal,
     )  # fmt: skip
 
 
 def _print_report(result: dict[str, Any]) -> None:
     console.print(f"{result['objects']} objects, {result['clips']} clips{', read back' if result['deep'] else ''}")
     for reason in result["stopped"]:
-        console.print(f"stopped: {reason}", markup=False)
+        console.print(f"stopped: {reason}")
     if result["clean"]:
         console.print("nothing to mend")
         return

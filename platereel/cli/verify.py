@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from platereel.cli.context import JsonOption, console, errors, print_json
+from platereel.cli.context import JsonOption, console, errors, plain, print_json
+
+if TYPE_CHECKING:
+    from platereel.verification import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -21,32 +24,46 @@ def verify(
     key: Annotated[str | None, typer.Option(help="Public key or fingerprint that it must be signed with.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check an evidence archive: its signature, and every file in it. Exit status 0 only when all is as signed."""
+    """Check an evidence archive: its signature, and every file in it.
+
+    Exit status 0: all is as it was signed with the key that was given. 1: it is not. 2: nothing is wrong, but without
+    --key it is not judged whose archive this is.
+    """
     from platereel.verification import verify as check
 
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors, transient=True
-    ) as bars:
-        bar = bars.add_task(file.name, total=None)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        bar = bars.add_task(plain(file.name), total=None)
         verdict = check(file, key, lambda done, total: bars.update(bar, completed=done, total=total))
-    manifest = verdict.manifest
     if json:
-        print_json(
-            {
-                "ok": not verdict.problems, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
-                "public_key": manifest.public_key, "deployment": manifest.deployment, "segment": manifest.segment,
-                "made_at": manifest.made_at, "made_by": manifest.made_by,
-                "files": [{"name": f.name, "bytes": f.size_bytes, "sha256": f.sha256} for f in manifest.files],
-            }
-        )  # fmt: skip
+        print_json(_as_json(verdict))
     else:
-        for problem in verdict.problems:
-            console.print(problem, markup=False, highlight=False)
-        told = "NOT as signed" if verdict.problems else "as signed"
-        made = f"made {manifest.made_at} by {manifest.made_by}, key {verdict.fingerprint}"
-        line = f"{told}: segment {manifest.segment}, {made}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if key is None and not verdict.problems:
-            console.print("whose key that is, the archive cannot say: compare the fingerprint, or give --key")
-    if verdict.problems:
-        raise typer.Exit(1)
+        _say(verdict)
+    if verdict.ok is not True:
+        raise typer.Exit(1 if verdict.problems else 2)
+
+
+def _as_json(verdict: Verdict) -> dict[str, object]:
+    manifest = verdict.manifest
+    return {
+        "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
+        "public_key": manifest.public_key, "deployment": manifest.deployment, "segment": manifest.segment,
+        "made_at": manifest.made_at, "made_by": manifest.made_by,
+        "files": [{"name": f.name, "bytes": f.size_bytes, "sha256": f.sha256} for f in manifest.files],
+    }  # fmt: skip
+
+
+def _say(verdict: Verdict) -> None:
+    """A line a problem, then the verdict; a line's end inside of a text of the archive is none."""
+    for problem in verdict.problems:
+        console.print(plain(problem, keep=""), highlight=False, soft_wrap=True)
+    told = {True: "as signed", False: "NOT as signed", None: "not judged"}[verdict.ok]
+    manifest = verdict.manifest
+    made = f"made {manifest.made_at} by {manifest.made_by}, key {verdict.fingerprint}"
+    console.print(plain(f"{told}: segment {manifest.segment}, {made}", keep=""), highlight=False, soft_wrap=True)
+    if verdict.ok is None:
+        console.print(
+            "all is as whoever has that key signed it, and anybody can sign with an own key: give --key with the "
+            "fingerprint that your deployment tells (GET /v2/video/signing-key)",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip

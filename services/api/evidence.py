@@ -19,7 +19,9 @@ from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
 README = """What is in this archive:
   the clip as it was recorded, a picture of it, and segment.json: what is known of it, with its detections;
   manifest.json lists these files with their SHA-256, and manifest.sig signs it (Ed25519).
-`platereel verify FILE` checks everything; compare the key's fingerprint with the one your deployment tells.
+`platereel verify FILE --key FINGERPRINT` checks everything and ends with 0 when all is as it was signed, with 1 when
+it is not. Get the fingerprint from the deployment (GET /v2/video/signing-key), never from this archive: without --key
+it ends with 2, not judged, for anybody can sign an archive with a key of their own.
 """
 
 

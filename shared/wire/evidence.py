@@ -7,15 +7,21 @@ files that the manifest lists.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.domain.errors import BadInput
+from shared.wire.bounded_json import load_json
 
 FORMAT = "platereel-evidence/1"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+MOST_FILES, MOST_FILE_BYTES = 50, 1 << 50
+_STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+_Text = Annotated[str, Field(max_length=4096)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,47 @@ class Manifest:
         return json.dumps(body, indent=2, sort_keys=True).encode() + b"\n"
 
 
+class _Key(BaseModel):
+    model_config = _STRICT
+    algorithm: Literal["Ed25519"]
+    public: _Text
+
+
+class _File(BaseModel):
+    model_config = _STRICT
+    name: _Text
+    bytes: Annotated[int, Field(ge=0, le=MOST_FILE_BYTES)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Manifest(BaseModel):
+    model_config = _STRICT
+    format: Literal["platereel-evidence/1"]
+    deployment: _Text
+    segment: _Text
+    made_at: _Text
+    made_by: _Text
+    key: _Key
+    files: Annotated[list[_File], Field(max_length=MOST_FILES)]
+
+
 def parse_manifest(data: bytes) -> Manifest:
-    """Read a manifest; BadInput says what is wrong with it."""
+    """Read a manifest; BadInput says what is wrong with it, whatever bytes these are.
+
+    It must be written exactly as `encode` does: then no two readers of the same bytes see two manifests.
+    """
     try:
-        body: Mapping[str, Any] = json.loads(data)
-        if body["format"] != FORMAT:
-            raise BadInput(MANIFEST, f"of a format that is not {FORMAT}")
-        files = [ListedFile(str(f["name"]), int(f["bytes"]), str(f["sha256"])) for f in body["files"]]
-        return Manifest(
-            str(body["deployment"]), str(body["segment"]), str(body["made_at"]), str(body["made_by"]),
-            str(body["key"]["public"]), files,
-        )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
+        body = _Manifest.model_validate(load_json(data))
+    except ValueError as error:
         raise BadInput(MANIFEST, "not a manifest of evidence") from error
+    files = [ListedFile(each.name, each.bytes, each.sha256) for each in body.files]
+    manifest = Manifest(body.deployment, body.segment, body.made_at, body.made_by, body.key.public, files)
+    names = [each.name for each in files]
+    if len(set(names)) != len(names) or {MANIFEST, SIGNATURE} & set(names):
+        raise BadInput(MANIFEST, "lists a file twice, or itself")
+    if manifest.encode() != data:
+        raise BadInput(MANIFEST, "is not written as evidence is")
+    return manifest
 
 
 def fingerprint(public_key: str) -> str:

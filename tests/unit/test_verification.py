@@ -1,0 +1,290 @@
+"""What `platereel verify` says of archives that were made to deceive it, its terminal or its memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from platereel.cli import main
+from platereel.verification import verify
+from shared.adapters.signing import Ed25519Signer
+from shared.domain.errors import BadInput
+from shared.wire.evidence import ListedFile, Manifest, fingerprint, parse_manifest
+
+OURS, FORGERS = Ed25519Signer(b"o" * 32), Ed25519Signer(b"f" * 32)
+CLIP, FACTS = bytes(range(256)) * 50, b'{"plate": "AB123CD"}\n'
+Files = dict[str, bytes]
+FILES: Files = {"segment.json": FACTS, "gate-1.mp4": CLIP}
+
+
+def manifest_of(files: Files, signer: Ed25519Signer = OURS, **changes: Any) -> Manifest:
+    listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in files.items()]
+    made = Manifest("site", "1234", "2026-11-26T10:00:00+00:00", "local", signer.public_key, listed)
+    return replace(made, **changes)
+
+
+def signed(manifest: bytes, signer: Ed25519Signer = OURS) -> Files:
+    return {"manifest.json": manifest, "manifest.sig": signer.sign(manifest).encode() + b"\n"}
+
+
+def zipped(*entries: tuple[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", kind) as archive:
+        for name, data in entries:
+            archive.NameToInfo.pop(name, None)  # or a doubled name is warned of
+            archive.writestr(name, data)
+    return into.getvalue()
+
+
+def genuine(files: Files = FILES, signer: Ed25519Signer = OURS) -> bytes:
+    return zipped(*signed(manifest_of(files, signer).encode(), signer).items(), *files.items())
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """`platereel verify` of these bytes: exit status, and all that it said."""
+
+    def verified(data: bytes, *options: str) -> tuple[int, str]:
+        path = tmp_path / "evidence.zip"
+        path.write_bytes(data)
+        monkeypatch.setattr("sys.argv", ["platereel", "verify", str(path), *options])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = "".join(capsys.readouterr())
+        code = ended.value.code
+        return (1, said + code) if isinstance(code, str) else (code or 0, said)
+
+    return verified
+
+
+Check = Callable[..., tuple[int, str]]
+PRINT = fingerprint(OURS.public_key)
+
+
+def test_three_answers(check: Check) -> None:
+    for key in (PRINT, OURS.public_key, PRINT.upper()):
+        assert check(genuine(), "--key", key)[0] == 0
+    assert json.loads(check(genuine(), "--key", PRINT, "--json")[1])["ok"] is True
+    code, said = check(genuine())
+    assert code == 2
+    assert said.startswith("not judged: ")
+    code, said = check(genuine(), "--json")
+    assert (code, json.loads(said)["ok"], json.loads(said)["problems"]) == (2, None, [])
+    code, said = check(genuine()[:200] + b"x" + genuine()[201:], "--json")
+    assert code == 1
+    assert check(genuine(), "--key", "")[0] == 1
+
+
+def test_a_forgery_that_was_signed_anew_is_not_genuine(check: Check) -> None:
+    forged = genuine({"segment.json": FACTS, "gate-1.mp4": b"another film"}, FORGERS)
+    assert check(forged)[0] == 2
+    code, said = check(forged, "--key", PRINT)
+    assert code == 1
+    assert "not with the one given" in said
+    assert "NOT as signed" in said
+
+
+def with_entries(*more: tuple[str, bytes], first: bool = False) -> bytes:
+    own = (*signed(manifest_of(FILES).encode()).items(), *FILES.items())
+    return zipped(*(more + own if first else own + more))
+
+
+def changed_entry(name: str, field: int, value: int, size: int = 2) -> bytes:
+    """An entry's field in the central directory, and (10 bytes earlier there) in the header before its data."""
+    data = bytearray(genuine())
+    at = data.rindex(name.encode()) - 46
+    data[at + field : at + field + size] = value.to_bytes(size, "little")
+    return bytes(data)
+
+
+DECEPTIONS = {
+    "a doubled manifest, the forged one first": with_entries(("manifest.json", b"{}"), first=True),
+    "a doubled manifest, the forged one last": with_entries(("manifest.json", manifest_of(FILES).encode())),
+    "a doubled signature": with_entries(("manifest.sig", b"AAAA")),
+    "a doubled clip": with_entries(("gate-1.mp4", b"another film")),
+    "a file that is not listed": with_entries(("more.txt", b"?")),
+    "a folder": with_entries(("folder/", b"")),
+    "a name that differs in capitals": with_entries(("Manifest.json", b"{}")),
+    "something in front": b"x" * 6000 + genuine(),
+    "a whole archive in front": genuine() + genuine(),
+    "something behind": genuine() + b"x",
+    "a comment": genuine()[:-2] + struct.pack("<H", 5) + b"hello",
+    "no files": genuine({}),
+    "no clip": genuine({"segment.json": FACTS}),
+    "an encrypted entry": changed_entry("gate-1.mp4", 8, 0x1),
+    "another compression": changed_entry("gate-1.mp4", 10, 14),
+    "another size": changed_entry("gate-1.mp4", 24, 5, 4),
+    "a clip that is missing": zipped(*signed(manifest_of(FILES).encode()).items(), ("segment.json", FACTS)),
+    "a manifest of other spaces": zipped(
+        *signed(json.dumps(json.loads(manifest_of(FILES).encode())).encode()).items(), *FILES.items()
+    ),
+    "a manifest with a key twice": zipped(
+        *signed(manifest_of(FILES).encode().replace(b'"made_by"', b'"segment": "other", "made_by"')).items(),
+        *FILES.items(),
+    ),
+    "a manifest that lists itself": genuine({**FILES, "manifest.json": b"{}"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECEPTIONS)
+def test_what_deceives(check: Check, name: str) -> None:
+    """Each has the right key's signature over its manifest, and is refused all the same."""
+    code, said = check(DECEPTIONS[name], "--key", PRINT)
+    assert code == 1
+    assert "Traceback" not in said
+    assert not said.startswith("as signed")
+
+
+def test_bytes_between_the_files(check: Check) -> None:
+    data = genuine()
+    end = data.rindex(b"PK\x05\x06")
+    size, begins = struct.unpack("<2L", data[end + 12 : end + 20])
+    hidden = bytearray(data[:begins] + b"x" * 100 + data[begins:])
+    hidden[end + 100 + 16 : end + 100 + 20] = struct.pack("<L", begins + 100)
+    with zipfile.ZipFile(io.BytesIO(hidden)) as archive:
+        assert archive.testzip() is None
+    assert size
+    code, said = check(bytes(hidden), "--key", PRINT)
+    assert code == 1
+    assert "belong to no file" in said
+
+
+def test_a_deflated_archive_and_one_that_was_streamed_are_fine(check: Check) -> None:
+    entries = (*signed(manifest_of(FILES).encode()).items(), *FILES.items())
+    assert check(zipped(*entries, kind=zipfile.ZIP_DEFLATED), "--key", PRINT)[0] == 0
+
+    class Pipe(io.RawIOBase):
+        def __init__(self) -> None:
+            self.data = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            self.data += bytes(data)  # type: ignore[call-overload]
+            return len(data)  # type: ignore[arg-type]
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as archive:
+        for name, data in entries:
+            info = zipfile.ZipInfo(name)
+            info.file_size = (1 << 32) if name.endswith(".mp4") else len(data)  # as a clip of 4 GB is written
+            with archive.open(info, "w") as file:
+                file.write(data)
+    assert check(pipe.data, "--key", PRINT)[0] == 0
+
+
+def test_a_bomb_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one byte over what was signed, whatever the directory says."""
+    path = tmp_path / "bomb.zip"
+    manifest = signed(manifest_of(FILES).encode())
+    path.write_bytes(
+        zipped(*manifest.items(), ("segment.json", FACTS), ("gate-1.mp4", bytes(50_000_000)), kind=zipfile.ZIP_DEFLATED)
+    )
+    read: list[int] = []
+    usual = zipfile.ZipExtFile.read
+
+    def counted(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        data = usual(self, n)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    assert verify(path, PRINT).ok is False
+    assert sum(read) < 5_000
+    read.clear()
+    path.write_bytes(zipped(("manifest.json", bytes(50_000_000)), *FILES.items(), kind=zipfile.ZIP_DEFLATED))
+    with pytest.raises(BadInput, match=r"manifest\.json: is larger"):
+        verify(path, PRINT)
+    assert not read
+
+
+@pytest.mark.parametrize(
+    "nasty", ["\x1b[2J\x1b[1;1Has signed", "a\nas signed: segment 1", "\u202ederetla", "\x9b2J", "[/]"]
+)
+def test_the_terminal_is_not_steered(check: Check, nasty: str) -> None:
+    files = {**FILES, f"{nasty}.txt": b"x"}
+    told: list[dict[str, Any]] = [{"made_by": nasty}, {"segment": nasty}, {"made_at": nasty}]
+    for changes in told:
+        code, said = check(
+            zipped(*signed(manifest_of(FILES, **changes).encode()).items(), *FILES.items()), "--key", PRINT
+        )
+        assert code == 0
+        assert said.count("\n") == 1
+        assert all(each.isprintable() for each in said.rstrip("\n"))
+    data = zipped(*signed(manifest_of(files).encode()).items(), *FILES.items())
+    code, said = check(data, "--key", PRINT)
+    assert code == 1
+    assert said.count("\n") == 2
+    assert all(each.isprintable() or each == "\n" for each in said)
+    code, said = check(with_entries((f"{nasty}.txt", b"x")), "--key", PRINT)
+    assert code == 1
+    assert said.count("\n") == 2
+
+
+MANIFESTS = [
+    b"[" * 5000, b"{" * 100, b"\xff", b"{}", b"[]", b"null", b'{"bytes": 1e400}', b"1" * 5000,
+    manifest_of(FILES).encode().replace(b'"bytes": 12800', b'"bytes": 1e400'),
+    manifest_of(FILES).encode().replace(b'"bytes": 12800', b'"bytes": -1'),
+    manifest_of(FILES).encode().replace(b'"bytes": 12800', b'"bytes": true'),
+    manifest_of(FILES).encode().replace(b'"bytes": 12800', b'"bytes": "12800"'),
+    manifest_of(FILES).encode().replace(b'"files"', b'"filse"'),
+    manifest_of(FILES).encode().replace(b'"Ed25519"', b'"none"'),
+    manifest_of(FILES).encode().replace(b'"local"', b'"\\ud800"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(MANIFESTS)))
+def test_manifests_that_are_none(check: Check, number: int) -> None:
+    code, said = check(zipped(*signed(MANIFESTS[number]).items(), *FILES.items()))
+    assert code != 0
+    assert "Traceback" not in said
+    said.encode()
+
+
+@given(st.binary(max_size=400) | st.text().map(str.encode))
+def test_any_bytes_are_a_manifest_or_bad_input(data: bytes) -> None:
+    with pytest.raises(BadInput):
+        parse_manifest(data)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_damage_is_found(tmp_path: Path, data: st.DataObject) -> None:
+    """Cut, changed and overwritten archives: never as signed, and never any other error."""
+    whole = genuine()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    how = data.draw(st.sampled_from(("cut", "change", "insert")))
+    other = data.draw(st.binary(min_size=1, max_size=8))
+    damaged = {
+        "cut": whole[:at],
+        "change": whole[:at] + other + whole[at + len(other) :],
+        "insert": whole[:at] + other + whole[at:],
+    }[how]
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(damaged)
+    try:
+        verdict = verify(path, PRINT)
+    except BadInput:
+        return
+    # Dates, versions and permissions of entries are nobody's business: what they hold is what was signed.
+    assert verdict.ok is False or contents(damaged) == contents(whole)
+
+
+def contents(data: bytes) -> list[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return [(info.filename, archive.read(info)) for info in archive.infolist()]
