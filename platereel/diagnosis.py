@@ -15,7 +15,7 @@ from shared.adapters.redis_servers import frame_servers
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
-from shared.domain.errors import Conflict, NotFound, PlatereelError
+from shared.domain.errors import Conflict, NotFound, PlatereelError, told
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
 from shared.runtime.addresses import Addresses, addresses
@@ -53,6 +53,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _guarded("broker Redis", lambda: _broker(urls.broker))
     if not settings.cameras:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
+    yield from _guarded("addresses", lambda: _deployment(settings, urls))
+
+
+def _deployment(settings: Settings, urls: Addresses) -> Iterator[Finding]:
+    """What needs several servers at once."""
     with desk(settings, any_schema=True) as world:
         yield from _guarded("storage", lambda: _storage(world, settings))
         yield from _guarded("upkeep", lambda: _upkeep(world))
@@ -66,7 +71,7 @@ def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Findi
     try:
         yield from look()
     except PlatereelError as error:
-        yield Finding(what, Health.BROKEN, masked(error.message))
+        yield Finding(what, Health.BROKEN, masked(told(error)))
 
 
 def _database(url: str) -> Iterator[Finding]:
@@ -89,7 +94,7 @@ def _frames(settings: Settings, url: str) -> Iterator[Finding]:
 
 def _broker(url: str) -> Iterator[Finding]:
     with redis_client(url, name="platereel-doctor") as client:
-        facts = facts_of(client)
+        facts = facts_of(client, "broker")
     yield Finding(f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts))
 
 
@@ -151,7 +156,7 @@ def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:
             facts = facts_of(node)
             skews[f"frames Redis {facts.name}"] = facts.now_ms - world.clock.now_ms()
     with redis_client(urls.broker, name="platereel-doctor") as broker:
-        skews["broker Redis"] = facts_of(broker).now_ms - world.clock.now_ms()
+        skews["broker Redis"] = facts_of(broker, "broker").now_ms - world.clock.now_ms()
     worst = max(skews.values(), key=abs)
     told = ", ".join(f"{name} {skew:+d} ms" for name, skew in skews.items())
     yield Finding("clocks", Health.OK if abs(worst) <= SKEW_MS else Health.WARNING, f"against this host: {told}")

@@ -112,9 +112,21 @@ def build(settings: Settings) -> World:
     )
 
 
-def check_schema(settings: Settings) -> bool:
-    """True; raises Retryable while the database has another version."""
-    require_version(addresses(settings).database)
+def check_servers(settings: Settings) -> bool:
+    """True; raises Retryable while the database has another version, or the broker does not let us in.
+
+    Permanent for a store's address that is none: a pool child could only die of it, over and over.
+    """
+    urls = addresses(settings)
+    open_store(urls.storage, SystemClock())
+    require_version(urls.database)
+    return check_broker(settings)
+
+
+def check_broker(settings: Settings) -> bool:
+    """True; raises Retryable while the broker does not let us in: Celery would try again without end, and say less."""
+    with redis_client(addresses(settings).broker, name="platereel-worker") as broker, kinds("broker"):
+        broker.ping()
     return True
 
 

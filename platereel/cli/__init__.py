@@ -9,8 +9,9 @@ import typer
 from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep, verify
 from platereel.cli.beginnings import before_anything, end
 from platereel.embedded.supervisor import Stopped
-from shared.domain.errors import PlatereelError
+from shared.domain.errors import PlatereelError, told
 from shared.runtime.configuration import ConfigurationError
+from shared.wire.urls import masked
 
 app = typer.Typer(
     name="platereel",
@@ -31,7 +32,7 @@ def main() -> None:
     except ConfigurationError as error:
         end(error.problems)
     except PlatereelError as error:
-        end([error.message])
+        end([masked(told(error))])
     except Stopped:
         end(["stopped before everything was up"])
     except KeyboardInterrupt:

@@ -85,10 +85,10 @@ def worker(
     # for it when it is imported.
     os.environ.setdefault(REMAP, "SIGQUIT")
     from workers.app import build_app
-    from workers.wiring import check_schema
+    from workers.wiring import check_servers
 
     stopping = stop_event()
-    if not when_ready(lambda: check_schema(settings), stopping) or stopping.is_set():
+    if not when_ready(lambda: check_servers(settings), stopping) or stopping.is_set():
         return
     stop_as_usual()  # Celery listens in a moment; a signal until then ends the process instead of being lost
     celery = build_app(settings, addresses(settings).broker, looks=[look])
@@ -107,7 +107,12 @@ def beat(config: ConfigOption = None) -> None:
     count(settings)
     from workers.app import build_app
     from workers.beat import run_beat
+    from workers.wiring import check_broker
 
+    stopping = stop_event()
+    if not when_ready(lambda: check_broker(settings), stopping) or stopping.is_set():
+        return
+    stop_as_usual()
     run_beat(build_app(settings, addresses(settings).broker, process="beat"), settings)
 
 

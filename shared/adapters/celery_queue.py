@@ -15,6 +15,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from shared.adapters.redis_client import kinds
+from shared.adapters.redis_reasons import place, reason
 from shared.domain.errors import Retryable
 from shared.wire.tasks import ROUTES
 
@@ -86,7 +87,8 @@ class CeleryQueue:
         try:
             self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
         except (OperationalError, OSError, redis.RedisError) as error:
-            raise Retryable(f"the broker Redis does not answer: {type(error).__name__}") from error
+            below = error.__cause__ or error
+            raise Retryable(f"the broker Redis {reason(below)}", **place(below)) from error
 
     def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
         """See the port. Several are on their way at once: each costs a round trip to the broker."""

@@ -12,11 +12,13 @@ import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.helpers import check_bucket_name
 
 from shared.adapters.s3_pool import PATIENCE_SECONDS, S3Pool
+from shared.adapters.s3_reasons import reason, refusal
 from shared.adapters.s3_upload import upload
 from shared.adapters.storage_url import S3Address
-from shared.domain.errors import NotFound, Permanent, Retryable
+from shared.domain.errors import BadInput, NotFound, Permanent, Retryable
 from shared.domain.ports import Allowed, Clock, Room, StoredObject
 
 CHUNK = 1 << 21
@@ -43,14 +45,16 @@ class MinioObjects:
         self._address, self._bucket = address, address.bucket
         self._pool = S3Pool(patience_s)
         self._away_until = float("-inf")
-        self._client = Minio(
-            address.endpoint,
-            access_key=address.access_key,
-            secret_key=address.secret_key,
-            secure=address.secure,
-            region=address.region,
-            http_client=self._pool,
-        )
+        with _named("PLATEREEL_STORAGE_URL"):
+            check_bucket_name(address.bucket)
+            self._client = Minio(
+                address.endpoint,
+                access_key=address.access_key,
+                secret_key=address.secret_key,
+                secure=address.secure,
+                region=address.region,
+                http_client=self._pool,
+            )
         self._public = None if public_url is None else _signing_client(address, public_url)
 
     def prepare(self) -> None:
@@ -170,21 +174,31 @@ class MinioObjects:
             if error.code in _NO_KEY:
                 raise NotFound(f"there is no object {key}", key=key) from error
             kind = Permanent if error.code in _FOR_GOOD else Retryable
-            raise kind(f"the store refuses: {error.code}", key=key) from error
+            raise kind(refusal(error.code), key=key, at=self._address.endpoint) from error
         except (ServerError, MinioException) as error:
-            raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error
+            raise Retryable(reason(error), key=key, at=self._address.endpoint) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._away_until = self._clock.monotonic() + AWAY_SECONDS
-            raise Retryable(f"the store does not answer: {type(error).__name__}", key=key) from error
+            raise Retryable(reason(error), key=key, at=self._address.endpoint) from error
+
+
+@contextmanager
+def _named(variable: str) -> Iterator[None]:
+    """Raise BadInput for an address that the client takes for none."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadInput(variable, f"cannot be used: {error}") from None
 
 
 def _signing_client(address: S3Address, public_url: str) -> Minio:
     """A client that only signs: with a region it never connects."""
     parts = urlsplit(public_url)
-    return Minio(
-        parts.netloc,
-        access_key=address.access_key,
-        secret_key=address.secret_key,
-        secure=parts.scheme == "https",
-        region=address.region,
-    )
+    with _named("PLATEREEL_STORAGE_PUBLIC_URL"):
+        return Minio(
+            parts.netloc,
+            access_key=address.access_key,
+            secret_key=address.secret_key,
+            secure=parts.scheme == "https",
+            region=address.region,
+        )

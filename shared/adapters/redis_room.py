@@ -27,9 +27,9 @@ class NodeFacts:
     now_ms: int
 
 
-def facts_of(node: redis.Redis) -> NodeFacts:
-    """Ask one server, by INFO: managed servers refuse CONFIG."""
-    with kinds("frames"):
+def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
+    """Ask one server, by INFO: managed servers refuse CONFIG. `what` names it in errors."""
+    with kinds(what):
         told: Any = node.info()
         seconds, microseconds = node.time()
     address = node.connection_pool.connection_kwargs

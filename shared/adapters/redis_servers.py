@@ -18,10 +18,13 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.redis_client import client_options, kinds, redis_client
+from shared.adapters.redis_reasons import place, reason
 from shared.domain.errors import PartlyAway, Retryable
 
 CLUSTER_SCHEMES = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 AWAY_SECONDS = 1.0
+# What the client raises where it finds no node at all is none of its other errors.
+_UNREACHABLE = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 
 
 class FrameServers(ABC):
@@ -96,6 +99,7 @@ class ClusterServers(FrameServers):
 
     def __init__(self, url: str, *, name: str, patience_s: float) -> None:
         self._url, self._options = url, client_options(name, patience_s)
+        redis_client(url, name=name, patience_s=patience_s).close()  # refuses options that no node takes
         self._clock = SystemClock()
         self._cluster: RedisCluster | None = None
         self._away: dict[str, float] = {}
@@ -113,9 +117,10 @@ class ClusterServers(FrameServers):
                 raise Retryable("the frames Redis Cluster does not answer")
             try:
                 self._cluster = RedisCluster.from_url(self._url, require_full_coverage=False, **self._options)
-            except (redis.RedisError, OSError) as error:
+            except _UNREACHABLE as error:
                 self._unreachable_until = self._clock.monotonic() + AWAY_SECONDS
-                raise Retryable(f"the frames Redis Cluster does not answer: {type(error).__name__}") from error
+                below = error.__cause__ or error
+                raise Retryable(f"the frames Redis Cluster {reason(below)}", **place(below)) from error
         return self._cluster
 
     def _node(self, key: str) -> ClusterNode:
@@ -152,7 +157,7 @@ class ClusterServers(FrameServers):
         self._unreachable_until = self._clock.monotonic() + AWAY_SECONDS
         try:
             self._table().nodes_manager.initialize()
-        except (redis.RedisError, OSError, Retryable):
+        except (*_UNREACHABLE, Retryable):
             return
 
     def together(self, keys: Mapping[str, str]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.domain.errors import BadInput
+from shared.wire.urls import unreadable
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -25,16 +26,18 @@ class S3Address:
 
 def parse_storage_url(url: str) -> S3Address | Path:
     """The address in a URL; BadInput names what is wrong and never repeats the secret."""
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        if parts.netloc or not parts.path.startswith("/"):
+    if url.startswith("file:"):
+        path = unquote(url.removeprefix("file:").removeprefix("//"))
+        if not path.startswith("/") or "\x00" in path:
             raise BadInput("PLATEREEL_STORAGE_URL", "file:// takes an absolute path: file:///var/lib/platereel")
-        return Path(unquote(parts.path))
-    if parts.scheme != "s3":
-        raise BadInput("PLATEREEL_STORAGE_URL", f"{parts.scheme or 'no'}:// is neither s3:// nor file://")
+        return Path(path)
+    wrong = unreadable(url, ("s3://", "file://"))
+    if wrong is not None:
+        raise BadInput("PLATEREEL_STORAGE_URL", wrong)
+    parts = urlsplit(url)
     bucket = parts.path.strip("/")
     if parts.hostname is None or not bucket or "/" in bucket:
-        raise BadInput("PLATEREEL_STORAGE_URL", "needs a host and one bucket: s3://KEY:SECRET@host:9000/bucket")
+        raise BadInput("PLATEREEL_STORAGE_URL", "needs a host and one bucket, as host:9000/bucket after the @")
     if parts.username is None or parts.password is None:
         raise BadInput("PLATEREEL_STORAGE_URL", "needs KEY:SECRET before the @")
     query = parse_qs(parts.query)
@@ -44,7 +47,8 @@ def parse_storage_url(url: str) -> S3Address | Path:
     secure = query.get("secure", ["true"])[0]
     if secure not in _FLAGS:
         raise BadInput("PLATEREEL_STORAGE_URL", "secure is true or false")
-    endpoint = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    endpoint = host if parts.port is None else f"{host}:{parts.port}"
     return S3Address(
         endpoint, bucket, unquote(parts.username), unquote(parts.password), _FLAGS[secure],
         query.get("region", ["us-east-1"])[0],

@@ -12,6 +12,12 @@ class PlatereelError(Exception):
         self.facts = facts
 
 
+def told(error: PlatereelError) -> str:
+    """The message, and of a server its host and port: for operators, not for whoever asks the API."""
+    at = error.facts.get("at")
+    return error.message if at is None else f"{error.message} ({at})"
+
+
 class Retryable(PlatereelError):
     """The same call may succeed later: a server is away, slow, or full for now."""
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.settings import ENV_PREFIX, Settings
+from shared.wire.urls import bad_percent, unreadable
+
+_REDIS = ("redis://", "rediss://")
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgres://"),
+    "frames_url": (*_REDIS, "redis+cluster://", "rediss+cluster://"),
+    "broker_url": _REDIS,
+    "storage_url": ("s3://", "file://"),
+}
+_DATABASE_NUMBER = re.compile(r"/?\d{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,10 @@ class Addresses:
 
 
 def addresses(settings: Settings) -> Addresses:
-    """All four addresses, or ConfigurationError naming those that are not set."""
+    """All four addresses, or ConfigurationError naming those that are not set or cannot be read, and why.
+
+    The libraries that read them end in errors that quote passwords, or take a part of a password for the host.
+    """
     given: dict[str, SecretStr | None] = {
         "database_url": settings.database_url,
         "frames_url": settings.frames_url,
@@ -33,4 +48,22 @@ def addresses(settings: Settings) -> Addresses:
         raise ConfigurationError(
             [f"{name} is not set (or {name}_FILE); `platereel up` runs without" for name in missing]
         )
-    return Addresses(*(value.get_secret_value() for value in given.values() if value is not None))
+    urls = {name: value.get_secret_value() for name, value in given.items() if value is not None}
+    wrong = [f"{ENV_PREFIX}{name.upper()}: {reason}" for name, url in urls.items() if (reason := _wrong(name, url))]
+    if wrong:
+        raise ConfigurationError(wrong)
+    return Addresses(*urls.values())
+
+
+def _wrong(name: str, url: str) -> str | None:
+    """Why an address cannot be read, in words that hold nothing of it."""
+    if url.startswith("file:") and name == "storage_url":
+        return None
+    database = name == "database_url"
+    # libpq takes ? and # as any other character of a password, and is strict about percent signs.
+    reason = unreadable(url, _SCHEMES[name], ends="/" if database else "/?#")
+    if reason is None and database:
+        reason = bad_percent(url)
+    if reason is None and url.startswith(_SCHEMES["frames_url"]) and not _DATABASE_NUMBER.fullmatch(urlsplit(url).path):
+        reason = "what follows its host is no database's number, as /0"
+    return reason

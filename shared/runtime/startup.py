@@ -9,17 +9,29 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from shared.domain.errors import Retryable
+from shared.domain.errors import Retryable, told
 from shared.runtime.logs import logger
+
+OFTEN = 50  # tries: a few minutes
 
 Built = TypeVar("Built")
 _log = logger(__name__)
 
 
-def _say(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, Retryable) and state.attempt_number in {1, 5, 20}:
-        _log.warning("waiting_to_start", reason=error.message)
+class _Teller:
+    """Says why a start waits: at once, when the reason changes, and now and then while it stays."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def __call__(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if not isinstance(error, Retryable):
+            return
+        reason, number = told(error), state.attempt_number
+        if reason != self._said or number in {5, 20} or number % OFTEN == 0:
+            _log.warning("waiting_to_start", reason=reason)
+        self._said = reason
 
 
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:
@@ -29,7 +41,7 @@ def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built |
         wait=wait_random_exponential(multiplier=0.2, max=5),
         stop=stop_when_event_set(stopping),
         sleep=sleep_using_event(stopping),
-        after=_say,
+        after=_Teller(),
         reraise=True,
     )
     try:

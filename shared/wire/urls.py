@@ -17,7 +17,7 @@ _PORT = re.compile(r":(?!6553[6-9]|655[4-9]|65[6-9]|6[6-9]|[7-9]\d{4})0*[1-9]\d{
 _WORD = re.compile(r"\S*?(?=[\"'`),;:>\]]*(?:\s|$))")
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
-_WRITTEN = "; in a user name or password / is written %2F, ? %3F, # %23, @ %40 and % %25"
+_WRITTEN = "; in a user name or password write / as %2F, ? as %3F, # as %23, @ as %40 and % as %25"
 
 
 def shown(source: str) -> str:
@@ -86,7 +86,7 @@ def unreadable(url: str, schemes: Sequence[str], *, ends: str = "/?#") -> str | 
         return f"its host cannot be told: {after[0]} stands before an @{_WRITTEN}"
     if authority.count("@") > 1:
         return f"its host cannot be told: it has more than one @{_WRITTEN}"
-    return _wrong_place(authority.rpartition("@")[2])
+    return _wrong_place(authority.rpartition("@")[2].partition("?")[0])
 
 
 def _no_scheme(url: str, schemes: Sequence[str]) -> str:
@@ -106,9 +106,20 @@ def _wrong_place(place: str) -> str | None:
             port = f":{port}"
         if port and not _PORT.fullmatch(port):
             return f"what follows the colon of its host is no port from 1 to 65535{_WRITTEN}"
-        if host and not _PLACE.fullmatch(host):
+        if host and not _is_name(host):
             return f"its host is no name and no address{_WRITTEN}"
     return None
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host can be looked for at all; a database's may be a folder, percent-encoded."""
+    if not _PLACE.fullmatch(re.sub(r"%2[Ff]", "", host)):
+        return False
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def bad_percent(url: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 from uuid import UUID
 
 import psycopg
@@ -13,7 +13,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.patience import Patience
-from shared.domain.errors import BadInput, Conflict, Retryable
+from shared.adapters.postgres.reasons import no_connection
+from shared.domain.errors import BadInput, Conflict, PlatereelError, Retryable
 
 Connection = psycopg.Connection[DictRow]
 
@@ -38,13 +39,36 @@ def _check(connection: Connection) -> None:
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:
-    """One connection with the settings of the pool's."""
-    return psycopg.connect(url, autocommit=autocommit, row_factory=dict_row, **_CONNECT)
+    """One connection with the settings of the pool's. Raises Retryable, or Permanent, in words of `reasons`."""
+    try:
+        return psycopg.connect(url, autocommit=autocommit, row_factory=dict_row, **_CONNECT)
+    except psycopg.Error as error:
+        raise no_connection(url, error) from None  # what libpq says may quote the URL
+
+
+def _telling(url: str, tell: Callable[[PlatereelError | None], None]) -> type[Connection]:
+    """A connection for the pool, which connects beside whoever waits for it: `tell` hears how the last try went."""
+
+    class Telling(psycopg.Connection[DictRow]):
+        @classmethod
+        def connect(cls, *given: Any, **named: Any) -> Self:
+            try:
+                made = super().connect(*given, **named)
+            except psycopg.Error as error:
+                tell(no_connection(url, error))
+                raise
+            tell(None)
+            return made
+
+    return Telling
 
 
 @contextmanager
-def kinds() -> Iterator[None]:
-    """Map driver errors: away, slow, full or restarting is Retryable; a broken constraint is a Conflict."""
+def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[None]:
+    """Map driver errors: away, slow, full or restarting is Retryable; a broken constraint is a Conflict.
+
+    why: the reason there is no connection, where the pool found one.
+    """
     try:
         yield
     except psycopg.errors.IntegrityError as error:
@@ -54,7 +78,9 @@ def kinds() -> Iterator[None]:
         raise Retryable(f"the database refuses a statement: {type(error).__name__}") from error
     except psycopg.DataError as error:
         raise BadInput("value", "holds something a database cannot store, such as a NUL character") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout) as error:
+    except PoolTimeout as error:
+        raise why() or Retryable("the database does not answer: no connection is free") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
         raise Retryable(f"the database does not answer: {type(error).__name__}") from error
 
 
@@ -63,9 +89,10 @@ class Database:
 
     def __init__(self, url: str, *, max_size: int = 4, name: str = "platereel", patience_s: float = 5) -> None:
         self.url = url
+        self._wrong: PlatereelError | None = None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
-            connection_class=psycopg.Connection[DictRow],
+            connection_class=_telling(url, self._hear),
             kwargs={**_CONNECT, "autocommit": True, "row_factory": dict_row, "application_name": name},
             min_size=1,
             max_size=max_size,
@@ -75,6 +102,14 @@ class Database:
             check=_check,
             open=False,
         )
+
+    def _hear(self, wrong: PlatereelError | None) -> None:
+        self._wrong = wrong
+
+    def _why(self) -> PlatereelError | None:
+        """The reason anew: an error that several threads raise would gather all their tracebacks."""
+        wrong = self._wrong
+        return None if wrong is None else type(wrong)(wrong.message, **wrong.facts)
 
     def open(self) -> None:
         """Start connecting; does not wait for the server."""
@@ -90,7 +125,11 @@ class Database:
 
         The block ends within 20 s, whatever the server does: a little later than the server's own statement_timeout.
         """
-        with kinds(), self._pool.connection() as connection, patience.within(connection, TRANSACTION_SECONDS):
+        with (
+            kinds(self._why),
+            self._pool.connection() as connection,
+            patience.within(connection, TRANSACTION_SECONDS),
+        ):
             yield connection
 
     @contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from shared.adapters.postgres.version import SCHEMA_VERSION, current_version, no_way_back
@@ -28,7 +28,8 @@ def migrate(url: str) -> tuple[str | None, str]:
     Raises Permanent, and changes nothing, where the schema is newer than this code's, or not Platereel's at all.
     """
     current_version(url)  # a server that does not answer is told in our words
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the connections.
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
     with engine.connect() as lock, engine.connect() as connection:
         lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         before = current_version(url)  # another host's migration may have come first

@@ -1,0 +1,40 @@
+"""Why there is no connection to a database, in words that hold nothing of its URL."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from shared.domain.errors import Permanent, PlatereelError, Retryable
+from shared.wire.urls import shown
+
+# By what libpq, psycopg and the server say; a server that speaks another language is told of by the last line alone.
+_WORDS = (
+    (r"password authentication failed|no password supplied", "refuses the user name or the password"),
+    (r"role \".*\" does not exist", "knows no such user"),
+    (r"database \".*\" does not exist", "has no database of the name at the end of the URL"),
+    (r"no pg_hba.conf entry.*(no encryption|SSL off)", "takes nobody without TLS, or not from here: ?sslmode=require"),
+    (r"no pg_hba.conf entry", "takes nobody with this user name from here (pg_hba.conf)"),
+    (r"does not support SSL", "speaks no TLS, and sslmode asks for it"),
+    (r"certificate", "shows a certificate that is not trusted, or ?sslrootcert names no file that can be read"),
+    (r"invalid sslmode", "is asked with an sslmode that does not exist"),
+    (r"failed to resolve|translate host name", "cannot be found: its host name does not resolve"),
+    (r"Connection refused", "does not answer: nothing listens at its host and port"),
+    (r"No route to host|unreachable", "does not answer: there is no way to its host"),
+    (r"timeout expired|timed out", "does not answer in time: is this a database's host and port?"),
+    (r"too many clients|connection slots", "has no connection left"),
+    (r"starting up|shutting down|recovery", "is starting or stopping"),
+    (r"closed the connection|received invalid response", "does not answer as a database does: is this its port?"),
+    (r"", "does not answer"),
+)  # fmt: skip
+
+
+def no_connection(url: str, error: psycopg.Error) -> PlatereelError:
+    """The error for a connection that was not made: Permanent where no server can mend it. `at` says where."""
+    text = str(error)
+    if isinstance(error, psycopg.ProgrammingError):
+        option = "an option" if "query parameter" in text else "a part"
+        return Permanent(f"the URL of the database has {option} that cannot be read")
+    words = next(words for pattern, words in _WORDS if re.search(pattern, text))
+    return Retryable(f"the database {words}", at=shown(url).partition("://")[2])
