@@ -13,7 +13,7 @@ from rich.table import Table
 from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
-from shared.domain.media import CAMERA_ID
+from shared.domain.names import CAMERA_ID
 from shared.domain.timing import from_ms
 
 

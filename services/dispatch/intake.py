@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from services.dispatch.in_hand import InHand
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
-from shared.domain.media import CAMERA_ID, DETECTION_ID, Detection
+from shared.domain.media import Detection
+from shared.domain.names import CAMERA_ID, DETECTION_ID
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Accepted,

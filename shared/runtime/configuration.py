@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from shared.domain.errors import Permanent
@@ -21,9 +20,11 @@ from shared.runtime.settings import (
     Settings,
     StoreRetentionSettings,
 )
+from shared.runtime.yaml_text import Document, parse
 from shared.wire.urls import encoded, masked
 
 CONFIG_VARIABLE = "PLATEREEL_CONFIG"
+MOST_CHARACTERS = 4_000_000
 _PLACEHOLDER = re.compile(r"\{(PLATEREEL_[A-Z0-9_]+)\}")
 _SECRETS = ("database_url", "frames_url", "broker_url", "storage_url", "api_keys", "signing_key")
 
@@ -40,61 +41,33 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     """Settings from the file at `path` (or none) and the environment."""
     environ = os.environ if environ is None else environ
     text = _read(path)
-    data, lines = _parse(text, path)
+    document = parse(text, str(path))
+    if document.problems:
+        raise ConfigurationError(document.problems)
     used = set(_PLACEHOLDER.findall(text))
     _check_environment(environ, used)
-    data = _fill(data, environ)
+    data = _fill(document.data, environ)
     data |= _secret_files(environ)
     try:
         return Settings(**data)
     except ValidationError as error:
-        raise ConfigurationError([_problem(e, path, lines) for e in error.errors(include_url=False)]) from None
+        raise ConfigurationError([_problem(e, path, document) for e in error.errors(include_url=False)]) from None
 
 
 def _read(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
     except FileNotFoundError:
         raise ConfigurationError([f"{path}: no such file; `platereel init` writes a commented one"]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error}"]) from None
-
-
-def _parse(text: str, path: Path | None) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-        raise ConfigurationError([f"{where}: not YAML: {getattr(error, 'problem', error)}"]) from None
-    lines: dict[tuple[str, ...], int] = {}
-    problems: list[str] = []
-    if node is not None:
-        _index(node, (), lines, problems, path)
-    if problems:
-        raise ConfigurationError(problems)
-    if data is None:
-        return {}, lines
-    if not isinstance(data, dict):
-        raise ConfigurationError([f"{path}:1: expected keys such as `cameras:`"])
-    return data, lines
-
-
-def _index(
-    node: yaml.Node, at: tuple[str, ...], lines: dict[tuple[str, ...], int], problems: list[str], path: Path | None
-) -> None:
-    """Remember the line of every key; a key given twice is a mistake YAML itself would hide."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        here = (*at, str(key.value))
-        if here in lines:
-            problems.append(f"{path}:{key.start_mark.line + 1}: {'.'.join(here)}: given twice")
-        lines[here] = key.start_mark.line + 1
-        _index(value, here, lines, problems, path)
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError([f"{path}: cannot be read: {reason}"]) from None
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigurationError([f"{path}: cannot be read: it is longer than {MOST_CHARACTERS} characters"])
+    return text
 
 
 def _fill(value: Any, environ: Mapping[str, str], key: object = None) -> Any:
@@ -124,8 +97,9 @@ def _secret(name: str, environ: Mapping[str, str]) -> str:
 def _read_secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError([f"{name}_FILE: {path}: {error.strerror}"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigurationError([f"{name}_FILE: {path}: {reason}"]) from None
 
 
 def _secret_files(environ: Mapping[str, str]) -> dict[str, str]:
@@ -151,15 +125,17 @@ def _check_environment(environ: Mapping[str, str], used: set[str]) -> None:
         raise ConfigurationError(problems)
 
 
-def _problem(error: Any, path: Path | None, lines: dict[tuple[str, ...], int]) -> str:
+def _problem(error: Any, path: Path | None, document: Document) -> str:
     loc = tuple(str(part) for part in error["loc"])
     at = loc
-    while at and at not in lines:
+    while at and at not in document.lines:
         at = at[:-1]
-    where = f"{path}:{lines[at]}: " if at else ""
-    name = ".".join(loc)
+    where = f"{path}:{document.lines[at]}: " if at else ""
+    name = ".".join(each for each in loc if each != "[key]")
     if error["type"] == "extra_forbidden":
         message = f"unknown key{_suggest(loc[-1], _keys_beside(loc))}"
+    elif error["type"] == "string_type" and loc in document.misread:
+        message = document.misread[loc]
     else:
         message = str(error["msg"]).removeprefix("Value error, ")
     return masked(f"{where}{name}: {message}" if name else f"{where}{message}")

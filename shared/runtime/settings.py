@@ -7,10 +7,10 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from shared.domain.media import CAMERA_ID
+from shared.domain.names import CAMERA_ID, HOOK_NAME
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import MAX_DAYS, ContentClass, RetentionPolicy, RetentionRule
@@ -27,6 +27,15 @@ _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
 _REMOTE = re.compile(r"(https?|rtsps?)://")
 _COPIED = ("rtsp://", "rtsps://")
+
+
+def _check_camera_id(name: str) -> str:
+    if not CAMERA_ID.fullmatch(name):
+        raise ValueError(f"{name!r}: use 1-64 of letters, digits, dot, underscore and dash, and not . or ..")
+    return name
+
+
+CameraName = Annotated[str, AfterValidator(_check_camera_id)]
 
 
 class _Model(BaseModel):
@@ -74,7 +83,7 @@ class RetentionSettings(_Model):
 class ContentClassSettings(_Model):
     """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    name: Annotated[str, Field(pattern=f"^{HOOK_NAME.pattern}$")]
     days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
     plates: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10_000)
     attribute: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -117,7 +126,7 @@ class CameraSettings(RecordingSettings):
 class WebhookSettings(_Model):
     """Where events are posted to, signed with `secret`; `private` allows an address of the own network."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    name: Annotated[str, Field(pattern=f"^{HOOK_NAME.pattern}$")]
     url: SecretStr
     secret: Annotated[SecretStr, Field(min_length=16, max_length=200)]
     events: Annotated[list[EventName], Field(min_length=1)] = [
@@ -190,7 +199,7 @@ class Settings(BaseSettings):
     defaults: RecordingSettings = Field(default_factory=RecordingSettings)
     retention: StoreRetentionSettings = Field(default_factory=lambda: StoreRetentionSettings(days=30))
     api: ApiSettings = Field(default_factory=ApiSettings)
-    cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+    cameras: dict[CameraName, CameraSettings] = Field(default_factory=dict)
     webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
 
     database_url: SecretStr | None = None
@@ -238,14 +247,6 @@ class Settings(BaseSettings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two webhooks are called {twice[0]}")
-        return value
-
-    @field_validator("cameras")
-    @classmethod
-    def _check_camera_ids(cls, value: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
-        for camera_id in value:
-            if not CAMERA_ID.fullmatch(camera_id):
-                raise ValueError(f"camera {camera_id!r}: use 1-64 of letters, digits, dot, underscore and dash")
         return value
 
     @model_validator(mode="after")

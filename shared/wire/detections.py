@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.errors import BadInput
-from shared.domain.media import CAMERA_ID, DETECTION_ID, Box, Detection
+from shared.domain.media import Box, Detection
+from shared.domain.names import CAMERA_ID, DETECTION_ID
 from shared.domain.plates import plate_key
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import load_json, printable, unstorable

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import BadInput
 from shared.domain.media import Box, Detection, Frame
+from shared.domain.names import CAMERA_ID, DETECTION_ID
 from shared.domain.timing import CaptureClock
 from shared.wire.bounded_json import MOST_NESTED, TooDeep, load_json, unstorable
 from shared.wire.detections import encode_detection, parse_detection, payload_of
@@ -20,10 +21,10 @@ from shared.wire.frames import check_jpeg, decode_frame, encode_frame, entry_id
 from shared.wire.plate_recognizer import detections_of
 
 NOW = 1_800_000_000_000
-names = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
+names = st.from_regex(CAMERA_ID, fullmatch=True)
 detections = st.builds(
     Detection,
-    detection_id=st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True),
+    detection_id=st.from_regex(DETECTION_ID, fullmatch=True),
     camera_id=names,
     captured_ms=st.integers(NOW - 10**9, NOW),
     confidence=st.floats(0, 1),

@@ -17,6 +17,7 @@ from shared.domain.errors import NotFound
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
+from shared.wire.clip_names import clip_name
 from shared.wire.evidence import fingerprint
 
 LINK_SECONDS = 600.0
@@ -65,9 +66,8 @@ def download(
 
 
 def _name(row: dict[str, Any]) -> str:
-    """What a downloaded file is called: camera, UTC start, plates."""
-    plates = [plate for plate in row["plates"] if plate.isalnum() and plate.isascii()]
-    return "_".join([row["camera_id"], f"{row['start_time']:%Y-%m-%dT%H-%M-%SZ}", *plates[:3]])
+    """What a downloaded file is called."""
+    return clip_name(row["camera_id"], row["start_time"], row["plates"])
 
 
 @router.get("/segments/{segment_id}/thumbnail", response_class=Response, responses=_PICTURE)

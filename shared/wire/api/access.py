@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from shared.domain.media import CAMERA_ID
+from shared.domain.names import CAMERA_ID, KEY_NAME
 from shared.wire.moments import Moment
 
 CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
@@ -36,7 +36,7 @@ class KeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")]
+    name: Annotated[str, Field(pattern=f"^{KEY_NAME.pattern}$")]
     role: Literal["viewer", "operator", "admin"] = "viewer"
     cameras: Annotated[list[CameraId], Field(max_length=1000)] | None = None
     expires_at: Moment | None = None

@@ -1,0 +1,17 @@
+"""What things may be called: in files, in addresses and on command lines, where `.` and `..` mean folders."""
+
+from __future__ import annotations
+
+import re
+
+
+def _named(letters: str, longest: int) -> re.Pattern[str]:
+    """Names of these letters and dots, but for `.` and `..`. Without a look ahead, which not all readers know."""
+    first, rest = f"[{letters}]", f"[.{letters}]"
+    return re.compile(rf"(?:{rest}{{3,{longest}}}|{first}{rest}?|\.{first})")
+
+
+CAMERA_ID = _named("A-Za-z0-9_-", 64)
+DETECTION_ID = _named("A-Za-z0-9_:-", 128)
+KEY_NAME = _named("A-Za-z0-9_@-", 64)
+HOOK_NAME = _named("A-Za-z0-9_-", 40)  # of a webhook, and of a class of clips
