@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -20,6 +22,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"platereel {metadata.version('platereel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _always(
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback has seen to it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    return
+
+
 for group in (demo, up, processes, configure, plan, doctor, trigger, segments, verify, keys, upkeep):
     group.register(app)
 
@@ -33,6 +53,10 @@ def main() -> None:
         end(error.problems)
     except PlatereelError as error:
         end([masked(told(error))])
+    except OSError as error:
+        if error.filename is None:  # no file's: something of ours, or of a server's
+            raise
+        end([f"{error.filename}: {error.strerror}"])
     except Stopped:
         end(["stopped before everything was up"])
     except KeyboardInterrupt:

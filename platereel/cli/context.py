@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import sys
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +18,7 @@ from rich.text import Text
 
 from shared.runtime.configuration import CONFIG_VARIABLE, ConfigurationError, load
 from shared.runtime.settings import Settings
+from shared.wire.bounded_json import load_json
 
 DEFAULT_CONFIG = Path("platereel.yaml")
 DEFAULT_DATA = Path("data")
@@ -83,18 +86,27 @@ def deployment(config: Path | None, data: Path | None) -> Settings:
         folder = DEFAULT_DATA
     if folder is None:
         return load(path)
-    run_file = folder / "run.json"
-    try:
-        running = json.loads(run_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(
-            [f"{run_file}: nothing runs in {folder}; start `platereel up --data {folder}`"]
-        ) from None
+    running = _running(folder)
     own = folder / "platereel.yaml"
     settings = load(own if path is None and own.exists() else path)
-    for name in ("database_url", "frames_url", "broker_url", "storage_url"):
-        setattr(settings, name, SecretStr(running[name]))
+    for name, url in running.items():
+        setattr(settings, name, SecretStr(url))
     return settings
+
+
+def _running(folder: Path) -> dict[str, str]:
+    """The addresses of what runs in a data folder, by the names of their settings."""
+    run_file = folder / "run.json"
+    try:
+        told = load_json(run_file.read_bytes())
+        return {name: str(told[name]) for name in ("database_url", "frames_url", "broker_url", "storage_url")}
+    except (FileNotFoundError, NotADirectoryError):
+        reason = f"nothing runs in {folder}; start `platereel up --data {folder}`"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except (ValueError, KeyError, TypeError):
+        reason = "was not written by platereel"
+    raise ConfigurationError([f"{run_file}: {reason}"])
 
 
 def print_json(value: Any) -> None:
@@ -105,6 +117,29 @@ def print_json(value: Any) -> None:
 def _plain(value: object) -> str:
     isoformat = getattr(value, "isoformat", None)
     return str(isoformat()) if isoformat is not None else str(value)
+
+
+def who() -> str:
+    """What the audit log calls whoever runs a command; in a container a user may have no name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:{os.getuid()}"
+
+
+def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file whole or not at all; a device or a pipe is written to as it is, never replaced."""
+    if target.exists() and not target.is_file():
+        with target.open("wb") as out:
+            out.writelines(pieces)
+        return
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        with temporary.open("wb") as out:
+            out.writelines(pieces)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def human_bytes(size: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import sys
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
@@ -10,11 +10,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json
+from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json, who
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
-from shared.domain.names import CAMERA_ID
+from shared.domain.names import CAMERA_ID, KEY_NAME
+from shared.domain.retention import MAX_DAYS
 from shared.domain.timing import from_ms
+
+FIRST = (
+    "this is the first key: from now on every request to the API needs one, those of detectors on this machine too. "
+    "Give each its own: `platereel keys create NAME --role operator --camera CAMERA`, sent as `Authorization: Bearer "
+    "KEY` (Plate Recognizer: webhook_header). Streams, Pub/Sub and the Python doorway need none."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +40,13 @@ def create(
     days: Annotated[float | None, typer.Option(help="Expires after so many days; else never.")] = None,
     config: ConfigOption = None,
     data: DataOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first key is made.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Make a key and print its secret, which cannot be shown again."""
+    """Make a key and print its secret, which cannot be shown again.
+
+    Until there is one, this machine needs none: detectors that post without a key are refused from the first on.
+    """
     from platereel.wiring import desk
 
     try:
@@ -45,16 +56,27 @@ def create(
     for camera_id in camera or ():
         if not CAMERA_ID.fullmatch(camera_id):
             raise BadInput("--camera", f"{camera_id!r} is no camera's id")
-    if days is not None and days <= 0:
-        raise BadInput("--days", "more than none")
-    with desk(deployment(config, data)) as world:
+    if days is not None and not 0 < days <= MAX_DAYS:
+        raise BadInput("--days", f"more than 0, at most {MAX_DAYS}")
+    if not KEY_NAME.fullmatch(name):
+        raise BadInput("name", f"{name!r}: use 1-64 of letters, digits, dot, underscore, @ and dash, and not . or ..")
+    settings = deployment(config, data)
+    with desk(settings) as world:
+        if settings.api_keys is None and settings.api.jwt is None and not world.access.list_keys():
+            _warn_of_the_first(ask=not (json or yes))
         expires_at = None if days is None else from_ms(world.clock.now_ms()) + timedelta(days=days)
-        key, secret = world.access.create_key(name, wanted, camera, expires_at, f"cli:{getpass.getuser()}")
+        key, secret = world.access.create_key(name, wanted, camera, expires_at, who())
     if json:
         print_json({**_shape(key), "secret": secret})
         return
     console.print(secret, highlight=False, soft_wrap=True)
     errors.print(f"the secret of {name} ({wanted}); it is not shown again")
+
+
+def _warn_of_the_first(*, ask: bool) -> None:
+    errors.print(FIRST, highlight=False, soft_wrap=True)
+    if ask and sys.stdin.isatty() and errors.is_terminal:
+        typer.confirm("Make it?", abort=True, err=True)
 
 
 def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
@@ -87,7 +109,7 @@ def revoke(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        world.access.revoke_key(name, f"cli:{getpass.getuser()}")
+        world.access.revoke_key(name, who())
     if json:
         print_json({"name": name, "revoked": True})
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from math import isnan
 from typing import Annotated, Any
 
 import typer
@@ -23,10 +25,12 @@ from shared.domain.capacity import CameraLoad, Figures, Plan
 from shared.domain.capacity import plan as plan_site
 from shared.domain.errors import BadInput
 from shared.domain.policy import PART_SUFFIX, RecordingPolicy
+from shared.domain.retention import MAX_DAYS
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
 
 FULL_HD = "1920x1080"
+_SIDE = re.compile(r"[1-9][0-9]{0,4}")
 
 
 def register(app: typer.Typer) -> None:
@@ -35,14 +39,20 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    cameras: Annotated[int | None, typer.Option(min=1, help="How many alike; else those of the configuration.")] = None,
+    cameras: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="How many alike; else those of the configuration.")
+    ] = None,
     size: Annotated[str, typer.Option(help="Picture size, where no running deployment tells it.")] = FULL_HD,
     fps: Annotated[float | None, typer.Option(min=0.1, max=120, help="Frames a second.")] = None,
     codec: Annotated[str | None, typer.Option(help=f"One of {', '.join(PART_SUFFIX)}.")] = None,
-    events: Annotated[float, typer.Option(min=0, help="Events per camera and day.")] = 200,
-    event_seconds: Annotated[float, typer.Option(min=0, help="From an event's first detection to its last.")] = 4,
-    days: Annotated[float | None, typer.Option(min=0, help="How long clips are kept.")] = None,
-    jpeg_kb: Annotated[float | None, typer.Option(min=1, help="Size of a camera's JPEG, where you know it.")] = None,
+    events: Annotated[float, typer.Option(min=0, max=1_000_000, help="Events per camera and day.")] = 200,
+    event_seconds: Annotated[
+        float, typer.Option(min=0, max=86_400, help="From an event's first detection to its last.")
+    ] = 4,
+    days: Annotated[float | None, typer.Option(min=0, max=MAX_DAYS, help="How long clips are kept.")] = None,
+    jpeg_kb: Annotated[
+        float | None, typer.Option(min=1, max=1_000_000, help="Size of a camera's JPEG, where you know it.")
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure on this host with the cameras of the running deployment.")
     ] = False,
@@ -55,6 +65,9 @@ def plan(
         "size": _size(size), "fps": fps, "codec": _codec(codec), "events": events, "event_seconds": event_seconds,
         "days": days, "jpeg_bytes": None if jpeg_kb is None else jpeg_kb * 1000,
     }  # fmt: skip
+    for name, value in given.items():
+        if isinstance(value, float) and isnan(value):  # which lies within all limits
+            raise BadInput(f"--{name.replace('_', '-')}", "is no number")
     figures, settings = Figures(), settings_of(config)
     loads = _loads(settings, cameras, given)
     if measure:
@@ -72,7 +85,7 @@ def plan(
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0):
+    if not (_SIDE.fullmatch(width) and _SIDE.fullmatch(height)):
         raise BadInput("--size", "written as 1920x1080")
     return int(width), int(height)
 

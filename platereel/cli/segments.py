@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,10 +22,13 @@ from platereel.cli.context import (
     human_bytes,
     plain,
     print_json,
+    who,
+    write_whole,
 )
 from shared.domain.errors import BadInput, Conflict
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
+from shared.wire.clip_names import clip_name
 
 Identifier = Annotated[str, typer.Argument(help="The segment's id.")]
 
@@ -116,7 +120,12 @@ def show(segment: Identifier, config: ConfigOption = None, data: DataOption = No
 
 def get(
     segment: Identifier,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else ID.mp4.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File to write, folder to write into, or - (standard output); else ID.mp4."
+        ),
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
@@ -124,28 +133,47 @@ def get(
     """Fetch a clip's MP4."""
     from platereel.wiring import desk
 
+    _check_output(output, json=json)
     with desk(deployment(config, data)) as world:
         row = world.videos.get(_id(segment))
         if row["status"] != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
-        target = output or Path(f"{row['id']}.mp4")
-        temporary = target.with_name(f".{target.name}.part")
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with (
-            Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress,
-            temporary.open("wb") as out,
-        ):
-            bar = progress.add_task(plain(target.name), total=row["file_size_bytes"])
-            for piece in world.store.stream(row["file_path"]):
-                out.write(piece)
-                progress.advance(bar, len(piece))
-        temporary.replace(target)
+        with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+            bar = progress.add_task(str(row["id"]), total=row["file_size_bytes"])
+            pieces = _told(world.store.stream(row["file_path"]), lambda done: progress.advance(bar, done))
+            if str(output) == "-":
+                sys.stdout.buffer.writelines(pieces)
+                return
+            name = clip_name(row["camera_id"], row["start_time"], row["plates"])
+            target = _target(output or Path(f"{row['id']}.mp4"), f"{name}.mp4")
+            write_whole(target, pieces)
     if json:
         print_json(
             {"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]}
         )
     else:
         console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", highlight=False)
+
+
+def _told(pieces: Iterator[bytes], tell: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        tell(len(piece))
+
+
+def _check_output(output: Path | None, *, json: bool) -> None:
+    """Refuse, before anything is fetched, what cannot be written to."""
+    if str(output) == "-" and json:
+        raise BadInput("--json", "standard output has the clip, and nothing else")
+    if str(output) == "-" and sys.stdout.isatty():
+        raise BadInput("--output", "a clip is no text for a terminal: send it to a file or a program")
+    if output is not None and not output.parent.is_dir():
+        raise BadInput("--output", f"there is no folder {output.parent}")
+
+
+def _target(output: Path, name: str) -> Path:
+    return output / name if output.is_dir() else output
 
 
 def protect(
@@ -160,7 +188,7 @@ def protect(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        row = world.videos.protect(_id(segment), protected=not off, who=_who(), note=note)
+        row = world.videos.protect(_id(segment), protected=not off, who=who(), note=note)
     if json:
         print_json(row)
     else:
@@ -172,12 +200,8 @@ def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = 
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        world.videos.archive(_id(segment), _who())
+        world.videos.archive(_id(segment), who())
     if json:
         print_json({"id": segment, "deleted": True})
     else:
         console.print(f"{segment} is deleted")
-
-
-def _who() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -9,6 +9,7 @@ import typer
 
 from platereel.cli.beginnings import follow
 from platereel.cli.context import DEFAULT_DATA, ConfigOption, config_path, console
+from shared.runtime.addresses import check_given
 from shared.runtime.configuration import ConfigurationError, load
 from shared.runtime.settings import Settings
 from shared.runtime.signals import stop_event
@@ -57,3 +58,4 @@ def _check(settings: Settings, path: Path, storage: str) -> None:
         raise ConfigurationError([f"{path}: cameras: none is configured; `platereel init` shows how"])
     if storage not in {"s3", "file"}:
         raise ConfigurationError(["--storage: s3 or file"])
+    check_given(settings)

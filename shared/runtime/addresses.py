@@ -48,11 +48,20 @@ def addresses(settings: Settings) -> Addresses:
         raise ConfigurationError(
             [f"{name} is not set (or {name}_FILE); `platereel up` runs without" for name in missing]
         )
-    urls = {name: value.get_secret_value() for name, value in given.items() if value is not None}
-    wrong = [f"{ENV_PREFIX}{name.upper()}: {reason}" for name, url in urls.items() if (reason := _wrong(name, url))]
+    check_given(settings)
+    return Addresses(*(value.get_secret_value() for value in given.values() if value is not None))
+
+
+def check_given(settings: Settings) -> None:
+    """Raise ConfigurationError for addresses that are set and cannot be read."""
+    wrong = []
+    for name in _SCHEMES:
+        value: SecretStr | None = getattr(settings, name)
+        reason = None if value is None else _wrong(name, value.get_secret_value())
+        if reason is not None:
+            wrong.append(f"{ENV_PREFIX}{name.upper()}: {reason}")
     if wrong:
         raise ConfigurationError(wrong)
-    return Addresses(*urls.values())
 
 
 def _wrong(name: str, url: str) -> str | None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
 
-from platereel.cli import main
+from platereel.cli import keys, main
+from platereel.cli.context import PlainConsole
 from services.api.wiring import build
-from tests.integration.test_serving import clip_of
+from tests.integration.test_serving import CLIP, clip_of
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -115,3 +122,86 @@ def test_finding_from_the_terminal(world: World, run: Run) -> None:
     assert "BOI23CD" in run("segments", "list", "--plate", "boi*").stdout
     refused = run("segments", "list", "--plate", "--")
     assert refused.returncode != 0
+
+
+def test_the_first_key_is_told_of_before_it_is_made(run: Run) -> None:
+    """Detectors on this machine that post without one are refused from then on; nobody who is no person is asked."""
+    first = run("keys", "create", "phone", "--json")
+    assert (first.returncode, "this is the first key" in first.stderr) == (0, True)
+    assert "Authorization: Bearer" in first.stderr
+    assert json.loads(first.stdout)["name"] == "phone"
+    assert "first key" not in run("keys", "create", "tablet").stderr
+    for name in ("phone", "tablet"):
+        assert run("keys", "revoke", name).returncode == 0
+
+
+@pytest.mark.parametrize(("answer", "made"), [("n\n", False), ("y\n", True)])
+def test_a_person_is_asked(world: World, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, *, made: bool) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(keys, "errors", PlainConsole(stderr=True, force_terminal=True))
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    done = run("keys", "create", "phone")
+    assert "this is the first key" in done.stderr
+    assert bool(world.database.fetch("SELECT FROM api_keys")) is made
+    assert bool(done.stdout.strip()) is made
+    assert (done.returncode == 0) is made
+
+
+def test_a_clip_goes_where_it_is_wanted(world: World, run: Run, tmp_path: Path) -> None:
+    clip = str(clip_of(world, plates=("AB 123",)))
+    (tmp_path / "folder").mkdir()
+    wanted: list[tuple[tuple[str, ...], str | None]] = [
+        ((), f"{clip}.mp4"), (("-o", "a.mp4"), "a.mp4"), (("-o", "folder/b.mp4"), "folder/b.mp4"),
+        (("-o", "folder"), None), (("-o", "."), None),
+    ]  # fmt: skip
+    for given, path in wanted:
+        told = json.loads(run("segments", "get", clip, *given, "--json").stdout)
+        assert Path(told["path"]).read_bytes() == CLIP
+        if path is None:
+            assert Path(told["path"]).parent == Path(given[-1])
+            assert re.fullmatch(r"cam1_.*Z_AB123\.mp4", Path(told["path"]).name)
+        else:
+            assert told["path"] == path
+    before = sorted(tmp_path.rglob("*"))
+    for where, named in (("nowhere/x.mp4", "there is no folder nowhere"), ("a.mp4/x", "there is no folder a.mp4")):
+        refused = run("segments", "get", clip, "-o", where)
+        assert (refused.returncode, named in refused.stderr) == (1, True)
+    world.store.delete([world.videos.get(UUID(clip))["file_path"]])
+    gone = run("segments", "get", clip, "-o", "c.mp4")
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert sorted(tmp_path.rglob("*")) == before  # no part of it is left
+
+
+def test_a_pipe_is_written_to_and_not_replaced(world: World, run: Run, tmp_path: Path) -> None:
+    clip = str(clip_of(world))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert run("segments", "get", clip, "-o", "pipe").returncode == 0
+    reader.join()
+    assert read == [CLIP]
+    assert pipe.is_fifo()
+
+
+def test_standard_output_has_the_clip_and_nothing_else(world: World, run: Run) -> None:
+    clip = str(clip_of(world))
+    assert "--json: " in run("segments", "get", clip, "-o", "-", "--json").stderr
+    argv = [sys.executable, "-m", "platereel", "segments", "get", clip, "-o", "-"]
+    whole = subprocess.run(argv, capture_output=True, check=False)
+    assert (whole.returncode, whole.stdout, whole.stderr) == (0, CLIP, b"")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(4) == CLIP[:4]
+        process.stdout.close()  # as `head -c 4` does
+        assert process.stderr.read() == b""
+    assert not list(Path().glob("-*"))
+
+
+def test_the_version(run: Run) -> None:
+    assert re.fullmatch(r"platereel \d+\.\d+\.\d+\n", run("--version").stdout)

@@ -76,8 +76,10 @@ def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[N
     except psycopg.ProgrammingError as error:
         # A right that is missing, a schema that is on its way: nothing that was asked for is at fault.
         raise Retryable(f"the database refuses a statement: {type(error).__name__}") from error
-    except psycopg.DataError as error:
-        raise BadInput("value", "holds something a database cannot store, such as a NUL character") from error
+    except (psycopg.DataError, UnicodeEncodeError) as error:
+        raise BadInput(
+            "value", "holds something a database cannot store, such as a NUL character or half of another"
+        ) from error
     except PoolTimeout as error:
         raise why() or Retryable("the database does not answer: no connection is free") from error
     except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
