@@ -6,20 +6,27 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote
 
 import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.capture.run import Run
 from services.capture.sources.factory import make_source
+from services.capture.sources.films import FileSource
 from services.capture.sources.picture import CodedPicture, Picture, SourceLost
 from shared.adapters.memory import SimulatedClock
+from shared.domain.errors import BadInput
 from shared.wire.frames import check_jpeg
+from shared.wire.urls import encoded
 from tests.support.h264 import FPS, coded
 from tests.support.numbers import number_of_jpeg
-from tests.support.pictures import numbered_jpeg
+from tests.support.pictures import numbered_jpeg, numbered_picture
 
 FRAMES = 30
 FILM = coded(range(FRAMES), gop=10)
@@ -79,10 +86,115 @@ def test_motion_jpeg_without_a_container_plays_at_the_rate_it_is_given(tmp_path:
     assert clock.monotonic() == pytest.approx((FRAMES - 1) / 25, abs=0.05)
 
 
-def test_a_film_of_unknown_length_is_not_played_faster(tmp_path: Path) -> None:
-    """An accelerated film begins in the past, so that it ends by now."""
-    with pytest.raises(SourceLost, match="does not say how long it is"):
-        next(make_source(f"file:{timeless(tmp_path)}?speed=4", SimulatedClock(), 90).pictures())
+def silent(path: Path, name: str) -> Path:
+    """Raw H.264 or H.265 as a DVR exports it: its packets do not even tell a rate."""
+    made = path / name
+    kind = "hevc" if name.endswith(("5", "hevc")) else "h264"
+    with av.open(str(made), "w", format=kind) as container:
+        stream = container.add_stream(f"libx26{'5' if kind == 'hevc' else '4'}", rate=FPS)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.options = (
+            {"x265-params": "log-level=none:no-vui-timing-info=1:bframes=2"} if kind == "hevc" else {"bf": "2"}
+        )
+        for n in range(FRAMES):
+            picture = av.VideoFrame.from_ndarray(numbered_picture(n), format="bgr24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return made
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.264", "a.h265", "a.hevc", "a.raw", "a.mjpeg", "a.mjpg"])
+@pytest.mark.parametrize(
+    ("options", "fps", "faster"), [("?fps=10", 10, 1), ("?speed=4&fps=10", 10, 4), ("?fps=40", 40, 1)]
+)
+def test_a_film_without_a_container_plays_at_the_rate_it_is_given(
+    tmp_path: Path, name: str, options: str, fps: float, faster: float
+) -> None:
+    if "mj" in name:
+        path = tmp_path / name
+        path.write_bytes(b"".join(numbered_jpeg(n) for n in range(FRAMES)))
+    else:
+        path = silent(tmp_path, name)
+    clock = SimulatedClock()
+    began_ms = clock.now_ms()
+    pictures = list(islice(make_source(f"file:{path}{options}", clock, 90).pictures(), FRAMES))
+    assert [number_of_jpeg(picture.jpeg()) for picture in pictures] == [*range(FRAMES)]
+    assert [picture.source_s for picture in pictures] == [pytest.approx(n / fps) for n in range(FRAMES)]
+    assert clock.monotonic() == pytest.approx((FRAMES - 1) / fps / faster, abs=0.01)
+    if faster != 1:  # it ends by now
+        last_ms = pictures[-1].captured_ms
+        assert last_ms is not None
+        assert began_ms - 1000 / fps - 5 <= last_ms <= began_ms + 5
+
+
+def test_a_film_that_tells_its_rate_is_counted_to_be_played_faster(tmp_path: Path) -> None:
+    clock = SimulatedClock()
+    pictures = list(make_source(f"file:{timeless(tmp_path)}?speed=4", clock, 90).pictures())
+    assert len(pictures) == FRAMES
+    assert clock.monotonic() == pytest.approx((FRAMES - 1) / FPS / 4, abs=0.01)
+
+
+def test_a_rate_that_is_given_counts_before_the_films_own_times(tmp_path: Path) -> None:
+    pictures = list(islice(make_source(f"file:{jumping(tmp_path)}?fps=5", SimulatedClock(), 90).pictures(), FRAMES))
+    assert [picture.source_s for picture in pictures] == [pytest.approx(n / 5) for n in range(FRAMES)]
+
+
+NAMES = [
+    ("a?b.ts", "a?b.ts"), ("a?b.ts", "a%3Fb.ts"), ("a?b.ts", "a?b.ts?loop=false"), ("a?b=c.ts", "a%3Fb=c.ts"),
+    ("a#b.ts", "a#b.ts"), ("a#b.ts", "a%23b.ts"), ("a b.ts", "a b.ts"), ("a b.ts", "a%20b.ts"), ("50%.ts", "50%.ts"),
+    ("50%ab.ts", "50%ab.ts"), ("50%ab.ts", "50%25ab.ts"), ("a%3Fb.ts", "a%3Fb.ts"), ("10:30.ts", "10:30.ts"),
+    ("http:x.ts", "http:x.ts"), ("a&b=c.ts", "a&b=c.ts"), ("ä.ts", "ä.ts"), ("ä.ts", "%C3%A4.ts"), ("a+b.ts", "a+b.ts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "written"), NAMES)
+def test_a_path_may_have_any_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, written: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    muxed(tmp_path / "plain.ts", lambda n: n / FPS).rename(tmp_path / name)
+    for folder in ("", f"{tmp_path}/", f"//{tmp_path}/"):
+        picture = next(make_source(f"file:{folder}{written}", SimulatedClock(), 90).pictures())
+        assert number_of_jpeg(picture.jpeg()) == 0
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=20))
+def test_a_name_of_the_environment_finds_its_file(name: str) -> None:
+    """However it is called: its value is percent-encoded where it is filled in."""
+    source = make_source("file:/films/" + encoded(name, "file:/films/", "?speed=2") + "?speed=2", SimulatedClock(), 90)
+    assert isinstance(source, FileSource)
+    assert unquote(source._path) == f"/films/{name}"
+    assert source._speed == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("file:", "needs a path"), ("file:?speed=1", "needs a path"), ("file:a%00b", "character"),
+        ("file:a%0Ab", "character"),
+        ("file:a.mp4?sped=2", "unknown option sped"), ("file:a.mp4?fps=0", "fps"), ("file:a.mp4?fps=nan", "fps"),
+        ("file:a.mp4?loop=maybe", "loop is true or false"), ("file:a.mp4?speed=2&loop=true", "cannot loop"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_named(source: str, named: str) -> None:
+    with pytest.raises(BadInput, match=named):
+        make_source(source, SimulatedClock(), 90)
+
+
+def test_nothing_but_a_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg reads addresses and lists of files where a path may stand."""
+    monkeypatch.chdir(tmp_path)
+    muxed(tmp_path / "plain.ts", lambda n: n / FPS)
+    for path in (
+        "concat:plain.ts",
+        "http://127.0.0.1:9/plain.ts",
+        "subfile,,start,0,end,0,,:plain.ts",
+        "nothing.ts",
+        ".",
+    ):
+        with pytest.raises(SourceLost, match=r"No such file|Is a directory"):
+            next(make_source(f"file:{path}", SimulatedClock(), 90).pictures())
 
 
 def test_a_film_without_pictures_is_refused_in_words(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from services.capture.sources.films import FileSource
 from services.capture.sources.picture import TIMEOUT_SECONDS, PictureSource
-from services.capture.sources.stream import FileSource, StreamSource
+from services.capture.sources.stream import StreamSource
 from services.capture.sources.synthetic import SyntheticSource
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock

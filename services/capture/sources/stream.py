@@ -1,4 +1,4 @@
-"""Real cameras and files through FFmpeg: RTSP, HTTP MJPEG, V4L2, video files."""
+"""Real cameras through FFmpeg: RTSP, HTTP MJPEG, V4L2."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from av.video.frame import VideoFrame
 
 from services.capture.sources.http import Unsuited
 from services.capture.sources.multipart import SinglePicture, stills
-from services.capture.sources.pace import Pace
-from services.capture.sources.picture import TIMEOUT_SECONDS, Picture, SourceLost, number, options_of
+from services.capture.sources.picture import TIMEOUT_SECONDS, Picture, SourceLost
 from services.capture.sources.snapshots import EVERY_SECONDS, poll_of, polled
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
-from shared.domain.timing import FilmTime
 from shared.wire.frames import with_pixel_aspect
 
 _SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
@@ -67,7 +65,7 @@ class StreamSource:
         with source_lost(), self.open() as container:
             single = container.format.name in _SINGLE and self._url.startswith("http")
             if not single:
-                yield from _pictures(container, self._quality)
+                yield from pictures_of_stream(container, self._quality)
         if single:
             yield from self._polled(EVERY_SECONDS)
         raise SourceLost("the stream ended")
@@ -93,54 +91,7 @@ class StreamSource:
         return av.open(self._url, format=self._format, options=options, timeout=patience)
 
 
-class FileSource:
-    """`file:PATH?speed=1&loop=true`: a video played in real time, or faster, over and over."""
-
-    def __init__(self, name: str, clock: Clock, jpeg_quality: int) -> None:
-        path, options = options_of(name.removeprefix("file:").removeprefix("//"), {"speed", "loop"})
-        if not path:
-            raise BadInput("source", "file: needs a path")
-        self._path = path
-        self._quality = jpeg_quality
-        self._speed = number(options, "speed", 1, 0, 1000)
-        self._loop = options.get("loop", "true" if self._speed == 1 else "false") == "true"
-        if self._loop and self._speed != 1:
-            raise BadInput("source", "a file that is played faster cannot loop: it must end by now")
-        self._clock = clock
-
-    def pictures(self) -> Iterator[Picture]:
-        """See the protocol; time goes on from loop to loop, and a jump in the film's own times is no pause."""
-        with source_lost(), av.open(self._path) as container:
-            step_s, duration_s = _rate_of(container), (container.duration or 0) / 1e6
-        if self._speed != 1 and not duration_s:
-            raise SourceLost("the file does not say how long it is: it can be played at speed 1 alone")
-        time, pace = FilmTime(step_s), Pace(self._clock, self._speed, duration_s if self._speed != 1 else None)
-        pace.begin()
-        empty = True
-        while True:
-            with source_lost(), av.open(self._path) as container:
-                for picture in _pictures(container, self._quality):
-                    due_s = time.place(picture.source_s)
-                    if due_s is None:
-                        raise SourceLost("the file says neither when its pictures are due nor how many a second")
-                    captured_ms, empty = pace.wait(due_s), False
-                    yield Picture(picture.jpeg, due_s, captured_ms)
-            if empty:
-                raise SourceLost("the file has no picture that can be read")
-            if not self._loop:
-                return
-            time.again()
-
-
-def _rate_of(container: InputContainer) -> float | None:
-    """Seconds between two pictures, as the file says or as its first packets let guess; None where neither does."""
-    if not container.streams.video:
-        raise SourceLost("the source has no video")
-    rate = container.streams.video[0].guessed_rate
-    return float(1 / rate) if rate else None
-
-
-def _pictures(container: InputContainer, quality: int) -> Iterator[Picture]:
+def pictures_of_stream(container: InputContainer, quality: int) -> Iterator[Picture]:
     """Pictures of a container's first video stream, times from its own timestamps (None where it has none)."""
     if not container.streams.video:
         raise SourceLost("the source has no video")
