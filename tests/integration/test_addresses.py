@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,6 +25,7 @@ from platereel.diagnosis import Health, examine
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.reasons import no_connection
 from shared.adapters.postgres.schema import migrate
 from shared.adapters.postgres.version import current_version
 from shared.adapters.redis_client import kinds, redis_client
@@ -378,3 +380,24 @@ def test_every_command_ends_with_a_sentence(
     assert words in text
     assert "Secr" not in text
     assert "Traceback" not in text
+
+
+SAID_BY_SERVERS = [
+    ('FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", no encryption', "?sslmode=require"),
+    ('FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", SSL encryption', "pg_hba.conf"),
+    ('FATAL:  role "u" does not exist', "knows no such user"),
+    ("FATAL:  sorry, too many clients already", "has no connection left"),
+    ("FATAL:  the database system is starting up", "is starting or stopping"),
+    ("SSL error: certificate verify failed", "a certificate that is not trusted"),
+    ("FATAL:  Passwort-Authentifizierung für Benutzer »u« fehlgeschlagen", "does not answer"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), SAID_BY_SERVERS)
+def test_what_other_databases_say(text: str, words: str) -> None:
+    url = "postgresql://u:Secr3t!word@db.invalid:5432/d"
+    error = no_connection(url, psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {text}'))
+    assert isinstance(error, Retryable)
+    assert words in error.message
+    assert told(error).endswith(" (db.invalid:5432)")
+    assert "Secr" not in told(error)

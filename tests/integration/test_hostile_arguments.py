@@ -148,6 +148,19 @@ def test_any_data_folder(told: Told, text: str) -> None:
     assert "evidence.zip" in told("demo", "--data", "evidence.zip")
 
 
+def test_what_may_not_be_read(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the refusal is made up."""
+
+    def refused(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    for name in ("open", "read_bytes", "mkdir"):
+        monkeypatch.setattr(Path, name, refused)
+    assert "platereel.yaml: cannot be read: Permission denied" in told("config", "check")
+    assert "locked/run.json: cannot be read: Permission denied" in told("keys", "list", "--data", "locked")
+    assert "evidence.zip: cannot be read: Permission denied" in told("verify", "evidence.zip")
+
+
 def test_what_is_refused_and_by_which_words(told: Told) -> None:
     for given, named in (
         (("keys", "create", "x", "--days", "nan"), "--days: more than 0"),
