@@ -20,7 +20,7 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
 from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
-from shared.wire.keys import Keys
+from shared.wire.keys import SENTINEL, Keys
 from shared.wire.urls import masked
 from workers.reconcile.sentinel import check_store
 
@@ -114,6 +114,7 @@ def _describe(facts: NodeFacts) -> str:
 
 
 def _storage(world: Desk, settings: Settings) -> Iterator[Finding]:
+    world.store.head(SENTINEL)  # the store by itself: a database that is away says nothing of it
     try:
         check_store(world.store, LedgerRepository(world.database))
     except NotFound:

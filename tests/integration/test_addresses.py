@@ -349,6 +349,13 @@ def test_doctor_says_which_server_is_meant(world: World) -> None:
     )
     assert found["database"].health is not Health.BROKEN or "schema" in found["database"].detail
     assert found["clocks"].detail.startswith("the broker Redis ")
+    both = changed(
+        world, storage_url=at_port(secret_of(world, "storage_url"), 9),
+        database_url=at_port(secret_of(world, "database_url"), 9),
+    )  # fmt: skip
+    found = {f.what: f for f in examine(both)}
+    assert found["database"].detail.startswith("the database does not answer: nothing listens")
+    assert found["storage"].detail.startswith("the store does not answer: nothing listens")
     found = {f.what: f for f in examine(changed(world, storage_url="s3://AK:Secr3t!word@h:9000/a"))}
     assert found["addresses"].detail.startswith("PLATEREEL_STORAGE_URL: ")
 
