@@ -117,10 +117,14 @@ def check_servers(settings: Settings) -> bool:
 
     Permanent for a store's address that is none: a pool child could only die of it, over and over.
     """
-    urls = addresses(settings)
-    open_store(urls.storage, SystemClock())
-    require_version(urls.database)
+    open_store(addresses(settings).storage, SystemClock())
+    check_schema(settings)
     return check_broker(settings)
+
+
+def check_schema(settings: Settings) -> None:
+    """Raise Retryable while the database has another version: what needs no broker is not held up by it."""
+    require_version(addresses(settings).database)
 
 
 def check_broker(settings: Settings) -> bool:
