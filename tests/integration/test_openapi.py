@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from pydantic import SecretStr
 
 from services.api.attempts import Attempts
 from services.api.wiring import build
+from shared.adapters.postgres.access import AccessRepository
+from shared.domain.access import Role
+from shared.domain.timing import from_ms
 from tests.integration.test_recordings import accept, finish
 from tests.support.http import serving
+from tests.support.openapi import Facts, answers, narrowed
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -34,35 +41,93 @@ class _Patient(Attempts):
         pass
 
 
+@dataclass(frozen=True)
+class Site:
+    """A served API with a clip for every need, and a description that leads there."""
+
+    address: str
+    description: dict[str, Any]
+
+
 @pytest.fixture
-def address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The API with clips of every status, behind a real socket."""
     monkeypatch.setattr("services.api.routes.upkeep.WAIT_SECONDS", 0.0)
-    for number, camera in enumerate(("cam1", "cam2", "cam1")):
-        segment_id = ready(world, camera, number * 100, ["AB123CD"])
-        row = world.videos.get(segment_id)
-        world.store.put(row["file_path"], bytes(1000), "video/mp4")
-        world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
+    clips = [_clip(world, camera, number * 100) for number, camera in enumerate(("cam1", "cam2", "cam1"))]
+    deletable, many = ([str(ready(world, camera, number * 100)) for number in range(60)] for camera in ("cam3", "cam4"))
     world.film("cam", 0, 30)
-    accept(world, "cam", 10, "d1")
+    (streamed,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
     ready(world, "cam1", 900, status="failed")
     world.film("cam1", 0, 1)
-    app = build(world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{KEY}")}))
+    access = AccessRepository(world.database)
+    names = [f"guard-{number}" for number in range(3)]
+    for name in names:
+        access.create_key(name, Role.VIEWER, None, None, "test")
+    app: Any = build(world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{KEY}")}))
     app.state.ports = replace(app.state.ports, attempts=_Patient(world.clock))
     with serving(app) as url:
-        yield url
+        listed = urllib3.request(
+            "GET", f"{url}/v2/video/segments/{streamed}/stream.m3u8", headers={"Authorization": f"Bearer {KEY}"}
+        )
+        first = re.search(r"hls/(\d+)-(\d+)\.m4s", listed.data.decode())
+        assert first is not None
+        later = [from_ms(world.clock.now_ms() + days * 86_400_000).isoformat() for days in (1, 365)]
+        facts = Facts(
+            clips=clips,
+            deletable=deletable,
+            many=many,
+            streamed=str(streamed),
+            piece=(int(first[1]), int(first[2])),
+            camera="cam1",
+            cameras=list(world.settings.cameras),
+            detection=f"{clips[0]}-0",
+            key=KEY,
+            names=names,
+            later=[*later, "9999-12-31T23:59:59Z"],
+        )
+        yield Site(url, narrowed(app.openapi(), facts))
 
 
-def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
+def _clip(world: World, camera: str, at_s: float) -> str:
+    """A READY clip whose object is what its row says."""
+    segment_id = ready(world, camera, at_s, ["AB123CD"], size=1000)
+    row = world.videos.get(segment_id)
+    world.store.put(row["file_path"], bytes(1000), "video/mp4")
+    world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
+    digest = sha256(bytes(1000)).hexdigest()
+    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", digest, segment_id)
+    return str(segment_id)
+
+
+def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
+    """And it proves something: what is well asked for is mostly had, of every operation."""
+    described, report = tmp_path / "openapi.json", tmp_path / "report.ndjson"
+    described.write_text(json.dumps(site.description), encoding="utf-8")
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run",
-        f"{address}/openapi.json", "-H", f"Authorization: Bearer {KEY}", "--exclude-path-regex", ENDLESS,
+        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run", str(described),
+        "--url", site.address, "-H", f"Authorization: Bearer {KEY}", "--exclude-path-regex", ENDLESS,
         "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--no-color",
-        "--continue-on-failure",
+        "--continue-on-failure", "--report-ndjson-path", str(report),
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=220, check=False)
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_hooks", "PYTHONPATH": str(CONFIG.parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, timeout=220, check=False
+    )
     assert done.returncode == 0, re.sub(r"\n{2,}", "\n", done.stdout)[-15_000:] + done.stderr[-2000:]
+    counted = answers(report, site.description["paths"])
+    sys.stdout.write("".join(f"{label}: {classes}\n" for label, classes in sorted(counted.items())))
+    asked = {
+        f"{method.upper()} {path}"
+        for path, operations in site.description["paths"].items()
+        for method in operations
+        if not re.search(ENDLESS, path)
+    }
+    assert set(counted) == asked
+    for label, classes in counted.items():
+        had, refused = (sum(classes.get(f"positive {each}xx", 0) for each in group) for group in ("23", "45"))
+        assert had > refused, (label, classes)
+        assert not any(kind.endswith("5xx") for kind in classes), (label, classes)
 
 
 def test_the_description_is_openapi_3_1(world: World) -> None:

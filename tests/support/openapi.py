@@ -1,0 +1,109 @@
+"""A description that leads Schemathesis to what is there: ids, cameras and names of one world, in place of any.
+
+Whatever else is asked for is then a negative case, which must be refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CONFLICT = 409
+SEGMENT, PIECE = "/v2/video/segments/{segment_id}", "/hls/{from_ms}-{to_ms}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a world has. deletable, many: clips that nothing else needs; piece: from and to of one of `streamed`."""
+
+    clips: Sequence[str]
+    deletable: Sequence[str]
+    many: Sequence[str]
+    streamed: str
+    piece: tuple[int, int]
+    camera: str
+    cameras: Sequence[str]
+    detection: str
+    key: str
+    names: Sequence[str]
+    later: Sequence[str]
+
+
+def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """The description with what there is as the only values of its parameters and bodies."""
+    found: dict[str, Any] = json.loads(json.dumps(description))
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            values = _values(facts, path, method)
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] in values:
+                    parameter["schema"] = {"enum": list(values[parameter["name"]])}
+            # A cursor goes without an offset, which no description can say.
+            kept = [each for each in operation.get("parameters", []) if each["name"] not in {"cursor", "before"}]
+            operation["parameters"] = kept
+    schemas = found["components"]["schemas"]
+    schemas["Login"]["properties"]["key"] = {"enum": [facts.key]}
+    schemas["KeyRequest"]["properties"]["expires_at"] = {"enum": [*facts.later, None]}
+    schemas["BulkRequest"]["properties"]["ids"]["items"] = {"enum": list(facts.many)}
+    detection = found["paths"]["/v2/video/detections"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    detection["properties"]["camera_id"] = {"enum": list(facts.cameras)}
+    found["paths"]["/v2/video/plate-recognizer"]["post"]["requestBody"]["content"] = {
+        "application/json": {"schema": _plate_recognizer(facts.camera)}
+    }
+    return found
+
+
+def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]:
+    clips = facts.deletable if (path, method) == (SEGMENT, "delete") else facts.clips
+    if path.startswith(f"{SEGMENT}{PIECE}") or path.endswith(".m3u8"):
+        clips = [facts.streamed]
+    values: dict[str, Sequence[Any]] = {
+        "segment_id": clips, "detection_id": [facts.detection], "name": facts.names, "tz": ["UTC", "Europe/Berlin"],
+        "from_ms": [facts.piece[0]], "to_ms": [facts.piece[1]],
+    }  # fmt: skip
+    if "{camera_id}" in path or path.endswith(("by-detection/{detection_id}", "/plate-recognizer")):
+        values["camera_id"] = [facts.camera]
+    return values
+
+
+def _plate_recognizer(camera: str) -> dict[str, Any]:
+    result = {
+        "type": "object", "required": ["plate", "score"], "additionalProperties": False,
+        "properties": {
+            "plate": {"type": "string", "pattern": "^[A-Z0-9]{2,9}$"},
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+    }  # fmt: skip
+    data = {
+        "type": "object", "required": ["camera_id", "results"], "additionalProperties": False,
+        "properties": {
+            "camera_id": {"enum": [camera]}, "results": {"type": "array", "minItems": 1, "maxItems": 3, "items": result}
+        },
+    }  # fmt: skip
+    return {"type": "object", "required": ["data"], "additionalProperties": False, "properties": {"data": data}}
+
+
+def answers(report: Path, operations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """How often each operation was answered by which class, by the kind of the case: `positive 2xx`."""
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for label, kind, status in _cases(report):
+        method, path = label.split(" ", 1)
+        if method.lower() in operations.get(path, {}):
+            # A conflict says that it was well asked for and is there already, such as the name of a key.
+            found[label][f"{kind} {status if status == CONFLICT else f'{status // 100}xx'}"] += 1
+    return {label: dict(counted) for label, counted in found.items()}
+
+
+def _cases(report: Path) -> Iterator[tuple[str, str, int]]:
+    for line in report.read_text(encoding="utf-8").splitlines():
+        recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
+        for case_id, case in recorder.get("cases", {}).items():
+            value, interaction = case["value"], recorder["interactions"].get(case_id) or {}
+            # Cases that a check made of another one, such as the same without a key, have parents.
+            if interaction.get("response") and case.get("parent_id") is None:
+                kind = (value.get("meta") or {}).get("generation", {}).get("mode", "other")
+                yield f"{value['method']} {value['path']}", kind, interaction["response"]["status_code"]
