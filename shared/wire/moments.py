@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from shared.domain.timing import to_ms
 
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
@@ -24,11 +25,11 @@ def _written(value: object) -> object:
 
 
 def _placed(value: datetime) -> datetime:
-    """The time in UTC, which a zone may push out of the years 1 to 9999."""
+    """The time in UTC. One that its zone pushes out of the years 1 to 9999 is their beginning, or their end."""
     try:
         return value.astimezone(UTC)
-    except (OverflowError, ValueError) as error:
-        raise ValueError("no such time") from error
+    except OverflowError:
+        return EARLIEST if value.year == EARLIEST.year else LATEST
 
 
 def _day(value: object) -> object:

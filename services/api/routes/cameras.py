@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,12 +19,12 @@ from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms, to_ms
 from shared.wire import api as schemas
-from shared.wire.moments import Day, Moment
+from shared.wire.moments import EARLIEST, Day, Moment
 from shared.wire.urls import masked, shown
 
 router = data_router("cameras")
 MONTH_DAYS, MOST_GAPS = 31, 1000
-EARLIEST_MS = to_ms(datetime.min.replace(tzinfo=UTC))
+EARLIEST_MS = to_ms(EARLIEST)
 ZONES = available_timezones() - {"localtime", "Factory"}  # which are names of this host's files, not of zones
 _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
