@@ -27,11 +27,11 @@ def complaint(age_s: float, within_s: float) -> str | None:
 
     A sign from the future was given before the clock was set back, so it says nothing about now.
     """
-    if age_s > within_s:
-        return f"the last sign of life is {age_s:.0f} s old"
-    if age_s < -within_s:
+    if -within_s <= age_s <= within_s:  # and nothing is within NaN
+        return None
+    if age_s < 0:
         return f"the last sign of life is {-age_s:.0f} s in the future: the clock was set back since"
-    return None
+    return f"the last sign of life is {age_s:.0f} s old"
 
 
 def judge(arguments: list[str], environ: dict[str, str], now_s: float) -> str | None:

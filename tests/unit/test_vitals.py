@@ -47,6 +47,7 @@ def said(tmp_path: Path, age_s: float, *arguments: str) -> str | None:
         (6, ("--within", "5"), "6 s old"),
         (-5, (), None),
         (-3600, (), "set back"),
+        (2, ("--within", "nan"), "2 s old"),
         (2, ("--within", "soon"), "usage:"),
         (2, ("--wihtin", "5"), "usage:"),
     ],

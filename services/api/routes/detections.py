@@ -14,6 +14,7 @@ from services.api.bodies import FORM, MULTIPART, data_router, read_body, validat
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import BadInput, Conflict, Retryable
+from shared.domain.names import CAMERA_ID
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.wire import api as schemas
@@ -59,7 +60,7 @@ async def plate_recognizer(
     ports: Ports,
     caller: Operator,
     request: Request,
-    camera_id: Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = None,
+    camera_id: Annotated[str | None, Query(pattern=f"^{CAMERA_ID.pattern}$")] = None,
 ) -> schemas.DetectionReceipts:
     """The webhook of Plate Recognizer, as JSON or as a form with a field `json`; its picture is not kept.
 
