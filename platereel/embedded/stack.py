@@ -31,7 +31,7 @@ from shared.runtime.settings import ENV_PREFIX, Settings
 SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
 SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
 LOCK_SECONDS = 3.0  # another one may be about to end
-CHILDREN, LOCK, METRICS = "children.json", ".lock", "metrics"
+CHILDREN, LOCK, METRICS, SECRETS = "children.json", ".lock", "metrics", "secrets.json"
 # Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does no harm.
 DEAF = {"worker", "beat"}
 STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
@@ -72,8 +72,10 @@ class Stack:
         """Start everything and write run.json once the API answers for all of it."""
         data = self.plan.data
         self.began_ms = self.clock.now_ms()
-        _make_private(data)
+        _check_own(data)
+        data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data, self.clock)
+        servers.private_folder(data)
         servers.private_folder(data / "logs")
         clear(data / CHILDREN, self.clock)
         rmtree(data / METRICS, ignore_errors=True)  # counters begin anew with the deployment
@@ -237,12 +239,12 @@ def _answers(url: str) -> None:
         response.read()
 
 
-def _make_private(data: Path) -> None:
-    """Make the data folder, for its owner alone. One that others use too stays as it is; what lies in it is private."""
-    own = not data.exists() or not any(data.iterdir()) or (data / LOCK).exists()
-    data.mkdir(parents=True, exist_ok=True)
-    if own:
-        servers.private_folder(data)
+def _check_own(data: Path) -> None:
+    """Raise Permanent for a folder that others use: it would be closed to them, and names of ours may be theirs."""
+    found = {each.name for each in data.iterdir()} if data.exists() else set()
+    foreign = sorted(found - {LOCK})
+    if foreign and SECRETS not in found:
+        raise Permanent(f"{data} has other things in it, such as {foreign[0]}; give --data a folder of its own")
 
 
 def _lock(data: Path, clock: SystemClock) -> int:

@@ -11,9 +11,11 @@ from starlette.datastructures import Headers
 
 MOST_HOPS = 64
 LONGEST_NAME = 128
-# What proxies add to a request that they pass on. Whoever sends one of these speaks for somebody else.
-_MARKS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
-_PREFIX = "x-forwarded-"
+# What proxies, and the networks before them, add to a request that they pass on: it speaks for somebody else.
+_MARK = re.compile(
+    r".*forwarded.*|.*client[-_]?ip|.*connecting-ip|via|x-real-ip|cdn-loop|x-original-.*|x-envoy-.*|x-amzn-.*|x-azure-.*|"
+    r"cf-.*|fastly-.*|fly-.*|tailscale-.*"
+)
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)")
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f,]+")
 
@@ -50,7 +52,7 @@ class Proxies:
 
 def is_forwarded(headers: Headers) -> bool:
     """Whether a request says that somebody passed it on."""
-    return any(name in _MARKS or name.startswith(_PREFIX) for name in headers)
+    return any(_MARK.fullmatch(name) for name in headers)
 
 
 def is_secure(headers: Headers) -> bool:

@@ -30,6 +30,7 @@ DOCS_POLICY = (
     "connect-src 'self'; frame-ancestors 'none'"
 )
 POLICY = "default-src 'none'; frame-ancestors 'none'"
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _THIS_MACHINE = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 
 
@@ -83,7 +84,7 @@ class Guard:
     def _refusal(self, request: Request) -> Response | None:
         length = request.headers.get("content-length", "0")
         most = self._larger.get(request.scope["path"], MAX_BODY_BYTES)
-        if not length.isdigit() or int(length) > most or "transfer-encoding" in request.headers:
+        if not _LENGTH.fullmatch(length) or int(length) > most or "transfer-encoding" in request.headers:
             return errors.problem(413, f"a body is at most {most} bytes, and its length is declared")
         if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
             return errors.problem(414, f"a query is at most {MAX_QUERY_BYTES} bytes")

@@ -75,10 +75,9 @@ class KeyRing:
         """Who a request without any key comes from: this machine's user, while the door is open."""
         return LOCAL if self.door_open() else None
 
-    def login(self, secret: str) -> tuple[Caller, str] | None:
-        """Open a session with a key; its caller and token."""
-        identity = self.by_secret(secret)
-        if identity is None or (identity.key_id is None and identity.key_digest is None):
+    def login(self, identity: Identity) -> tuple[Caller, str] | None:
+        """Open a session for who has shown a key; its caller and token."""
+        if identity.key_id is None and identity.key_digest is None:
             return None  # a token of elsewhere ends by itself, a session would outlive it
         token = self.access.open_session(identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS)
         return identity.caller, token

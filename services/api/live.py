@@ -22,7 +22,7 @@ from shared.domain.ports import CameraStates, Clock, EventFeed, FrameBuffer
 
 BOUNDARY = "platereel"
 MOST_AT_ONCE, MOST_A_CALLER, LONGEST_SECONDS = 100, 16, 3600.0
-LOOK_AGAIN_SECONDS = 3.0
+LOOK_AGAIN_SECONDS, UNSURE_SECONDS = 3.0, 60.0
 EVENTS_EVERY_SECONDS, CAMERAS_EVERY_SECONDS, BEAT_SECONDS = 0.5, 2.0, 15.0
 EVENTS_AT_ONCE = 200
 
@@ -46,29 +46,16 @@ class Viewers:
                 raise HTTPException(429, told, {"Retry-After": "10"})
             self._open[caller.name] += 1
 
+    def open(self) -> int:
+        """How many there are."""
+        with self._lock:
+            return self._open.total()
+
     def leave(self, caller: Caller) -> None:
         """Count one less."""
         with self._lock:
             self._open[caller.name] -= 1
             self._open += Counter()  # callers without a stream are forgotten
-
-
-class Endless(StreamingResponse):
-    """A stream that counts among its caller's from before its first byte until whatever ends it."""
-
-    def __init__(
-        self, body: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str], viewers: Viewers, caller: Caller
-    ) -> None:
-        viewers.enter(caller)
-        super().__init__(body, headers={"Cache-Control": "no-store", **headers}, media_type=media_type)
-        self._leave = partial(viewers.leave, caller)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the body or the client ends."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._leave()
 
 
 @dataclass(slots=True)
@@ -80,26 +67,64 @@ class Permit:
     clock: Clock
     until: float = field(init=False)
     _looked_at: float = field(init=False)
+    _sure_at: float = field(init=False)
+    _over: bool = False
 
     def __post_init__(self) -> None:
-        self._looked_at = self.clock.monotonic()
+        self._looked_at = self._sure_at = self.clock.monotonic()
         self.until = self._looked_at + LONGEST_SECONDS
 
     async def good(self) -> bool:
         """False once an hour is over, or the caller's key is gone or is for something else.
 
-        While that cannot be found out a stream goes on: nobody can revoke a key meanwhile either.
+        While that cannot be found out a stream goes on, for a minute: a key may be over by now.
         """
         now = self.clock.monotonic()
-        if now >= self.until:
-            return False
-        if now - self._looked_at < LOOK_AGAIN_SECONDS:
-            return True
-        self._looked_at = now
+        self._over = self._over or now >= self.until
+        if not self._over and now - self._looked_at >= LOOK_AGAIN_SECONDS:
+            self._looked_at = now
+            try:
+                found = await run_in_threadpool(self.look_again)
+            except PlatereelError:
+                self._over = now - self._sure_at >= UNSURE_SECONDS
+            else:
+                self._sure_at = now
+                self._over = found != self.caller
+        return not self._over
+
+
+class Endless(StreamingResponse):
+    """A stream that counts among its caller's from before its first byte until whatever ends it.
+
+    It ends with its permit also while the client does not read, so that nothing can be sent.
+    """
+
+    def __init__(
+        self, body: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str], viewers: Viewers, permit: Permit
+    ) -> None:
+        viewers.enter(permit.caller)
+        super().__init__(body, headers={"Cache-Control": "no-store", **headers}, media_type=media_type)
+        self._permit, self._leave = permit, partial(viewers.leave, permit.caller)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the body, the client or the permit ends."""
+        sending = asyncio.ensure_future(super().__call__(scope, receive, send))
+        watching = asyncio.ensure_future(self._until_over())
         try:
-            return await run_in_threadpool(self.look_again) == self.caller
-        except PlatereelError:
-            return True
+            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in (sending, watching):
+                each.cancel()
+            await asyncio.gather(sending, watching, return_exceptions=True)
+            self._leave()
+        if not sending.cancelled():
+            sending.result()
+
+    async def _until_over(self) -> None:
+        """Until the permit is over, and the body, which asks it too, has had time to end by itself."""
+        while await self._permit.good():  # noqa: ASYNC110 - nobody tells when a key is revoked
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def pictures(frames: FrameBuffer, camera_id: str, fps: float, permit: Permit) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ from shared.domain.ports import Access, Clock
 from shared.runtime.logs import logger
 
 SAME_SECONDS = 600.0
-REMEMBERED = 10_000
+REMEMBERED, MOST_STRETCHES = 10_000, 32
 
 _log = logger(__name__)
 _Key = tuple[str, str, str]
@@ -28,20 +28,24 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """When a line was written, and the bytes that it and those that joined it tell of."""
+    """When lines were last written, and the stretches of bytes that they tell of, apart from each other."""
 
     at: float
-    first: int = 0
-    last: int = 0
+    told: tuple[tuple[int, int], ...] = ()
 
     def covers(self, span: Span) -> bool:
-        return self.first <= span.first and span.last <= self.last
+        return any(first <= span.first and span.last <= last for first, last in self.told)
 
-    def joined(self, span: Span) -> tuple[int, int]:
-        """Both stretches together where they touch, else the new one alone."""
-        if span.first <= self.last + 1 and self.first <= span.last + 1:
-            return min(self.first, span.first), max(self.last, span.last)
-        return span.first, span.last
+    def with_span(self, span: Span, at: float) -> _Line:
+        """With one more stretch, joined with those that it touches; of very many, the newest."""
+        first, last = span.first, span.last
+        apart = []
+        for other in self.told:
+            if other[0] <= last + 1 and first <= other[1] + 1:
+                first, last = min(first, other[0]), max(last, other[1])
+            else:
+                apart.append(other)
+        return _Line(at, (*apart[1 - MOST_STRETCHES :], (first, last)))
 
 
 @dataclass(slots=True)
@@ -60,12 +64,12 @@ class Looks:
         if known is not None and known.covers(span) and not span.whole:
             return
         self.access.note(caller.name, "download", segment_id, {"bytes": str(span)})
-        first, last = (span.first, span.last) if known is None else known.joined(span)
-        self._remember(key, _Line(self.clock.monotonic(), first, last))
+        now = self.clock.monotonic()
+        self._remember(key, (known or _Line(now)).with_span(span, now))
 
     def handed_over(self, caller: Caller, segment_id: UUID) -> None:
         """The store is about to send a clip, by a link that is good for about ten minutes."""
-        self._once(caller, "download", segment_id, str(segment_id), {"by": "store"})
+        self._once(caller, "download", segment_id, f"store:{segment_id}", {"by": "store"})
 
     def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
         """Pictures or facts of a segment are about to be shown."""

@@ -219,7 +219,8 @@ class Intake:
 
     def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
         policy = self._ports.policies[camera_id]
-        holders = {d.detection_id: d.captured_ms - policy.buffer_ms for d in batch if _may_record(d, policy)}
+        # Never the name of a segment's hold, whatever a detector calls its detection: no id of a segment has a colon.
+        holders = {f"d:{d.detection_id}": d.captured_ms - policy.buffer_ms for d in batch if _may_record(d, policy)}
         bounds = None
         if holders:
             self._ports.holds.hold(camera_id, holders)

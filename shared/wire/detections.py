@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ MAX_BYTES = 64 * 1024
 MAX_AHEAD_MS = 5_000
 FURTHEST_PIXEL = 1_000_000
 UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # controls, formats, and what is no character
+# Letters, marks and signs by their category, and nothing to be seen all the same.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
 _EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
 # Epoch seconds reach these in the year 5138, epoch times in smaller units today.
@@ -63,7 +66,7 @@ def _plate(value: str | None) -> str | None:
     """A plate as it was read; None where it has no character that counts. What nobody sees is in no plate."""
     if value is None:
         return None
-    hidden = next((each for each in value if unicodedata.category(each) in UNSEEN), None)
+    hidden = next((each for each in value if unicodedata.category(each) in UNSEEN or _BLANK.match(each)), None)
     if hidden is not None:
         raise ValueError(f"holds U+{ord(hidden):04X}, which is no character of a plate")
     return value if plate_key(value) else None

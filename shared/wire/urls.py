@@ -28,9 +28,13 @@ def shown(source: str) -> str:
     scheme, found, rest = source.partition("://")
     if source.startswith(("file:", "synthetic:", "/dev/video")):
         local = rest if scheme == "file" else source
-        return f"{source.partition(':')[0]}:{HIDDEN}" if "://" in local else source
+        if "://" in local or (scheme == "file" and "@" in rest):
+            return f"{source.partition(':')[0]}:{HIDDEN}"
+        return source.partition("?")[0] if source.startswith("/dev/video") else source
+    if source.startswith("push:"):
+        return "push:"
     if not found:
-        return "push:" if source.startswith("push:") else HIDDEN
+        return HIDDEN
     if not _URL.fullmatch(f"{scheme}://"):
         return HIDDEN
     return f"{scheme}://{_place(rest) or HIDDEN}"
@@ -134,7 +138,10 @@ def unusable_source(source: str) -> str | None:
     rest = source.partition("://")[2]
     if _UNWRITABLE.search(source):
         return "holds a space, a line's end or another character that no URL has; a space is written %20"
-    place = _authority(rest).rpartition("@")[2]
+    authority = _authority(rest)
+    if "@" in authority and "@" in rest[len(authority) :].partition("?")[0]:
+        return f"its host cannot be told: {rest[len(authority)]} stands before an @{_WRITTEN}"
+    place = authority.rpartition("@")[2]
     if not place or place.startswith(":"):
         return f"it has no host{_WRITTEN}"
     return _wrong_place(place)

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import Deployment, platereel, wait_until
 
 CONFIG = """
 cameras:
@@ -73,3 +73,22 @@ def test_a_start_can_be_given_up(tmp_path: Path) -> None:
     assert deployment.process.wait(20) == 1
     assert "stopped before everything was up" in log.read_text()
     gone(deployment.folder, 2)
+
+
+def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Names of ours may be theirs, and closing it would shut them out."""
+    theirs = tmp_path / "shared" / "metrics"
+    theirs.mkdir(parents=True)
+    (theirs / "notes.txt").write_text("theirs")
+    (tmp_path / "shared").chmod(0o755)
+    (tmp_path / "platereel.yaml").write_text(CONFIG)
+    for _ in range(2):
+        refused = platereel(
+            "up", "--config", str(tmp_path / "platereel.yaml"), "--data", str(tmp_path / "shared"), "--port", "0"
+        )
+        assert refused.returncode == 1
+        assert "metrics" in refused.stderr
+        assert "a folder of its own" in refused.stderr
+    assert (theirs / "notes.txt").read_text() == "theirs"
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["metrics"]
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755

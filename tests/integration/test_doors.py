@@ -57,6 +57,8 @@ def api(world: World) -> Iterator[TestClient]:
         (json.dumps({**GOOD, "plate": "AB\x7f123"}).encode(), "U+007F"),
         (json.dumps({**GOOD, "plate": "AB\x9b2J"}).encode(), "U+009B"),
         (json.dumps({**GOOD, "plate": "AB\u2028C"}).encode(), "U+2028"),
+        (json.dumps({**GOOD, "plate": "AB\u3164C"}).encode(), "U+3164"),
+        (json.dumps({**GOOD, "plate": "AB\ufe0fC"}).encode(), "U+FE0F"),
         (json.dumps({**GOOD, "bbox": [0.1, 0.2, 0.3, 0.1]}).encode(), "fractions"),
         (json.dumps({**GOOD, "bbox": [0, 0, 1, 1]}).encode(), "fractions"),
         (json.dumps({**GOOD, "bbox": [100, 80, 0.4, 0.2]}).encode(), "fractions"),

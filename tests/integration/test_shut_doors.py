@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -13,14 +14,18 @@ import urllib3
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from services.api.live import LOOK_AGAIN_SECONDS, Viewers
+from services.api.live import LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
 from services.api.wiring import build
+from shared.adapters.memory import SimulatedClock
 from shared.adapters.postgres.access import AccessRepository
-from shared.domain.access import Role
+from shared.domain.access import Caller, Role
+from shared.domain.errors import Retryable
+from shared.domain.media import Frame
 from shared.domain.timing import from_ms
+from tests.support.deployment import wait_until
 from tests.support.http import serving
 from tests.support.rows import ready
-from tests.support.world import World
+from tests.support.world import LIMITS, World
 
 SESSION = "/v2/video/session"
 BOSS = "boss-secret-of-16-characters"
@@ -62,6 +67,8 @@ def test_what_somebody_passed_on_is_not_this_machines_own(api: TestClient) -> No
     for mark in (
         {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-Host": "x"},
         {"Forwarded": "for=203.0.113.9"}, {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 cache"}, {"X-Forwarded-User": "bob"},
+        {"CF-Connecting-IP": "x"}, {"Fly-Client-IP": "x"}, {"X-Envoy-External-Address": "x"}, {"CDN-Loop": "x"},
+        {"X-Original-URL": "/"}, {"X_Forwarded_For": "x"}, {"Tailscale-User-Login": "x"}, {"X-Amzn-Trace-Id": "x"},
     ):  # fmt: skip
         assert api.get(SESSION, headers=mark).status_code == 401, mark
         assert api.post("/v2/video/cleanup?dry_run=true", headers=mark).status_code == 401, mark
@@ -121,6 +128,9 @@ def test_only_a_key_in_the_request_is_no_browsers_doing(world: World, api: TestC
     bearer = {"Authorization": "Bearer wrong"}
     assert api.post("/v2/video/cleanup", headers={**elsewhere, **bearer}).status_code == 401
     assert api.post(SESSION, headers={**elsewhere, **bearer}, json={"key": "x"}).status_code == 403
+    for origin in ("http://[evil", "http://a]b", "null", "http://127.0.0.1:8081"):
+        assert api.post(SESSION, headers={"Origin": origin}, json={"key": "x"}).status_code == 403, origin
+    assert api.post(SESSION, headers={"Content-Length": "0" * 5_000}).status_code == 413
 
 
 def test_cross_site_changes_behind_a_proxy_that_asks_for_basic(world: World) -> None:
@@ -229,6 +239,47 @@ def test_endless_answers_end_with_their_key(world: World, access: AccessReposito
             stream.release_conn()
         assert time.monotonic() - began < LOOK_AGAIN_SECONDS + 20
     pool.clear()
+
+
+def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, access: AccessRepository) -> None:
+    """Nothing can be sent to it any more, so nothing that is sent notices: the place is given up all the same."""
+    _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+    app = build(world.settings)
+    viewers = app.state.ports.viewers
+    world.frames.append([Frame("cam1", world.clock.now_ms(), bytes(4_000_000), 1, "run")], {"cam1": LIMITS})
+    with serving(app) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(address)
+            path = "/v2/video/cameras/cam1/live.mjpeg?fps=15"
+            deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+            wait_until("the stream", lambda: viewers.open() == 1, 20)
+            time.sleep(0.5)
+            access.revoke_key("ann", "test")
+            wait_until("its place", lambda: viewers.open() == 0, 3 * LOOK_AGAIN_SECONDS + 20)
+
+
+def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
+    clock, caller, away = SimulatedClock(), Caller("ann", Role.VIEWER), [False]
+
+    def look() -> Caller:
+        if away[0]:
+            raise Retryable("the database does not answer")
+        return caller
+
+    permit = Permit(caller, look, clock)
+
+    async def good_after(seconds: float) -> bool:
+        clock.sleep(seconds)
+        return await permit.good()
+
+    assert asyncio.run(good_after(LOOK_AGAIN_SECONDS))
+    away[0] = True
+    assert asyncio.run(good_after(UNSURE_SECONDS / 2))
+    assert not asyncio.run(good_after(UNSURE_SECONDS))
+    away[0] = False
+    assert not asyncio.run(good_after(LOOK_AGAIN_SECONDS)), "what is over stays over"
 
 
 def test_one_caller_does_not_take_all_streams(world: World, access: AccessRepository) -> None:

@@ -114,6 +114,15 @@ def test_tokens_are_no_guesses(api: TestClient) -> None:
     assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {token()}"}).status_code == 200
 
 
+def test_what_looks_like_a_token_is_a_guess_where_none_is_taken(world: World, api: TestClient) -> None:
+    """At a login, which writes a line of the log for each."""
+    statuses = [api.post("/v2/video/session", json={"key": "a.b.c"}).status_code for _ in range(MOST_FAILURES + 3)]
+    assert statuses == [401] * MOST_FAILURES + [429] * 3
+    refused = world.database.fetch("SELECT FROM audit_log WHERE action = 'session.refused'")
+    assert len(refused) == MOST_FAILURES
+    assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, "no guess, and no session either"
+
+
 @pytest.mark.parametrize(
     "made",
     [

@@ -110,10 +110,11 @@ class Bench:
     stream: Stream = field(default_factory=Stream)
     rows: Rows = field(default_factory=Rows)
     channel: Channel = field(default_factory=Channel)
+    frames: MemoryFrames = field(init=False)
 
     def __post_init__(self) -> None:
         clock = SimulatedClock()
-        frames = MemoryFrames(clock)
+        self.frames = frames = MemoryFrames(clock)
         policies = {"cam": RecordingPolicy(), "other": RecordingPolicy()}
         self.intake = Intake(
             IntakePorts(
@@ -295,3 +296,13 @@ def test_what_pubsub_says_is_bounded() -> None:
     bench.intake.read_channel(0)
     assert len(bench.stream.rejected) == 1
     assert len(bench.stream.waiting) == 1
+
+
+def test_a_detection_called_like_a_segment_leaves_the_segments_hold_alone() -> None:
+    bench = Bench()
+    segment_id = "550e8400-e29b-41d4-a716-446655440000"
+    bench.frames.hold("cam", {segment_id: NOW - 5_000})
+    bench.stream.good(segment_id)
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == [segment_id]
+    assert bench.frames.holds("cam") == {segment_id: NOW - 5_000}

@@ -58,7 +58,10 @@ def test_nor_in_the_middle_of_a_sentence(password: str, shape: str) -> None:
         ("file:///films/a.mp4", "file:///films/a.mp4"),
         ("synthetic:street?size=640x360&fps=10", "synthetic:street?size=640x360&fps=10"),
         ("/dev/video0", "/dev/video0"),
+        ("/dev/video0?hunter2", "/dev/video0"),
+        ("file://admin:hunter2@nas/x.mp4", "file:***"),
         ("push:hunter2", "push:"),
+        ("push://hunter2", "push:"),
         ("hunter2", "***"),
     ],
 )
@@ -130,7 +133,7 @@ def test_a_password_of_the_environment_is_filled_in_where_a_source_is_read(tmp_p
     [
         "rtsp://admin:hun/ter2@h/x", "rtsp://admin:hun?ter2@h/x", "rtsp://admin:hun#ter2@h/x", "rtsp://admin:hun",
         "rtsp://admin:hunter2@/x", "http://h:99999/x", "http://h/hun ter2", "rtsp://", "http://h:hunter2/x",
-        "rtsp://admin:hunter2@h\n/x",
+        "rtsp://admin:hunter2@h\n/x", "rtsp://admin:hun@ter/2@h/x",
     ],
 )  # fmt: skip
 def test_a_source_that_cannot_be_read_is_refused_in_words(

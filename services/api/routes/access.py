@@ -33,10 +33,11 @@ router = data_router("access")
 @router.post("/session", status_code=201, dependencies=[Depends(refuse_other_sites)])
 def login(ports: Ports, request: Request, response: Response, body: schemas.Login) -> schemas.Session:
     """Open a session for a page: the cookie is HttpOnly, and changes need the answered csrf_token as X-CSRF-Token."""
-    secret = body.key.get_secret_value()
-    opened = ports.keys.login(secret)
+    identity = ports.keys.by_secret(body.key.get_secret_value())
+    opened = None if identity is None else ports.keys.login(identity)
     if opened is None:
-        count_guess(ports, request, secret)
+        if identity is None:  # also of what looks like a token: none opens a session
+            count_guess(ports, request)
         ports.access.note("?", "session.refused", None, {"address": address_of(request)})
         raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
     caller, token = opened

@@ -72,7 +72,7 @@ def live(
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = pictures(ports.frames, camera_id, fps, permit)
-    answer = Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, caller)
+    answer = Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, permit)
     ports.looks.watched(caller, "live", camera_id)
     return answer
 

@@ -29,4 +29,4 @@ def listen(
     """
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = events(ports.feed, ports.watch, last_event_id or after, permit)
-    return Endless(body, "text/event-stream", {"X-Accel-Buffering": "no"}, ports.viewers, caller)
+    return Endless(body, "text/event-stream", {"X-Accel-Buffering": "no"}, ports.viewers, permit)
