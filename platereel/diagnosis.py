@@ -48,20 +48,23 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one finding at a time; what cannot be reached is a finding too."""
     urls = addresses(settings)
-    yield from _guarded("database", lambda: _database(urls.database))
+    of_database = list(_guarded("database", lambda: _database(urls.database)))
+    yield from of_database
+    works = all(finding.health is Health.OK for finding in of_database)
     yield from _guarded("frames Redis", lambda: _frames(settings, urls.frames))
     yield from _guarded("broker Redis", lambda: _broker(urls.broker))
     if not settings.cameras:
         yield Finding("cameras", Health.WARNING, "the configuration has none")
-    yield from _guarded("addresses", lambda: _deployment(settings, urls))
+    yield from _guarded("addresses", lambda: _deployment(settings, urls, database_works=works))
 
 
-def _deployment(settings: Settings, urls: Addresses) -> Iterator[Finding]:
-    """What needs several servers at once."""
+def _deployment(settings: Settings, urls: Addresses, *, database_works: bool) -> Iterator[Finding]:
+    """What needs several servers at once; nothing more is asked of a database that does not work."""
     with desk(settings, any_schema=True) as world:
-        yield from _guarded("storage", lambda: _storage(world, settings))
-        yield from _guarded("upkeep", lambda: _upkeep(world))
-        yield from _guarded("clocks", lambda: _clocks(world, urls))
+        yield from _guarded("storage", lambda: _storage(world, settings, database_works=database_works))
+        if database_works:
+            yield from _guarded("upkeep", lambda: _upkeep(world))
+            yield from _guarded("clocks", lambda: _clocks(world, urls))
         yield from codecs(settings)
         for camera_id in settings.cameras:
             yield from _guarded(f"camera {camera_id}", lambda camera=camera_id: _camera(world, settings, camera))  # type: ignore[misc]
@@ -113,9 +116,12 @@ def _describe(facts: NodeFacts) -> str:
     return f"version {facts.version}, {facts.used_bytes / 1e6:.0f} MB {limit}, {facts.policy}, {file} append-only file"
 
 
-def _storage(world: Desk, settings: Settings) -> Iterator[Finding]:
-    world.store.head(SENTINEL)  # the store by itself: a database that is away says nothing of it
+def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterator[Finding]:
     try:
+        world.store.head(SENTINEL)
+        if not database_works:
+            yield Finding("storage", Health.WARNING, "reachable; whose it is only the database can tell")
+            return
         check_store(world.store, LedgerRepository(world.database))
     except NotFound:
         yield Finding("storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it")

@@ -21,7 +21,7 @@ from shared.adapters.redis_client import kinds, redis_client
 from shared.adapters.redis_frames import RedisFrames
 from shared.adapters.redis_packets import RedisPackets
 from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis_servers import frame_servers, ping
 from shared.adapters.stores import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
@@ -29,7 +29,8 @@ from shared.runtime.addresses import addresses
 from shared.runtime.cores import idle_threads
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
-from shared.wire.keys import Keys
+from shared.runtime.startup import tell_refusals
+from shared.wire.keys import SENTINEL, Keys
 from workers.overrun import end_task
 from workers.reconcile.audit import AuditPorts
 from workers.retention.parts import PartsPorts
@@ -115,11 +116,16 @@ def build(settings: Settings) -> World:
 def check_servers(settings: Settings) -> bool:
     """True; raises Retryable while the database has another version, or the broker does not let us in.
 
-    Permanent for a store's address that is none: a pool child could only die of it, over and over.
+    Permanent for a store's address that is none: a pool child could only die of it, over and over. A store and a frames
+    Redis that cannot be used are told, and not waited for: each task tries again by itself.
     """
-    open_store(addresses(settings).storage, SystemClock())
+    urls = addresses(settings)
+    store = open_store(urls.storage, SystemClock())
     check_schema(settings)
-    return check_broker(settings)
+    check_broker(settings)
+    with frame_servers(urls.frames, name="platereel-worker") as frames:
+        tell_refusals({"frames": lambda: ping(frames), "storage": lambda: store.head(SENTINEL)})
+    return True
 
 
 def check_schema(settings: Settings) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import uvicorn
 
 from services.api.wiring import build
 from shared.runtime.settings import Settings
 from shared.runtime.signals import stop_as_usual, stop_event
-from shared.runtime.startup import when_ready
+from shared.runtime.startup import tell_refusals, when_ready
 
 DRAIN_SECONDS = 3
 
@@ -17,6 +19,8 @@ def main(settings: Settings) -> None:
     stopping = stop_event()
     app = when_ready(lambda: build(settings), stopping)
     if app is not None and not stopping.is_set():
+        checks = app.state.ports.checks
+        threading.Thread(target=tell_refusals, args=(checks,), name="checks", daemon=True).start()
         stop_as_usual()  # uvicorn listens in a moment
         uvicorn.run(
             app,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid5
 
 from services.detection.detector import Detector, Image
-from shared.domain.errors import PartlyAway, Permanent, PlatereelError
+from shared.domain.errors import PartlyAway, Permanent, PlatereelError, told
 from shared.domain.media import Box, Detection, Frame
 from shared.domain.ports import Clock, DetectionStream, FrameBuffer
 from shared.runtime.logs import logger
@@ -47,6 +47,7 @@ class DetectionLoop:
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping`."""
+        failing = False
         while not stopping.is_set():
             began = self._ports.clock.monotonic()
             try:
@@ -54,8 +55,14 @@ class DetectionLoop:
                     self._look(camera_id)
                 self._ports.alive()
             except PlatereelError as error:
-                _log.warning("detection_waits", error=error.message)
+                if not failing:
+                    _log.warning("detection_waits", error=told(error))
+                failing = True
                 stopping.wait(BACKOFF_SECONDS)
+            else:
+                if failing:
+                    _log.info("detection_goes_on")
+                failing = False
             stopping.wait(max(0.0, self._interval_s - (self._ports.clock.monotonic() - began)))
 
     def _look(self, camera_id: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from services.dispatch.webhooks import Lane
 from services.dispatch.wiring import World
-from shared.domain.errors import PlatereelError
+from shared.domain.errors import PlatereelError, told
 from shared.runtime.logs import logger
 
 TICK_SECONDS = 0.1
@@ -64,7 +64,7 @@ def _repeat(name: str, step: Callable[[], object], stopping: threading.Event) ->
             step()
         except PlatereelError as error:
             if not failing:
-                _log.warning("loop_waits", loop=name, error=error.message)
+                _log.warning("loop_waits", loop=name, error=told(error))
             failing = True
             stopping.wait(BACKOFF_SECONDS)
         except Exception:  # noqa: BLE001 - the top of a loop

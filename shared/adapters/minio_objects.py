@@ -18,7 +18,7 @@ from shared.adapters.s3_pool import PATIENCE_SECONDS, S3Pool
 from shared.adapters.s3_reasons import reason, refusal
 from shared.adapters.s3_upload import upload
 from shared.adapters.storage_url import S3Address
-from shared.domain.errors import BadInput, NotFound, Permanent, Retryable
+from shared.domain.errors import BadInput, NotFound, Retryable
 from shared.domain.ports import Allowed, Clock, Room, StoredObject
 
 CHUNK = 1 << 21
@@ -27,7 +27,6 @@ DELETE_BATCH = 1000
 _NO_KEY = {"NoSuchKey", "NoSuchObject"}
 _ABSENT = {*_NO_KEY, "NoSuchBucket"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FOR_GOOD = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
 
 
 class MinioObjects:
@@ -173,8 +172,8 @@ class MinioObjects:
         except S3Error as error:
             if error.code in _NO_KEY:
                 raise NotFound(f"there is no object {key}", key=key) from error
-            kind = Permanent if error.code in _FOR_GOOD else Retryable
-            raise kind(refusal(error.code), key=key, at=self._address.endpoint) from error
+            # Also a key that is wrong, or a bucket that is not there: a person mends it, and footage waits until then.
+            raise Retryable(refusal(error.code), key=key, at=self._address.endpoint) from error
         except (ServerError, MinioException) as error:
             raise Retryable(reason(error), key=key, at=self._address.endpoint) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from shared.domain.errors import Retryable, told
+from shared.domain.errors import NotFound, PlatereelError, Retryable, told
 from shared.runtime.logs import logger
 
 OFTEN = 50  # tries: a few minutes
@@ -32,6 +32,17 @@ class _Teller:
         if reason != self._said or number in {5, 20} or number % OFTEN == 0:
             _log.warning("waiting_to_start", reason=reason)
         self._said = reason
+
+
+def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
+    """Ask each server once, and log those that cannot be used, with the reason: nobody waits for them."""
+    for server, check in checks.items():
+        try:
+            check()
+        except NotFound:
+            continue  # it answers; what is missing there is told by whoever needs it
+        except PlatereelError as error:
+            _log.warning("server_not_usable", server=server, reason=told(error))
 
 
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:

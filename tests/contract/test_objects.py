@@ -191,11 +191,12 @@ def test_a_file_store_never_leaves_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
-def test_a_wrong_secret_is_permanent_and_not_repeated(servers: Servers) -> None:
+def test_a_wrong_secret_is_told_and_footage_waits_for_who_mends_it(servers: Servers) -> None:
+    """A part that a store refuses for good would be given up after a few tries, and its footage with it."""
     url = servers.storage_url
     key, rest = url.removeprefix("s3://").split(":", 1)
     wrong = f"s3://{key}:not-the-secret@{rest.split('@')[1]}"
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(Retryable, match="the secret is wrong") as caught:
         open_store(wrong, CLOCK).put("a", b"x", "text/plain")
     assert "not-the-secret" not in str(caught.value)
 

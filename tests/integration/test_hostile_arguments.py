@@ -104,8 +104,10 @@ def told(
         monkeypatch.setattr(f"services.{service}.__main__.main", enough)
     for place in ("platereel.cli.processes", "platereel.cli.up", "platereel.cli.demo"):
         monkeypatch.setattr(f"{place}.stop_event", lambda *_: threading.Event())
-        monkeypatch.setattr(f"{place}.configure", enough if place.endswith("processes") else lambda *_: None)
     monkeypatch.setattr("platereel.embedded.stack.Stack._start_servers", enough)
+    monkeypatch.setattr("platereel.cli.beginnings.configure", lambda *_: None)
+    monkeypatch.setattr("platereel.cli.processes.count", enough)
+    monkeypatch.setattr("platereel.cli.demo.configure", lambda *_: None)
     monkeypatch.setattr("platereel.cli.doctor.configure", lambda *_: None)
     monkeypatch.setattr("platereel.cli.plan.configure", lambda *_: None)
     monkeypatch.setattr("platereel.diagnosis.codecs", lambda _: iter(()))
