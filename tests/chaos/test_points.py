@@ -225,7 +225,7 @@ def test_intake(world: World, victim: Victims, told: Told) -> None:
                 """
                 SELECT d.outcome, count(l.segment_id) AS links FROM detections d
                   LEFT JOIN segment_detections l USING (detection_id, camera_id)
-                 WHERE camera_id = %s GROUP BY d.detection_id
+                 WHERE camera_id = %s GROUP BY d.detection_id, d.outcome
                 """,
                 points.camera,
             )
