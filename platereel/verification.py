@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from platereel.zip_layout import check_end, odd, oddities
+from platereel.zip_layout import Entry, data_of, read_layout
 from shared.adapters.signing import signed_by
 from shared.domain.errors import BadInput
 from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest, fingerprint, parse_manifest
 
-CHUNK = 1 << 20
 MOST_MANIFEST_BYTES, MOST_SIGNATURE_BYTES = 1_000_000, 1_000
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError)
 
 Progress = Callable[[int, int], None]
 
@@ -49,20 +45,20 @@ class Verdict:
 def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) -> Verdict:
     """Check the archive at `path`; `key` (base64, or a fingerprint) must be the one it is signed with.
 
-    BadInput where the file is no archive of evidence at all.
+    BadInput where the file is no archive of evidence at all, or is laid out in any way but that of an export.
     """
-    with _opened(path) as (file, archive):
-        data = _small(archive, MANIFEST, MOST_MANIFEST_BYTES)
+    with _opened(path) as file:
+        entries = read_layout(file, str(path))
+        data = _small(file, entries, MANIFEST, MOST_MANIFEST_BYTES)
         manifest = parse_manifest(data)
         verdict = Verdict(manifest, fingerprint(manifest.public_key), key is not None)
-        signature = _small(archive, SIGNATURE, MOST_SIGNATURE_BYTES).decode("ascii", "replace").strip()
+        signature = _small(file, entries, SIGNATURE, MOST_SIGNATURE_BYTES).decode("ascii", "replace").strip()
         if not signed_by(data, signature, manifest.public_key):
             verdict.problems.append(f"{SIGNATURE}: not a signature of {MANIFEST} by its key")
         if key is not None and _bare(key) not in {_bare(manifest.public_key), _bare(verdict.fingerprint)}:
             verdict.problems.append(f"signed with the key {verdict.fingerprint}, not with the one given")
-        verdict.problems += oddities(file, archive)
-        verdict.problems += _wrong_names(archive.namelist(), manifest)
-        verdict.problems += _wrong_files(archive, manifest, progress)
+        verdict.problems += _wrong_names([entry.name for entry in entries], manifest)
+        verdict.problems += _wrong_files(file, entries, manifest, progress)
     return verdict
 
 
@@ -86,56 +82,52 @@ def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
         yield "no clip is listed"
 
 
-def _wrong_files(archive: zipfile.ZipFile, manifest: Manifest, progress: Progress) -> Iterator[str]:
+def _wrong_files(file: BinaryIO, entries: list[Entry], manifest: Manifest, progress: Progress) -> Iterator[str]:
     """Files whose bytes are not those that were signed; nothing is read beyond the size that was."""
     total, done = sum(listed.size_bytes for listed in manifest.files), 0
+    found = {entry.name: entry for entry in entries}
     for listed in manifest.files:
-        if listed.name not in archive.NameToInfo:
+        if listed.name not in found:
             continue
-        start = done
-        if not _as_listed(archive, listed, lambda read, start=start: progress(start + read, total)):  # type: ignore[misc]
+        if not _as_listed(file, found[listed.name], listed, partial(_further, progress, done, total)):
             yield f"{listed.name}: not what was signed"
         done += listed.size_bytes
 
 
-def _as_listed(archive: zipfile.ZipFile, listed: ListedFile, progress: Callable[[int], None]) -> bool:
-    info = archive.getinfo(listed.name)
-    if info.file_size != listed.size_bytes or odd(info) is not None:
+def _further(progress: Progress, done: int, total: int, read: int) -> None:
+    progress(done + read, total)
+
+
+def _as_listed(file: BinaryIO, entry: Entry, listed: ListedFile, progress: Callable[[int], None]) -> bool:
+    if entry.size_bytes != listed.size_bytes:
         return False
     digest, size = sha256(), 0
     try:
-        with archive.open(listed.name) as file:
-            while size < listed.size_bytes and (piece := file.read(min(CHUNK, listed.size_bytes - size))):
-                digest.update(piece)
-                size += len(piece)
-                progress(size)
-    except _UNREADABLE:
+        for piece in data_of(file, entry):
+            digest.update(piece)
+            size += len(piece)
+            progress(size)
+    except BadInput:
         return False
-    return size == listed.size_bytes and digest.hexdigest() == listed.sha256
+    return digest.hexdigest() == listed.sha256
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            check_end(file, str(path))
-            with zipfile.ZipFile(file) as archive:
-                yield file, archive
+            yield file
     except FileNotFoundError:
         raise BadInput(str(path), "no such file") from None
     except OSError as error:
         raise BadInput(str(path), f"cannot be read: {error.strerror or type(error).__name__}") from error
-    except (*_UNREADABLE, ValueError) as error:
-        raise BadInput(str(path), "not a whole zip archive") from error
 
 
-def _small(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
+def _small(file: BinaryIO, entries: list[Entry], name: str, most_bytes: int) -> bytes:
     """A small file of the archive, whole."""
-    if name not in archive.NameToInfo:
+    entry = next((each for each in entries if each.name == name), None)
+    if entry is None:
         raise BadInput(name, "is not in the archive: no evidence of platereel")
-    if (reason := odd(archive.getinfo(name))) is not None:
-        raise BadInput("evidence", reason)
-    if archive.getinfo(name).file_size > most_bytes:
+    if entry.size_bytes > most_bytes:
         raise BadInput(name, f"is larger than {most_bytes} bytes: no evidence of platereel")
-    with archive.open(name) as file:
-        return file.read(most_bytes)
+    return b"".join(data_of(file, entry))

@@ -1,81 +1,167 @@
-"""Whether a zip is nothing but its entries: what a zip reader passes over, another program may show as the contents."""
+"""The one layout of an evidence archive, byte for byte as an export writes it.
+
+A zip says most things twice: in front of a file's data, and in the directory at the end. Programs differ in which of
+the two they believe, and in what they pass over. So nothing is left to choose here. Every byte that is no file's data
+is written anew from the name, size, checksum and time of the files, and is compared.
+"""
 
 from __future__ import annotations
 
 import os
 import struct
-import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from shared.domain.errors import BadInput
 
+CHUNK = 1 << 20
 MOST_DIRECTORY_BYTES = 1_000_000
-_END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-_END_BYTES, _END_64_BYTES, _LOCATOR_BYTES, _LOCAL_BYTES = 22, 56, 20, 30
-_UNREADABLE = 0x1 | 0x20 | 0x40 | 0x2000  # encrypted, patched, masked
-_DESCRIPTOR_BYTES = {12, 16, 20, 24}
-_KINDS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_TOO_LARGE = 0xFFFF_FFFF
+LARGE = (1 << 31) - 1  # what is larger has its size in 64 bits
+_ELSEWHERE = 0xFFFF_FFFF  # stands for a number that is written in 64 bits at another place
+_NARROW, _WIDE = 20, 45  # version of the format that a reader must know: 45 has sizes of 64 bits
+_UNIX, _REGULAR = 3 << 8, 0o600 << 16
+_STREAMED, _UTF8 = 0x8, 0x800
+_RECORD_BYTES, _END_BYTES, _END_64_BYTES = 46, 22, 56 + 20
 
 
-def check_end(file: BinaryIO, name: str) -> None:
-    """Raise BadInput unless the file ends as a zip does: with a directory of an archive's size, and nothing after it.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of the archive.
 
-    To be asked before the directory is read, which is read whole.
+    stamp: date and time, in the 32 bits of MS-DOS. version: `_WIDE` where the archive's writer had to expect a large
+    file. header_at: where its header begins; its data follow that, and the descriptor follows the data.
     """
+
+    name: str
+    size_bytes: int
+    crc: int
+    stamp: int
+    version: int
+    header_at: int
+
+    @property
+    def data_at(self) -> int:
+        """Where its data begin."""
+        return self.header_at + len(self.header())
+
+    def header(self) -> bytes:
+        """What stands before the data. Size and checksum come after them: nobody knew them yet."""
+        name, flags = self._name()
+        wide = self.version == _WIDE
+        sizes, extra = (_ELSEWHERE, struct.pack("<2H2Q", 1, 16, 0, 0)) if wide else (0, b"")
+        fields = (self.version, flags, 0, self.stamp, 0, sizes, sizes, len(name), len(extra))
+        return struct.pack("<4s3H4L2H", b"PK\x03\x04", *fields) + name + extra
+
+    def descriptor(self) -> bytes:
+        """What stands behind the data."""
+        form = "<4sL2Q" if self.version == _WIDE else "<4s3L"
+        return struct.pack(form, b"PK\x07\x08", self.crc, self.size_bytes, self.size_bytes)
+
+    def record(self) -> bytes:
+        """What stands in the directory: stored, a regular file, without a comment."""
+        name, flags = self._name()
+        size, extra = self.size_bytes, b""
+        if size > LARGE:
+            size, extra = _ELSEWHERE, struct.pack("<2H2Q", 1, 16, size, size)
+        of_file = (self.version | _UNIX, self.version, flags, 0, self.stamp, self.crc, size, size)
+        of_record = (len(name), len(extra), 0, 0, 0, _REGULAR, self.header_at)
+        return struct.pack("<4s4H4L5H2L", b"PK\x01\x02", *of_file, *of_record) + name + extra
+
+    def _name(self) -> tuple[bytes, int]:
+        return self.name.encode(), _STREAMED if self.name.isascii() else _STREAMED | _UTF8
+
+
+def read_layout(file: BinaryIO, path: str) -> list[Entry]:
+    """The archive's entries. BadInput, which names what is wrong, where any byte around the data is not an export's."""
+    count, begins, directory = _directory(file, path)
+    entries, at, read = [], 0, 0
+    for _ in range(count):
+        entry = _entry(directory, read, path)
+        _check_place(file, entry, at=at, before=begins, path=path)
+        entries.append(entry)
+        read += len(entry.record())
+        at = entry.data_at + entry.size_bytes + len(entry.descriptor())
+    if read != len(directory) or at != begins:
+        raise _unlike(path, "bytes in it belong to no file")
+    return entries
+
+
+def data_of(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    """An entry's data, a piece at a time; BadInput after the last where their checksum is not the one written."""
+    crc, left = 0, entry.size_bytes
+    file.seek(entry.data_at)
+    while left and (piece := file.read(min(CHUNK, left))):
+        crc, left = zlib.crc32(piece, crc), left - len(piece)
+        yield piece
+    if left or crc != entry.crc:
+        raise BadInput(entry.name, "is damaged: its data have another size or checksum")
+
+
+def _directory(file: BinaryIO, path: str) -> tuple[int, int, bytes]:
+    """How many entries the archive has, where its directory begins, and the directory. The archive ends behind it."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END_BYTES))
-    end = file.read(_END_BYTES)
-    if len(end) < _END_BYTES or not end.startswith(_END) or end[-2:] != b"\x00\x00":
-        raise BadInput(name, "not a whole zip archive, or something comes after its end")
-    directory_bytes, begins = struct.unpack("<2L", end[12:20])
-    ends = size - _END_BYTES
-    if begins == _TOO_LARGE:
-        ends -= _LOCATOR_BYTES + _END_64_BYTES
-        file.seek(max(0, ends))
-        record = file.read(_END_64_BYTES + _LOCATOR_BYTES)
-        if not record.startswith(_END_64) or record[_END_64_BYTES:][:4] != _LOCATOR_64:
-            raise BadInput(name, "not a whole zip archive")
-        directory_bytes, begins = struct.unpack("<2Q", record[40:56])
+    tail = _read(file, max(0, size - _END_64_BYTES - _END_BYTES), _END_64_BYTES + _END_BYTES)
+    end = tail[-_END_BYTES:]
+    if len(end) < _END_BYTES or not end.startswith(b"PK\x05\x06") or end[-2:] != b"\x00\x00":
+        raise BadInput(path, "not a whole zip archive, or something comes after its end")
+    count, directory_bytes, begins = struct.unpack("<H2L", end[10:20])
+    if begins == _ELSEWHERE and len(tail) == _END_64_BYTES + _END_BYTES:
+        (begins,) = struct.unpack("<Q", tail[48:56])
     if directory_bytes > MOST_DIRECTORY_BYTES:
-        raise BadInput(name, "its directory is larger than that of any evidence")
-    if begins + directory_bytes != ends:
-        raise BadInput(name, "something stands in front of the archive, or between its parts")
+        raise BadInput(path, "its directory is larger than that of any evidence")
+    expected = _end(count, directory_bytes, begins)
+    if not tail.endswith(expected):
+        raise _unlike(path, "its end")
+    if begins + directory_bytes + len(expected) != size:
+        raise BadInput(path, "something stands in front of the archive, or between its parts")
+    return count, begins, _read(file, begins, directory_bytes)
 
 
-def oddities(file: BinaryIO, archive: zipfile.ZipFile) -> list[str]:
-    """What the entries have that evidence has not: readers that disagree, or bytes between them that no entry owns."""
-    found = [reason for info in archive.infolist() if (reason := odd(info)) is not None]
-    at = 0
-    for info in sorted(archive.infolist(), key=lambda each: each.header_offset):
-        if info.header_offset != at and info.header_offset - at not in _gaps_allowed(at):
-            return [*found, f"{info.filename}: bytes before it belong to no file"]
-        at = _end_of(file, info)
-    return found if archive.start_dir - at in _gaps_allowed(at) else [*found, "bytes after the files belong to no file"]
+def _end(count: int, directory_bytes: int, begins: int) -> bytes:
+    """What stands behind the directory."""
+    sizes = (count, count, directory_bytes)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *sizes, min(begins, _ELSEWHERE), 0)
+    if begins <= LARGE:
+        return end
+    end_64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, _WIDE, _WIDE, 0, 0, *sizes, begins)
+    return end_64 + struct.pack("<4sLQL", b"PK\x06\x07", 0, begins + directory_bytes, 1) + end
 
 
-def _gaps_allowed(at: int) -> set[int]:
-    """Nothing, or the sizes that may follow an entry's data; in front of the first there is nothing."""
-    return {0} | (_DESCRIPTOR_BYTES if at else set())
+def _entry(directory: bytes, at: int, path: str) -> Entry:
+    """The entry whose record begins there."""
+    try:
+        version, _, _, stamp, crc, _, size, name_bytes = struct.unpack_from("<3H4LH", directory, at + 6)
+        (header_at,) = struct.unpack_from("<L", directory, at + _RECORD_BYTES - 4)
+        behind = at + _RECORD_BYTES + name_bytes
+        name = directory[at + _RECORD_BYTES : behind].decode()
+        if size == _ELSEWHERE:
+            (size,) = struct.unpack_from("<Q", directory, behind + 4)
+    except (struct.error, UnicodeDecodeError):
+        raise _unlike(path, "its directory") from None
+    entry = Entry(name, size, crc, stamp, version, header_at)
+    if version not in {_NARROW, _WIDE} or (size > LARGE and version != _WIDE):
+        raise _unlike(path, f"{name!r}: its version in the directory")
+    if not directory.startswith(entry.record(), at):
+        raise _unlike(path, f"{name!r}: its record in the directory")
+    return entry
 
 
-def _end_of(file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Where an entry's data ends. Its header in front of them has a name and fields of its own length."""
-    file.seek(info.header_offset)
-    header = file.read(_LOCAL_BYTES)
-    if len(header) < _LOCAL_BYTES:
-        raise zipfile.BadZipFile
-    return int(info.header_offset + _LOCAL_BYTES + sum(struct.unpack("<2H", header[26:30])) + info.compress_size)
+def _check_place(file: BinaryIO, entry: Entry, *, at: int, before: int, path: str) -> None:
+    """Raise BadInput unless the entry stands there, whole, and before the directory."""
+    if entry.header_at != at or _read(file, at, len(entry.header())) != entry.header():
+        raise _unlike(path, f"{entry.name!r}: its header")
+    behind = entry.data_at + entry.size_bytes
+    if behind > before or _read(file, behind, len(entry.descriptor())) != entry.descriptor():
+        raise _unlike(path, f"{entry.name!r}: what follows its data")
 
 
-def odd(info: zipfile.ZipInfo) -> str | None:
-    """Why an entry is none of evidence, and is not to be unpacked; None for one that may be read."""
-    if info.flag_bits & _UNREADABLE:
-        return f"{info.filename}: is encrypted, or not readable for everybody"
-    if info.compress_type not in _KINDS:
-        return f"{info.filename}: is compressed in a way that evidence is not"
-    if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
-        return f"{info.filename}: has two sizes"
-    if info.orig_filename != info.filename or info.is_dir():
-        return f"{info.filename}: is not the name of a file"
-    return None
+def _read(file: BinaryIO, at: int, size_bytes: int) -> bytes:
+    file.seek(at)
+    return file.read(size_bytes)
+
+
+def _unlike(path: str, what: str) -> BadInput:
+    advice = "an archive that was changed, or unpacked and zipped again, cannot be verified"
+    return BadInput(path, f"not as it was exported ({what}): {advice}")

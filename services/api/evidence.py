@@ -21,7 +21,8 @@ README = """What is in this archive:
   manifest.json lists these files with their SHA-256, and manifest.sig signs it (Ed25519).
 `platereel verify FILE --key FINGERPRINT` checks everything and ends with 0 when all is as it was signed, with 1 when
 it is not. Get the fingerprint from the deployment (GET /v2/video/signing-key), never from this archive: without --key
-it ends with 2, not judged, for anybody can sign an archive with a key of their own.
+it ends with 2, not judged, for anybody can sign an archive with a key of their own. Keep the archive as it is:
+one that was unpacked and zipped again cannot be verified.
 """
 
 
@@ -44,7 +45,10 @@ class _Pipe(io.RawIOBase):
 
 
 class _Zip:
-    """A zip that is written piece by piece; stored, not compressed: video does not shrink."""
+    """A zip that is written piece by piece; stored, not compressed: video does not shrink.
+
+    `platereel.zip_layout` takes exactly this layout and no other: what changes here changes there.
+    """
 
     def __init__(self, made_at: datetime) -> None:
         self._pipe = _Pipe()

@@ -23,6 +23,7 @@ from shared.adapters.redis_events import RedisEvents
 from shared.adapters.redis_servers import OneServer
 from shared.domain.errors import BadInput
 from shared.wire.keys import Keys
+from tests.support.archives import streamed
 from tests.support.http import serving
 from tests.support.rows import ready
 from tests.support.world import World
@@ -171,13 +172,9 @@ def _read(path: Path, name: str) -> bytes:
 def _repacked(path: Path, change: dict[str, bytes | None], more: dict[str, bytes]) -> Path:
     """The archive with other contents of some files; None leaves a file out."""
     out = path.with_name("changed.zip")
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
-        for name in old.namelist():
-            data = change.get(name, old.read(name))
-            if data is not None:
-                new.writestr(name, data)
-        for name, data in more.items():
-            new.writestr(name, data)
+    with zipfile.ZipFile(path) as old:
+        files = {name: change.get(name, old.read(name)) for name in old.namelist()} | more
+    out.write_bytes(streamed((name, data) for name, data in files.items() if data is not None))
     return out
 
 
