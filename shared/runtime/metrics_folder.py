@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import REGISTRY, Collector
 
+from shared.domain.errors import Retryable
 from shared.runtime.metrics_room import FOLDER_VARIABLE, ROOM_BYTES, SUMMED, make_room, reserve
 
 _OF_PROCESS = re.compile(r"(?:counter|histogram|gauge_[a-z]+)_([0-9]+)\.db")
+ENTER_TRIES, READ_TRIES, TRY_SECONDS = 10, 30, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,23 @@ class MetricsFolder(Collector):
     def enter(self) -> None:
         """Called by each process, and each pool child after its fork, before it counts.
 
-        Folds what ended before, so that there are never more files than processes that lived at once.
+        Folds what ended before, so that there are as many files as processes that lived at once. Who holds the folder
+        for longer may have been stopped: then work begins without, and the next one to begin folds.
         """
-        with self._alone():
-            self._fold()
+        with self._alone(ENTER_TRIES) as alone:
+            if alone:
+                self._fold()
             make_room(self.path)
 
     def collect(self) -> Iterator[Metric]:
-        """Everything that was counted here since the folder was empty."""
-        with self._alone():
+        """Everything that was counted here since the folder was empty.
+
+        Raises Retryable where another process holds the folder. It may stand in the middle of a fold, when the files
+        count some things twice: a counter that was read then would go back later.
+        """
+        with self._alone(READ_TRIES) as alone:
+            if not alone:
+                raise Retryable("another process holds the counters; one that was stopped holds them until it goes on")
             self._fold()
             families: list[Metric] = list(MultiProcessCollector.merge(self._files()))  # type: ignore[no-untyped-call]
         yield from families
@@ -92,11 +103,13 @@ class MetricsFolder(Collector):
         return {int(found[1]) for path in self.path.iterdir() if (found := _OF_PROCESS.fullmatch(path.name))}
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody else folds or reads meanwhile: a count would be seen twice, or not at all."""
+    def _alone(self, tries: int) -> Iterator[bool]:
+        """A block in which nobody else folds or reads; False where another process does, and does not end.
+
+        Together with a fold a count would be seen twice, or not at all.
+        """
         with (self.path / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield _held(lock.fileno(), tries)
 
 
 def shared_folder() -> MetricsFolder | None:
@@ -124,6 +137,19 @@ def registry_of(folder: MetricsFolder | None, pid: int | None = None) -> Collect
 def exposition() -> bytes:
     """All that can be told at this process's address, as text for Prometheus."""
     return generate_latest(registry_of(shared_folder()))
+
+
+def _held(handle: int, tries: int) -> bool:
+    """Whether a lock was got by one of some tries: to wait for it without an end would hold up the work."""
+    pause = threading.Event()
+    for _ in range(tries):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pause.wait(TRY_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _lives(pid: int) -> bool:

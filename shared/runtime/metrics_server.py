@@ -14,13 +14,15 @@ import socket
 import sys
 import threading
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from shared.domain.errors import Retryable
 from shared.runtime.metrics_folder import MetricsFolder, registry_of
 from shared.runtime.metrics_room import FOLDER_VARIABLE
 from shared.runtime.streams import LoggedStream
@@ -50,9 +52,24 @@ class _Server(ThreadingMixIn, WSGIServer):
         """A client that went away is no event either."""
 
 
+def _answers(registry: CollectorRegistry) -> Any:
+    """What the port says; 503 while the counters cannot be read."""
+    app = make_wsgi_app(registry)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            return app(environ, start_response)
+        except Retryable as error:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{error.message}\n".encode()]
+
+    return answer
+
+
 def serve_on_a_thread(listening: socket.socket) -> None:
     """Answer for this process, which never forks, until it ends."""
-    server = _Server(listening, make_wsgi_app(registry_of(None)))
+    server = _Server(listening, _answers(registry_of(None)))
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
 
@@ -62,7 +79,7 @@ def main() -> None:
     if style == "json":
         sys.stderr = LoggedStream(sys.stderr, partial(_say, sys.stderr))
     folder = Path(os.environ[FOLDER_VARIABLE])
-    server = _Server(socket.socket(fileno=handle), make_wsgi_app(registry_of(MetricsFolder(folder), pid)))
+    server = _Server(socket.socket(fileno=handle), _answers(registry_of(MetricsFolder(folder), pid)))
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     sys.stdin.buffer.read()
     shutil.rmtree(folder, ignore_errors=True)

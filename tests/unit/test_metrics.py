@@ -5,12 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
+from platereel.embedded.processes import free_ports
+from services.api import errors
+from services.api.routes import health
+from shared.domain.errors import Retryable
 from shared.runtime import metrics, metrics_folder
 from shared.runtime.metrics_folder import MetricsFolder
 from shared.runtime.metrics_room import ROOM_BYTES
@@ -55,6 +68,84 @@ def samples(folder: Path) -> dict[str, float]:
         for family in MetricsFolder(folder).collect()
         for each in family.samples
     }
+
+
+STOP_IN_A_FOLD = """
+import os, signal, sys
+from pathlib import Path
+from shared.runtime import metrics_folder
+from shared.runtime.metrics_folder import MetricsFolder
+unlink = Path.unlink
+def stop(path, missing_ok=False):
+    if not path.name.endswith(".new"):
+        print("folding", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    unlink(path, missing_ok=missing_ok)
+Path.unlink = stop
+MetricsFolder(Path(sys.argv[1])).enter()
+"""
+
+
+@contextmanager
+def stopped_in_a_fold(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that stands where the sum is written and what was summed is not yet removed; it holds the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOP_IN_A_FOLD, str(folder)], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "folding\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_process_that_stands_in_a_fold_holds_up_nobody(tmp_path: Path) -> None:
+    """Others begin and count; a scrape that cannot be told rightly says so, and no counter goes back."""
+    end(counting(tmp_path, 3))
+    with stopped_in_a_fold(tmp_path) as standing:
+        began = time.monotonic()
+        MetricsFolder(tmp_path).enter()
+        assert time.monotonic() - began < 1
+        fresh = counting(tmp_path, 4)
+        began = time.monotonic()
+        with pytest.raises(Retryable, match="another process holds the counters"):
+            samples(tmp_path)
+        assert time.monotonic() - began < 1
+        while standing.poll() is None:  # it stops at each file that it removes
+            standing.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
+    assert samples(tmp_path)["platereel_frames_total"] == 7
+    end(fresh)
+    assert samples(tmp_path)["platereel_frames_total"] == 7
+
+
+def test_scrapes_are_answered_while_a_process_stands_in_a_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the API, and by the small process beside a worker."""
+    api = FastAPI()
+    errors.install(api)
+    api.include_router(health.router)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    end(counting(tmp_path, 3))
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        beside = subprocess.Popen(
+            [sys.executable, "-m", "shared.runtime.metrics_server", str(listening.fileno()), str(os.getpid()), "json"],
+            stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=ROOT,
+        )  # fmt: skip
+    try:
+        with stopped_in_a_fold(tmp_path):
+            with pytest.raises(HTTPError, match="503") as refused:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20)
+            assert b"another process holds the counters" in refused.value.read()
+            with TestClient(api) as client:
+                answer = client.get("/metrics")
+            assert (answer.status_code, "another process" in answer.json()["detail"]) == (503, True)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as whole:
+            assert b"platereel_frames_total" in whole.read()
+    finally:
+        beside.communicate()
 
 
 def test_counters_add_up_over_processes_and_outlive_them(tmp_path: Path) -> None:
