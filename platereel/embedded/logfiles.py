@@ -8,13 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG_BYTES = 10_000_000
+PRIVATE = 0o600
 
 
 def bound(log: Path, most: int = LOG_BYTES) -> None:
     """Begin a log anew where it has grown over `most` bytes; what it holds becomes NAME.log.1, an older one goes.
 
     Children hold the file open and append to it, so it is copied and emptied: the next line goes to its beginning. A
-    line that is written between the copy and the emptying is lost. On a disk without room for the copy nothing is done.
+    line that is written between the copy and the emptying is lost. The copy is for its owner alone, as plates are read in
+    it. On a disk without room for the copy nothing is done.
     """
     with suppress(OSError):
         size = log.stat().st_size
@@ -22,6 +24,8 @@ def bound(log: Path, most: int = LOG_BYTES) -> None:
             return
         fresh = log.with_name(f"{log.name}.new")
         try:
+            fresh.touch(mode=PRIVATE)
+            fresh.chmod(PRIVATE)  # one that a killed run left
             shutil.copyfile(log, fresh)
             fresh.replace(log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)

@@ -45,7 +45,17 @@ def test_a_child_goes_on_in_a_log_that_begins_anew(tmp_path: Path, monkeypatch: 
     old, new = ([int(line.split()[1]) for line in text.split("\n")[:-1] if line.startswith("line ")] for text in kept)
     assert old == list(range(old[0], old[-1] + 1))
     assert new[-1] > old[-1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["child.log", "child.log.1"]
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "child.log": 0o600, "child.log.1": 0o600,
+    }  # fmt: skip
+
+
+def test_a_copy_is_private_whatever_a_killed_run_left(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    log.write_text("x" * (MOST + 1))
+    (tmp_path / "child.log.new").touch(mode=0o644)
+    bound(log, MOST)
+    assert (tmp_path / "child.log.1").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_log_that_grew_before_begins_anew_with_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
