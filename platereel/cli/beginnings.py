@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from platereel.cli.context import config_path, plain, settings_of
 from shared.runtime.logs import configure, log_everything, logger, logs_everything
+from shared.runtime.metrics_room import FOLDER_VARIABLE
 from shared.runtime.settings import Settings
 from shared.runtime.signals import hold_lifeline
 
@@ -24,8 +25,11 @@ _log = logger(__name__)
 def before_anything(arguments: Sequence[str]) -> None:
     """Before a command reads its arguments and its settings: if it is a process with JSON logs, log from here on.
 
+    Where to count is said by the settings alone (`counting`): a variable that the shell has for another program would
+    mix our counters with that one's, and hide them from our own port.
     `--json` asks a command for a document, which is no log.
     """
+    os.environ.pop(FOLDER_VARIABLE, None)
     if not arguments or arguments[0] not in PROCESSES or "--json" in arguments:
         return
     if _wants_json(_config_of(arguments), os.environ):

@@ -69,7 +69,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise ConfigurationError([f"metrics_port: cannot listen on {host}:{port}: {error.strerror}"]) from error
+        why = str(error.strerror).partition(" (while")[0]  # the library adds the address to what the system says
+        raise ConfigurationError([f"metrics_port: cannot listen on {host}:{port}: {why}"]) from error
 
 
 class Beside:

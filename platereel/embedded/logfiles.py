@@ -15,8 +15,8 @@ def bound(log: Path, most: int = LOG_BYTES) -> None:
     """Begin a log anew where it has grown over `most` bytes; what it holds becomes NAME.log.1, an older one goes.
 
     Children hold the file open and append to it, so it is copied and emptied: the next line goes to its beginning. A
-    line that is written between the copy and the emptying is lost. The copy is for its owner alone, as plates are read in
-    it. On a disk without room for the copy nothing is done.
+    line that is written between the copy and the emptying is lost. The copy is for its owner alone, as plates are
+    read in it. On a disk without room for the copy nothing is done.
     """
     with suppress(OSError):
         size = log.stat().st_size

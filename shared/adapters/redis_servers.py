@@ -23,6 +23,7 @@ from shared.domain.errors import PartlyAway, Retryable
 
 CLUSTER_SCHEMES = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 AWAY_SECONDS = 1.0
+_NO_CLUSTER = "Cluster mode is not enabled"
 # What the client raises where it finds no node at all is none of its other errors.
 _UNREACHABLE = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 
@@ -120,6 +121,8 @@ class ClusterServers(FrameServers):
             except _UNREACHABLE as error:
                 self._unreachable_until = self._clock.monotonic() + AWAY_SECONDS
                 below = error.__cause__ or error
+                if _NO_CLUSTER in str(below):
+                    raise Retryable("the frames Redis is no cluster: it is addressed as redis://") from error
                 raise Retryable(f"the frames Redis Cluster {reason(below)}", **place(below)) from error
         return self._cluster
 

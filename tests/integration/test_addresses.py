@@ -152,6 +152,15 @@ def test_a_database(servers: Servers, change: Callable[[str], str], words: str) 
         database.close()
 
 
+@pytest.mark.parametrize("option", ["port=9", "host=127.0.0.1&port=9", "hostaddr=127.0.0.1&port=9", "%70ort=9"])
+def test_a_place_that_was_not_asked_is_not_told(option: str) -> None:
+    url = f"postgresql://u:{SECRET}@127.0.0.1/d?{option}"
+    for look in (lambda: current_version(url), lambda: migrate(url)):
+        assert said(look) == "the database does not answer: nothing listens at its host and port"
+    only = f"postgresql:///d?{option}&host=127.0.0.1"
+    assert said(lambda: current_version(only)) == "the database does not answer: nothing listens at its host and port"
+
+
 def test_what_is_no_database(servers: Servers, tls: int) -> None:
     assert "as a database does" in said(lambda: current_version(at_port(servers.postgres_url, tls)))
     assert "an option that cannot be read" in said(
@@ -211,6 +220,8 @@ def test_what_is_no_redis(servers: Servers) -> None:
         assert "as a Redis does" in said(lambda: asked(at_port(servers.redis_url, port)))
     cluster = at_port(with_password(servers.redis_url, SECRET), 9).replace("redis://", "redis+cluster://")
     assert "nothing listens" in said(lambda: asked_frames(cluster))
+    plain = servers.redis_url.replace("redis://", "redis+cluster://")
+    assert "the frames Redis is no cluster: it is addressed as redis://" in said(lambda: asked_frames(plain))
     for option in (f"{SECRET}=1", "socket_timeout=soon", "ssl_ca_certs=/nonexist"):
         for url in (servers.redis_url, servers.redis_url.replace("redis://", "redis+cluster://")):
             assert "option" in said(lambda url=url, option=option: asked_frames(f"{url}?{option}"), Permanent)  # type: ignore[misc]

@@ -20,13 +20,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from platereel.cli.counting import count
 from platereel.embedded.processes import free_ports
 from services.api import errors
 from services.api.routes import health
 from shared.domain.errors import Retryable
 from shared.runtime import metrics, metrics_folder
+from shared.runtime.configuration import ConfigurationError
 from shared.runtime.metrics_folder import MetricsFolder
 from shared.runtime.metrics_room import ROOM_BYTES
+from shared.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COUNT = """
@@ -223,6 +226,26 @@ def test_the_list_of_metrics_is_the_one_in_the_documentation() -> None:
     )
     assert {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows} == declared
     assert len(rows) == len(declared) >= 11
+
+
+@pytest.mark.parametrize("command", ["cleanup", "capture"])
+def test_the_shell_does_not_say_where_a_command_counts(tmp_path: Path, command: str) -> None:
+    script = (
+        "import sys; from platereel.cli.beginnings import before_anything; before_anything(sys.argv[1:]); "
+        "from shared.runtime.metrics import FRAMES; FRAMES.labels('gate-1').inc()"
+    )
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script, command], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError) as caught:
+            count(Settings(metrics_port=port))
+    (problem,) = caught.value.problems
+    assert problem == f"metrics_port: cannot listen on 127.0.0.1:{port}: Address already in use"
 
 
 def test_the_command_does_not_load_the_library_before_it_knows_where_to_count() -> None:

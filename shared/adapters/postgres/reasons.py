@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import psycopg
 
 from shared.domain.errors import Permanent, PlatereelError, Retryable
-from shared.wire.urls import shown
+from shared.wire.urls import HIDDEN, shown
 
 # By what libpq, psycopg and the server say; a server that speaks another language is told of by the last line alone.
 _WORDS = (
@@ -28,13 +29,20 @@ _WORDS = (
     (r"closed the connection|received invalid response", "does not answer as a database does: is this its port?"),
     (r"", "does not answer"),
 )  # fmt: skip
+_ELSEWHERE = re.compile(r"[?&](?:host|hostaddr|port|service)=")
 
 
 def no_connection(url: str, error: psycopg.Error) -> PlatereelError:
-    """The error for a connection that was not made: Permanent where no server can mend it. `at` says where."""
+    """The error for a connection that was not made: Permanent where no server can mend it. `at` is where, if known."""
     text = str(error)
     if isinstance(error, psycopg.ProgrammingError):
         option = "an option" if "query parameter" in text else "a part"
         return Permanent(f"the URL of the database has {option} that cannot be read")
     words = next(words for pattern, words in _WORDS if re.search(pattern, text))
-    return Retryable(f"the database {words}", at=shown(url).partition("://")[2])
+    return Retryable(f"the database {words}", **_place(url))
+
+
+def _place(url: str) -> dict[str, object]:
+    """Where it was asked; nothing where that cannot be told, or where an option of the URL names another place."""
+    place = shown(url).partition("://")[2]
+    return {} if place in {"", HIDDEN} or _ELSEWHERE.search(unquote(url)) else {"at": place}
