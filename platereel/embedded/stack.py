@@ -157,7 +157,10 @@ class Stack:
         if given.storage_url is None and not plan.file_storage:
             s3 = storage(plan.data, own.s3_key, own.s3_secret)
             if s3 is None:
-                _log.warning("storage_is_a_folder", reason="the S3 server has no package for this platform")
+                _log.warning(
+                    "storage_is_a_folder",
+                    reason="the S3 server's package is not installed, or not made for this platform",
+                )
             else:
                 wanted["storage"] = s3
         return wanted
