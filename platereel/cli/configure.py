@@ -23,9 +23,12 @@ from shared.domain.capacity import USUAL_SIZE, too_large
 from shared.domain.errors import BadInput
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
-from shared.runtime.logs import logger, logs_everything
+from shared.runtime.logs import configure, logger, logs_everything
 from shared.runtime.settings import Settings
+from shared.runtime.startup import ready_within
 from shared.wire.urls import shown
+
+WAIT_SECONDS = 30.0
 
 _log = logger(__name__)
 
@@ -112,12 +115,22 @@ def _too_large(settings: Settings) -> Iterator[tuple[str, str]]:
             yield camera_id, reason
 
 
-def migrate(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+def migrate(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    wait: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Seconds to wait for servers that do not answer, or refuse us.")
+    ] = WAIT_SECONDS,
+    json: JsonOption = False,
+) -> None:
     """Bring the database to this version and claim the storage bucket; safe to run again and from several hosts."""
     from platereel.wiring import prepare
     from shared.adapters.clock import SystemClock
 
-    before, after = prepare(addresses(deployment(config, data)), SystemClock())
+    settings = deployment(config, data)
+    configure("migrate", settings.log_level, settings.log_format)
+    urls = addresses(settings)
+    before, after = ready_within(lambda: prepare(urls, SystemClock()), wait)
     if json:
         print_json({"ok": True, "before": before, "after": after})
     elif logs_everything():

@@ -6,13 +6,21 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 from tenacity.nap import sleep_using_event
 
 from shared.domain.errors import NotFound, PlatereelError, Retryable, told
 from shared.runtime.logs import logger
 
 OFTEN = 50  # tries: a few minutes
+_PAUSES = wait_random_exponential(multiplier=0.2, max=5)
 
 Built = TypeVar("Built")
 _log = logger(__name__)
@@ -48,14 +56,19 @@ def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:
     """What `build` makes once it no longer raises Retryable; None when told to stop before."""
     retrying = Retrying(
-        retry=retry_if_exception_type(Retryable),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        stop=stop_when_event_set(stopping),
-        sleep=sleep_using_event(stopping),
-        after=_Teller(),
-        reraise=True,
-    )
+        retry=retry_if_exception_type(Retryable), wait=_PAUSES, stop=stop_when_event_set(stopping),
+        sleep=sleep_using_event(stopping), after=_Teller(), reraise=True,
+    )  # fmt: skip
     try:
         return retrying(build)
     except Retryable:
         return None
+
+
+def ready_within(build: Callable[[], Built], seconds: float) -> Built:
+    """The same for a command that ends: what `build` raises is raised once that time is over."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(Retryable), wait=_PAUSES, stop=stop_before_delay(seconds), after=_Teller(),
+        reraise=True,
+    )  # fmt: skip
+    return retrying(build)

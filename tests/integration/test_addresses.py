@@ -391,6 +391,7 @@ def test_every_command_ends_with_a_sentence(
         monkeypatch.setattr(f"services.{module}.__main__.stop_event", threading.Event)
     monkeypatch.setattr("platereel.cli.beginnings.configure", lambda *_: None)
     monkeypatch.setattr("platereel.cli.doctor.configure", lambda *_: None)
+    monkeypatch.setattr("platereel.cli.configure.configure", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         main()
     text = "".join(capsys.readouterr()) + str(ended.value.code)

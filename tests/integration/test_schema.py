@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -11,6 +13,7 @@ from platereel.diagnosis import examine
 from shared.adapters.postgres.schema import migrate
 from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
+from tests.chaos.proxy import Proxy
 from tests.integration.test_commands import Run
 from tests.integration.test_commands import run as run  # noqa: PLC0414 - a fixture
 from tests.support.processes import Process, environment_of, process
@@ -51,6 +54,47 @@ def test_migrate_refuses_what_it_cannot_mend_and_changes_nothing(world: World, r
     assert current_version(database_of(world)) == version
     with pytest.raises(Permanent):
         migrate(database_of(world))
+
+
+def test_migrate_waits_for_servers_that_come_later(world: World, tmp_path: Path) -> None:
+    """It says at once why it waits; a password that is wrong may be put right on the server, too."""
+    url = database_of(world)
+    name, password = url.rpartition("/")[2], re.findall(r":([0-9a-f]{32})@", url)[0]
+    wrong = environment_of(world, PLATEREEL_DATABASE_URL=url.replace("platereel:" + password, f"later:{'0' * 32}"))
+    proxy = Proxy(("127.0.0.1", int(re.findall(r"127\.0\.0\.1:(\d+)", url)[0])))
+    proxy.refuse()
+    later = re.sub(r"(127\.0\.0\.1):\d+", rf"\1:{proxy.port}", url)
+    away = environment_of(world, PLATEREEL_DATABASE_URL=later)
+    with (
+        closing(proxy),
+        process(tmp_path, wrong, "migrate", "--wait", "60") as refused,
+        process(tmp_path, away, "migrate", "--wait", "60") as early,
+    ):
+        refused.wait_for("refuses the user name or the password")
+        early.wait_for("nothing listens at its host and port")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(f"CREATE ROLE later LOGIN SUPERUSER PASSWORD '{'0' * 32}'")
+        try:
+            proxy.heal()
+            assert (refused.child.wait(60), early.child.wait(60)) == (0, 0)
+        finally:
+            with psycopg.connect(url, autocommit=True) as admin:
+                admin.execute("DROP ROLE later")
+        for running in (refused, early):
+            assert f"schema {SCHEMA_VERSION} -> {SCHEMA_VERSION}" in running.said()
+            assert password not in running.said()
+            assert name not in running.said()
+
+
+def test_migrate_gives_up_in_a_sentence(world: World, tmp_path: Path) -> None:
+    environment = environment_of(world, PLATEREEL_DATABASE_URL=re.sub(r":\d+/", ":9/", database_of(world)))
+    with process(tmp_path, environment, "migrate", "--wait", "1", "--json") as running:
+        assert running.child.wait(30) == 1
+    assert (running.folder / "out").read_text() == ""
+    assert "waiting_to_start" in running.said()
+    assert running.said().endswith(
+        "platereel: the database does not answer: nothing listens at its host and port (127.0.0.1:9)\n"
+    )
 
 
 @pytest.mark.parametrize("version", [NEWER, OLDER, FOREIGN])

@@ -17,17 +17,26 @@ from typer.main import get_command
 from platereel.cli import app
 from shared.adapters.storage_url import S3Address, parse_storage_url
 from shared.runtime.configuration import load
+from shared.runtime.quantities import size_bytes
 from shared.wire.tasks import QUEUES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+MAIN_PROCESS_BYTES = 300_000_000  # a worker without its pool, with the process that answers scrapes
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 
 
 def filled(value: str) -> str:
     """A value with its variables replaced, as compose does."""
     return re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda m: f"{m[1]}0123456789abcdef", value)
+
+
+def default_of(value: str) -> str:
+    """What compose takes where a value's variable is not set."""
+    found = re.fullmatch(r"\$\{\w+:-(.+)\}", value)
+    assert found is not None
+    return found[1]
 
 
 def seconds(duration: str) -> int:
@@ -63,6 +72,11 @@ def test_the_environment_is_one_the_code_reads(tmp_path: Path) -> None:
         for variable, value in secrets.items():
             (tmp_path / variable).write_text(value)
         files = {f"{variable}_FILE": str(tmp_path / variable) for variable in secrets}
+        memory = environment.get("PLATEREEL_WORKER_MEMORY_BYTES")
+        if memory is not None:
+            environment["PLATEREEL_WORKER_MEMORY_BYTES"] = default_of(
+                service["environment"]["PLATEREEL_WORKER_MEMORY_BYTES"]
+            )
         settings = load(None, files | {k: v for k, v in environment.items() if k not in secrets})
         assert settings.storage_url is not None, name
         address = parse_storage_url(settings.storage_url.get_secret_value())
@@ -102,6 +116,43 @@ def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
             assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
+def test_what_is_packed_beside_the_code_is_there() -> None:
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, patterns in packed.items():
+        for pattern in patterns:
+            assert list((ROOT / package.replace(".", "/")).glob(pattern)), (package, pattern)
+
+
+def test_processes_that_need_the_schema_wait_for_it_themselves() -> None:
+    """They are those that the comment of `migrate` names."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    for folder, name in (("services/api", "The API"), ("services/dispatch", "dispatch"), ("workers", "workers")):
+        assert "require_version(" in (ROOT / folder / "wiring.py").read_text()
+        assert name in text.partition("  # One shot: schema and bucket;")[2].partition("migrate:")[0]
+    for name in ("capture", "detection"):
+        assert "Database" not in (ROOT / "services" / name / "wiring.py").read_text()
+
+
+@pytest.mark.parametrize("name", [n for n, s in OURS.items() if s["command"][0] == "worker"])
+def test_what_pool_processes_may_allocate_fits_their_container(name: str) -> None:
+    service = OURS[name]
+    limit = default_of(service["mem_limit"])
+    assert limit.endswith("g")
+    allowed = size_bytes(default_of(service["environment"]["PLATEREEL_WORKER_MEMORY_BYTES"]))
+    assert isinstance(allowed, int)
+    processes = int(service["command"][service["command"].index("--concurrency") + 1])
+    in_memory = size_bytes("64MiB")  # its /tmp
+    assert isinstance(in_memory, int)
+    assert processes * allowed + MAIN_PROCESS_BYTES + in_memory <= int(limit[:-1]) * 2**30
+    example = (ROOT / "deploy" / "env.example").read_text()
+    assert f"# WORKER_MEMORY={limit}\n# WORKER_PROCESS_MEMORY={allowed // 10**6}MB\n" in example
+
+
+def test_postgres_is_asked_where_its_clients_ask() -> None:
+    """The server that its image runs for a moment to make the database listens on a Unix socket alone."""
+    assert "pg_isready -h 127.0.0.1 " in SERVICES["postgres"]["healthcheck"]["test"][1]
+
+
 def test_what_the_image_copies_is_there() -> None:
     text = (ROOT / "deploy" / "Dockerfile").read_text()
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
@@ -126,10 +177,12 @@ def test_a_container_has_nothing_that_it_does_not_need(name: str) -> None:
         assert (service["network_mode"], service["restart"]) == ("none", "no")
         return
     assert "cap_add" not in service
-    if name not in OURS:
+    if name in OURS:
+        assert "user" not in service  # the image's own, which is no root
+        assert (ROOT / "deploy" / "Dockerfile").read_text().splitlines().count("USER platereel") == 1
+    else:
         uid, gid = map(int, service["user"].split(":"))
         assert min(uid, gid) > 0
-    assert "user" not in service or name not in OURS  # the image's own, which is no root
 
 
 def tmpfs_of(service: dict[str, Any]) -> dict[str, str]:
@@ -271,9 +324,12 @@ def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
 
     assert resolved({})["api"]["environment"]["PLATEREEL_SIGNING_KEY"] is None  # Docker leaves it out
     secrets = tmp_path / "secrets.env"
-    secrets.write_text("PLATEREEL_GATE_PASSWORD='p#1 x\"q'\n")
+    secrets.write_text("PLATEREEL_GATE_PASSWORD='p#1 $x\"q'\nPLATEREEL_YARD_PASSWORD='p${x}q'\n")
     services = resolved({"PLATEREEL_SECRETS": str(secrets), "PLATEREEL_SIGNING_KEY": "signs"})
     for name, service in services.items():
         given = service.get("environment", {})
-        assert given.get("PLATEREEL_GATE_PASSWORD") == ('p#1 x"q' if name in OURS else None), name
+        # A $ is doubled in what `config` prints.
+        assert given.get("PLATEREEL_GATE_PASSWORD") == ('p#1 $$x"q' if name in OURS else None), name
+        # As env.example says: docker-compose 1.29 fills it in, v2 leaves it.
+        assert given.get("PLATEREEL_YARD_PASSWORD") in ({"pq", "p$${x}q"} if name in OURS else {None}), name
         assert given.get("PLATEREEL_SIGNING_KEY") == ("signs" if name == "api" else None), name
