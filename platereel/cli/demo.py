@@ -43,11 +43,11 @@ def demo(
     """Start everything with made cameras, record the vehicles that pass, and show the clips."""
     from platereel.embedded.demo import Demo, configuration
     from platereel.embedded.servers import write_private
-    from platereel.embedded.stack import Stack, StackPlan, running
+    from platereel.embedded.stack import Stack, StackPlan, claim, running
     from platereel.wiring import desk, with_addresses
 
     data = data.resolve()
-    data.mkdir(parents=True, exist_ok=True)
+    claim(data)
     config = data / "platereel.yaml"
     write_private(config, configuration(cameras))
     settings = load(config)

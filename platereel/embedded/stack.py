@@ -72,10 +72,8 @@ class Stack:
         """Start everything and write run.json once the API answers for all of it."""
         data = self.plan.data
         self.began_ms = self.clock.now_ms()
-        _check_own(data)
-        data.mkdir(parents=True, exist_ok=True)
+        claim(data)
         self._lock = _lock(data, self.clock)
-        servers.private_folder(data)
         servers.private_folder(data / "logs")
         clear(data / CHILDREN, self.clock)
         rmtree(data / METRICS, ignore_errors=True)  # counters begin anew with the deployment
@@ -242,12 +240,19 @@ def _answers(url: str) -> None:
         response.read()
 
 
-def _check_own(data: Path) -> None:
-    """Raise Permanent for a folder that others use: it would be closed to them, and names of ours may be theirs."""
-    found = {each.name for each in data.iterdir()} if data.exists() else set()
-    foreign = sorted(found - {LOCK})
-    if foreign and SECRETS not in found:
-        raise Permanent(f"{data} has other things in it, such as {foreign[0]}; give --data a folder of its own")
+def claim(data: Path) -> None:
+    """Make a data folder, or take one that is empty or has been claimed before.
+
+    Raises Permanent for one that others use: it would be closed to them, and names of ours may be theirs.
+    """
+    claimed = (data / LOCK).exists() or (data / SECRETS).exists()
+    if data.exists() and not claimed:
+        # The demonstration's own data folder lies in the one of `up`.
+        others = sorted(each.name for each in data.iterdir() if not (each / LOCK).exists())
+        if others:
+            raise Permanent(f"{data} has other things in it, such as {others[0]}; give --data a folder of its own")
+    servers.private_folder(data)
+    (data / LOCK).touch(mode=0o600)
 
 
 def _lock(data: Path, clock: SystemClock) -> int:

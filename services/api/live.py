@@ -23,6 +23,7 @@ from shared.domain.ports import CameraStates, Clock, EventFeed, FrameBuffer
 BOUNDARY = "platereel"
 MOST_AT_ONCE, MOST_A_CALLER, LONGEST_SECONDS = 100, 16, 3600.0
 LOOK_AGAIN_SECONDS, UNSURE_SECONDS = 3.0, 60.0
+GRACE_SECONDS = 3 * LOOK_AGAIN_SECONDS  # a body asks at least as often as it is looked again
 EVENTS_EVERY_SECONDS, CAMERAS_EVERY_SECONDS, BEAT_SECONDS = 0.5, 2.0, 15.0
 EVENTS_AT_ONCE = 200
 
@@ -124,7 +125,7 @@ class Endless(StreamingResponse):
         """Until the permit is over, and the body, which asks it too, has had time to end by itself."""
         while await self._permit.good():  # noqa: ASYNC110 - nobody tells when a key is revoked
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(GRACE_SECONDS)
 
 
 async def pictures(frames: FrameBuffer, camera_id: str, fps: float, permit: Permit) -> AsyncIterator[bytes]:

@@ -7,6 +7,10 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
+from platereel.embedded.stack import claim
+from shared.domain.errors import Permanent
 from tests.support.deployment import Deployment, platereel, wait_until
 
 CONFIG = """
@@ -92,3 +96,8 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert (theirs / "notes.txt").read_text() == "theirs"
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["metrics"]
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+    for folder in (tmp_path / "data" / "demo", tmp_path / "data"):  # as `make demo` and then `platereel up` have them
+        claim(folder)
+        claim(folder)
+    with pytest.raises(Permanent, match="metrics"):
+        claim(tmp_path / "shared")

@@ -14,7 +14,7 @@ import urllib3
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from services.api.live import LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
+from services.api.live import GRACE_SECONDS, LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
 from services.api.wiring import build
 from shared.adapters.memory import SimulatedClock
 from shared.adapters.postgres.access import AccessRepository
@@ -257,7 +257,7 @@ def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, acc
             wait_until("the stream", lambda: viewers.open() == 1, 20)
             time.sleep(0.5)
             access.revoke_key("ann", "test")
-            wait_until("its place", lambda: viewers.open() == 0, 3 * LOOK_AGAIN_SECONDS + 20)
+            wait_until("its place", lambda: viewers.open() == 0, 3 * LOOK_AGAIN_SECONDS + GRACE_SECONDS + 20)
 
 
 def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
