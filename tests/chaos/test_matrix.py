@@ -75,31 +75,23 @@ def test_a_killed_writers_part_is_being_written_again_within_ten_seconds(site: S
 
 def test_a_killed_finalisers_clip_is_being_made_again_within_ten_seconds(site: Site) -> None:
     """It dies while the store lets it wait, so in the middle of its run, whose lease nobody renews any more."""
-    traffic = Traffic(site, site.history, 3)
-    traffic.publish("two", time.time() - 0.3, "http")
     with psycopg.connect(site.urls["database"], autocommit=True) as rows:
 
-        def runs(least: int) -> Any:
-            found = rows.execute(
-                "SELECT id FROM video_segments WHERE camera_id = 'two' AND attempts >= %s AND lease_token IS NOT NULL",
-                [least],
-            )
-            return found.fetchone()
+        def clip(state: str) -> Any:
+            return rows.execute(
+                f"SELECT id FROM video_segments WHERE camera_id = 'two' AND status = 'finalizing' AND {state}"
+            ).fetchone()
 
-        site.wait(
-            "a recording",
-            lambda: rows.execute(
-                "SELECT id FROM video_segments WHERE camera_id = 'two' AND status = 'finalizing'"
-            ).fetchone(),
-            30,
-        )
-        site.proxies["storage"].blackhole()
+        with site.frozen("finalise-1"):  # until all parts are in: they need the store
+            Traffic(site, site.history, 3).publish("two", time.time() - 0.3, "http")
+            site.wait("the clip's offer", lambda: clip("offered_at IS NOT NULL"), 60)
+            site.proxies["storage"].blackhole()
         try:
-            site.wait("the clip's run", lambda: runs(1), 30)
+            site.wait("the clip's run", lambda: clip("attempts = 1 AND lease_token IS NOT NULL"), 30)
             for pid in site.members["finalise-1"].tree[1:]:
                 os.kill(pid, signal.SIGKILL)
             began = time.monotonic()
-            site.wait("the clip to be made again", lambda: runs(2), 20)
+            site.wait("the clip to be made again", lambda: clip("attempts = 2 AND lease_token IS NOT NULL"), 20)
             assert time.monotonic() - began < 10
         finally:
             site.proxies["storage"].heal()
