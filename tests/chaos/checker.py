@@ -23,6 +23,7 @@ from tests.support.numbers import read_number
 
 BUFFER_S, POST_S = float(POLICY["buffer_seconds"]), float(POLICY["post_event_seconds"])
 SLIVER_S = 1.0  # less than this beside footage that there is gets no clip of its own
+HAND_OVER_S = 1.5  # a process that a busy machine starves gives its camera up; the next one takes it within this
 SLACK_FRAMES = 1  # a picture on the edge of a window or a gap may fall on either side
 LIVE = {"recording", "finalizing"}
 
@@ -39,6 +40,7 @@ class Verdict:
     failed: int = 0
     frames: int = 0
     frames_lost: int = 0
+    handed_over: int = 0  # of them, while a camera went from one capture process to another
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -208,6 +210,10 @@ def _overlaps(segments: Iterable[Any], verdict: Verdict) -> None:
         last[row["camera_id"]] = row
 
 
+def _handed_over(gap: Any) -> bool:
+    return gap["cause"] == "capture_interrupted" and _moment(gap["to"]) - _moment(gap["from"]) <= HAND_OVER_S
+
+
 def _clip(row: Any, objects: Objects, verdict: Verdict, *, numbered: bool) -> list[int]:
     """The numbers in a READY row's clip, in order; whatever is not as the row says is a problem."""
     data = objects.get(row["file_path"])
@@ -219,6 +225,7 @@ def _clip(row: Any, objects: Objects, verdict: Verdict, *, numbered: bool) -> li
     numbers = _decode(data)
     verdict.frames += len(numbers)
     verdict.frames_lost += row["frames_lost"]
+    verdict.handed_over += sum(gap["frames"] for gap in row["gaps"] if _handed_over(gap))
     if len(numbers) != row["frame_count"]:
         verdict.add(f"{row['id']}: {len(numbers)} frames decode, the row says {row['frame_count']}", unexplained=1)
     if numbered and None in numbers:

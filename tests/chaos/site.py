@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -317,10 +319,17 @@ class Site:
         self.wait(f"{seconds:g} s of every camera", flowing, timeout)
 
     def wait_steady(self, seconds: float) -> None:
-        """Wait until every camera has been in one capture run for that long: nothing of an earlier fault is in it."""
+        """Wait until every camera has been in one capture run for that long: nothing of an earlier fault is in it.
+
+        The capture processes share the cameras evenly by then: a process that came late would still be handed some.
+        """
+        captures = sum(arguments == ["capture"] for arguments in self.roles.values())
 
         def steady() -> bool:
             with self.redis("frames") as client:
+                owners = Counter(client.get(f"platereel:lease:{{{camera}}}") for camera in self.cameras)
+                if max(owners.values()) > ceil(len(self.cameras) / captures):
+                    return False
                 for camera in self.cameras:
                     key = f"platereel:frames:{{{camera}}}"
                     last: Any = client.xrevrange(key, count=1)
