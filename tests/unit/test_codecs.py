@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -271,3 +272,16 @@ def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
     index = tuple(Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True))
     piece, form = Piece(1000, b"".join(p.data for p in coded), index), ClipForm(320, 180, "copy:h264")
     assert video.fragment(piece, 1200, 1000, RecordingPolicy(codec="copy"), form).media
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_no_encoder_takes_the_machine_from_the_others(codec: str) -> None:
+    """SVT-AV1 makes itself and its caller real-time where it runs as root: Redis and Postgres would wait for it."""
+    policy = RecordingPolicy(codec=codec)
+    video = AvVideo()
+    picture = numbered_jpeg(1)
+    encoder = video.encoder(policy, video.form(picture, policy), START_MS)
+    encoder.add(picture, START_MS)
+    encoder.add(picture, START_MS + 67)
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}

@@ -12,7 +12,7 @@ import av.error
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import CODECS
-from shared.adapters.video.encoders import Encoders, pixels_of
+from shared.adapters.video.encoders import Encoders, encode, pixels_of
 from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import ClipForm, EncodedPart, Packet
@@ -98,7 +98,7 @@ class PartEncoder:
 
     def _take(self, frame: VideoFrame | None) -> None:
         try:
-            packets = self._codec.encode(frame)
+            packets = encode(self._codec, frame)
         except av.error.FFmpegError as error:
             if self._name != self._software:
                 self._encoders.condemn(self._name, str(error.strerror))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.error
 import structlog
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
@@ -16,6 +18,7 @@ from shared.adapters.video.codecs import CODECS, Codec, is_full_range, options_o
 from shared.adapters.video.devices import has_device, trial_apart
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import Pixels, tag_colours
+from shared.adapters.video.priority import kept_priority
 from shared.domain.errors import Permanent
 from shared.domain.policy import RecordingPolicy
 
@@ -107,8 +110,8 @@ class Encoders:
                 for plane in frame.planes:
                     plane.update(bytes([128]) * plane.buffer_size)
                 frame.pts, frame.time_base = number * 40, MILLISECOND
-                packets += context.encode(frame)
-            packets += context.encode(None)
+                packets += encode(context, frame)
+            packets += encode(context, None)
         except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, Permanent) as error:
             return str(getattr(error, "strerror", None) or error).split(":")[0] or type(error).__name__
         return None if packets else "it opens and delivers nothing"
@@ -132,6 +135,14 @@ class Encoders:
             context.bit_rate = policy.bitrate
         context.options = options_of(name, policy)
         return context
+
+
+def encode(context: VideoCodecContext, frame: VideoFrame | None) -> list[Packet[Any]]:
+    """Encode one frame, None to flush. Returns the packets that are ready; raises FFmpegError."""
+    if context.is_open:
+        return context.encode(frame)
+    with kept_priority():  # the first frame opens the encoder, and starts its threads
+        return context.encode(frame)
 
 
 def pixels_of(encoder: str, policy: RecordingPolicy, width: int, height: int) -> Pixels:
