@@ -19,10 +19,10 @@ from benchmarks.segments import fill
 from benchmarks.site import Site, site, wait_for
 from platereel.embedded.processes import free_ports
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.videos import VideoRepository
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.storage.opening import open_store
 from shared.domain.ports import Order, SegmentFilter
 from shared.domain.timing import from_ms, to_ms
 
@@ -39,7 +39,7 @@ def run(*, quick: bool) -> list[Row]:
         fill(rows, count, last_at=from_ms(SystemClock().now_ms()).isoformat())
         database = Database(place.addresses.database, max_size=1)
         database.open()
-        CounterRepository(database).fold(10**9)
+        PostgresCounterRows(database).fold(10**9)
         place.run("api", "api")
         client = urllib3.PoolManager(maxsize=1)
         base = f"http://127.0.0.1:{port}"
@@ -59,7 +59,7 @@ def _alive(client: urllib3.PoolManager, base: str) -> bool:
 
 
 def _lists(client: urllib3.PoolManager, base: str, database: Database, count: int, rounds: int) -> list[Row]:
-    videos, counters = VideoRepository(database), CounterRepository(database)
+    videos, counters = VideoRepository(database), PostgresCounterRows(database)
     middle = videos.search(SegmentFilter(), 1, count // 2, None, Order.NEWEST).items[0]
     deep = videos.search(SegmentFilter(), LIMIT, count // 2, None, Order.NEWEST).next_cursor
     plate = str(middle["plates"][0])

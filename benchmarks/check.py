@@ -17,17 +17,16 @@ from benchmarks.harness import Row, compare, report
 from benchmarks.segments import fill
 from benchmarks.site import site
 from shared.adapters.clock import SystemClock
-from shared.adapters.file_objects import FileObjects
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.repairs import RepairRepository
-from shared.adapters.postgres.upkeep import JobRepository
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.storage.files import FileObjects
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.timing import from_ms
-from tests.support.upkeep import audit
-from workers.reconcile.audit import AuditPorts
-from workers.reconcile.sentinel import claim_store
+from tests.support.jobs import check
+from workers.consistency.check import CheckPorts
+from workers.consistency.sentinel import claim_store
 
 COUNT, FOLD_BATCH = 1_000_000, 100_000
 LONGEST_SECONDS, LARGEST_MEGABYTES = 900, 300
@@ -77,15 +76,15 @@ def _file(root: Path, row: dict[str, Any]) -> str:
 def _check(url: str, root: Path) -> dict[str, Any]:
     store, database = FileObjects(root), Database(url, max_size=2)
     database.open()
-    ledger, counters = LedgerRepository(database), CounterRepository(database)
-    claim_store(store, ledger)
+    rows, counters = PostgresConsistencyRows(database), PostgresCounterRows(database)
+    claim_store(store, rows)
     while counters.fold(FOLD_BATCH) == FOLD_BATCH:
         continue
-    ports = AuditPorts(
-        ledger=ledger, repairs=RepairRepository(database), counters=counters, store=store, video=AvVideo(),
-        jobs=JobRepository(database), clock=SystemClock(), age_floor_s=-3600.0,
+    ports = CheckPorts(
+        rows=rows, counters=counters, store=store, video=AvVideo(),
+        jobs=PostgresJobRows(database), clock=SystemClock(), age_floor_s=-3600.0,
     )  # fmt: skip
-    answer = audit(ports, {"repair": False})
+    answer = check(ports, {"repair": False})
     database.close()
     return answer
 

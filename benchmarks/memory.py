@@ -12,8 +12,8 @@ from benchmarks.cameras import mjpeg_cameras
 from benchmarks.harness import Row, compare, report
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys

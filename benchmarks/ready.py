@@ -17,9 +17,9 @@ from benchmarks.harness import ROUNDS, Row, compare
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
-from shared.adapters.stores import open_store
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
+from shared.adapters.storage.opening import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.parts import Piece
 from shared.domain.policy import RecordingPolicy

@@ -17,20 +17,19 @@ from benchmarks.harness import ROUNDS, Row, compare, report
 from benchmarks.segments import fill
 from benchmarks.site import site
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.keeping import KeepingRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.repairs import RepairRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.storage_url import parse_storage_url
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.retention import PostgresRetentionRows
+from shared.adapters.storage.address import parse_storage_url
+from shared.adapters.storage.opening import open_store
 from shared.domain.ports import ObjectStore
 from shared.domain.retention import RetentionPolicy
 from shared.domain.timing import from_ms
-from tests.support.upkeep import sweep
+from tests.support.jobs import cleanup
+from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
-from workers.retention.sweep import SweepPorts
 
 COUNT, AT_ONCE, UPLOADS = 100_000, 1000, 8
 OLD_DAYS = 40
@@ -77,7 +76,7 @@ def _rounds(
 ) -> list[Row]:
     """Ours and the bare way in turn, on as many segments each."""
     ours, peer = [], []
-    CounterRepository(database).fold(10**9)
+    PostgresCounterRows(database).fold(10**9)
     for _ in range(rounds):
         rows.execute("UPDATE video_segments SET protected = true WHERE status = 'ready'")
         rows.execute(
@@ -88,22 +87,22 @@ def _rounds(
             [size],
         )
         began = time.perf_counter()
-        result = sweep(_ports(database, store), {})
+        result = cleanup(_ports(database, store), {})
         ours.append(size / (time.perf_counter() - began))
         if (result["archived"], result["deleted"], result["failed"]) != (size, size, 0):
-            raise RuntimeError(f"the sweep says {result}")
+            raise RuntimeError(f"the cleanup says {result}")
         peer.append(size / _bare(rows, store, size))
     return [
         compare(f"{size} a round", "segments per s", median(ours), median(peer), ">= 0.8"),
-        report("what is left", "wrong counters", len(CounterRepository(database).differences()), "<= 0"),
+        report("what is left", "wrong counters", len(PostgresCounterRows(database).differences()), "<= 0"),
     ]
 
 
-def _ports(database: Database, store: ObjectStore) -> SweepPorts:
-    ledger, repairs = LedgerRepository(database), RepairRepository(database)
-    return SweepPorts(
-        KeepingRepository(database), CounterRepository(database), store, JobRepository(database), SystemClock(),
-        RetentionPolicy(), 0.0, 365.0, PartsPorts(ledger, repairs, store, 0.0),
+def _ports(database: Database, store: ObjectStore) -> CleanupPorts:
+    parts = PartsPorts(PostgresConsistencyRows(database), store, 0.0)
+    return CleanupPorts(
+        PostgresRetentionRows(database), PostgresCounterRows(database), store, PostgresJobRows(database), SystemClock(),
+        RetentionPolicy(), 0.0, 365.0, parts,
     )  # fmt: skip
 
 

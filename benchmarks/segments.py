@@ -55,7 +55,7 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
         )  # fmt: skip
         connection.execute(
             """
-            INSERT INTO segment_detections SELECT s.id, 'd' || n, 5000, s.camera_id
+            INSERT INTO segment_detections SELECT s.id, 'd' || n, s.camera_id, 5000
               FROM generate_series(%s::int, %s::int) n JOIN video_segments s ON s.id = md5(n::text)::uuid
             """,
             [first, min(first + AT_ONCE, count) - 1],

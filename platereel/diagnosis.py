@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from platereel.wiring import Desk, desk
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.version import current_version, mismatch
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_room import NodeFacts, check_room, facts_of
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.schema import current_version, mismatch
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
+from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.codecs import CODECS
 from shared.adapters.video.encoders import Encoders
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
@@ -22,7 +22,7 @@ from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
 from shared.wire.urls import masked
-from workers.reconcile.sentinel import check_store
+from workers.consistency.sentinel import check_store
 
 OLDEST_REDIS = 7
 SKEW_MS, STALE_MS = 2_000, 5_000
@@ -63,7 +63,7 @@ def _deployment(settings: Settings, urls: Addresses, *, database_works: bool) ->
     with desk(settings, any_schema=True) as world:
         yield from _guarded("storage", lambda: _storage(world, settings, database_works=database_works))
         if database_works:
-            yield from _guarded("upkeep", lambda: _upkeep(world))
+            yield from _guarded("jobs", lambda: _jobs(world))
             yield from _guarded("clocks", lambda: _clocks(world, urls))
         yield from codecs(settings)
         for camera_id in settings.cameras:
@@ -122,7 +122,7 @@ def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterat
         if not database_works:
             yield Finding("storage", Health.WARNING, "reachable; whose it is only the database can tell")
             return
-        check_store(world.store, LedgerRepository(world.database))
+        check_store(world.store, PostgresConsistencyRows(world.database))
     except NotFound:
         yield Finding("storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it")
         return
@@ -135,7 +135,7 @@ def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterat
         yield Finding("retention", Health.WARNING, told)
 
 
-def _upkeep(world: Desk) -> Iterator[Finding]:
+def _jobs(world: Desk) -> Iterator[Finding]:
     """Retention and checks need a worker of their own; without one nothing is ever deleted."""
     row = world.database.fetch_one(
         """
@@ -144,11 +144,11 @@ def _upkeep(world: Desk) -> Iterator[Finding]:
         """
     )
     if row is None or row["waiting"]:
-        mend = "no worker takes retention and checks: platereel worker --queues retention,reconcile"
-        yield Finding("upkeep", Health.WARNING, mend)
+        mend = "no worker takes retention and checks: platereel worker --queues retention,consistency"
+        yield Finding("jobs", Health.WARNING, mend)
     else:
         last = "no cleanup has run yet" if row["last"] is None else f"the last cleanup ended {row['last']:%F %T} UTC"
-        yield Finding("upkeep", Health.OK, last)
+        yield Finding("jobs", Health.OK, last)
 
 
 def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:

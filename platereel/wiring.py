@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.recordings import PacerRepository
-from shared.adapters.postgres.schema import migrate
-from shared.adapters.postgres.version import require_version
-from shared.adapters.postgres.videos import VideoRepository
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisDetections
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.migrate import migrate
+from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.detections import RedisDetections
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
+from shared.adapters.storage.opening import open_store
 from shared.domain.ports import ObjectStore
 from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
-from workers.reconcile.sentinel import claim_store
+from workers.consistency.sentinel import claim_store
 
 DRAIN_POLL_SECONDS = 0.1
 
@@ -40,7 +40,7 @@ def prepare(addresses: Addresses, clock: SystemClock) -> tuple[str | None, str]:
     try:
         store = open_store(addresses.storage, clock)
         store.prepare()
-        claim_store(store, LedgerRepository(database))
+        claim_store(store, PostgresConsistencyRows(database))
     finally:
         database.close()
     return versions
@@ -57,7 +57,7 @@ def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds:
     try:
         for camera_id in settings.cameras:
             cameras.report(camera_id, {"state": "disconnected", "outbox": 0, "error": "capture was stopped"})
-        rows = PacerRepository(database)
+        rows = PostgresPacerRows(database)
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
             if not rows.live():
@@ -73,8 +73,8 @@ class Desk:
     """What the commands for clips use."""
 
     database: Database
-    videos: VideoRepository
-    access: AccessRepository
+    segments: VideoRepository
+    access: PostgresAccessRows
     detections: DetectionRepository
     stream: RedisDetections
     cameras: RedisCameras
@@ -95,7 +95,7 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
     stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
     try:
         yield Desk(
-            database, VideoRepository(database), AccessRepository(database), DetectionRepository(database), stream,
+            database, VideoRepository(database), PostgresAccessRows(database), DetectionRepository(database), stream,
             RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
             clock,
         )  # fmt: skip

@@ -21,19 +21,19 @@ from shared.runtime.metrics_folder import shared_folder
 from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
-from shared.wire.tasks import Audit, Sweep
-from workers.farewell import say_as_json
-from workers.overrun import Overruns
-from workers.reconcile.tasks import register as register_audit
-from workers.retention.tasks import register as register_sweep
-from workers.stall import LOOK_SECONDS, watch
+from shared.wire.tasks import Check, Cleanup
+from workers.consistency.tasks import register as register_check
+from workers.process.farewell import say_as_json
+from workers.process.overrun import Overruns
+from workers.process.stall import LOOK_SECONDS, watch
+from workers.retention.tasks import register as register_cleanup
 from workers.wiring import close_world, open_world, process_pulse, queues_hold_work
 from workers.writer.tasks import register as register_writer
 
 Register = Callable[[Celery, Overruns], None]
 Look = Callable[[], None]
 _log = logger(__name__)
-REGISTERS: tuple[Register, ...] = (register_writer, register_sweep, register_audit)
+REGISTERS: tuple[Register, ...] = (register_writer, register_cleanup, register_check)
 
 
 def build_app(
@@ -55,8 +55,8 @@ def build_app(
     app.conf.beat_schedule = {
         name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
         for name, task, seconds in (
-            ("sweep", Sweep.NAME, settings.sweep_seconds),
-            ("audit", Audit.NAME, settings.audit_seconds),
+            ("cleanup", Cleanup.NAME, settings.cleanup_seconds),
+            ("check", Check.NAME, settings.check_seconds),
         )
     }
     _connect_signals(settings, process)

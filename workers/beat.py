@@ -1,4 +1,4 @@
-"""Beat: nudges sweep and audit, and gives a sign of life."""
+"""Beat: nudges cleanup and check, and gives a sign of life."""
 
 from __future__ import annotations
 

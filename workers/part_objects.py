@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.ports import FinishedClip, ObjectStore, Repairs
+from shared.domain.ports import ConsistencyRows, FinishedClip, ObjectStore
 from shared.wire.keys import parts_prefix
 
 
@@ -17,12 +17,12 @@ def is_there(clip: FinishedClip, store: ObjectStore) -> bool:
     return stored is not None and stored.size_bytes == clip.size_bytes
 
 
-def clear_parts(segment_id: UUID, repairs: Repairs, store: ObjectStore) -> bool:
+def clear_parts(segment_id: UUID, rows: ConsistencyRows, store: ObjectStore) -> bool:
     """Forget a finished segment's parts, rows first; False when it is not finished any more, or objects resist.
 
     From the moment its rows are gone nobody begins to make the clip from them. Objects that stay are orphans, and the
     check removes them.
     """
-    if not repairs.forget_parts(segment_id):
+    if not rows.forget_parts(segment_id):
         return False
     return not store.delete([stored.key for stored in store.walk(parts_prefix(segment_id))])

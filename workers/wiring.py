@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.keeping import KeepingRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.repairs import RepairRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.postgres.version import require_version
-from shared.adapters.postgres.writing import WriterRepository
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import kinds, redis_client
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import frame_servers, ping
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.retention import PostgresRetentionRows
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.writer import PostgresWriterRows
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import kinds, redis_client
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import frame_servers, ping
+from shared.adapters.storage.opening import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Permanent
 from shared.runtime.addresses import addresses
@@ -31,10 +30,10 @@ from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.runtime.startup import tell_refusals
 from shared.wire.keys import SENTINEL, Keys
-from workers.overrun import end_task
-from workers.reconcile.audit import AuditPorts
+from workers.consistency.check import CheckPorts
+from workers.process.overrun import end_task
+from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
-from workers.retention.sweep import SweepPorts
 from workers.writer.ports import WriterPorts
 
 FETCHED_AT_ONCE = 4
@@ -47,12 +46,12 @@ class World:
     """Everything a task may use."""
 
     writer: WriterPorts
-    sweep: SweepPorts
-    audit: AuditPorts
+    cleanup: CleanupPorts
+    check: CheckPorts
     database: Database
     work_dir: Path | None
-    sweep_seconds: float
-    audit_seconds: float
+    cleanup_seconds: float
+    check_seconds: float
 
 
 def build(settings: Settings) -> World:
@@ -62,9 +61,9 @@ def build(settings: Settings) -> World:
     database = Database(urls.database, max_size=3, name="platereel-worker")
     database.open()
     store = open_store(urls.storage, clock)
-    jobs = JobRepository(database)
-    rows = WriterRepository(database)
-    ledger, repairs, counters = LedgerRepository(database), RepairRepository(database), CounterRepository(database)
+    jobs = PostgresJobRows(database)
+    rows = PostgresWriterRows(database)
+    consistency, counters = PostgresConsistencyRows(database), PostgresCounterRows(database)
     keys = Keys(settings.redis_prefix, settings.detections_name)
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
@@ -83,8 +82,8 @@ def build(settings: Settings) -> World:
             RedisCameras(frames_servers, keys),
             end_task,
         ),
-        SweepPorts(
-            KeepingRepository(database),
+        CleanupPorts(
+            PostgresRetentionRows(database),
             counters,
             store,
             jobs,
@@ -92,24 +91,23 @@ def build(settings: Settings) -> World:
             settings.retention_policy(),
             settings.delete_grace_seconds,
             settings.retention.history_days,
-            PartsPorts(ledger, repairs, store, settings.parts_kept_seconds),
+            PartsPorts(consistency, store, settings.parts_kept_seconds),
         ),
-        AuditPorts(
-            ledger,
-            repairs,
+        CheckPorts(
+            consistency,
             counters,
             store,
             video,
             jobs,
             clock,
-            settings.audit_age_floor_seconds,
+            settings.check_age_floor_seconds,
             settings.parts_kept_seconds,
             settings.work_dir,
         ),
         database,
         settings.work_dir,
-        settings.sweep_seconds,
-        settings.audit_seconds,
+        settings.cleanup_seconds,
+        settings.check_seconds,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from platereel.cli import configure, demo, doctor, keys, plan, processes, segments, trigger, up, upkeep, verify
+from platereel.cli import configure, demo, doctor, jobs, keys, plan, processes, segments, trigger, up, verify
 from platereel.cli.beginnings import before_anything, end
 from platereel.embedded.supervisor import Stopped
 from shared.domain.errors import PlatereelError, told
@@ -40,7 +40,7 @@ def _always(
     return
 
 
-for group in (demo, up, processes, configure, plan, doctor, trigger, segments, verify, keys, upkeep):
+for group in (demo, up, processes, configure, plan, doctor, trigger, segments, verify, keys, jobs):
     group.register(app)
 
 

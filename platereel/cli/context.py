@@ -120,7 +120,7 @@ def _plain(value: object) -> str:
 
 
 def who() -> str:
-    """What the audit log calls whoever runs a command; in a container a user may have no name."""
+    """What the access log calls whoever runs a command; in a container a user may have no name."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is called in lists and in the audit log.")],
+    name: Annotated[str, typer.Argument(help="What the key is called in lists and in the access log.")],
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
     camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be given again.")] = None,
     days: Annotated[float | None, typer.Option(help="Expires after so many days; else never.")] = None,

@@ -70,7 +70,7 @@ def worker(
 ) -> None:
     """Run a Celery worker; start more, on any host, to write more at once.
 
-    Retention and consistency checks need a worker of their own, one a deployment: --queues retention,reconcile.
+    Retention and consistency checks need a worker of their own, one a deployment: --queues retention,consistency.
     """
     wanted = [queue.strip() for queue in queues.split(",")]
     unknown = sorted(set(wanted) - set(QUEUES))
@@ -102,7 +102,7 @@ def worker(
 
 
 def beat(config: ConfigOption = None) -> None:
-    """Nudge sweep and audit regularly; any number of beats, or none, does no harm."""
+    """Nudge cleanup and check regularly; any number of beats, or none, does no harm."""
     settings = begin("beat", config)
     count(settings)
     from workers.app import build_app

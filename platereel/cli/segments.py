@@ -66,7 +66,7 @@ def list_segments(
 
     where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
-        page = world.videos.search(where, limit, 0, None, Order.NEAREST if fuzzy else Order.NEWEST)
+        page = world.segments.search(where, limit, 0, None, Order.NEAREST if fuzzy else Order.NEWEST)
     if json:
         print_json({"items": page.items, "total": page.total})
         return
@@ -105,7 +105,7 @@ def show(segment: Identifier, config: ConfigOption = None, data: DataOption = No
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        row = world.videos.get(_id(segment))
+        row = world.segments.get(_id(segment))
     if json:
         print_json(row)
         return
@@ -135,7 +135,7 @@ def get(
 
     _check_output(output, json=json)
     with desk(deployment(config, data)) as world:
-        row = world.videos.get(_id(segment))
+        row = world.segments.get(_id(segment))
         if row["status"] != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -188,7 +188,7 @@ def protect(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        row = world.videos.protect(_id(segment), protected=not off, who=who(), note=note)
+        row = world.segments.protect(_id(segment), protected=not off, who=who(), note=note)
     if json:
         print_json(row)
     else:
@@ -200,7 +200,7 @@ def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = 
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        world.videos.archive(_id(segment), who())
+        world.segments.archive(_id(segment), who())
     if json:
         print_json({"id": segment, "deleted": True})
     else:

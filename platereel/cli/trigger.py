@@ -65,7 +65,7 @@ def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> di
     while world.clock.monotonic() < until:
         row = world.detections.get(camera_id, detection_id)
         outcome = None if row is None else row["outcome"]
-        segments = world.videos.by_detection(camera_id, detection_id)
+        segments = world.segments.by_detection(camera_id, detection_id)
         settled = outcome not in {None, "pending"} and all(s["status"] in DONE for s in segments)
         if settled:
             ready = bool(segments) and all(s["status"] == "ready" for s in segments)

@@ -85,7 +85,7 @@ class Demo:
 
     def _look(self) -> None:
         where = SegmentFilter(from_ms=self._began_ms - 60_000)
-        page = self._desk.videos.search(where, 100, 0, None, Order.OLDEST)
+        page = self._desk.segments.search(where, 100, 0, None, Order.OLDEST)
         self.state.segments = [row for row in page.items if to_ms(row["created_at"]) >= self._began_ms]
         self.state.detections = self._desk.detections.count_since(self._began_ms)
         self.state.cameras = cameras_now(self._desk, self._settings)
@@ -97,7 +97,7 @@ class Demo:
         return [self._clip(row, folder) for row in self.state.segments]
 
     def _clip(self, row: dict[str, Any], folder: Path) -> dict[str, Any]:
-        detail = self._desk.videos.get(row["id"])
+        detail = self._desk.segments.get(row["id"])
         plates = [d["plate"] for d in detail["detections"] if d["plate"]]
         ready = detail["status"] == SegmentStatus.READY
         target = folder / f"{detail['camera_id']}_{detail['start_time']:%Y%m%dT%H%M%S}_{detail['id']}.mp4"

@@ -186,7 +186,7 @@ class Stack:
             ("dispatch", ["dispatch"]),
             ("worker", ["worker", "--queues", "parts", "--concurrency", cores]),
             ("worker", ["worker", "--queues", "finalise", "--concurrency", "2"]),
-            ("worker", ["worker", "--queues", "retention,reconcile", "--concurrency", "1"]),
+            ("worker", ["worker", "--queues", "retention,consistency", "--concurrency", "1"]),
             ("beat", ["beat"]),
             ("api", ["api"]),
             ("capture", ["capture"]),

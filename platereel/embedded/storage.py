@@ -26,7 +26,7 @@ from minio import Minio
 
 from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.servers import Server, private_folder, write_private
-from shared.adapters.s3_pool import S3Pool
+from shared.adapters.storage.s3_pool import S3Pool
 
 PROBE_SECONDS = 2.0
 BUCKET = "platereel"

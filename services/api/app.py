@@ -11,12 +11,12 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from services.api import errors
-from services.api.description import describe
-from services.api.forwarded import Proxies
-from services.api.guard import Guard
+from services.api.auth.forwarded import Proxies
+from services.api.auth.guard import Guard
 from services.api.heartbeat import heartbeat
+from services.api.openapi import describe
 from services.api.ports import ApiPorts
-from services.api.routes import access, cameras, detections, events, health, media, segments, stats, streaming, upkeep
+from services.api.routes import access, cameras, detections, events, health, jobs, media, segments, stats, streaming
 
 LARGER = {detections.PICTURES: detections.MOST_PICTURE_BYTES}
 _STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
@@ -48,7 +48,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     describe(app)
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
-    for each in (segments, media, streaming, detections, stats, upkeep, cameras, events, access):
+    for each in (segments, media, streaming, detections, stats, jobs, cameras, events, access):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)
     app.add_api_route("/", _front, include_in_schema=False)

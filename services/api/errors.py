@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from services.api.description import PROBLEM, methods_of
+from services.api.openapi import PROBLEM, methods_of
 from shared.domain.errors import BadInput, Conflict, Gone, NotFound, PlatereelError, Retryable
 from shared.runtime.logs import logger
 

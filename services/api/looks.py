@@ -13,10 +13,10 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from services.api.ranges import Span
+from services.api.media.range_response import Span
 from shared.domain.access import Caller
 from shared.domain.errors import PlatereelError
-from shared.domain.ports import Access, Clock
+from shared.domain.ports import AccessRows, Clock
 from shared.runtime.logs import logger
 
 SAME_SECONDS = 600.0
@@ -52,7 +52,7 @@ class _Line:
 class Looks:
     """Writes the lines; remembers them for this process alone, so that several write more lines, never fewer."""
 
-    access: Access
+    access: AccessRows
     clock: Clock
     _lines: OrderedDict[_Key, _Line] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)

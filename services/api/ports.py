@@ -6,25 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.api.attempts import Attempts
-from services.api.keys import KeyRing
-from services.api.live import CameraWatch, Viewers
+from services.api.auth.attempts import Attempts
+from services.api.auth.keys import KeyRing
 from services.api.looks import Looks
+from services.api.media.streams import CameraWatch, Viewers
 from shared.domain.ports import (
-    Access,
+    AccessRows,
     CameraStates,
     Clock,
-    Counters,
-    Detections,
+    CounterRows,
+    DetectionRows,
     DetectionStream,
     EventFeed,
     FrameBuffer,
-    Jobs,
-    Keeping,
+    JobRows,
     ObjectStore,
+    RetentionRows,
+    SegmentRows,
     Signer,
     Video,
-    Videos,
 )
 from shared.runtime.settings import Settings
 
@@ -36,20 +36,20 @@ class ApiPorts:
     `video` loads its libraries when it is first called: most of these processes never play anything.
     """
 
-    videos: Videos
-    keeping: Keeping
-    counters: Counters
-    detections: Detections
+    segments: SegmentRows
+    retention: RetentionRows
+    counters: CounterRows
+    detections: DetectionRows
     stream: DetectionStream
     frames: FrameBuffer
     states: CameraStates
     store: ObjectStore
     video: Callable[[], Video]
-    jobs: Jobs
+    jobs: JobRows
     feed: EventFeed
     clock: Clock
     settings: Settings
-    access: Access
+    access: AccessRows
     keys: KeyRing
     attempts: Attempts
     signer: Signer

@@ -8,29 +8,29 @@ from functools import cache
 from fastapi import FastAPI
 
 from services.api.app import create_app
-from services.api.attempts import Attempts
-from services.api.keys import key_ring
-from services.api.live import CameraWatch, Viewers
+from services.api.auth.attempts import Attempts
+from services.api.auth.keys import key_ring
 from services.api.looks import Looks
+from services.api.media.streams import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.access import AccessRepository
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.keeping import KeepingRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.postgres.version import require_version
-from shared.adapters.postgres.videos import VideoRepository
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import kinds, redis_client
-from shared.adapters.redis_detections import RedisDetections
-from shared.adapters.redis_events import RedisEventFeed
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers, ping
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.retention import PostgresRetentionRows
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import kinds, redis_client
+from shared.adapters.redis.detections import RedisDetections
+from shared.adapters.redis.events import RedisEventFeed
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers, ping
 from shared.adapters.signing import Ed25519Signer, seed_of
-from shared.adapters.stores import open_store
+from shared.adapters.storage.opening import open_store
 from shared.domain.errors import PlatereelError
 from shared.domain.ports import Tokens, Video
 from shared.runtime.addresses import addresses
@@ -49,7 +49,7 @@ def build(settings: Settings) -> FastAPI:
     names = Keys(settings.redis_prefix, settings.detections_name)
     database = Database(urls.database, max_size=8, name="platereel-api", patience_s=PATIENCE_SECONDS)
     database.open()
-    access = AccessRepository(database)
+    access = PostgresAccessRows(database)
     secret = settings.api_keys
     try:
         given = None if secret is None else secret.get_secret_value()
@@ -69,11 +69,11 @@ def build(settings: Settings) -> FastAPI:
             broker.ping()
 
     ports = ApiPorts(
-        VideoRepository(database), KeepingRepository(database), CounterRepository(database),
+        VideoRepository(database), PostgresRetentionRows(database), PostgresCounterRows(database),
         DetectionRepository(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        states, store, _video, JobRepository(database), RedisEventFeed(broker, names), clock,
-        settings, access, keys, Attempts(clock), Ed25519Signer(seed), LedgerRepository(database).deployment_id(),
+        states, store, _video, PostgresJobRows(database), RedisEventFeed(broker, names), clock,
+        settings, access, keys, Attempts(clock), Ed25519Signer(seed), PostgresConsistencyRows(database).deployment_id(),
         CameraWatch(states, list(settings.cameras), clock), Viewers(), Looks(access, clock),
         {
             "database": lambda: database.fetch_one("SELECT 1"),

@@ -7,13 +7,13 @@ import socket
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
-from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_room import check_room
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis.camera_buffers import CameraBuffers
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.memory_check import check_room
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.servers import frame_servers
 from shared.domain.capacity import buffered_bytes
 from shared.domain.errors import PartlyAway
 from shared.runtime.addresses import addresses

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from services.detection.detector import Detector, LibraryDetector, TemplateDetector
 from services.detection.loop import DetectionLoop, DetectionPorts
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisDetections
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.detections import RedisDetections
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.jpeg import decode_bgr
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse

@@ -8,7 +8,7 @@ from math import ceil
 from uuid import UUID
 
 from shared.domain.errors import PartlyAway
-from shared.domain.ports import Clock, Holds, LiveSegment, Pacing, Parking
+from shared.domain.ports import Clock, Holds, LiveSegment, PacerRows, Parking
 
 HOLD_EVERY_SECONDS = 1.0
 STALE_HOLD_SECONDS = 30.0
@@ -21,7 +21,7 @@ class Holding:
 
     holds: Holds
     parking: Parking
-    rows: Pacing
+    rows: PacerRows
     clock: Clock
     cameras: Sequence[str]
     _held: dict[UUID, tuple[int, float]] = field(default_factory=dict)

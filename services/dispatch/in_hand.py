@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from shared.domain.ports import Clock, Delivery, DetectionStream
+from shared.domain.ports import Clock, DetectionDelivery, DetectionStream
 
 # A detection this young is not late: an exchange with the broker, and a look of the pacer.
 PUNCTUAL_SECONDS = 1.0
@@ -29,7 +29,7 @@ class InHand:
         self._looked_s = clock.monotonic()
 
     @contextmanager
-    def working_on(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
+    def working_on(self, deliveries: Sequence[DetectionDelivery]) -> Iterator[None]:
         """Between reading messages and settling them."""
         with self._lock:
             self._messages = {delivery.entry_id for delivery in deliveries}

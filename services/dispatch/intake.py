@@ -20,9 +20,9 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Accepted,
     Clock,
-    Delivery,
     DetectionChannel,
-    Detections,
+    DetectionDelivery,
+    DetectionRows,
     DetectionStream,
     FrameBuffer,
     Holds,
@@ -49,7 +49,7 @@ class IntakePorts:
 
     stream: DetectionStream
     channel: DetectionChannel
-    rows: Detections
+    rows: DetectionRows
     frames: FrameBuffer
     holds: Holds
     clock: Clock
@@ -76,7 +76,7 @@ class Intake:
             self._handle_alone([delivery for delivery in deliveries if delivery.tries >= TRIES_TOGETHER])
         return len(deliveries)
 
-    def _handle_alone(self, suspects: Sequence[Delivery]) -> None:
+    def _handle_alone(self, suspects: Sequence[DetectionDelivery]) -> None:
         stream = self._ports.stream
         stream.put_off([suspect.entry_id for suspect in suspects], TRIES_TOGETHER)
         for suspect in suspects:
@@ -86,7 +86,7 @@ class Intake:
             elif self._dead_letter(suspect, BadInput("detection", f"read {suspect.tries} times and never settled")):
                 self._settle([suspect.entry_id])
 
-    def _handle(self, deliveries: Sequence[Delivery]) -> None:
+    def _handle(self, deliveries: Sequence[DetectionDelivery]) -> None:
         """Settle what can be settled now; the rest is put off, which is no try."""
         detections: dict[tuple[str, str], Detection] = {}
         waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -148,7 +148,7 @@ class Intake:
                 DETECTIONS.labels("rejected").inc()
         return sum(map(len, self.record(known)))
 
-    def _detection(self, delivery: Delivery) -> Detection | None:
+    def _detection(self, delivery: DetectionDelivery) -> Detection | None:
         """The detection of a message, or None when there is nothing (more) to do for it; raises BadInput."""
         if HINT in delivery.fields:
             identifier = delivery.fields[HINT].decode("utf-8", "replace")
@@ -163,7 +163,7 @@ class Intake:
             raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
         return detection
 
-    def _dead_letter(self, delivery: Delivery, error: Exception) -> bool:
+    def _dead_letter(self, delivery: DetectionDelivery, error: Exception) -> bool:
         """Keep a message that is no detection where people can find it; False when that must be tried again."""
         raw = next(iter(delivery.fields.values())) if len(delivery.fields) == 1 else _readable(delivery)
         return self._told(delivery.entry_id, raw, error)
@@ -267,6 +267,6 @@ def _tell_late(first: Detection, newest_ms: int, policy: RecordingPolicy) -> Non
         _log.warning("detections_late", camera_id=first.camera_id, late_seconds=late_s, hint=hint)
 
 
-def _readable(delivery: Delivery) -> bytes:
+def _readable(delivery: DetectionDelivery) -> bytes:
     fields = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in delivery.fields.items()}
     return json.dumps(fields).encode()

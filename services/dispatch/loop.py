@@ -14,7 +14,7 @@ from shared.runtime.logs import logger
 TICK_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
 LOOK_SECONDS = 0.3
-UPKEEP_SECONDS = 1.0
+JOBS_SECONDS = 1.0
 WEBHOOK_SECONDS = 0.5
 BACKOFF_SECONDS = 1.0
 
@@ -29,10 +29,10 @@ def run(world: World, stopping: threading.Event) -> None:
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
         "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),
-        "upkeep": lambda: world.pacer.upkeep() or stopping.wait(UPKEEP_SECONDS),  # type: ignore[func-returns-value]
+        "jobs": lambda: world.pacer.jobs() or stopping.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
     }
     for lane in world.webhooks:
-        steps[f"webhook {lane.hook.name}"] = partial(_send, lane, stopping)
+        steps[f"webhook {lane.webhook.name}"] = partial(_send, lane, stopping)
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
         for name, step in steps.items()

@@ -67,7 +67,7 @@ class Offering:
         if lost:
             _log.warning("lost_messages", count=lost)
 
-    def upkeep(self, task: Task) -> None:
+    def job(self, task: Task) -> None:
         """Publish a step of a job, unless several wait already: then nobody takes them, and its row is enough."""
         waiting = self._waiting(task.QUEUE)
         if waiting is not None and waiting < UPKEEP_BOUND:

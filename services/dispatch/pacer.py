@@ -20,14 +20,14 @@ from shared.domain.ports import (
     DetectionStream,
     EventSink,
     FrameBuffer,
-    Jobs,
+    JobRows,
     LiveSegment,
-    Pacing,
+    PacerRows,
 )
 from shared.domain.recording import Reached
 from shared.runtime.logs import logger
 from shared.runtime.metrics import LIVE_SEGMENTS
-from shared.wire.tasks import Audit, Sweep
+from shared.wire.tasks import Check, Cleanup
 
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
@@ -43,27 +43,27 @@ _log = logger(__name__)
 class PacerPorts:
     """What the pacer needs of the world.
 
-    `periods_s` are those of sweep and audit; `hooks` the webhooks, with the names of the events each is to have.
+    `periods_s` are those of cleanup and check; `webhooks` the webhooks, with the names of the events each is to have.
     `behind_s` tells how far the intake is behind.
     """
 
-    rows: Pacing
+    rows: PacerRows
     offering: Offering
     holding: Holding
     silence: Silence
     frames: FrameBuffer
     stream: DetectionStream
     events: EventSink
-    jobs: Jobs
+    jobs: JobRows
     clock: Clock
     periods_s: Mapping[str, float]
-    hooks: Mapping[str, Collection[str]] = field(default_factory=dict)
+    webhooks: Mapping[str, Collection[str]] = field(default_factory=dict)
     behind_s: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(slots=True)
 class Pacer:
-    """One pacer. Its three steps run side by side: recordings never wait for events or upkeep."""
+    """One pacer. Its three steps run side by side: recordings never wait for events or jobs."""
 
     ports: PacerPorts
     _next: dict[str, float] = field(default_factory=dict)
@@ -90,16 +90,16 @@ class Pacer:
         """
         began_s, limit = self.ports.clock.monotonic(), self._events_at_once
         self._events_at_once = max(1, limit // 4)
-        relayed = self.ports.rows.relay_events(self.ports.events.publish_all, limit, self.ports.hooks)
+        relayed = self.ports.rows.relay_events(self.ports.events.publish_all, limit, self.ports.webhooks)
         if self.ports.clock.monotonic() - began_s < RELAY_SECONDS:
             self._events_at_once = min(EVENTS_BATCH, limit * 2)
         return relayed
 
-    def upkeep(self) -> None:
+    def jobs(self) -> None:
         """Start jobs that are due, and forget old messages and dead readers."""
         for job in self.ports.jobs.due(self.ports.periods_s):
             identifier = str(job.job_id)
-            self.ports.offering.upkeep(Sweep(identifier) if job.kind == "cleanup" else Audit(identifier))
+            self.ports.offering.job(Cleanup(identifier) if job.kind == "cleanup" else Check(identifier))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
             self.ports.stream.forget_readers(READER_KEPT_SECONDS)

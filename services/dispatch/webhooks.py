@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.errors import BadInput, Retryable
-from shared.domain.ports import Clock, Deliveries, HookDelivery, Poster
+from shared.domain.ports import Clock, WebhookDelivery, WebhookRows, WebhookSender
 from shared.runtime.logs import logger
 from shared.runtime.metrics import WEBHOOKS
 from shared.wire.webhooks import body_of, headers_of
@@ -23,7 +23,7 @@ _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class Webhook:
     """A webhook: where, signed with what, and whether it may be in the own network; source makes CloudEvents of it."""
 
     name: str
@@ -37,9 +37,9 @@ class Hook:
 class Lane:
     """The sender of one webhook; used by one thread."""
 
-    hook: Hook
-    deliveries: Deliveries
-    poster: Poster
+    webhook: Webhook
+    deliveries: WebhookRows
+    sender: WebhookSender
     clock: Clock
     _silences: int = 0
     _open_at_s: float = float("-inf")
@@ -48,7 +48,7 @@ class Lane:
         """Send what is due; how many were tried. None while the webhook rests because it did not answer."""
         if self.clock.monotonic() < self._open_at_s:
             return 0
-        due = self.deliveries.take([self.hook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS)
+        due = self.deliveries.take([self.webhook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS)
         for number, delivery in enumerate(due, 1):
             if not self._answered(delivery):
                 self._rest(due[number:])
@@ -56,21 +56,21 @@ class Lane:
             self._silences = 0
         return len(due)
 
-    def _rest(self, untried: Sequence[HookDelivery]) -> None:
+    def _rest(self, untried: Sequence[WebhookDelivery]) -> None:
         pause_s = min(LONGEST_SILENCE_SECONDS, 2.0**self._silences)
         self._silences = min(self._silences + 1, 10)
         self._open_at_s = self.clock.monotonic() + pause_s
         if untried:
             self.deliveries.put_back([delivery.delivery_id for delivery in untried], pause_s)
 
-    def _answered(self, delivery: HookDelivery) -> bool:
+    def _answered(self, delivery: WebhookDelivery) -> bool:
         """Try one delivery and note how it ended; False when the webhook did not answer."""
         try:
-            body, media_type = body_of(delivery.name, delivery.body, self.hook.source)
+            body, media_type = body_of(delivery.name, delivery.body, self.webhook.source)
             headers = headers_of(
-                str(delivery.delivery_id), self.clock.now_ms() // 1000, body, media_type, self.hook.secret
+                str(delivery.delivery_id), self.clock.now_ms() // 1000, body, media_type, self.webhook.secret
             )  # fmt: skip
-            status = self.poster.post(self.hook.url, body, headers, private=self.hook.private)
+            status = self.sender.post(self.webhook.url, body, headers, private=self.webhook.private)
         except Retryable as error:
             self._failed(delivery, error.message)
             return False
@@ -81,21 +81,23 @@ class Lane:
         else:
             if 200 <= status < 300:  # noqa: PLR2004 - success, as HTTP has it
                 self.deliveries.delivered(delivery.delivery_id)
-                WEBHOOKS.labels(self.hook.name, "delivered").inc()
+                WEBHOOKS.labels(self.webhook.name, "delivered").inc()
             else:
                 self._failed(delivery, f"it answered {status}", gone=status == 410)  # noqa: PLR2004 - Gone
         return True
 
-    def _failed(self, delivery: HookDelivery, reason: str, *, gone: bool = False) -> None:
+    def _failed(self, delivery: WebhookDelivery, reason: str, *, gone: bool = False) -> None:
         over = gone or delivery.attempts + 1 >= MOST_ATTEMPTS
         pause_s = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**delivery.attempts)
         self.deliveries.failed(delivery.delivery_id, reason, None if over else pause_s)
-        WEBHOOKS.labels(self.hook.name, "given_up" if over else "failed").inc()
+        WEBHOOKS.labels(self.webhook.name, "given_up" if over else "failed").inc()
         _log.warning(
-            "webhook_failed", hook=self.hook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over
+            "webhook_failed", webhook=self.webhook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over
         )  # fmt: skip
 
 
-def lanes(deliveries: Deliveries, poster: Poster, clock: Clock, hooks: Mapping[str, Hook]) -> tuple[Lane, ...]:
+def lanes(
+    deliveries: WebhookRows, sender: WebhookSender, clock: Clock, webhooks: Mapping[str, Webhook]
+) -> tuple[Lane, ...]:
     """A lane a webhook."""
-    return tuple(Lane(hook, deliveries, poster, clock) for hook in hooks.values())
+    return tuple(Lane(webhook, deliveries, sender, clock) for webhook in webhooks.values())

@@ -13,27 +13,27 @@ from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.silence import Silence
-from services.dispatch.webhooks import Hook, Lane, lanes
-from shared.adapters.camera_buffers import CameraBuffers
+from services.dispatch.webhooks import Lane, Webhook, lanes
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.deliveries import DeliveryRepository
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.offers import OfferRepository
-from shared.adapters.postgres.recordings import PacerRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.postgres.version import require_version
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisChannel, RedisDetections
-from shared.adapters.redis_events import RedisEvents
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import frame_servers
-from shared.adapters.webhook_http import WebhookHttp
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.offers import PostgresOfferRows
+from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.schema import require_version
+from shared.adapters.postgres.webhooks import PostgresWebhookRows
+from shared.adapters.redis.camera_buffers import CameraBuffers
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.detections import RedisChannel, RedisDetections
+from shared.adapters.redis.events import RedisEvents
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import frame_servers
+from shared.adapters.webhooks import HttpWebhooks
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -51,7 +51,7 @@ class World:
     webhooks: tuple[Lane, ...]
     clock: SystemClock
     database: Database
-    rows: PacerRepository
+    rows: PostgresPacerRows
     channel: RedisChannel
     alive: Callable[[], None]
 
@@ -78,9 +78,9 @@ def build(settings: Settings) -> World:
     )
     stream = RedisDetections(broker, keys, f"{socket.gethostname()}-{os.getpid()}", clock)
     channel = RedisChannel(broker, keys)
-    rows = PacerRepository(database)
+    rows = PostgresPacerRows(database)
     cameras = tuple(settings.cameras)
-    deployment = LedgerRepository(database).deployment_id()
+    deployment = PostgresConsistencyRows(database).deployment_id()
     intake = Intake(
         IntakePorts(
             stream, channel, DetectionRepository(database), frames, holds, clock,
@@ -89,25 +89,25 @@ def build(settings: Settings) -> World:
     )  # fmt: skip
     pacer = Pacer(
         PacerPorts(
-            rows, Offering(OfferRepository(database), CeleryQueue(celery_app(urls.broker), broker), clock),
+            rows, Offering(PostgresOfferRows(database), CeleryQueue(celery_app(urls.broker), broker), clock),
             Holding(holds, RedisParking(frames_servers, keys), rows, clock, cameras),
             Silence(frames, RedisCameras(frames_servers, keys), clock), frames, stream,
-            RedisEvents(broker, keys), JobRepository(database), clock,
-            {"cleanup": settings.sweep_seconds, "check": settings.audit_seconds},
-            {hook.name: hook.events for hook in settings.webhooks},
+            RedisEvents(broker, keys), PostgresJobRows(database), clock,
+            {"cleanup": settings.cleanup_seconds, "check": settings.check_seconds},
+            {webhook.name: webhook.events for webhook in settings.webhooks},
             intake.in_hand.behind_s,
         )
     )  # fmt: skip
-    webhooks = lanes(DeliveryRepository(database), WebhookHttp(), clock, _hooks(settings, deployment))
+    webhooks = lanes(PostgresWebhookRows(database), HttpWebhooks(), clock, _webhooks(settings, deployment))
     return World(intake, pacer, webhooks, clock, database, rows, channel, pulse(settings.pulse_file, clock))
 
 
-def _hooks(settings: Settings, deployment: UUID) -> dict[str, Hook]:
+def _webhooks(settings: Settings, deployment: UUID) -> dict[str, Webhook]:
     source = f"urn:platereel:{deployment}"
     return {
-        hook.name: Hook(
-            hook.name, hook.url.get_secret_value(), hook.secret.get_secret_value(), hook.private,
-            source if hook.format == "cloudevents" else None,
+        webhook.name: Webhook(
+            webhook.name, webhook.url.get_secret_value(), webhook.secret.get_secret_value(), webhook.private,
+            source if webhook.format == "cloudevents" else None,
         )
-        for hook in settings.webhooks
+        for webhook in settings.webhooks
     }  # fmt: skip

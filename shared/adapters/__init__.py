@@ -1,1 +1,4 @@
-"""Drivers: one file per port and vendor, each with an in-memory twin in `memory` held to the same contract tests."""
+"""Drivers: a folder or a file a vendor.
+
+Frames, holds, parking, objects and the clock have twins for tests; rows are tested on Postgres.
+"""

@@ -14,8 +14,8 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from shared.adapters.redis_client import kinds
-from shared.adapters.redis_reasons import place, reason
+from shared.adapters.redis.client import kinds
+from shared.adapters.redis.reasons import place, reason
 from shared.domain.errors import Retryable
 from shared.wire.tasks import ROUTES
 

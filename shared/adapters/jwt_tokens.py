@@ -39,7 +39,6 @@ class JwtTokens:
         self._keys = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=KEYS_KEPT_SECONDS, timeout=TIMEOUT_SECONDS)
 
     def caller(self, token: str) -> Caller | None:
-        """See the port."""
         try:
             key = self._keys.get_signing_key_from_jwt(token)
             found: Mapping[str, Any] = jwt.decode(

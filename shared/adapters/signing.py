@@ -21,11 +21,9 @@ class Ed25519Signer:
 
     @property
     def public_key(self) -> str:
-        """See the port."""
         return base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
 
     def sign(self, data: bytes) -> str:
-        """See the port."""
         return base64.b64encode(self._key.sign(data)).decode()
 
 

@@ -17,7 +17,7 @@ from shared.client.recorder import milliseconds
 from shared.client.wiring import Doorway, connect, default_settings, jpeg_of
 from shared.domain.errors import BadInput, Conflict, Retryable
 from shared.domain.media import Frame
-from shared.domain.ports import Detections, Videos
+from shared.domain.ports import DetectionRows, SegmentRows
 from shared.domain.retention import MAX_DAYS
 from shared.domain.timing import STEP_IS_GAP_MS, from_ms
 from shared.runtime.logs import logger
@@ -42,8 +42,8 @@ class VideoRecordingService:
 
     def __init__(
         self,
-        detection_repository: Detections,
-        video_repository: Videos,
+        detection_repository: DetectionRows,
+        video_repository: SegmentRows,
         *,
         camera_id: str | None = None,
         settings: Settings | None = None,

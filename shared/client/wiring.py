@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.postgres.videos import VideoRepository
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_detections import RedisDetections
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.detections import RedisDetections
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.jpeg import encode_jpeg
 from shared.domain.errors import BadInput
-from shared.domain.ports import CameraLeases, CameraStates, Clock, DetectionStream, FrameBuffer, Jobs, Video
+from shared.domain.ports import CameraLeases, CameraStates, Clock, DetectionStream, FrameBuffer, JobRows, Video
 from shared.runtime.addresses import addresses
 from shared.runtime.configuration import CONFIG_VARIABLE, load
 from shared.runtime.settings import Settings
@@ -41,7 +41,7 @@ class Doorway:
     leases: CameraLeases
     states: CameraStates
     stream: DetectionStream
-    jobs: Jobs
+    jobs: JobRows
     clock: Clock
     database: Database
     owner: str
@@ -66,7 +66,7 @@ def connect(settings: Settings) -> Doorway:
     cameras = RedisCameras(frames_servers, keys)
     return Doorway(
         RedisFrames(frames_servers, keys), cameras, cameras, RedisDetections(broker, keys, owner, clock),
-        JobRepository(database), clock, database, owner,
+        PostgresJobRows(database), clock, database, owner,
     )  # fmt: skip
 
 

@@ -14,4 +14,4 @@ def _named(letters: str, longest: int) -> re.Pattern[str]:
 CAMERA_ID = _named("A-Za-z0-9_-", 64)
 DETECTION_ID = _named("A-Za-z0-9_:-", 128)
 KEY_NAME = _named("A-Za-z0-9_@-", 64)
-HOOK_NAME = _named("A-Za-z0-9_-", 40)  # of a webhook, and of a class of clips
+PLAIN_NAME = _named("A-Za-z0-9_-", 40)  # of a webhook, and of a class of clips

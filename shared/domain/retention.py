@@ -1,4 +1,4 @@
-"""Which clips may go. Deciding is separate from doing: the sweep marks, then deletes, then records."""
+"""Which clips may go. Deciding is separate from doing: the cleanup marks, then deletes, then records."""
 
 from __future__ import annotations
 

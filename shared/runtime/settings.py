@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from shared.domain.names import CAMERA_ID, HOOK_NAME
+from shared.domain.names import CAMERA_ID, PLAIN_NAME
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import MAX_DAYS, ContentClass, RetentionPolicy, RetentionRule
@@ -83,7 +83,7 @@ class RetentionSettings(_Model):
 class ContentClassSettings(_Model):
     """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
 
-    name: Annotated[str, Field(pattern=f"^{HOOK_NAME.pattern}$")]
+    name: Annotated[str, Field(pattern=f"^{PLAIN_NAME.pattern}$")]
     days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
     plates: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10_000)
     attribute: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -126,7 +126,7 @@ class CameraSettings(RecordingSettings):
 class WebhookSettings(_Model):
     """Where events are posted to, signed with `secret`; `private` allows an address of the own network."""
 
-    name: Annotated[str, Field(pattern=f"^{HOOK_NAME.pattern}$")]
+    name: Annotated[str, Field(pattern=f"^{PLAIN_NAME.pattern}$")]
     url: SecretStr
     secret: Annotated[SecretStr, Field(min_length=16, max_length=200)]
     events: Annotated[list[EventName], Field(min_length=1)] = [
@@ -213,9 +213,9 @@ class Settings(BaseSettings):
     redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")] = "platereel"
     detections_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")] = "detections"
     delete_grace_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 60
-    sweep_seconds: Annotated[Seconds, Field(ge=5)] = 60
-    audit_seconds: Annotated[Seconds, Field(ge=10)] = 3600
-    audit_age_floor_seconds: Annotated[Seconds, Field(ge=0)] = 3600
+    cleanup_seconds: Annotated[Seconds, Field(ge=5)] = 60
+    check_seconds: Annotated[Seconds, Field(ge=10)] = 3600
+    check_age_floor_seconds: Annotated[Seconds, Field(ge=0)] = 3600
     parts_kept_seconds: Annotated[Seconds, Field(ge=0, le=86_400)] = 300
     worker_memory_bytes: Annotated[Bytes, Field(ge=500_000_000)] = 4_000_000_000
     encoder_threads: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
@@ -242,8 +242,8 @@ class Settings(BaseSettings):
 
     @field_validator("webhooks")
     @classmethod
-    def _check_hook_names(cls, value: list[WebhookSettings]) -> list[WebhookSettings]:
-        names = [hook.name for hook in value]
+    def _check_webhook_names(cls, value: list[WebhookSettings]) -> list[WebhookSettings]:
+        names = [webhook.name for webhook in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two webhooks are called {twice[0]}")
@@ -301,7 +301,7 @@ class Settings(BaseSettings):
         return float(self.merged(camera_id).get("source_timeout_seconds", 10.0))
 
     def retention_policy(self) -> RetentionPolicy:
-        """What the sweep decides by."""
+        """What the cleanup decides by."""
         cameras = {
             camera_id: RetentionRule(
                 self.retention.days if camera.retention.days is None else camera.retention.days,

@@ -28,27 +28,27 @@ class Finalise:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class Cleanup:
     """One run of retention: the regular turn, or a requested job."""
 
-    NAME: ClassVar[str] = "platereel.sweep"
+    NAME: ClassVar[str] = "platereel.cleanup"
     QUEUE: ClassVar[str] = "retention"
     job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class Check:
     """One comparison of rows with objects: the regular turn, or a requested job."""
 
-    NAME: ClassVar[str] = "platereel.audit"
-    QUEUE: ClassVar[str] = "reconcile"
+    NAME: ClassVar[str] = "platereel.check"
+    QUEUE: ClassVar[str] = "consistency"
     job_id: str | None = None
 
 
-Task = WritePart | Finalise | Sweep | Audit
-TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Sweep, Audit)
+Task = WritePart | Finalise | Cleanup | Check
+TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Cleanup, Check)
 WRITER_QUEUES = (WritePart.QUEUE, Finalise.QUEUE)
-UPKEEP_QUEUES = (Sweep.QUEUE, Audit.QUEUE)
+UPKEEP_QUEUES = (Cleanup.QUEUE, Check.QUEUE)
 QUEUES = (*WRITER_QUEUES, *UPKEEP_QUEUES)
 ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}
 

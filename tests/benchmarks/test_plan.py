@@ -16,8 +16,8 @@ import pytest
 from benchmarks.cameras import mjpeg_cameras
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import frame_servers
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import frame_servers
 from shared.domain.capacity import CameraLoad, Figures, plan
 from shared.wire.keys import Keys
 

@@ -49,7 +49,7 @@ ROLES: dict[str, list[str]] = {
     "parts-1": ["worker", "--queues", "parts", "--concurrency", "1"],
     "parts-2": ["worker", "--queues", "parts", "--concurrency", "1"],
     "finalise-1": ["worker", "--queues", "finalise", "--concurrency", "1"],
-    "upkeep-1": ["worker", "--queues", "retention,reconcile", "--concurrency", "1"],
+    "upkeep-1": ["worker", "--queues", "retention,consistency", "--concurrency", "1"],
     "beat-1": ["beat"],
     "api-1": ["api"],
 }
@@ -169,8 +169,8 @@ class Site:
     def _write_config(self) -> None:
         lines = [f"defaults: {_flow(POLICY)}", *(f"{key}: {value}" for key, value in self.settings.items())]
         lines += [
-            f"work_dir: {self.folder / 'work'}", "sweep_seconds: 5", "audit_seconds: 10", "parts_kept_seconds: 3",
-            f"audit_age_floor_seconds: {AGE_FLOOR_SECONDS}", "delete_grace_seconds: 1", "log_format: json", "cameras:",
+            f"work_dir: {self.folder / 'work'}", "cleanup_seconds: 5", "check_seconds: 10", "parts_kept_seconds: 3",
+            f"check_age_floor_seconds: {AGE_FLOOR_SECONDS}", "delete_grace_seconds: 1", "log_format: json", "cameras:",
         ]  # fmt: skip
         for name, own in self.cameras.items():
             source = f"synthetic:numbered?size=320x180&fps={self.fps:g}&since={self.since:.0f}"

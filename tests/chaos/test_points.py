@@ -1,4 +1,4 @@
-"""kill -9 between every two steps of write_part, finalise, sweep, audit, and dispatch's intake and pacer.
+"""kill -9 between every two steps of write_part, finalise, cleanup, check, and dispatch's intake and pacer.
 
 The points are found by an undisturbed run, so none is forgotten when a step is added. After each kill somebody else
 does the work again, and nothing is lost, doubled or left behind.
@@ -19,12 +19,12 @@ from services.dispatch.wiring import build as build_dispatch
 from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row
 from tests.chaos.victims import KILLED, Victims, victims
+from tests.integration.test_jobs import checking, clip, counted, ports, recount
 from tests.integration.test_recordings import finish, offer_clip, offer_parts
-from tests.integration.test_upkeep import auditing, clip, counted, ports, recount
+from tests.support.jobs import check, cleanup
 from tests.support.numbers import numbers_of_clip
-from tests.support.upkeep import audit, sweep
 from tests.support.world import POLICY, World
-from workers.reconcile.sentinel import claim_store
+from workers.consistency.sentinel import claim_store
 from workers.writer.write_part import write_part
 
 PACER_EVERY = 4  # it has more points than all others together
@@ -46,7 +46,7 @@ def victim(program: Victims, world: World) -> Victims:
     for camera in settings["cameras"].values():
         camera["source"] = "push:"
     program.settings = settings
-    claim_store(world.store, world.ledger)
+    claim_store(world.store, world.consistency)
     return program
 
 
@@ -102,7 +102,7 @@ def recording(world: World, camera: str) -> UUID:
 
 def whole(world: World, points: Points, segment_id: UUID, point: str, folder: Path) -> None:
     """The clip is READY, has every frame once, and its row says so."""
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     points.row.accepted += 1
     assert row["status"] == "ready", (point, row["error"])
     path = folder / "clip.mp4"
@@ -115,11 +115,11 @@ def whole(world: World, points: Points, segment_id: UUID, point: str, folder: Pa
 
 
 def left_behind(world: World) -> None:
-    """After sweep and audit nothing is in the store that no row expects, and an audit finds nothing, twice."""
-    sweep(ports(world), {})
-    audit(auditing(world), {"repair": True})
+    """After cleanup and check nothing is in the store that no row expects, and a check finds nothing, twice."""
+    cleanup(ports(world), {})
+    check(checking(world), {"repair": True})
     for _ in range(2):
-        assert audit(auditing(world), {"deep": True})["clean"]
+        assert check(checking(world), {"deep": True})["clean"]
     assert not list(world.store.walk("parts/"))
     assert counted(world) == recount(world)
 
@@ -157,9 +157,9 @@ def test_finalise(world: World, victim: Victims, told: Told, tmp_path: Path) -> 
     told(points.row)
 
 
-def test_sweep(world: World, victim: Victims, told: Told) -> None:
+def test_cleanup(world: World, victim: Victims, told: Told) -> None:
     """Marking, deleting, recording; and the parts of a clip that is READY."""
-    points = Points(world, victim, "sweep", "killed between two steps of sweep")
+    points = Points(world, victim, "cleanup", "killed between two steps of cleanup")
     old: list[UUID] = []
 
     def job() -> dict[str, Any]:
@@ -170,10 +170,10 @@ def test_sweep(world: World, victim: Victims, told: Told) -> None:
         return {"params": {}}
 
     for point in points.each(job):
-        sweep(ports(world), {})
-        audit(auditing(world), {"repair": True})  # objects of parts whose rows are gone
+        cleanup(ports(world), {})
+        check(checking(world), {"repair": True})  # objects of parts whose rows are gone
         assert world.status(old[0]) == "expired", point
-        assert world.store.head(str(world.videos.get(old[0])["file_path"])) is None, point
+        assert world.store.head(str(world.segments.get(old[0])["file_path"])) is None, point
         assert counted(world) == recount(world), point
         assert not list(world.store.walk("parts/")), point
         points.row.clips += 1
@@ -181,23 +181,23 @@ def test_sweep(world: World, victim: Victims, told: Told) -> None:
     told(points.row)
 
 
-def test_audit_repairing(world: World, victim: Victims, told: Told, tmp_path: Path) -> None:
+def test_check_repairing(world: World, victim: Victims, told: Told, tmp_path: Path) -> None:
     """An orphan, a clip that the store lost, a failed segment with footage."""
-    points = Points(world, victim, "audit", "killed between two steps of a repairing audit")
+    points = Points(world, victim, "check", "killed between two steps of a repairing check")
     segment: list[UUID] = []
 
     def job() -> dict[str, Any]:
         segment[:] = [recording(world, points.camera)]
         finish(world, points.camera)
-        world.store.delete([str(world.videos.get(segment[0])["file_path"])])
+        world.store.delete([str(world.segments.get(segment[0])["file_path"])])
         world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
         return {"params": {"repair": True}}
 
     for point in points.each(job):
-        audit(auditing(world), {"repair": True})
+        check(checking(world), {"repair": True})
         finish(world, points.camera)
         whole(world, points, segment[0], point, tmp_path)
-        sweep(ports(world), {})
+        cleanup(ports(world), {})
     left_behind(world)
     told(points.row)
 

@@ -24,8 +24,8 @@ from services.dispatch.intake import Intake
 from services.dispatch.pacer import Pacer
 from services.dispatch.wiring import build as build_dispatch
 from shared.runtime.settings import Settings
-from workers.reconcile.audit import audit
-from workers.retention.sweep import sweep
+from workers.consistency.check import check
+from workers.retention.cleanup import cleanup
 from workers.wiring import World, build
 from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
@@ -90,21 +90,21 @@ def _finalise(world: World, job: dict[str, Any], points: Points) -> None:
     finalise(UUID(job["id"]), job["offer"], with_points(world.writer, WRITER, points))
 
 
-def _sweep(world: World, job: dict[str, Any], points: Points) -> None:
-    parts = with_points(world.sweep.parts, ("ledger", "repairs", "store"), points)
-    ports = with_points(world.sweep, ("keeping", "counters", "store", "jobs"), points)
-    sweep(replace(ports, parts=parts), job["params"])
+def _cleanup(world: World, job: dict[str, Any], points: Points) -> None:
+    parts = with_points(world.cleanup.parts, ("rows", "store"), points)
+    ports = with_points(world.cleanup, ("rows", "counters", "store", "jobs"), points)
+    cleanup(replace(ports, parts=parts), job["params"])
 
 
-def _audit(world: World, job: dict[str, Any], points: Points) -> None:
-    audit(with_points(world.audit, ("ledger", "repairs", "store"), points), job["params"])
+def _check(world: World, job: dict[str, Any], points: Points) -> None:
+    check(with_points(world.check, ("rows", "store"), points), job["params"])
 
 
 WORKERS: dict[str, Callable[[World, dict[str, Any], Points], None]] = {
     "write_part": _write_part,
     "finalise": _finalise,
-    "sweep": _sweep,
-    "audit": _audit,
+    "cleanup": _cleanup,
+    "check": _check,
 }
 
 

@@ -12,10 +12,10 @@ import redis
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.memory import MemoryFrames
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_servers import OneServer
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits, FrameBuffer, Holds

@@ -16,8 +16,8 @@ from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
 from shared.adapters.memory import MemoryObjects
-from shared.adapters.minio_objects import MinioObjects
-from shared.adapters.stores import open_store
+from shared.adapters.storage.opening import open_store
+from shared.adapters.storage.s3 import MinioObjects
 from shared.domain.errors import BadInput, NotFound, Permanent, Retryable
 from shared.domain.ports import ObjectStore
 from tests.support.servers import Servers
@@ -213,7 +213,7 @@ def test_bad_addresses_are_named(url: str) -> None:
 def test_a_killed_upload_leaves_nothing_visible(tmp_path: Path) -> None:
     """A writer that dies in the middle of a file leaves no object behind."""
     program = (
-        "import os, sys; from pathlib import Path; from shared.adapters.file_objects import FileObjects\n"
+        "import os, sys; from pathlib import Path; from shared.adapters.storage.files import FileObjects\n"
         "import shutil; shutil.copyfileobj = lambda s, o, n: (o.write(b'half'), o.flush(), os._exit(137))\n"
         "p = Path(sys.argv[1]); (p / 'src').write_bytes(b'whole thing')\n"
         "FileObjects(p / 'store').put('videos/a.mp4', p / 'src', 'video/mp4')\n"

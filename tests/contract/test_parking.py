@@ -8,9 +8,9 @@ from itertools import count
 import pytest
 
 from shared.adapters.memory import MemoryParking
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import OneServer
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import OneServer
 from shared.domain.ports import Parking
 from shared.wire.keys import Keys
 from tests.support.servers import Servers

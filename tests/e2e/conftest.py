@@ -32,7 +32,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "defaults: {buffer_seconds: 3, post_event_seconds: 4, part_seconds: 2, trigger_slack_seconds: 10}",
             "delete_grace_seconds: 1",
             "parts_kept_seconds: 1",
-            "sweep_seconds: 5",
+            "cleanup_seconds: 5",
             "cameras:",
             *cameras,
             "",

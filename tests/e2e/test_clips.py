@@ -86,7 +86,7 @@ def test_plain_event(deployment: Deployment) -> None:
     assert status == 200
     assert headers["content-type"] == "image/jpeg"
     assert picture[:2] == b"\xff\xd8"
-    # The parts go when the sweep has seen the clip again.
+    # The parts go when the cleanup has seen the clip again.
     parts = "SELECT FROM segment_parts WHERE segment_id = %s"
     wait_until("the parts to go", lambda: not deployment.query(parts, segment["id"]), 30)
 

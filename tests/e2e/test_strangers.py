@@ -32,7 +32,7 @@ READS = (
     "/cluster/healthz", "/dir/status", "/dir/assign", "/dir/lookup?volumeId=1", "/vol/status", "/vol/grow?count=1",
     "/vol/vacuum", "/col/delete?collection=nobody", "/stats/disk", "/debug/pprof/", "/debug/vars", "/buckets/",
     "/buckets/platereel/?limit=9", "/buckets/platereel/{clip}", "/platereel/{clip}", "/platereel?list-type=2", "/1,01",
-    "/v2/video/segments", "/v2/video/session", "/v2/video/audit", "/v2/video/segments/{id}/download",
+    "/v2/video/segments", "/v2/video/session", "/v2/video/access-log", "/v2/video/segments/{id}/download",
 )  # fmt: skip
 CHANGES = (
     ("POST", "/submit"), ("PUT", "/buckets/platereel/{clip}"), ("POST", "/buckets/platereel/{clip}"),

@@ -14,9 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from services.api.attempts import MOST_FAILURES
+from services.api.auth.attempts import MOST_FAILURES
 from services.api.wiring import build
-from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Role
 from shared.domain.errors import Conflict
 from shared.domain.timing import from_ms
@@ -63,7 +63,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/keys"): (ADMIN, "all"),
     ("POST", "/v2/video/keys"): (ADMIN, "all"),
     ("DELETE", "/v2/video/keys/{name}"): (ADMIN, "all"),
-    ("GET", "/v2/video/audit"): (ADMIN, "all"),
+    ("GET", "/v2/video/access-log"): (ADMIN, "all"),
 }
 
 
@@ -84,7 +84,7 @@ class Doors:
 @contextmanager
 def opened(world: World) -> Iterator[Doors]:
     settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
-    access = AccessRepository(world.database)
+    access = PostgresAccessRows(world.database)
     keys = {
         (role, scoped): access.create_key(f"{role}-{scoped}", role, [OWN] if scoped else None, None, "test")[1]
         for role in Role
@@ -93,7 +93,7 @@ def opened(world: World) -> Iterator[Doors]:
     clips = {}
     for camera in (OWN, FOREIGN):
         clips[camera] = ready(world, camera, 0)
-        row = world.videos.get(clips[camera])
+        row = world.segments.get(clips[camera])
         world.store.put(row["file_path"], bytes(1000), "video/mp4")
         world.database.execute(
             "UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(bytes(1000)).hexdigest(), clips[camera]
@@ -149,7 +149,7 @@ def test_every_endpoint_is_in_the_table(shared: Doors) -> None:
 @pytest.mark.parametrize("endpoint", list(ENDPOINTS), ids=" ".join)
 def test_role_and_camera(shared: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a key 401, with too little of a role 403, of another's camera 404 (403 where it concerns all)."""
-    monkeypatch.setattr("services.api.routes.upkeep.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("services.api.routes.jobs.WAIT_SECONDS", 0.0)
     app: Any = shared.api.app
     app.state.ports.viewers.most = 0
     needed, kind = ENDPOINTS[endpoint]
@@ -216,12 +216,12 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
     assert doors.ask("DELETE", "/v2/video/keys/guard", BOSS).status_code == 204
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
     assert doors.ask("DELETE", "/v2/video/keys/nobody", BOSS).status_code == 404
-    log = doors.ask("GET", "/v2/video/audit?limit=1000", BOSS).json()["items"]
+    log = doors.ask("GET", "/v2/video/access-log?limit=1000", BOSS).json()["items"]
     assert {("boss", "key.create"), ("boss", "key.revoke")} <= {(item["who"], item["action"]) for item in log}
 
 
 def test_a_key_expires(doors: Doors) -> None:
-    access = AccessRepository(doors.world.database)
+    access = PostgresAccessRows(doors.world.database)
     soon = from_ms(doors.world.clock.now_ms()) + timedelta(days=1)
     key, secret = access.create_key("short", Role.VIEWER, None, soon, "test")
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 200
@@ -254,7 +254,7 @@ def test_a_session_needs_its_token_for_changes(doors: Doors) -> None:
 def test_a_session_ends_with_the_key_it_was_opened_with(doors: Doors) -> None:
     doors.ask("POST", "/v2/video/session", json={"key": doors.keys[Role.VIEWER, False]})
     assert doors.ask("GET", "/v2/video/session").status_code == 200
-    AccessRepository(doors.world.database).revoke_key("viewer-False", "test")
+    PostgresAccessRows(doors.world.database).revoke_key("viewer-False", "test")
     assert doors.ask("GET", "/v2/video/session").status_code == 401
     doors.ask("POST", "/v2/video/session", json={"key": BOSS})
     assert doors.ask("GET", "/v2/video/session").status_code == 200
@@ -272,7 +272,7 @@ def test_wrong_keys_are_limited(doors: Doors) -> None:
     assert doors.ask("POST", "/v2/video/session", json={"key": "wrong"}).status_code == 429
     assert doors.ask("GET", "/v2/video/session", BOSS).status_code == 200, "a right key never waits for wrong ones"
     assert doors.ask("POST", "/v2/video/session", json={"key": BOSS}).status_code == 201
-    refused_logins = doors.world.database.fetch("SELECT * FROM audit_log WHERE action = 'session.refused'")
+    refused_logins = doors.world.database.fetch("SELECT * FROM access_log WHERE action = 'session.refused'")
     assert refused_logins == []
 
 
@@ -287,7 +287,7 @@ def test_pages_of_other_sites_are_refused(world: World) -> None:
             assert api.delete(path, headers=header).status_code == 403, header
         own = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
         assert api.delete(path, headers=own).status_code == 204
-        AccessRepository(world.database).create_key("first", Role.ADMIN, None, None, "test")
+        PostgresAccessRows(world.database).create_key("first", Role.ADMIN, None, None, "test")
         assert api.get(path).status_code == 401, "once there is a key, it is needed"
 
 

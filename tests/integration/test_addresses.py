@@ -25,12 +25,12 @@ from platereel.diagnosis import Health, examine
 from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.reasons import no_connection
-from shared.adapters.postgres.schema import migrate
-from shared.adapters.postgres.version import current_version
-from shared.adapters.redis_client import kinds, redis_client
-from shared.adapters.redis_servers import frame_servers, ping
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.schema import current_version
+from shared.adapters.redis.client import kinds, redis_client
+from shared.adapters.redis.servers import frame_servers, ping
+from shared.adapters.storage.opening import open_store
 from shared.domain.errors import BadInput, Permanent, PlatereelError, Retryable, told
 from shared.domain.timing import from_ms
 from shared.runtime.addresses import addresses

@@ -13,7 +13,7 @@ import urllib3
 
 from platereel import ApiClient, ApiError
 from platereel.verification import verify
-from shared.adapters.redis_events import RedisEvents
+from shared.adapters.redis.events import RedisEvents
 from shared.domain.timing import from_ms
 from shared.wire.keys import Keys
 from tests.integration.test_serving import CLIP, address, api, clip_of

@@ -12,13 +12,13 @@ import redis
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
-from shared.adapters.camera_buffers import CameraBuffers
 from shared.adapters.clock import SystemClock
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import FrameServers, frame_servers, ping
+from shared.adapters.redis.camera_buffers import CameraBuffers
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import FrameServers, frame_servers, ping
 from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import BufferLimits

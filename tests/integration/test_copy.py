@@ -9,8 +9,8 @@ from uuid import UUID
 import av
 import pytest
 
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_servers import OneServer
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.servers import OneServer
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
@@ -42,7 +42,7 @@ def record(world: World, at_ms: int) -> UUID:
 
 
 def clip(world: World, segment_id: UUID, folder: Path) -> tuple[Path, list[int | None], list[float]]:
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     path = folder / "clip.mp4"
     path.write_bytes(world.store.get(row["file_path"]))
     numbers, times = numbers_of_clip(path)
@@ -99,7 +99,7 @@ def test_what_no_keyframe_leads_to_is_told(world: World, tmp_path: Path) -> None
     segment_id = record(world, world.base_ms + 4000)
     _, numbers, times = clip(world, segment_id, tmp_path)
     assert numbers == list(range(30, 65)) + list(range(75, 120))
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     assert row["frames_lost"] == 10
     assert times[35] - times[34] == pytest.approx(11 / FPS, abs=0.002)
 
@@ -118,7 +118,7 @@ def test_a_part_that_is_lost_costs_no_more_than_its_gop(world: World, tmp_path: 
     assert finalise(*offer_clip(world), world.writer) == "ready"
     _, numbers, _ = clip(world, segment_id, tmp_path)
     assert numbers == list(range(30, 60)) + list(range(100, 120))
-    told = world.videos.get(segment_id)
+    told = world.segments.get(segment_id)
     assert told["truncated_reason"] == "part_lost"
     assert told["frames_lost"] >= 30
 

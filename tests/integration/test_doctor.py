@@ -10,13 +10,13 @@ from pydantic import SecretStr
 
 from platereel.diagnosis import Finding, Health, examine
 from services.capture.wiring import check_frames_redis
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_servers import OneServer
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import Permanent
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.world import World
-from workers.reconcile.sentinel import claim_store
+from workers.consistency.sentinel import claim_store
 
 
 def asked(world: World, **cameras: str) -> Settings:
@@ -48,7 +48,7 @@ def named(found: dict[str, Finding], beginning: str) -> Finding:
 
 
 def test_a_sound_deployment(world: World) -> None:
-    claim_store(world.store, world.ledger)
+    claim_store(world.store, world.consistency)
     world.film("cam", 0, 1)
     states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
     states.report(
@@ -122,7 +122,7 @@ def test_a_group_of_pictures_that_is_longer_than_the_buffer(world: World, gop_ms
 
 
 def test_a_limit_of_space_that_the_store_cannot_tell(world: World) -> None:
-    claim_store(world.store, world.ledger)
+    claim_store(world.store, world.consistency)
     settings = asked(world, cam="auto")
     assert "retention" not in findings(settings)
     retention = settings.retention.model_copy(update={"free_bytes": 20_000_000_000})
@@ -167,8 +167,8 @@ def test_a_camera_that_is_connected_and_not_well(world: World, state: str, error
 
 
 def test_upkeep_that_nobody_takes_is_told(world: World) -> None:
-    assert named(findings(asked(world)), "upkeep").health is Health.OK
+    assert named(findings(asked(world)), "jobs").health is Health.OK
     world.jobs.request("cleanup", {}, "me")
     world.database.execute("UPDATE jobs SET requested_at = now() - interval '1 h'")
-    found = named(findings(asked(world)), "upkeep")
-    assert (found.health, "--queues retention,reconcile" in found.detail) == (Health.WARNING, True)
+    found = named(findings(asked(world)), "jobs")
+    assert (found.health, "--queues retention,consistency" in found.detail) == (Health.WARNING, True)

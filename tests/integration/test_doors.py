@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from services.api.wiring import build
 from services.dispatch.intake import MOST_TRIES, Intake, IntakePorts
-from shared.adapters.postgres.access import AccessRepository
-from shared.adapters.redis_detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
+from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.redis.detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
 from shared.domain.access import Role
 from shared.domain.errors import Retryable
 from shared.domain.timing import from_ms
@@ -397,8 +397,8 @@ def test_a_plate_without_a_character_that_counts_is_none(api: TestClient, world:
 
 def test_an_id_is_its_cameras_own(api: TestClient, world: World) -> None:
     """No detector takes another camera's ids, and nobody learns by a conflict that another camera has one."""
-    _, secret = AccessRepository(world.database).create_key("one", Role.OPERATOR, ["cam1"], None, "test")
-    _, boss = AccessRepository(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    _, secret = PostgresAccessRows(world.database).create_key("one", Role.OPERATOR, ["cam1"], None, "test")
+    _, boss = PostgresAccessRows(world.database).create_key("boss", Role.ADMIN, None, None, "test")
     one, all_cameras = ({"Authorization": f"Bearer {key}"} for key in (secret, boss))
     body = {"confidence": 0.9, "detection_id": "seq-17"}
     assert api.post(DETECTIONS, json={**body, "camera_id": "cam2"}, headers=all_cameras).status_code == 202
@@ -462,7 +462,7 @@ def test_what_is_no_json_is_told_to_those_who_may_ask(api: TestClient, world: Wo
     for body in NO_JSON:
         fine = {202, 200} if (path, body) in {("cleanup", b""), ("cleanup", b"null")} else {422}
         assert api.request(method, address, content=body, headers=headers).status_code in fine, body
-    AccessRepository(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    PostgresAccessRows(world.database).create_key("boss", Role.ADMIN, None, None, "test")
     for body in NO_JSON:
         stranger = api.request(method, address, content=body, headers=headers)
         assert stranger.status_code == (422 if path == "session" else 401), body

@@ -135,7 +135,7 @@ def test_a_clip_that_is_being_joined_does_not_grow(world: World) -> None:
     closing = written_and_offered(world, first)
     assert world.writing.begin_finalise(first, closing) is not None
     (second,) = set(read(world, 11.5, 60)) - {first}
-    assert world.videos.get(second)["continues"] == first
+    assert world.segments.get(second)["continues"] == first
 
 
 def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> None:
@@ -147,7 +147,7 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     assert world.writing.begin_finalise(first, closing) is None
     world.database.execute("UPDATE video_segments SET grows_until = NULL")
     finish(world, "cam", 70)
-    row = world.videos.get(first)
+    row = world.segments.get(first)
     assert (row["status"], row["frame_count"], row["frames_lost"]) == ("ready", 65, 0)
 
 
@@ -203,7 +203,7 @@ def test_what_came_too_late_over_hours_is_a_segment_a_stretch(world: World) -> N
     assert len(links) == 180
     for detection, answer in zip(gone, answers, strict=True):
         (segment_id,) = answer.segment_ids
-        row = world.videos.get(segment_id)
+        row = world.segments.get(segment_id)
         assert to_ms(row["start_time"]) <= detection.captured_ms < to_ms(row["deadline"])
 
 
@@ -231,7 +231,7 @@ def test_a_detection_links_what_it_changes_and_nothing_else(world: World, monkey
 def test_links_reach_as_far_as_what_was_asked_for(world: World) -> None:
     """A detection whose post-roll runs on into the next segment belongs to both, whichever came first."""
     first = read(world, 10, 10, "first")
-    world.videos.stop_recording("cam", world.base_ms + 11_000)
+    world.segments.stop_recording("cam", world.base_ms + 11_000)
     second = set(read(world, 10.9, 10.9, "second"))
     assert len(second) == 2
     assert set(first) < second

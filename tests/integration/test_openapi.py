@@ -17,9 +17,9 @@ import pytest
 import urllib3
 from pydantic import SecretStr
 
-from services.api.attempts import Attempts
+from services.api.auth.attempts import Attempts
 from services.api.wiring import build
-from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Role
 from shared.domain.timing import from_ms
 from tests.integration.test_recordings import accept, finish
@@ -52,7 +52,7 @@ class Site:
 @pytest.fixture
 def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The API with clips of every status, behind a real socket."""
-    monkeypatch.setattr("services.api.routes.upkeep.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("services.api.routes.jobs.WAIT_SECONDS", 0.0)
     clips = [_clip(world, camera, number * 100) for number, camera in enumerate(("cam1", "cam2", "cam1"))]
     deletable, many = ([str(ready(world, camera, number * 100)) for number in range(60)] for camera in ("cam3", "cam4"))
     world.film("cam", 0, 30)
@@ -60,7 +60,7 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     finish(world, "cam")
     ready(world, "cam1", 900, status="failed")
     world.film("cam1", 0, 1)
-    access = AccessRepository(world.database)
+    access = PostgresAccessRows(world.database)
     names = [f"guard-{number}" for number in range(3)]
     for name in names:
         access.create_key(name, Role.VIEWER, None, None, "test")
@@ -92,7 +92,7 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def _clip(world: World, camera: str, at_s: float) -> str:
     """A READY clip whose object is what its row says."""
     segment_id = ready(world, camera, at_s, ["AB123CD"], size=1000)
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     world.store.put(row["file_path"], bytes(1000), "video/mp4")
     world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
     digest = sha256(bytes(1000)).hexdigest()

@@ -34,7 +34,7 @@ def plans(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     world.database.execute(
         """
-        INSERT INTO webhook_deliveries (hook, event_id, name, body, next_at, attempts)
+        INSERT INTO webhook_deliveries (webhook, event_id, name, body, next_at, attempts)
         SELECT 'a', gen_random_uuid(), 'segment.ready', '{}', CASE WHEN n %% 2 = 0 THEN now() END, n %% 2
           FROM generate_series(1, %s) n
         """,
@@ -57,7 +57,7 @@ def plans(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_history_is_purged_by_indexes(world: World, plans: list[str]) -> None:
-    assert world.keeping.purge_history(YEAR_SECONDS, 1_000) == MANY // 1000
+    assert world.retention.purge_history(YEAR_SECONDS, 1_000) == MANY // 1000
     assert len(plans) == 4
     for plan in plans:
         assert "Seq Scan on detections" not in plan, plan
@@ -73,13 +73,13 @@ def test_events_and_deliveries_are_purged_by_indexes(world: World, plans: list[s
 
 
 def test_events_that_a_webhook_never_took_are_told_when_they_go(world: World) -> None:
-    for hook, attempts in (("away", 0), ("away", 0), ("refuses", 3)):
+    for webhook, attempts in (("away", 0), ("away", 0), ("refuses", 3)):
         world.database.execute(
             """
-            INSERT INTO webhook_deliveries (hook, event_id, name, body, attempts, created_at)
+            INSERT INTO webhook_deliveries (webhook, event_id, name, body, attempts, created_at)
             VALUES (%s, gen_random_uuid(), 'segment.ready', '{}', %s, now() - interval '8 days')
             """,
-            hook,
+            webhook,
             attempts,
         )
     assert world.jobs.purge_outbox(7 * 86_400.0) == {"away": 2}
@@ -89,14 +89,14 @@ def test_events_that_a_webhook_never_took_are_told_when_they_go(world: World) ->
 def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> None:
     first, second = ready(world, "cam", 0), ready(world, "cam", 20)
     shared = f"{first}-0"
-    world.database.execute("INSERT INTO segment_detections VALUES (%s, %s, 0, 'cam')", second, shared)
+    world.database.execute("INSERT INTO segment_detections VALUES (%s, %s, 'cam', 0)", second, shared)
     for segment_id, left in ((first, True), (second, False)):
         world.database.execute("UPDATE video_segments SET status = 'expiring' WHERE id = %s", segment_id)
         world.database.execute(
             "UPDATE video_segments SET status = 'expired', expired_at = now() - interval '2 years' WHERE id = %s",
             segment_id,
         )
-        world.keeping.purge_history(YEAR_SECONDS, 1_000)
+        world.retention.purge_history(YEAR_SECONDS, 1_000)
         assert (world.detections.get("cam", shared) is not None) == left
     assert world.database.fetch("SELECT FROM detections") == []
 

@@ -55,7 +55,7 @@ def finish(world: World, camera: str, until_s: float = 1000) -> None:
 
 def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
     path = folder / f"{segment_id}.mp4"
-    path.write_bytes(world.store.get(str(world.videos.get(segment_id)["file_path"])))
+    path.write_bytes(world.store.get(str(world.segments.get(segment_id)["file_path"])))
     return numbers_of_clip(path)[0]
 
 
@@ -63,7 +63,7 @@ def test_a_window_becomes_a_clip(world: World, tmp_path: Path) -> None:
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     assert row["status"] == "ready"
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
     assert (row["frame_count"], row["frames_lost"], row["gaps"]) == (60, 0, [])
@@ -114,10 +114,10 @@ def test_a_retroactive_detection_fills_only_what_is_missing(world: World, tmp_pa
     assert second in segments
     (between,) = set(segments) - {first, second}
     finish(world, "cam")
-    assert world.videos.get(between)["continues"] == first
+    assert world.segments.get(between)["continues"] == first
     together = [n for s in (first, between, second) for n in numbers(world, s, tmp_path)]
     assert together == list(range(80, 240))
-    assert world.videos.get(between)["pre_roll_delivered_seconds"] == 2
+    assert world.segments.get(between)["pre_roll_delivered_seconds"] == 2
 
 
 def test_footage_that_has_left_the_buffer_is_told_once_for_all(world: World) -> None:
@@ -171,7 +171,7 @@ def test_five_dead_writers_make_a_gap_and_the_clip_says_so(world: World) -> None
         world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", doomed)
         world.pacing.expire_leases()
     finish(world, "cam")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     assert (row["status"], row["truncated_reason"]) == ("ready", "writer_failed")
     assert row["frame_count"] == 40
     assert row["frames_lost"] == 20
@@ -207,7 +207,7 @@ def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path
     world.frames.append(restarted, {"cam": LIMITS})
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     lost = {gap["cause"]: gap["frames"] for gap in row["gaps"]}
     assert lost["dropped"] == 5
     assert lost["capture_interrupted"] == 5
@@ -221,7 +221,7 @@ def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
     world.states.report("dark", {"state": "disconnected", "error": "the camera cannot be read: TimeoutError"})
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     assert (row["status"], row["error"], row["frames_lost"]) == ("failed", "no_frames", 0)
     (gap,) = row["gaps"]
     assert (gap["cause"], gap["frames"]) == ("camera_silent", 0)
@@ -233,12 +233,12 @@ def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
 def test_stop_keeps_what_there_is(world: World, tmp_path: Path) -> None:
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
-    assert world.videos.stop_recording("cam", world.base_ms + 11_000) == segment_id
-    assert world.videos.stop_recording("cam", world.base_ms + 11_000) is None
+    assert world.segments.stop_recording("cam", world.base_ms + 11_000) == segment_id
+    assert world.segments.stop_recording("cam", world.base_ms + 11_000) is None
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 110))
     (second,) = set(accept(world, "cam", 10.9, "d2")) - {segment_id}
-    assert world.videos.get(second)["continues"] == segment_id
+    assert world.segments.get(second)["continues"] == segment_id
 
 
 def test_two_finalisers_write_one_clip(world: World) -> None:
@@ -262,7 +262,7 @@ def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
     world.frames.append(larger, {"cam": LIMITS})
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     assert (row["status"], row["resolution"], row["frame_count"]) == ("ready", "320x180", 60)
 
 
@@ -282,7 +282,7 @@ def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world:
     world.database.execute("UPDATE segment_parts SET not_before = NULL")
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
-    assert world.videos.get(segment_id)["frames_lost"] == 0
+    assert world.segments.get(segment_id)["frames_lost"] == 0
     assert world.parking.parked_parts("cam") == []
 
 
@@ -320,10 +320,10 @@ def test_a_camera_that_went_silent_ends_its_window_where_its_footage_ends(world:
     segments = accept(world, "cam", 12.5, "d2")
     assert len(segments) == 2
     finish(world, "cam")
-    row = world.videos.get(first)
+    row = world.segments.get(first)
     assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "camera_silent", 30)
     (second,) = set(segments) - {first}
-    after = world.videos.get(second)
+    after = world.segments.get(second)
     assert (after["status"], after["continues"]) == ("ready", first)
     assert after["start_time"] == row["start_time"] + timedelta(milliseconds=2_901)
     assert after["frame_count"] == 45
@@ -457,7 +457,7 @@ def test_an_empty_buffer_is_silence_unless_the_camera_had_delivered(
         world.states.report("dark", state)
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     (gap,) = row["gaps"]
     assert gap["cause"] == cause
     assert (row["frames_lost"] > 0) is (cause == "buffer_expired")
@@ -469,7 +469,7 @@ def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(world: Worl
     world.frames.append(shots, {"cam": LIMITS})
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
-    form = world.videos.streamed(segment_id).form
+    form = world.segments.streamed(segment_id).form
     assert form is not None
     assert form.aspect == (2, 1)
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))

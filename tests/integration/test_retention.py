@@ -11,17 +11,17 @@ from uuid import UUID
 import pytest
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.ports import Room
 from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
+from tests.support.jobs import cleanup
 from tests.support.rows import ready
-from tests.support.upkeep import sweep
 from tests.support.world import World
-from workers.retention import sweep as sweeping
+from workers.process.job_turn import Step, take_turn
+from workers.retention import cleanup as cleaning
+from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
 from workers.retention.state import State
-from workers.retention.sweep import SweepPorts
-from workers.upkeep import Step, take_turn
 
 DAY_S = 86_400.0
 KEEP_ALL = RetentionPolicy(RetentionRule(None, None))
@@ -30,16 +30,16 @@ KEEP_ALL = RetentionPolicy(RetentionRule(None, None))
 def clip(world: World, camera: str, days_ago: float, plates: Sequence[str] = (), **more: Any) -> UUID:
     """A READY row with its objects."""
     segment_id = ready(world, camera, -days_ago * DAY_S, plates, **more)
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     for key in (row["file_path"], row["thumbnail_path"]):
         world.store.put(key, b"x", "video/mp4")
     return segment_id
 
 
-def ports(world: World, policy: RetentionPolicy, history_days: float = 365) -> SweepPorts:
-    parts = PartsPorts(world.ledger, world.repairs, world.store, 0)
-    return SweepPorts(
-        world.keeping, world.counters, world.store, world.jobs, world.clock, policy, 0, history_days, parts
+def ports(world: World, policy: RetentionPolicy, history_days: float = 365) -> CleanupPorts:
+    parts = PartsPorts(world.consistency, world.store, 0)
+    return CleanupPorts(
+        world.retention, world.counters, world.store, world.jobs, world.clock, policy, 0, history_days, parts
     )  # fmt: skip
 
 
@@ -59,23 +59,23 @@ def test_a_class_is_kept_longer_and_goes_last(world: World) -> None:
     )
     classes = [ContentClass("watched", 365, ("ab123*",)), ContentClass("alarms", 95, attribute="alarm")]
     policy = RetentionPolicy(RetentionRule(30, None), classes=classes)
-    assert sweep(ports(world, policy), {})["reasons"] == {"age": 1}
+    assert cleanup(ports(world, policy), {})["reasons"] == {"age": 1}
     assert statuses(world, [watched, marked, plain]) == ["ready", "ready", "expired"]
     young = clip(world, "a", 1)
     pressed = replace(policy, overall=RetentionRule(30, 2500))
-    assert sweep(ports(world, pressed), {})["reasons"] == {"bytes": 1}
+    assert cleanup(ports(world, pressed), {})["reasons"] == {"bytes": 1}
     assert statuses(world, [watched, marked, young]) == ["ready", "ready", "expired"], "classes go last"
-    assert sweep(ports(world, replace(policy, overall=RetentionRule(30, 1500))), {})["reasons"] == {"bytes": 1}
+    assert cleanup(ports(world, replace(policy, overall=RetentionRule(30, 1500))), {})["reasons"] == {"bytes": 1}
     assert statuses(world, [watched, marked]) == ["expired", "ready"], "the oldest of what is left"
 
 
 def test_clips_of_a_class_do_not_stand_in_front_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many old clips stay, those behind them are judged too."""
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(cleaning, "BATCH", 2)
     kept = [clip(world, "a", 100 + n, ["KEEP1"]) for n in range(5)]
     going = [clip(world, "a", 50 + n) for n in range(5)]
     policy = RetentionPolicy(RetentionRule(30, None), classes=[ContentClass("kept", None, ("keep1",))])
-    assert sweep(ports(world, policy), {})["archived"] == 5
+    assert cleanup(ports(world, policy), {})["archived"] == 5
     assert statuses(world, kept) == ["ready"] * 5
     assert statuses(world, going) == ["expired"] * 5
 
@@ -85,13 +85,13 @@ def test_space_is_made_but_nothing_young_is_given_for_it(world: World, monkeypat
     young = clip(world, "b", 1)
     monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 3_500))
     policy = replace(KEEP_ALL, free_bytes=5_000, min_days=5)
-    preview = sweep(ports(world, policy), {"dry_run": True})
+    preview = cleanup(ports(world, policy), {"dry_run": True})
     assert (preview["reasons"], preview["bytes"]) == ({"free_space": 2}, 2000)
     assert preview["cameras"] == {"a": {"archived": 2, "bytes": 2000}}
     assert preview["examples"] == [str(segment_id) for segment_id in old]
-    assert sweep(ports(world, policy), {})["archived"] == 2
+    assert cleanup(ports(world, policy), {})["archived"] == 2
     monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 0))
-    assert sweep(ports(world, policy), {})["archived"] == 0
+    assert cleanup(ports(world, policy), {})["archived"] == 0
     assert world.status(young) == "ready"
 
 
@@ -100,59 +100,59 @@ def test_what_is_marked_counts_as_free_already(world: World, monkeypatch: pytest
     monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 4_200))
     policy = replace(KEEP_ALL, free_bytes=5_000)
     within_grace = replace(ports(world, policy), grace_s=60)
-    assert sweep(within_grace, {})["archived"] == 1
-    assert sweep(within_grace, {})["archived"] == 0
+    assert cleanup(within_grace, {})["archived"] == 1
+    assert cleanup(within_grace, {})["archived"] == 0
     assert statuses(world, clips) == ["expiring", "ready", "ready"]
 
 
 def test_failed_segments_age_too(world: World) -> None:
     failed = ready(world, "a", -31 * DAY_S, status="failed")
-    assert sweep(ports(world, RetentionPolicy(RetentionRule(30, None))), {})["archived"] == 1
+    assert cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {})["archived"] == 1
     assert world.status(failed) == "expired"
 
 
 def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(cleaning, "BATCH", 2)
     clips = [clip(world, "a", 40 - n) for n in range(6)]
-    stuck = str(world.videos.get(clips[0])["file_path"])
+    stuck = str(world.segments.get(clips[0])["file_path"])
     delete = world.store.delete
     monkeypatch.setattr(
         world.store, "delete",
         lambda keys: {stuck: "AccessDenied"} | delete([key for key in keys if key != stuck])
         if stuck in keys else delete(keys),
     )  # fmt: skip
-    result = sweep(ports(world, RetentionPolicy(RetentionRule(30, None))), {})
+    result = cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {})
     assert (result["deleted"], result["failed"]) == (5, 1)
     assert statuses(world, clips) == ["expiring", *["expired"] * 5]
     monkeypatch.setattr(world.store, "delete", delete)
-    assert sweep(ports(world, KEEP_ALL), {})["deleted"] == 1
+    assert cleanup(ports(world, KEEP_ALL), {})["deleted"] == 1
 
 
-def in_short_steps(given: SweepPorts, params: dict[str, Any]) -> tuple[list[Step], dict[str, Any]]:
+def in_short_steps(given: CleanupPorts, params: dict[str, Any]) -> tuple[list[Step], dict[str, Any]]:
     """A run whose every step ends after its first bite, each in another process; its steps, and what came of it."""
-    steps = [sweeping.sweep(given, params, longest_s=-1.0)]
+    steps = [cleaning.cleanup(given, params, longest_s=-1.0)]
     while steps[-1].cursor is not None:
-        steps.append(sweeping.sweep(given, params, cursor=json.loads(json.dumps(steps[-1].cursor)), longest_s=-1.0))
+        steps.append(cleaning.cleanup(given, params, cursor=json.loads(json.dumps(steps[-1].cursor)), longest_s=-1.0))
         assert len(steps) < 500
     return steps, steps[-1].result
 
 
 @pytest.fixture
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(cleaning, "BATCH", 2)
 
 
 @pytest.mark.usefixtures("small_bites")
 def test_a_run_of_many_steps_looks_first_and_marks_then(world: World) -> None:
     clips = [clip(world, "a", 40 - n) for n in range(5)]
     given = ports(world, RetentionPolicy(RetentionRule(30, None)))
-    looked = sweeping.sweep(given, {}, longest_s=-1.0)
+    looked = cleaning.cleanup(given, {}, longest_s=-1.0)
     assert looked.cursor is not None
     assert (looked.result["archived"], looked.result["complete"]) == (0, False)
     assert set(statuses(world, clips)) == {"ready"}
     cursor: Any = looked.cursor
     for _ in range(20):
-        step = sweeping.sweep(given, {}, cursor=json.loads(json.dumps(cursor)), longest_s=60.0)
+        step = cleaning.cleanup(given, {}, cursor=json.loads(json.dumps(cursor)), longest_s=60.0)
         cursor = step.cursor
         if cursor is None:
             break
@@ -168,7 +168,7 @@ def test_the_guard_sees_all_that_would_go_however_many_steps_its_look_takes(worl
     steps: list[Step] = []
     cursor: Any = None
     for _ in range(60):
-        steps.append(sweeping.sweep(given, {}, cursor=cursor, longest_s=-1.0))
+        steps.append(cleaning.cleanup(given, {}, cursor=cursor, longest_s=-1.0))
         cursor = steps[-1].cursor
         if cursor is None or "stopped" in steps[-1].result:
             break
@@ -181,11 +181,11 @@ def test_the_guard_sees_all_that_would_go_however_many_steps_its_look_takes(worl
 def test_a_setting_that_changes_between_two_steps_gets_no_further_than_the_guard(world: World) -> None:
     clips = [clip(world, "a", 3.5 + n / 10) for n in range(40)]
     old = clip(world, "a", 40)
-    first = sweeping.sweep(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, longest_s=-1.0)
+    first = cleaning.cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, longest_s=-1.0)
     assert first.cursor is not None
     cursor = first.cursor | {"looked": True, "at": None, "clip": None}
     changed = ports(world, RetentionPolicy(RetentionRule(3, None)))
-    step = sweeping.sweep(changed, {}, cursor=cursor, longest_s=600.0)
+    step = cleaning.cleanup(changed, {}, cursor=cursor, longest_s=600.0)
     assert "stopped" in step.result
     assert step.result["archived"] <= 20
     assert statuses(world, clips).count("ready") >= 20
@@ -204,7 +204,7 @@ def test_clips_that_are_kept_starve_nobody_in_short_steps(world: World) -> None:
     marked = False
     cursor: Any = {**State(dry_run=False).as_json(), "looked": True}
     for _ in range(20):
-        run = sweeping._Sweep(ports(world, policy), policy, lambda *_: None, -1.0, State.from_json(cursor))
+        run = cleaning._Cleanup(ports(world, policy), policy, lambda *_: None, -1.0, State.from_json(cursor))
         marked = run.mark()
         cursor = json.loads(json.dumps(run.state.as_json()))
         if marked:
@@ -217,7 +217,7 @@ def test_progress_is_told(world: World) -> None:
     for days in (40, 50):
         clip(world, "a", days)
     told: list[tuple[str, int, int]] = []
-    sweep(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, lambda *what: told.append(what))
+    cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, lambda *what: told.append(what))
     assert ("marking", 2, 0) in told
     assert ("deleting", 2, 0) in told
 
@@ -225,23 +225,23 @@ def test_progress_is_told(world: World) -> None:
 def test_history_is_kept_and_forgotten_later(world: World) -> None:
     gone, continued = clip(world, "a", 40), clip(world, "a", 1)
     world.database.execute("UPDATE video_segments SET continues = %s WHERE id = %s", gone, continued)
-    AccessRepository(world.database).note("me", "download", gone, {})
+    PostgresAccessRows(world.database).note("me", "download", gone, {})
     policy = RetentionPolicy(RetentionRule(30, None))
-    assert sweep(ports(world, policy), {})["history_purged"] == 0
-    row = world.videos.get(gone)
+    assert cleanup(ports(world, policy), {})["history_purged"] == 0
+    row = world.segments.get(gone)
     assert (row["status"], row["archived_by"], row["archived_reason"]) == ("expired", "retention", "age")
-    assert world.videos.by_detection("a", f"{gone}-0")[0]["id"] == gone
+    assert world.segments.by_detection("a", f"{gone}-0")[0]["id"] == gone
     for statement in (
         "UPDATE video_segments SET expired_at = now() - interval '400 days' WHERE status = 'expired'",
         "UPDATE detections SET created_at = now() - interval '400 days'",
-        "UPDATE audit_log SET at = now() - interval '400 days'",
+        "UPDATE access_log SET at = now() - interval '400 days'",
     ):
         world.database.execute(statement)
-    assert sweep(ports(world, policy), {})["history_purged"] >= 3
+    assert cleanup(ports(world, policy), {})["history_purged"] >= 3
     assert world.detections.get("a", f"{gone}-0") is None
     assert world.detections.get("a", f"{continued}-0") is not None, "a segment still tells of it"
-    assert world.videos.get(continued)["continues"] is None
-    assert world.database.fetch("SELECT FROM audit_log") == []
+    assert world.segments.get(continued)["continues"] is None
+    assert world.database.fetch("SELECT FROM access_log") == []
     assert world.counters.differences() == []
 
 
@@ -256,7 +256,7 @@ def test_a_workers_clock_decides_nothing(world: World) -> None:
     """A host whose clock was lost would have deleted everything in one run."""
     clips = [clip(world, "a", days) for days in range(5)]
     given = replace(ports(world, RetentionPolicy(RetentionRule(30, None))), clock=Ahead())
-    assert sweep(given, {})["archived"] == 0
+    assert cleanup(given, {})["archived"] == 0
     assert statuses(world, clips) == ["ready"] * 5
 
 
@@ -266,12 +266,12 @@ def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> Non
     given = ports(world, RetentionPolicy(RetentionRule(3, None)))
     stopped = "SELECT body FROM outbox WHERE name = 'retention.stopped'"
     for _ in range(3):
-        take_turn(world.jobs, world.clock, "cleanup", None, 0, lambda *_: sweeping.sweep(given, {}))
+        take_turn(world.jobs, world.clock, "cleanup", None, 0, lambda *_: cleaning.cleanup(given, {}))
     (row, *_) = world.database.fetch("SELECT result FROM jobs")
     assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (0, True)
     assert [each["body"] for each in world.database.fetch(stopped)] == [{"would_archive": 40, "allowed": 20}]
     assert set(statuses(world, clips)) == {"ready"}
-    assert sweep(given, {"confirm": True})["archived"] == 40
+    assert cleanup(given, {"confirm": True})["archived"] == 40
 
 
 def test_a_run_as_large_as_the_last_ones_goes_on(world: World) -> None:
@@ -282,11 +282,11 @@ def test_a_run_as_large_as_the_last_ones_goes_on(world: World) -> None:
     world.jobs.finish(job.job_id, {"dry_run": False, "archived": 25})
     for n in range(40):
         clip(world, "a", 3.5 + n / 10)
-    result = sweep(given, {})
+    result = cleanup(given, {})
     assert (result["archived"], "stopped" in result) == (40, False)
 
 
 def test_a_share_of_one_never_stops(world: World) -> None:
     for n in range(30):
         clip(world, "a", 3.5 + n / 10)
-    assert sweep(ports(world, RetentionPolicy(RetentionRule(3, None), guard_share=1.0)), {})["archived"] == 30
+    assert cleanup(ports(world, RetentionPolicy(RetentionRule(3, None), guard_share=1.0)), {})["archived"] == 30

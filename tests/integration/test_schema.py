@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from platereel.diagnosis import examine
-from shared.adapters.postgres.schema import migrate
-from shared.adapters.postgres.version import SCHEMA_VERSION, current_version
+from shared.adapters.postgres.migrate import migrate
+from shared.adapters.postgres.schema import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
 from tests.chaos.proxy import Proxy
 from tests.integration.test_commands import Run
@@ -20,7 +20,7 @@ from tests.support.processes import Process, environment_of, process
 from tests.support.servers import Servers
 from tests.support.world import World
 
-NEWER, OLDER, FOREIGN, BEFORE = "0099", "0011", "8f3a2b\x1b[2J", "run `platereel migrate`"
+NEWER, OLDER, FOREIGN, BEFORE = "0099", "0000", "8f3a2b\x1b[2J", "run `platereel migrate`"
 WORDS = {
     NEWER: f"the database schema is {NEWER}, newer than this version's {SCHEMA_VERSION}",
     OLDER: f"the database schema is {OLDER}, older than this version's {SCHEMA_VERSION}: {BEFORE}",

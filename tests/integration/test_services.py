@@ -20,7 +20,7 @@ from platereel import VideoRecordingService
 from services.api.wiring import build as build_api
 from services.dispatch.wiring import World as Dispatch
 from services.dispatch.wiring import build as build_dispatch
-from shared.adapters.redis_client import redis_client
+from shared.adapters.redis.client import redis_client
 from shared.client.wiring import repositories
 from shared.domain.errors import BadInput, Conflict
 from shared.domain.media import Frame
@@ -164,7 +164,7 @@ def test_downloads_have_ranges_conditions_and_an_end(site: Site) -> None:
     segment = site.api.get("/v2/video/by-detection/d").json()["items"][0]
     data = bytes(range(250))
     ports.store.put(segment["file_path"], data, "video/mp4")
-    database = ports.videos._database
+    database = ports.segments._database
     database.execute("UPDATE video_segments SET status = 'finalizing' WHERE id = %s", segment["id"])
     database.execute(
         """UPDATE video_segments SET status = 'ready', sha256 = 'abc', file_size_bytes = 250, frame_count = 1,
@@ -259,7 +259,7 @@ def test_a_lost_hint_is_found_in_the_rows(site: Site) -> None:
     assert site.detection(detection_id="d").status_code == 202
     with site.broker() as broker:
         broker.delete(site.settings.detections_name)
-    database = site.api.app.state.ports.videos._database  # type: ignore[attr-defined]
+    database = site.api.app.state.ports.segments._database  # type: ignore[attr-defined]
     database.execute("UPDATE detections SET created_at = now() - interval '2 s'")
     assert site.dispatch.intake.read_pending() == 1
     assert site.api.get("/v2/video/by-detection/d").json()["outcome"] == "recorded"

@@ -16,11 +16,11 @@ import urllib3
 from fastapi.testclient import TestClient
 
 from platereel.verification import verify
-from services.api.live import Viewers
+from services.api.media.streams import Viewers
 from services.api.wiring import build
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_events import RedisEvents
-from shared.adapters.redis_servers import OneServer
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.events import RedisEvents
+from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import BadInput
 from shared.wire.keys import Keys
 from tests.support.archives import streamed
@@ -40,7 +40,7 @@ def api(world: World) -> Iterator[TestClient]:
 def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB123CD",)) -> UUID:
     """A READY segment whose object is what its row says."""
     segment_id = ready(world, camera, 0, plates, size=len(CLIP))
-    row = world.videos.get(segment_id)
+    row = world.segments.get(segment_id)
     world.store.put(row["file_path"], CLIP, "video/mp4")
     world.store.put(row["thumbnail_path"], b"\xff\xd8picture", "image/jpeg")
     world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
@@ -72,7 +72,7 @@ def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestCl
 
 
 def lines(world: World, action: str) -> list[dict[str, Any]]:
-    rows = world.database.fetch("SELECT details FROM audit_log WHERE action = %s ORDER BY id", action)
+    rows = world.database.fetch("SELECT details FROM access_log WHERE action = %s ORDER BY id", action)
     return [row["details"] for row in rows]
 
 
@@ -161,7 +161,7 @@ def test_evidence_is_what_was_signed(world: World, api: TestClient, tmp_path: Pa
     facts, clip = _read(path, "segment.json"), _read(path, name.replace(".zip", ".mp4"))
     assert json.loads(facts)["detections"][0]["plate"] == "AB123CD"
     assert clip == CLIP
-    log = world.database.fetch("SELECT action FROM audit_log")
+    log = world.database.fetch("SELECT action FROM access_log")
     assert [row["action"] for row in log] == ["export"]
 
 
@@ -205,11 +205,11 @@ def test_whatever_is_changed_is_found(world: World, api: TestClient, tmp_path: P
 
 def test_evidence_of_another_clip_is_never_whole(world: World, api: TestClient) -> None:
     segment_id = clip_of(world)
-    world.store.put(world.videos.get(segment_id)["file_path"], CLIP[:-1] + b"x", "video/mp4")
+    world.store.put(world.segments.get(segment_id)["file_path"], CLIP[:-1] + b"x", "video/mp4")
     refused = api.get(f"/v2/video/segments/{segment_id}/export")
     assert refused.status_code == 409
     assert "not what was recorded" in refused.json()["detail"]
-    world.store.delete([world.videos.get(segment_id)["file_path"]])
+    world.store.delete([world.segments.get(segment_id)["file_path"]])
     assert api.get(f"/v2/video/segments/{segment_id}/export").status_code == 404
 
 

@@ -14,10 +14,10 @@ import urllib3
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from services.api.live import GRACE_SECONDS, LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
+from services.api.media.streams import GRACE_SECONDS, LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
 from services.api.wiring import build
 from shared.adapters.memory import SimulatedClock
-from shared.adapters.postgres.access import AccessRepository
+from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Caller, Role
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
@@ -40,8 +40,8 @@ OTHERS = (
 
 
 @pytest.fixture
-def access(world: World) -> AccessRepository:
-    return AccessRepository(world.database)
+def access(world: World) -> PostgresAccessRows:
+    return PostgresAccessRows(world.database)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def api(world: World) -> Iterator[TestClient]:
         yield client
 
 
-def test_a_key_that_is_over_does_not_open_the_door(world: World, access: AccessRepository, api: TestClient) -> None:
+def test_a_key_that_is_over_does_not_open_the_door(world: World, access: PostgresAccessRows, api: TestClient) -> None:
     assert api.get(SESSION).json()["role"] == "admin"
     soon = from_ms(world.clock.now_ms()) + timedelta(days=1)
     access.create_key("phone", Role.VIEWER, None, soon, "test")
@@ -82,7 +82,7 @@ def test_what_comes_by_a_trusted_proxy_is_not_this_machines_own(world: World) ->
         assert behind.get(SESSION, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 401
 
 
-def test_another_name_is_refused_on_every_path(access: AccessRepository, api: TestClient) -> None:
+def test_another_name_is_refused_on_every_path(access: PostgresAccessRows, api: TestClient) -> None:
     for host in OTHERS:
         for path in PATHS:
             assert api.get(path, headers={"Host": host}).status_code == 421, (host, path)
@@ -202,7 +202,7 @@ def test_the_clients_own_lines_buy_it_no_more_guesses(world: World, lines: list[
     assert statuses == [401] * 10 + [429] * 4
 
 
-def test_a_session_has_what_its_key_has_now(world: World, access: AccessRepository) -> None:
+def test_a_session_has_what_its_key_has_now(world: World, access: PostgresAccessRows) -> None:
     settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
     lowered = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:viewer:{BOSS}")})
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
@@ -216,7 +216,7 @@ def test_a_session_has_what_its_key_has_now(world: World, access: AccessReposito
         assert (api.get(SESSION).json()["role"], api.get(SESSION).json()["cameras"]) == ("operator", ["cam1"])
 
 
-def test_endless_answers_end_with_their_key(world: World, access: AccessRepository) -> None:
+def test_endless_answers_end_with_their_key(world: World, access: PostgresAccessRows) -> None:
     """Of a key, of a session of it, and of the open door when the first key is made."""
     world.film("cam1", 0, 1)
     pool = urllib3.PoolManager(retries=False, timeout=LOOK_AGAIN_SECONDS + 30)
@@ -241,7 +241,7 @@ def test_endless_answers_end_with_their_key(world: World, access: AccessReposito
     pool.clear()
 
 
-def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, access: AccessRepository) -> None:
+def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, access: PostgresAccessRows) -> None:
     """Nothing can be sent to it any more, so nothing that is sent notices: the place is given up all the same."""
     _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
     app = build(world.settings)
@@ -282,7 +282,7 @@ def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
     assert not asyncio.run(good_after(LOOK_AGAIN_SECONDS)), "what is over stays over"
 
 
-def test_one_caller_does_not_take_all_streams(world: World, access: AccessRepository) -> None:
+def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAccessRows) -> None:
     _, one = access.create_key("one", Role.VIEWER, ["cam1"], None, "test")
     _, two = access.create_key("two", Role.VIEWER, None, None, "test")
     app = build(world.settings)
@@ -311,11 +311,11 @@ def test_one_caller_does_not_take_all_streams(world: World, access: AccessReposi
     pool.clear()
 
 
-def test_logging_out_is_logged_once(world: World, access: AccessRepository, api: TestClient) -> None:
+def test_logging_out_is_logged_once(world: World, access: PostgresAccessRows, api: TestClient) -> None:
     _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
     opened = api.post(SESSION, json={"key": secret})
     assert opened.headers["cache-control"] == "no-store"
     csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}
     assert api.delete(SESSION, headers=csrf).status_code == 204
-    actions = world.database.fetch("SELECT who, action FROM audit_log ORDER BY id")
+    actions = world.database.fetch("SELECT who, action FROM access_log ORDER BY id")
     assert [(row["who"], row["action"]) for row in actions][-2:] == [("ann", "session.open"), ("ann", "session.close")]

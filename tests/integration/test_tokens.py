@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fastapi.testclient import TestClient
 
-from services.api.attempts import MOST_FAILURES
+from services.api.auth.attempts import MOST_FAILURES
 from services.api.wiring import build
 from tests.support.http import serving
 from tests.support.rows import ready
@@ -118,7 +118,7 @@ def test_what_looks_like_a_token_is_a_guess_where_none_is_taken(world: World, ap
     """At a login, which writes a line of the log for each."""
     statuses = [api.post("/v2/video/session", json={"key": "a.b.c"}).status_code for _ in range(MOST_FAILURES + 3)]
     assert statuses == [401] * MOST_FAILURES + [429] * 3
-    refused = world.database.fetch("SELECT FROM audit_log WHERE action = 'session.refused'")
+    refused = world.database.fetch("SELECT FROM access_log WHERE action = 'session.refused'")
     assert len(refused) == MOST_FAILURES
     assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, "no guess, and no session either"
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.stores import open_store
+from shared.adapters.storage.opening import open_store
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.ports import ObjectStore
 from tests.chaos.proxy import Proxy

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.dispatch.webhooks import MOST_ATTEMPTS, Hook, Lane
-from shared.adapters.postgres.deliveries import DeliveryRepository
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_events import RedisEvents
-from shared.adapters.webhook_http import WebhookHttp
+from services.dispatch.webhooks import MOST_ATTEMPTS, Lane, Webhook
+from shared.adapters.postgres.webhooks import PostgresWebhookRows
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.events import RedisEvents
+from shared.adapters.webhooks import HttpWebhooks
 from shared.domain.errors import BadInput
 from shared.runtime.configuration import ConfigurationError, load
 from shared.wire.keys import Keys
@@ -71,13 +71,13 @@ def receiving() -> Iterator[Receiver]:
         server.server_close()
 
 
-def sender(world: World, hook: Hook) -> Lane:
-    return Lane(hook, DeliveryRepository(world.database), WebhookHttp(), world.clock)
+def sender(world: World, webhook: Webhook) -> Lane:
+    return Lane(webhook, PostgresWebhookRows(world.database), HttpWebhooks(), world.clock)
 
 
-def hook_to(receiver: Receiver, **change: Any) -> Hook:
+def webhook_to(receiver: Receiver, **change: Any) -> Webhook:
     url = f"http://127.0.0.1:{receiver.server_port}/in?x=1"
-    return replace(Hook("test", url, SECRET, private=True, source=None), **change)
+    return replace(Webhook("test", url, SECRET, private=True, source=None), **change)
 
 
 def relayed(world: World, *names: str) -> None:
@@ -93,18 +93,18 @@ def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
     for number in range(30):
         accept(world, f"cam{number}", 10, f"d{number}")
     with receiving() as well, socket.create_server(("127.0.0.1", 0)) as deaf:
-        hanging = hook_to(well, name="hangs", url=f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        hanging = webhook_to(well, name="hangs", url=f"http://127.0.0.1:{deaf.getsockname()[1]}/")
         world.pacing.relay_events(
             lambda events: [None] * len(events), 100, {"test": ["segment.recording"], "hangs": ["segment.recording"]}
         )
         stuck = threading.Thread(target=sender(world, hanging).send, daemon=True)
         stuck.start()
-        lane = sender(world, hook_to(well))
+        lane = sender(world, webhook_to(well))
         assert lane.send() + lane.send() == 30
         assert stuck.is_alive()
         deaf.close()
         stuck.join(15)
-    rows = world.database.fetch("SELECT delivered_at, attempts FROM webhook_deliveries WHERE hook = 'hangs'")
+    rows = world.database.fetch("SELECT delivered_at, attempts FROM webhook_deliveries WHERE webhook = 'hangs'")
     assert sorted(row["attempts"] for row in rows) == [0] * 29 + [1], "one was tried; the others are no worse for it"
 
 
@@ -123,7 +123,7 @@ def test_an_answer_without_end_is_not_read(world: World) -> None:
         thread = threading.Thread(target=pour)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        assert WebhookHttp().post(url, b"{}", {}, private=True) == 200
+        assert HttpWebhooks().post(url, b"{}", {}, private=True) == 200
         thread.join(5)
         assert not thread.is_alive()
 
@@ -137,14 +137,14 @@ def test_an_event_that_the_broker_refuses_waits_and_holds_up_no_other(world: Wor
         told.extend(body["camera_id"] for _, body in events)
         return ["no" if body["camera_id"] == "cam1" else None for _, body in events]
 
-    hooks = {"test": ["segment.recording"]}
-    assert world.pacing.relay_events(publish, 2, hooks) == 2
-    assert world.pacing.relay_events(publish, 2, hooks) == 1
-    assert world.pacing.relay_events(publish, 2, hooks) == 0
+    webhooks = {"test": ["segment.recording"]}
+    assert world.pacing.relay_events(publish, 2, webhooks) == 2
+    assert world.pacing.relay_events(publish, 2, webhooks) == 1
+    assert world.pacing.relay_events(publish, 2, webhooks) == 0
     assert told == ["cam0", "cam1", "cam2"]
     assert len(world.database.fetch("SELECT FROM webhook_deliveries")) == 2
     world.database.execute("UPDATE outbox SET not_before = now()")
-    assert world.pacing.relay_events(lambda events: [None] * len(events), 2, hooks) == 1
+    assert world.pacing.relay_events(lambda events: [None] * len(events), 2, webhooks) == 1
     assert len(world.database.fetch("SELECT FROM webhook_deliveries")) == 3
 
 
@@ -177,8 +177,8 @@ def test_an_event_arrives_signed_as_standard_webhooks_has_it(world: World) -> No
     finish(world, "cam")
     with receiving() as receiver:
         relayed(world, "segment.ready")
-        assert sender(world, hook_to(receiver)).send() == 1
-        assert sender(world, hook_to(receiver)).send() == 0
+        assert sender(world, webhook_to(receiver)).send() == 1
+        assert sender(world, webhook_to(receiver)).send() == 0
     ((headers, body),) = receiver.got
     event = json.loads(body)
     assert (event["event"], event["segment_id"]) == ("segment.ready", str(segment_id))
@@ -193,7 +193,7 @@ def test_a_cloud_event(world: World) -> None:
     accept(world, "cam", 10, "d1")
     with receiving() as receiver:
         relayed(world, "segment.recording")
-        sender(world, hook_to(receiver, source="urn:platereel:x")).send()
+        sender(world, webhook_to(receiver, source="urn:platereel:x")).send()
     ((headers, body),) = receiver.got
     event = json.loads(body)
     assert headers["Content-Type"] == "application/cloudevents+json"
@@ -213,7 +213,7 @@ def test_a_failure_is_tried_again_under_the_same_id(world: World) -> None:
         receiver.statuses = [500, 302, 204]
         relayed(world, "segment.recording")
         relayed(world, "segment.recording")
-        webhooks = sender(world, hook_to(receiver))
+        webhooks = sender(world, webhook_to(receiver))
         assert webhooks.send() == 1
         assert webhooks.send() == 0, "it waits"
         row = world.database.fetch_one("SELECT attempts, error, next_at - now() AS wait FROM webhook_deliveries")
@@ -234,7 +234,7 @@ def test_it_is_given_up_at_last_and_at_once_when_it_is_gone(world: World) -> Non
     with receiving() as receiver:
         relayed(world, "segment.recording")
         receiver.statuses = [503] * MOST_ATTEMPTS
-        webhooks = sender(world, hook_to(receiver))
+        webhooks = sender(world, webhook_to(receiver))
         for _ in range(MOST_ATTEMPTS):
             due_again(world)
             webhooks.send()
@@ -256,14 +256,14 @@ def test_it_is_given_up_at_last_and_at_once_when_it_is_gone(world: World) -> Non
 )
 def test_addresses_of_the_own_network_are_not_called(url: str) -> None:
     with pytest.raises(BadInput, match="private"):
-        WebhookHttp().post(url, b"{}", {}, private=False)
+        HttpWebhooks().post(url, b"{}", {}, private=False)
 
 
 def test_a_private_address_is_given_up_at_once(world: World) -> None:
     accept(world, "cam", 10, "d1")
     with receiving() as receiver:
         relayed(world, "segment.recording")
-        assert sender(world, hook_to(receiver, private=False)).send() == 1
+        assert sender(world, webhook_to(receiver, private=False)).send() == 1
         assert receiver.got == []
     row = world.database.fetch_one("SELECT error, given_up_at FROM webhook_deliveries")
     assert row is not None
@@ -274,7 +274,7 @@ def test_a_private_address_is_given_up_at_once(world: World) -> None:
 def test_who_was_killed_with_a_delivery_loses_it_later(world: World) -> None:
     accept(world, "cam", 10, "d1")
     relayed(world, "segment.recording")
-    deliveries = DeliveryRepository(world.database)
+    deliveries = PostgresWebhookRows(world.database)
     assert len(deliveries.take(["test"], 10, 0.05)) == 1
     assert deliveries.take(["test"], 10, 60) == []
     world.clock.sleep(0.1)

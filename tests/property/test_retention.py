@@ -48,7 +48,7 @@ def used(of: list[Clip]) -> dict[str, int]:
 
 
 def judge_all(of: list[Clip], policy: RetentionPolicy, missing_bytes: int = 0) -> list[Verdict]:
-    """As the sweep does: age, then each camera's bytes, then what concerns all; clips of a class last."""
+    """As the cleanup does: age, then each camera's bytes, then what concerns all; clips of a class last."""
     judge = Judge(policy, NOW, used(of), missing_bytes)
     verdicts = judge.by_age(of)
     for last_resort in (False, True):

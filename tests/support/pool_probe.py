@@ -11,8 +11,8 @@ from celery.signals import worker_before_create_process
 
 from shared.runtime.configuration import load
 from workers.app import build_app
-from workers.boundary import at_the_boundary
-from workers.overrun import Overruns
+from workers.process.boundary import at_the_boundary
+from workers.process.overrun import Overruns
 
 HANG, SOFT_SECONDS = "probe.hang", 2
 

@@ -46,6 +46,6 @@ def ready(
                 """,
                 [name, camera, from_ms(start_ms + 2000 + number), confidence, plate],
             )
-            link = [segment_id, name, 2000 + number, camera]
+            link = [segment_id, name, camera, 2000 + number]
             connection.execute("INSERT INTO segment_detections VALUES (%s, %s, %s, %s)", link)
     return segment_id

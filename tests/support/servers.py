@@ -14,8 +14,8 @@ from platereel.embedded import servers
 from platereel.embedded.storage import storage
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.schema import migrate
-from shared.adapters.storage_url import S3Address, parse_storage_url
+from shared.adapters.postgres.migrate import migrate
+from shared.adapters.storage.address import S3Address, parse_storage_url
 
 TEMPLATE = "platereel_template"
 SET_UP_SECONDS = 60

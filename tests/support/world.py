@@ -12,24 +12,23 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.counters import CounterRepository
+from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import DetectionRepository
-from shared.adapters.postgres.keeping import KeepingRepository
-from shared.adapters.postgres.ledger import LedgerRepository
-from shared.adapters.postgres.offers import OfferRepository
-from shared.adapters.postgres.recordings import PacerRepository
-from shared.adapters.postgres.repairs import RepairRepository
-from shared.adapters.postgres.upkeep import JobRepository
-from shared.adapters.postgres.videos import VideoRepository
-from shared.adapters.postgres.writing import WriterRepository
-from shared.adapters.redis_cameras import RedisCameras
-from shared.adapters.redis_client import redis_client
-from shared.adapters.redis_frames import RedisFrames
-from shared.adapters.redis_packets import RedisPackets
-from shared.adapters.redis_parking import RedisParking
-from shared.adapters.redis_servers import OneServer
-from shared.adapters.stores import open_store
+from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.offers import PostgresOfferRows
+from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.retention import PostgresRetentionRows
+from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.writer import PostgresWriterRows
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import redis_client
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import OneServer
+from shared.adapters.storage.opening import open_store
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
@@ -54,15 +53,14 @@ class World:
 
     database: Database
     detections: DetectionRepository
-    pacing: PacerRepository
-    offers: OfferRepository
-    writing: WriterRepository
-    videos: VideoRepository
-    keeping: KeepingRepository
-    counters: CounterRepository
-    jobs: JobRepository
-    ledger: LedgerRepository
-    repairs: RepairRepository
+    pacing: PostgresPacerRows
+    offers: PostgresOfferRows
+    writing: PostgresWriterRows
+    segments: VideoRepository
+    retention: PostgresRetentionRows
+    counters: PostgresCounterRows
+    jobs: PostgresJobRows
+    consistency: PostgresConsistencyRows
     redis: redis.Redis
     frames: RedisFrames
     packets: RedisPackets
@@ -120,16 +118,16 @@ def open_world(servers: Servers) -> Iterator[World]:
         database_url=SecretStr(database.url), frames_url=SecretStr(servers.redis_url),
         broker_url=SecretStr(servers.redis_url), storage_url=SecretStr(bucket), redis_prefix=prefix,
         detections_name=f"{prefix}-detections", delete_grace_seconds=0, parts_kept_seconds=0,
-        audit_age_floor_seconds=0,
+        check_age_floor_seconds=0,
     )  # fmt: skip
     with redis_client(servers.redis_url) as client:
-        pacing = PacerRepository(database)
+        pacing = PostgresPacerRows(database)
         keys = Keys(prefix, settings.detections_name)
         yield World(
-            database, DetectionRepository(database), pacing, OfferRepository(database), WriterRepository(database),
+            database, DetectionRepository(database), pacing, PostgresOfferRows(database), PostgresWriterRows(database),
             VideoRepository(database),
-            KeepingRepository(database), CounterRepository(database),
-            JobRepository(database), LedgerRepository(database), RepairRepository(database), client,
+            PostgresRetentionRows(database), PostgresCounterRows(database),
+            PostgresJobRows(database), PostgresConsistencyRows(database), client,
             RedisFrames(OneServer(client), keys),
             RedisPackets(OneServer(client), keys),
             RedisParking(OneServer(client), keys),

@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 
 from platereel.cli import app
-from shared.adapters.storage_url import S3Address, parse_storage_url
+from shared.adapters.storage.address import S3Address, parse_storage_url
 from shared.runtime.configuration import load
 from shared.runtime.quantities import size_bytes
 from shared.wire.tasks import QUEUES

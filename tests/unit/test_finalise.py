@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.file_objects import FileObjects
+from shared.adapters.storage.files import FileObjects
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Retryable
 from shared.domain.media import FrameMark

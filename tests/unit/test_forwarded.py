@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 from starlette.datastructures import Headers
 
-from services.api.forwarded import Proxies, Unreadable, is_forwarded, is_secure, one_word
+from services.api.auth.forwarded import Proxies, Unreadable, is_forwarded, is_secure, one_word
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
 

@@ -11,7 +11,7 @@ import pytest
 from services.dispatch.in_hand import InHand
 from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import Retryable
-from shared.domain.ports import Delivery
+from shared.domain.ports import DetectionDelivery
 
 
 @dataclass
@@ -54,7 +54,9 @@ def test_a_process_that_stood_is_behind_until_it_has_looked_and_has_worked_off_w
     bench.stream.unread = 19.0
     bench.in_hand.look()
     assert bench.in_hand.behind_s() == 19
-    with bench.in_hand.working_on([Delivery("1-0", {}, waited_s=19.0), Delivery("2-0", {}, waited_s=3.0)]):
+    with bench.in_hand.working_on(
+        [DetectionDelivery("1-0", {}, waited_s=19.0), DetectionDelivery("2-0", {}, waited_s=3.0)]
+    ):
         bench.stream.unread = 0.0
         bench.in_hand.look()
         assert bench.in_hand.behind_s() == 19, "what it works on has waited so long"
@@ -73,7 +75,7 @@ def test_a_broker_that_does_not_answer_may_have_anything() -> None:
 
 def test_what_is_settled_is_not_kept() -> None:
     bench = Bench()
-    with bench.in_hand.working_on([Delivery("1-0", {}), Delivery("2-0", {})]):
+    with bench.in_hand.working_on([DetectionDelivery("1-0", {}), DetectionDelivery("2-0", {})]):
         bench.in_hand.settle(["1-0"])
         bench.in_hand.look()
     bench.in_hand.look()

@@ -17,7 +17,7 @@ from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Accepted, Delivery, PendingPage
+from shared.domain.ports import Accepted, DetectionDelivery, PendingPage
 
 NOW = 1_800_000_000_000
 
@@ -26,7 +26,7 @@ NOW = 1_800_000_000_000
 class Stream:
     """A stream of which every message is read once, unless it is put off."""
 
-    waiting: list[Delivery] = field(default_factory=list)
+    waiting: list[DetectionDelivery] = field(default_factory=list)
     acked: list[str] = field(default_factory=list)
     put_offs: list[tuple[str, int]] = field(default_factory=list)
     rejected: list[tuple[str, bytes, str]] = field(default_factory=list)
@@ -34,14 +34,14 @@ class Stream:
 
     def add(self, fields: Mapping[bytes, bytes], tries: int = 0) -> str:
         entry_id = f"{NOW + len(self.waiting)}-0"
-        self.waiting.append(Delivery(entry_id, fields, tries))
+        self.waiting.append(DetectionDelivery(entry_id, fields, tries))
         return entry_id
 
     def good(self, name: str, camera: str = "cam", **change: Any) -> str:
         body = {"detection_id": name, "camera_id": camera, "confidence": 0.9, "captured_at": NOW / 1000} | change
         return self.add({b"json": json.dumps(body).encode()})
 
-    def read(self, count: int, block_s: float) -> list[Delivery]:
+    def read(self, count: int, block_s: float) -> list[DetectionDelivery]:
         return self.waiting
 
     def ack(self, entry_ids: Sequence[str]) -> None:

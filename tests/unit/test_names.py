@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.domain.errors import BadInput
-from shared.domain.names import CAMERA_ID, DETECTION_ID, HOOK_NAME, KEY_NAME
+from shared.domain.names import CAMERA_ID, DETECTION_ID, KEY_NAME, PLAIN_NAME
 from shared.runtime.configuration import ConfigurationError, load
 from shared.wire.api.access import KeyRequest
 from shared.wire.clip_names import clip_name
 from shared.wire.detections import parse_detection
 
 PATTERNS = [(CAMERA_ID, 64, "A-Za-z0-9._-"), (DETECTION_ID, 128, "A-Za-z0-9._:-"), (KEY_NAME, 64, "A-Za-z0-9_.@-"),
-            (HOOK_NAME, 40, "A-Za-z0-9_.-")]  # fmt: skip
+            (PLAIN_NAME, 40, "A-Za-z0-9_.-")]  # fmt: skip
 NOW = 1_800_000_000_000
 
 
@@ -86,8 +86,8 @@ def test_what_yaml_makes_something_else_of_is_told_as_it_is_written(tmp_path: Pa
 
 def test_a_secret_that_yaml_makes_a_number_of_is_not_told(tmp_path: Path) -> None:
     path = tmp_path / "platereel.yaml"
-    hook = "webhooks:\n- {name: w, url: 'http://h/x', secret: 1234567890123456}\n"
-    path.write_text(f"{hook}cameras:\n  a: {{source: 987654}}\n")
+    webhook = "webhooks:\n- {name: w, url: 'http://h/x', secret: 1234567890123456}\n"
+    path.write_text(f"{webhook}cameras:\n  a: {{source: 987654}}\n")
     with pytest.raises(ConfigurationError) as caught:
         load(path, {})
     assert "webhooks.0.secret: YAML reads this as a number; put it in quotes" in str(caught.value)

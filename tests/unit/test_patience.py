@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from shared.adapters.postgres import database
-from shared.adapters.postgres.patience import Patience
+from shared.adapters.postgres.deadline import AnswerDeadline
 
 
 class Clock:
@@ -80,7 +80,7 @@ def line() -> Iterator[Line]:
 def test_a_wait_is_as_long_as_the_process_could_look(steps_s: list[float], *, ended: bool) -> None:
     clock = Clock(steps_s)
     with line() as connection:
-        with Patience(clock).within(cast("psycopg.Connection[Any]", connection), 3.0):
+        with AnswerDeadline(clock).within(cast("psycopg.Connection[Any]", connection), 3.0):
             clock.begin.set()
             assert clock.stands.wait(5)
             assert connection.shut == ended
@@ -90,7 +90,7 @@ def test_a_wait_is_as_long_as_the_process_could_look(steps_s: list[float], *, en
 
 def test_a_check_whose_answer_came_too_late_passes_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock([60.0] * 9)
-    monkeypatch.setattr(database, "patience", Patience(clock))
+    monkeypatch.setattr(database, "patience", AnswerDeadline(clock))
 
     def check(_: object) -> None:
         clock.begin.set()

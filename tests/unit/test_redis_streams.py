@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.memory import SimulatedClock
-from shared.adapters.redis_detections import CLAIM_EVERY_SECONDS, RedisChannel, RedisDetections
-from shared.adapters.redis_events import RedisEventFeed, RedisEvents
+from shared.adapters.redis.detections import CLAIM_EVERY_SECONDS, RedisChannel, RedisDetections
+from shared.adapters.redis.events import RedisEventFeed, RedisEvents
 from shared.domain.errors import Retryable
 from shared.wire.keys import GROUP, Keys
 
@@ -57,7 +57,7 @@ def test_a_message_is_read_once_and_settled(client: redis.Redis) -> None:
 def test_what_a_dead_reader_left_is_read_by_another_with_its_tries(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.adapters.redis_detections.CLAIM_IDLE_MS", 0)
+    monkeypatch.setattr("shared.adapters.redis.detections.CLAIM_IDLE_MS", 0)
     dead, _ = reader(client, "dead")
     entry = dead.publish(b"{}")
     assert [each.entry_id for each in dead.read(10, 0.01)] == [entry]

@@ -12,14 +12,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
 from shared.adapters.celery_queue import celery_app, celery_options
-from shared.adapters.postgres.schema import _config
-from shared.adapters.postgres.version import SCHEMA_VERSION
-from shared.adapters.redis_client import redis_client
+from shared.adapters.postgres.migrate import _config
+from shared.adapters.postgres.schema import SCHEMA_VERSION
+from shared.adapters.redis.client import redis_client
 from shared.runtime.settings import Settings
 from shared.wire.tasks import QUEUES, ROUTES, TASKS
 from workers.app import build_app
-from workers.boundary import at_the_boundary
-from workers.overrun import BEFORE_SECONDS, Overruns
+from workers.process.boundary import at_the_boundary
+from workers.process.overrun import BEFORE_SECONDS, Overruns
 
 ROOT = Path(__file__).parents[2]
 OURS = [path for folder in ("platereel", "shared", "services", "workers") for path in (ROOT / folder).rglob("*.py")]

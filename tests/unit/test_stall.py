@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.stall import PATIENCE_SECONDS, Stall
+from workers.process.stall import PATIENCE_SECONDS, Stall
 
 
 def looks(*steps: tuple[float, bool, bool, int]) -> list[bool]:

@@ -123,9 +123,9 @@ def test_a_password_of_the_environment_is_filled_in_where_a_source_is_read(tmp_p
     settings = load(path, environ)
     assert settings.source("a") == "rtsp://a%40b:p%40ss%2Fw%23rd%251@h/x"
     assert settings.source("b") == "rtsp://u:p%40@h/x"
-    (hook,) = settings.webhooks
-    assert hook.url.get_secret_value() == "https://h/a/b?c"  # a webhook's address is as it is given
-    assert hook.secret.get_secret_value() == "p@ss/w#rd%1-and-much-longer"
+    (webhook,) = settings.webhooks
+    assert webhook.url.get_secret_value() == "https://h/a/b?c"  # a webhook's address is as it is given
+    assert webhook.secret.get_secret_value() == "p@ss/w#rd%1-and-much-longer"
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.dispatch.pacer import EVENTS_BATCH, Pacer, PacerPorts
-from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Hook, Lane
+from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Lane, Webhook
 from shared.adapters.memory import SimulatedClock
-from shared.adapters.webhook_http import checked_address
+from shared.adapters.webhooks import checked_address
 from shared.domain.errors import BadInput, Retryable
-from shared.domain.ports import HookDelivery
+from shared.domain.ports import WebhookDelivery
 
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8")
 PRIVATE = (
@@ -25,21 +25,21 @@ PRIVATE = (
     "64:ff9b::808:808", "2002:a00:1::1", "2001:0:808:808::1", "240.0.0.1", "2001:db8::1",
 )  # fmt: skip
 NOBODY = ("0.0.0.0", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "ff0e::1", "255.255.255.255", "::ffff:224.0.0.1")
-HOOK = Hook("a", "https://a/", "0123456789abcdef", private=True, source=None)
+WEBHOOK = Webhook("a", "https://a/", "0123456789abcdef", private=True, source=None)
 
 
 @dataclass
 class Rows:
     """Deliveries of one webhook; those that are taken and not settled are gone."""
 
-    waiting: list[HookDelivery] = field(default_factory=list)
+    waiting: list[WebhookDelivery] = field(default_factory=list)
     done: list[UUID] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def add(self, count: int) -> None:
-        self.waiting += [HookDelivery(uuid4(), "a", "segment.ready", {}, 0) for _ in range(count)]
+        self.waiting += [WebhookDelivery(uuid4(), "a", "segment.ready", {}, 0) for _ in range(count)]
 
-    def take(self, hooks: Sequence[str], limit: int, lease_s: float) -> list[HookDelivery]:
+    def take(self, webhooks: Sequence[str], limit: int, lease_s: float) -> list[WebhookDelivery]:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         self.lent = {each.delivery_id: each for each in taken}
         return taken
@@ -79,7 +79,7 @@ class Post:
 def test_a_webhook_that_does_not_answer_rests_and_its_other_events_are_no_worse_for_it() -> None:
     clock, rows = SimulatedClock(), Rows()
     post = Post(clock, hangs=True)
-    lane = Lane(HOOK, cast("Any", rows), post, clock)
+    lane = Lane(WEBHOOK, cast("Any", rows), post, clock)
     rows.add(100)
     began_s = clock.monotonic()
     while clock.monotonic() - began_s < 3600:
@@ -97,7 +97,7 @@ def test_a_webhook_that_does_not_answer_rests_and_its_other_events_are_no_worse_
 
 def test_whatever_one_delivery_raises_the_others_are_tried() -> None:
     clock, rows = SimulatedClock(), Rows()
-    lane = Lane(HOOK, cast("Any", rows), Post(clock, breaks=True), clock)
+    lane = Lane(WEBHOOK, cast("Any", rows), Post(clock, breaks=True), clock)
     rows.add(3)
     assert lane.send() == 3
     assert rows.failures == ["it cannot be sent: ValueError"] * 3
@@ -111,7 +111,7 @@ class Outbox:
     event_s: float
     waiting: int = 1_000
 
-    def relay_events(self, publish: object, limit: int, hooks: object) -> int:
+    def relay_events(self, publish: object, limit: int, webhooks: object) -> int:
         count = min(limit, self.waiting)
         self.clock.sleep(count * self.event_s)
         if count * self.event_s > 20:
@@ -154,7 +154,7 @@ def test_an_address_is_looked_at_before_anything_is_sent(given: str, monkeypatch
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     for private in (False, True):
         if given in NOBODY or (given in PRIVATE and not private):
-            with pytest.raises(BadInput, match=r"hook\.invalid"):
-                checked_address("hook.invalid", 443, private=private)
+            with pytest.raises(BadInput, match=r"webhook\.invalid"):
+                checked_address("webhook.invalid", 443, private=private)
         else:
-            assert checked_address("hook.invalid", 443, private=private) in {"1.1.1.1", given}
+            assert checked_address("webhook.invalid", 443, private=private) in {"1.1.1.1", given}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from platereel import zip_layout
 from platereel.verification import verify
-from services.api.evidence import Evidence, archive
+from services.api.media.evidence import Evidence, archive
 from shared.adapters.clock import SystemClock
 from shared.adapters.memory import MemoryObjects
 from shared.domain.errors import BadInput

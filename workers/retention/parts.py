@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.domain.ports import Ledger, ObjectStore, Repairs
+from shared.domain.ports import ConsistencyRows, ObjectStore
 from shared.runtime.logs import logger
 from workers.part_objects import clear_parts, is_there
 
@@ -23,8 +23,7 @@ _log = logger(__name__)
 class PartsPorts:
     """What settling needs of the world; kept_s: how long parts stay after READY."""
 
-    ledger: Ledger
-    repairs: Repairs
+    rows: ConsistencyRows
     store: ObjectStore
     kept_s: float
 
@@ -33,12 +32,12 @@ def settle(ports: PartsPorts, over: Callable[[], bool] = lambda: False) -> tuple
     """Remove parts that have served, until `over`; how many segments' parts went, how many clips are made again."""
     settled = reopened = 0
     while True:
-        batch = ports.ledger.finished_with_parts(ports.kept_s, BATCH)
+        batch = ports.rows.finished_with_parts(ports.kept_s, BATCH)
         before = settled + reopened
         for clip in batch:
             if is_there(clip, ports.store):
-                settled += clear_parts(clip.segment_id, ports.repairs, ports.store)
-            elif ports.repairs.reopen(clip.segment_id, OBJECT_LOST):
+                settled += clear_parts(clip.segment_id, ports.rows, ports.store)
+            elif ports.rows.reopen(clip.segment_id, OBJECT_LOST):
                 _log.error("clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path)
                 reopened += 1
         if len(batch) < BATCH or settled + reopened == before or over():

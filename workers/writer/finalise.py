@@ -2,7 +2,7 @@
 
 The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under
 the same key; only one of them commits. The parts stay for a while after READY: several S3 servers answer before the
-bytes are on disk, and from its parts a clip can be made again. The sweep lets them go (workers/retention/parts.py).
+bytes are on disk, and from its parts a clip can be made again. The cleanup lets them go (workers/retention/parts.py).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, Writing
+from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, WriterRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class WriterPorts:
     parking: Parking
     parking_bytes: Callable[[str], int]
     store: ObjectStore
-    rows: Writing
+    rows: WriterRows
     video: Video
     clock: Clock
     threads: Executor

@@ -7,8 +7,8 @@ from uuid import UUID
 from celery import Celery
 
 from shared.wire.tasks import Finalise, WritePart
-from workers.boundary import at_the_boundary
-from workers.overrun import Overruns
+from workers.process.boundary import at_the_boundary
+from workers.process.overrun import Overruns
 from workers.wiring import world
 from workers.writer import finalise as finalising
 from workers.writer import write_part as writing

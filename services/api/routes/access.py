@@ -7,7 +7,9 @@ from uuid import UUID
 
 from fastapi import Cookie, Depends, HTTPException, Query, Request, Response
 
-from services.api.access import (
+from services.api.auth.keys import SESSION_SECONDS, csrf_token
+from services.api.bodies import data_router
+from services.api.callers import (
     COOKIE,
     Admin,
     Ports,
@@ -17,8 +19,6 @@ from services.api.access import (
     of_everything,
     refuse_other_sites,
 )
-from services.api.bodies import data_router
-from services.api.keys import SESSION_SECONDS, csrf_token
 from services.api.parameters import Text
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
@@ -95,8 +95,8 @@ def revoke_key(ports: Ports, caller: Admin, name: str) -> None:
     ports.access.revoke_key(name, caller.name)
 
 
-@router.get("/audit")
-def audit_log(
+@router.get("/access-log")
+def access_log(
     ports: Ports,
     caller: Admin,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -104,12 +104,12 @@ def audit_log(
     who: Text | None = None,
     action: Text | None = None,
     segment_id: UUID | None = None,
-) -> schemas.AuditLog:
+) -> schemas.AccessLog:
     """Who found, watched, downloaded, exported, protected, deleted, logged in or out, or made keys; newest first."""
     of_everything(caller)
     items = ports.access.log(before, limit, who, action, segment_id)
-    ports.looks.listed(caller, "audit", {"who": who, "action": action, "segment_id": segment_id})
-    return schemas.AuditLog.model_validate(
+    ports.looks.listed(caller, "access-log", {"who": who, "action": action, "segment_id": segment_id})
+    return schemas.AccessLog.model_validate(
         {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
     )
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from services.api.access import Ports, Viewer, camera_of, configured
 from services.api.bodies import data_router
-from services.api.live import BOUNDARY, Endless, Permit, pictures
+from services.api.callers import Ports, Viewer, camera_of, configured
+from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
 from services.api.ports import ApiPorts
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
@@ -91,7 +91,7 @@ def calendar(
     zone = _zone(time_zone)
     last = to or from_ms(ports.clock.now_ms()).astimezone(zone).date()
     first = from_ or _earlier(last, MONTH_DAYS - 1)
-    days = ports.videos.calendar(camera_id, first, last, time_zone)
+    days = ports.segments.calendar(camera_id, first, last, time_zone)
     return schemas.Calendar.model_validate(
         {"camera_id": camera_id, "time_zone": time_zone, "items": days, "total": len(days)}
     )
@@ -109,7 +109,7 @@ def gaps(
     camera_of(ports, caller, camera_id)
     last_ms = ports.clock.now_ms() if to is None else to_ms(to)
     first_ms = max(last_ms - DAY_MS, EARLIEST_MS) if from_ is None else to_ms(from_)
-    found = ports.videos.gaps(camera_id, first_ms, last_ms, MOST_GAPS + 1)
+    found = ports.segments.gaps(camera_id, first_ms, last_ms, MOST_GAPS + 1)
     items = found[:MOST_GAPS]
     return schemas.MissingFootageList.model_validate(
         {"camera_id": camera_id, "items": items, "total": len(items), "complete": len(found) <= MOST_GAPS}

@@ -9,8 +9,8 @@ from uuid import uuid4
 from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from services.api.access import Operator, Ports
 from services.api.bodies import FORM, MULTIPART, data_router, read_body, validated
+from services.api.callers import Operator, Ports
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import BadInput, Conflict, Retryable

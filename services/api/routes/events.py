@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from services.api.access import Ports, Viewer
 from services.api.bodies import data_router
-from services.api.live import Endless, Permit, events
+from services.api.callers import Ports, Viewer
+from services.api.media.streams import Endless, Permit, events
 
 router = data_router("events")
 Place = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,10}$")]

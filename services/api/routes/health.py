@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from services.api.access import Ports
+from services.api.callers import Ports
 from shared.domain.errors import PlatereelError
 from shared.runtime.metrics_folder import exposition
 from shared.wire import api as schemas

@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from services.api.access import Ports, Viewer, segment_of
 from services.api.availability import unavailable
 from services.api.bodies import data_router
-from services.api.evidence import Evidence, archive, check_unchanged
-from services.api.ranges import Content, matches, resolve, serve
+from services.api.callers import Ports, Viewer, segment_of
+from services.api.media.evidence import Evidence, archive, check_unchanged
+from services.api.media.range_response import Content, matches, resolve, serve
 from shared.domain.errors import NotFound
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
@@ -100,7 +100,7 @@ def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     check_unchanged(ports.store, row)
     ports.access.note(caller.name, "export", segment_id, {})
     made_at = from_ms(ports.clock.now_ms())
-    evidence = Evidence(ports.videos.get(segment_id), _name(row), str(ports.deployment_id), made_at, caller.name)
+    evidence = Evidence(ports.segments.get(segment_id), _name(row), str(ports.deployment_id), made_at, caller.name)
     headers = {
         "Content-Disposition": f'attachment; filename="{evidence.name}.zip"',
         "Cache-Control": "no-store",

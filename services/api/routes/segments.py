@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import Query
 
-from services.api.access import Admin, Operator, Ports, Viewer, at_least, check_seen, segment_of
 from services.api.bodies import data_router
+from services.api.callers import Admin, Operator, Ports, Viewer, at_least, check_seen, segment_of
 from services.api.parameters import Text
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
@@ -55,7 +55,7 @@ def list_segments(
         ms_of(from_), ms_of(to), fuzzy, caller.scope,
     )  # fmt: skip
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
-    page = ports.videos.search(where, limit, offset, cursor, order)
+    page = ports.segments.search(where, limit, offset, cursor, order)
     asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
     ports.looks.listed(caller, "segments", asked)
     return schemas.SegmentPage.model_validate(
@@ -66,7 +66,7 @@ def list_segments(
 @router.get("/segments/{segment_id}")
 def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.SegmentDetail:
     """One clip with its detections and their places on it."""
-    row = ports.videos.get(segment_id)
+    row = ports.segments.get(segment_id)
     check_seen(caller, segment_id, row["camera_id"])
     ports.looks.viewed(caller, "segment", segment_id)
     return schemas.SegmentDetail.model_validate(row)
@@ -76,7 +76,7 @@ def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.Segm
 def protect(ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.SegmentPatch) -> schemas.SegmentDetail:
     """Protect a clip from retention and deletion, or lift that."""
     segment_of(ports, caller, segment_id)
-    row = ports.videos.protect(segment_id, protected=patch.protected, who=caller.name, note=patch.note)
+    row = ports.segments.protect(segment_id, protected=patch.protected, who=caller.name, note=patch.note)
     return schemas.SegmentDetail.model_validate(row)
 
 
@@ -84,7 +84,7 @@ def protect(ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.Seg
 def delete(ports: Ports, caller: Admin, segment_id: UUID) -> None:
     """Delete a clip; it answers 410 from now on, its object goes after the grace period."""
     segment_of(ports, caller, segment_id)
-    ports.videos.archive(segment_id, caller.name)
+    ports.segments.archive(segment_id, caller.name)
 
 
 @router.post("/bulk")
@@ -103,10 +103,10 @@ def _one_of_many(
     try:
         segment_of(ports, caller, segment_id)
         if request.action == "delete":
-            ports.videos.archive(segment_id, caller.name)
+            ports.segments.archive(segment_id, caller.name)
         else:
             protected = request.action == "protect"
-            ports.videos.protect(segment_id, protected=protected, who=caller.name, note=request.note)
+            ports.segments.protect(segment_id, protected=protected, who=caller.name, note=request.note)
     except Retryable:
         raise
     except PlatereelError as error:
@@ -133,7 +133,7 @@ def by_detection(
         cameras = ", ".join(row["camera_id"] for row in rows[:SHOWN])
         raise Conflict(f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id")
     (detection,) = rows
-    items = ports.videos.by_detection(detection["camera_id"], detection_id)
+    items = ports.segments.by_detection(detection["camera_id"], detection_id)
     ports.looks.listed(caller, "by-detection", {"detection_id": detection_id, "camera_id": detection["camera_id"]})
     return schemas.SegmentsOfDetection.model_validate(
         {"items": items, "total": len(items), "outcome": detection["outcome"], "reason": detection["reason"]}

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from services.api.access import Ports, Viewer
 from services.api.bodies import data_router
+from services.api.callers import Ports, Viewer
 from services.api.ports import ApiPorts
 from shared.domain.growth import LOOKED_AT_DAYS, forecast
 from shared.domain.timing import from_ms

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import Path as PathParameter
 from fastapi import Response
 
-from services.api.access import Ports, Viewer, check_seen
 from services.api.availability import RETRY_SECONDS, unavailable
 from services.api.bodies import data_router
+from services.api.callers import Ports, Viewer, check_seen
 from services.api.errors import problem
-from services.api.playlist import Stretch, playlist
+from services.api.media.object_file import RangedObject
+from services.api.media.playlist import Stretch, playlist
 from services.api.ports import ApiPorts
-from services.api.ranged import RangedObject
 from shared.domain.access import Caller
 from shared.domain.errors import NotFound
 from shared.domain.parts import Fragment, Piece, StoredPart
@@ -32,7 +32,7 @@ router = data_router("media", "/segments/{segment_id}")
 @router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
 def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     """An HLS playlist (fragmented MP4). It grows while the clip is being recorded; 409 while nothing is written yet."""
-    streamed = ports.videos.streamed(segment_id)
+    streamed = ports.segments.streamed(segment_id)
     refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
         return refusal
@@ -57,7 +57,7 @@ def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_
 
 
 def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, int], *, media: bool) -> Response:
-    streamed = ports.videos.streamed(segment_id, span[0])
+    streamed = ports.segments.streamed(segment_id, span[0])
     refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
         return refusal
@@ -116,7 +116,7 @@ def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment 
         return None
     try:
         data = ports.store.get(part.object_key)
-    except NotFound:  # the clip is finished, and the sweep has just taken its parts
+    except NotFound:  # the clip is finished, and the cleanup has just taken its parts
         return None
     piece = Piece(part.start_ms, data, part.facts.index)
     return ports.video().fragment(piece, part.end_ms, streamed.start_ms, streamed.policy, streamed.form)

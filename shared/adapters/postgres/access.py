@@ -1,4 +1,4 @@
-"""API keys, sessions and the log, as rows."""
+"""API keys, sessions and the access log, as rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.audit_log import log
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Connection, Database
 from shared.domain.access import Caller, Role, StoredKey
 from shared.domain.errors import Conflict, NotFound
 
@@ -25,8 +25,8 @@ _KEY: LiteralString = """
 """
 
 
-class AccessRepository:
-    """Implements the port `Access`."""
+class PostgresAccessRows:
+    """Implements the port `AccessRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,15 +52,13 @@ class AccessRepository:
                 raise Conflict(f"there is a key {name} already; a name is never used again") from None
             if row is None:
                 raise Conflict("the key was not stored")
-            log(connection, who, "key.create", None, {"name": name, "role": str(role), "cameras": scope})
+            log_access(connection, who, "key.create", None, {"name": name, "role": str(role), "cameras": scope})
         return _stored(row), secret
 
     def list_keys(self) -> list[StoredKey]:
-        """See the port."""
         return [_stored(row) for row in self._database.fetch(f"SELECT {_KEY} FROM api_keys ORDER BY name")]
 
     def revoke_key(self, name: str, who: str) -> None:
-        """See the port."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE name = %s RETURNING id", [name]
@@ -68,7 +66,7 @@ class AccessRepository:
             if row is None:
                 raise NotFound(f"there is no key {name}")
             connection.execute("DELETE FROM sessions WHERE key_id = %s", [row["id"]])
-            log(connection, who, "key.revoke", None, {"name": name})
+            log_access(connection, who, "key.revoke", None, {"name": name})
 
     def any_key(self) -> bool:
         """See the port; once there is one it is not asked for again."""
@@ -108,7 +106,7 @@ class AccessRepository:
                 """,
                 [_digest(token), caller.name, str(caller.role), caller.scope, key_id, key_digest, seconds],
             )
-            log(connection, caller.name, "session.open", None, {})
+            log_access(connection, caller.name, "session.open", None, {})
         return token
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
@@ -126,13 +124,11 @@ class AccessRepository:
         return None if row is None else (_caller(row), row["key_digest"])
 
     def close_session(self, token: str, who: str) -> None:
-        """See the port."""
         with self._database.transaction() as connection:
             if connection.execute("DELETE FROM sessions WHERE digest = %s", [_digest(token)]).rowcount:
-                log(connection, who, "session.close", None, {})
+                log_access(connection, who, "session.close", None, {})
 
     def signing_seed(self) -> bytes:
-        """See the port."""
         row = self._database.fetch_one(
             "UPDATE deployment SET signing_seed = coalesce(signing_seed, %s) RETURNING signing_seed",
             secrets.token_bytes(SECRET_BYTES),
@@ -144,16 +140,14 @@ class AccessRepository:
     def note(
         self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
     ) -> None:
-        """See the port."""
         with self._database.pipelined() as connection:
             if not lasting:
                 connection.execute("SET LOCAL synchronous_commit TO off")
-            log(connection, who, action, segment_id, details)
+            log_access(connection, who, action, segment_id, details)
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
     ) -> list[dict[str, Any]]:
-        """See the port."""
         given = {"before": before, "limit": limit, "who": who, "action": action, "segment": segment_id}
         conditions: list[LiteralString] = ["true"]
         if before is not None:
@@ -167,7 +161,7 @@ class AccessRepository:
         where: LiteralString = " AND ".join(conditions)
         return self._database.fetch(
             f"""
-            SELECT id, at, who, action, segment_id, details FROM audit_log WHERE {where}
+            SELECT id, at, who, action, segment_id, details FROM access_log WHERE {where}
              ORDER BY id DESC LIMIT %(limit)s
             """,
             given,
@@ -188,3 +182,13 @@ def _stored(row: DictRow) -> StoredKey:
         row["id"], _caller(row), row["created_at"], row["created_by"], row["expires_at"], row["revoked_at"],
         row["last_used_at"],
     )  # fmt: skip
+
+
+def log_access(
+    connection: Connection, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]
+) -> None:
+    """Write a line of the access log in the caller's transaction."""
+    connection.execute(
+        "INSERT INTO access_log (who, action, segment_id, details) VALUES (%s, %s, %s, %s)",
+        [who, action, segment_id, Jsonb(dict(details))],
+    )

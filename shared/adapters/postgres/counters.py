@@ -1,4 +1,4 @@
-"""Counts of segments. Triggers write what each statement changes (migration 0004); folding adds that up."""
+"""Counts of segments: triggers write what each statement changes (0001_counters.sql), folding adds that up."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _COUNTED: LiteralString = f"""
 """
 
 
-class CounterRepository:
-    """Implements the port `Counters`."""
+class PostgresCounterRows:
+    """Implements the port `CounterRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

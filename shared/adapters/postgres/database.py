@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.patience import Patience
+from shared.adapters.postgres.deadline import AnswerDeadline
 from shared.adapters.postgres.reasons import no_connection
 from shared.domain.errors import BadInput, Conflict, PlatereelError, Retryable
 
@@ -28,7 +28,7 @@ _CONNECT: dict[str, Any] = {
     "options": _OPTIONS,
 }
 TRANSACTION_SECONDS, CHECK_SECONDS = 20.0, 3.0
-patience = Patience(SystemClock())
+patience = AnswerDeadline(SystemClock())
 
 
 def _check(connection: Connection) -> None:

@@ -25,7 +25,7 @@ _ONE: LiteralString = "SELECT * FROM detections WHERE detection_id = %s AND came
 
 
 class DetectionRepository:
-    """Implements the port `Detections`."""
+    """Implements the port `DetectionRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -123,7 +123,6 @@ class DetectionRepository:
             _conclude(connection, (detection_id, camera_id), DetectionOutcome.REJECTED, reason=printable(reason))
 
     def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
-        """See the port."""
         rows = self._database.fetch(
             """
             SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %(age)s)
@@ -226,8 +225,11 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
         _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO segment_detections VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(segment_id, d.detection_id, d.captured_ms - start_ms, d.camera_id) for d in missed],
+            """
+            INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms) VALUES (%s, %s, %s, %s)
+            ON CONFLICT DO NOTHING
+            """,
+            [(segment_id, d.detection_id, d.camera_id, d.captured_ms - start_ms) for d in missed],
         )
     return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
 

@@ -23,7 +23,7 @@ LOST_AFTER_SECONDS = LEASE_SECONDS
 LOST_BATCH = 1_000
 
 
-class OfferRepository:
+class PostgresOfferRows:
     """Implements the port `Offers`."""
 
     def __init__(self, database: Database) -> None:
@@ -50,7 +50,6 @@ class OfferRepository:
         return _offers(rows)
 
     def offer_clips(self, limit: int) -> list[Offer]:
-        """See the port."""
         rows = self._database.fetch(
             """
             UPDATE video_segments SET offer = offer + 1, offered_at = now(), not_before = NULL
@@ -68,7 +67,6 @@ class OfferRepository:
         return _offers(rows)
 
     def withdraw_parts(self, offers: Sequence[Offer]) -> None:
-        """See the port."""
         self._database.execute(
             """
             UPDATE segment_parts p SET state = 'due'
@@ -80,7 +78,6 @@ class OfferRepository:
         )
 
     def withdraw_clips(self, offers: Sequence[Offer]) -> None:
-        """See the port."""
         self._database.execute(
             """
             UPDATE video_segments s SET offered_at = NULL
@@ -92,7 +89,6 @@ class OfferRepository:
         )
 
     def take_back_lost_parts(self, *, queue_empty: bool) -> int:
-        """See the port."""
         return self._database.execute(
             """
             UPDATE segment_parts SET state = 'due' WHERE id IN (
@@ -106,7 +102,6 @@ class OfferRepository:
         )
 
     def take_back_lost_clips(self, *, queue_empty: bool) -> int:
-        """See the port."""
         return self._database.execute(
             """
             UPDATE video_segments SET offered_at = NULL WHERE id IN (

@@ -72,7 +72,7 @@ def stored_part(row: DictRow) -> StoredPart:
 
 
 def form_of_row(row: Mapping[str, Any]) -> ClipForm | None:
-    """A segment's form; None before its first part. Rows of the schema before 0003 have no encoder."""
+    """A segment's form; None before its first part."""
     if row["width"] is None or row["height"] is None:
         return None
     across, _, down = (row["pixel_aspect"] or "1:1").partition(":")

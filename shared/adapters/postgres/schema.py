@@ -1,44 +1,52 @@
-"""Brings a database to this version."""
+"""Which schema this code was written for, and a refusal of any other."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+import re
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from shared.adapters.postgres.database import connect, kinds
+from shared.domain.errors import Retryable
 
-from shared.adapters.postgres.version import SCHEMA_VERSION, current_version, no_way_back
-from shared.domain.errors import Permanent
-
-_LOCK = 5_024_117_309_011
+SCHEMA_VERSION = "0001"
+_NUMBER = re.compile(r"[0-9]{4}")
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("shared.adapters.postgres").joinpath("migrations")))
-    return config
+def current_version(url: str) -> str | None:
+    """The database's version, None when it has no schema. Raises Retryable when it does not answer."""
+    with kinds(), connect(url) as connection:
+        found = connection.execute("SELECT to_regclass('public.alembic_version') AS name").fetchone()
+        if found is None or found["name"] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row["version_num"])
 
 
-def migrate(url: str) -> tuple[str | None, str]:
-    """Run outstanding migrations, one process at a time; answers the version before and after.
+def no_way_back(current: str | None) -> str | None:
+    """Why no migration of this code leads from that version to its own; None where one does, or none is needed."""
+    if current is None or (_NUMBER.fullmatch(current) and current <= SCHEMA_VERSION):
+        return None
+    if _NUMBER.fullmatch(current):
+        return (
+            f"the database schema is {current}, newer than this version's {SCHEMA_VERSION}: use the version of "
+            "Platereel that brought it there, or the backup from before"
+        )
+    return f"the database schema is {current!r}, which no version of Platereel makes: is it another program's database?"
 
-    Raises Permanent, and changes nothing, where the schema is newer than this code's, or not Platereel's at all.
-    """
-    current_version(url)  # a server that does not answer is told in our words
-    # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the connections.
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
-    with engine.connect() as lock, engine.connect() as connection:
-        lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        before = current_version(url)  # another host's migration may have come first
-        refusal = no_way_back(before)
-        if refusal is not None:
-            raise Permanent(refusal, current=before, wanted=SCHEMA_VERSION)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
-        lock.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
-    return before, SCHEMA_VERSION
+
+def mismatch(current: str | None) -> str | None:
+    """What is wrong with a database of that version, and what helps; None where it is this code's."""
+    if current == SCHEMA_VERSION:
+        return None
+    if current is None:
+        return f"the database has no schema, wanted is {SCHEMA_VERSION}: run `platereel migrate`"
+    return no_way_back(current) or (
+        f"the database schema is {current}, older than this version's {SCHEMA_VERSION}: run `platereel migrate`"
+    )
+
+
+def require_version(url: str) -> None:
+    """Raise Retryable while the schema is not this code's: a migration, or a newer process, may be on its way."""
+    current = current_version(url)
+    wrong = mismatch(current)
+    if wrong is not None:
+        raise Retryable(wrong, current=current, wanted=SCHEMA_VERSION)

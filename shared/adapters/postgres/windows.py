@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
 from shared.adapters.postgres.database import Connection
-from shared.adapters.postgres.outbox import emit
+from shared.adapters.postgres.events import emit
 from shared.domain.errors import Retryable
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy

@@ -35,22 +35,18 @@ class AvVideo:
         self._encoders = Encoders(threads, patient=patient)
 
     def copied_form(self, keyframe: Frame) -> ClipForm:
-        """See the port."""
         return form_of(keyframe)
 
     def copier(self, base_ms: int, picture_ms: int | None = None) -> CopiedPackets:
-        """See the port."""
         return CopiedPackets(base_ms, picture_ms)
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
-        """See the port."""
         width, height, aspect = picture_form(jpeg, policy)
         return ClipForm(width, height, self._encoders.choose(policy), aspect)
 
     def encoder(
         self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
     ) -> PartEncoding:
-        """See the port."""
         if policy.codec == "mjpeg":
             return CopiedPictures(form, base_ms, picture_ms)
         return self._part_encoder(policy, form, base_ms, picture_ms)
@@ -88,19 +84,15 @@ class AvVideo:
         return made, policy, form
 
     def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
-        """See the port."""
         return streamable(policy, form)
 
     def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
-        """See the port."""
         return fragment_of(piece, end_ms, base_ms, policy, form)
 
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
-        """See the port."""
         return cut(source, span_ms, shift_ms)
 
     def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:
-        """See the port."""
         return len(frame_times_ms(path, progress))
 
     def join(
@@ -112,7 +104,6 @@ class AvVideo:
         form: ClipForm,
         progress: Callable[[], None] = lambda: None,
     ) -> Joined:
-        """See the port."""
         return join(path, pieces, span_ms, policy, form, progress)
 
 

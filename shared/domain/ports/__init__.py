@@ -1,14 +1,16 @@
-"""What the use cases ask of the world. One adapter per vendor; the contract suite holds each to the same behaviour."""
+"""What the use cases ask of the world: a file a use case, an adapter a vendor."""
 
 from __future__ import annotations
 
-from shared.domain.ports.access import Access, Signer, Tokens
+from shared.domain.ports.access import AccessRows, Signer, Tokens
 from shared.domain.ports.clock import Clock
+from shared.domain.ports.consistency import ConsistencyRows, Expectation, FinishedClip, ReadyClip
+from shared.domain.ports.counters import CounterRows
 from shared.domain.ports.detections import (
     Accepted,
-    Delivery,
     DetectionChannel,
-    Detections,
+    DetectionDelivery,
+    DetectionRows,
     DetectionStream,
     EventFeed,
     EventSink,
@@ -28,27 +30,19 @@ from shared.domain.ports.frames import (
     PacketBuffer,
     Parking,
 )
-from shared.domain.ports.hooks import Deliveries, Poster
-from shared.domain.ports.hooks import Delivery as HookDelivery
-from shared.domain.ports.keeping import Counters, Keeping, Marked
+from shared.domain.ports.jobs import Job, JobRows, Progress
 from shared.domain.ports.objects import Allowed, ObjectStore, Room, StoredObject
-from shared.domain.ports.recordings import (
-    ClipFacts,
-    FinaliseRun,
-    LiveSegment,
-    Offer,
-    OfferRows,
-    Pacing,
-    PartRun,
-    Writing,
-)
-from shared.domain.ports.upkeep import Expectation, FinishedClip, Job, Jobs, Ledger, Progress, ReadyClip, Repairs
+from shared.domain.ports.offers import Offer, OfferRows
+from shared.domain.ports.pacer import LiveSegment, PacerRows
+from shared.domain.ports.retention import Marked, RetentionRows
+from shared.domain.ports.segments import Order, Page, SegmentFilter, SegmentRows, StoredClip, Streamed
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
-from shared.domain.ports.videos import Order, Page, SegmentFilter, StoredClip, Streamed, Videos
+from shared.domain.ports.webhooks import WebhookDelivery, WebhookRows, WebhookSender
+from shared.domain.ports.writer import ClipFacts, FinaliseRun, PartRun, WriterRows
 
 __all__ = [
     "Accepted",
-    "Access",
+    "AccessRows",
     "Allowed",
     "Appended",
     "Bounds",
@@ -58,12 +52,12 @@ __all__ = [
     "CameraStates",
     "ClipFacts",
     "Clock",
-    "Counters",
-    "Deliveries",
-    "Delivery",
+    "ConsistencyRows",
+    "CounterRows",
     "DetectionChannel",
+    "DetectionDelivery",
+    "DetectionRows",
     "DetectionStream",
-    "Detections",
     "EventFeed",
     "EventSink",
     "Expectation",
@@ -71,18 +65,15 @@ __all__ = [
     "FinishedClip",
     "FrameBuffer",
     "Holds",
-    "HookDelivery",
     "Job",
-    "Jobs",
-    "Keeping",
-    "Ledger",
+    "JobRows",
     "LiveSegment",
     "Marked",
     "ObjectStore",
     "Offer",
     "OfferRows",
     "Order",
-    "Pacing",
+    "PacerRows",
     "PacketBuffer",
     "Page",
     "Parking",
@@ -91,12 +82,12 @@ __all__ = [
     "PartRun",
     "PendingMark",
     "PendingPage",
-    "Poster",
     "Progress",
     "ReadyClip",
-    "Repairs",
+    "RetentionRows",
     "Room",
     "SegmentFilter",
+    "SegmentRows",
     "Signer",
     "StoredClip",
     "StoredObject",
@@ -104,6 +95,8 @@ __all__ = [
     "TaskQueue",
     "Tokens",
     "Video",
-    "Videos",
-    "Writing",
+    "WebhookDelivery",
+    "WebhookRows",
+    "WebhookSender",
+    "WriterRows",
 ]

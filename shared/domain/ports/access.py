@@ -28,7 +28,7 @@ class Tokens(Protocol):
         """Who a token speaks for; None for one that is not valid here. Retryable while its keys cannot be had."""
 
 
-class Access(Protocol):
+class AccessRows(Protocol):
     """API keys and the page's sessions; secrets are seen once and kept as hashes."""
 
     def create_key(

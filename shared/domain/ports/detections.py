@@ -14,7 +14,7 @@ from shared.domain.policy import RecordingPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DetectionDelivery:
     """One message of the detections stream, not yet acknowledged.
 
     tries: how often it was read before without being settled or put off. waited_s: for how long it lay in the stream,
@@ -36,7 +36,7 @@ class DetectionStream(Protocol):
     def hint(self, camera_id: str, detection_id: str) -> None:
         """Say that a detection's row is waiting."""
 
-    def read(self, count: int, block_s: float) -> list[Delivery]:
+    def read(self, count: int, block_s: float) -> list[DetectionDelivery]:
         """New messages, and those whose reader died."""
 
     def ack(self, entry_ids: Sequence[str]) -> None:
@@ -125,7 +125,7 @@ class PendingPage:
     broken: tuple[tuple[str, str], ...] = ()
 
 
-class Detections(Protocol):
+class DetectionRows(Protocol):
     """Rows of detections."""
 
     def publish(self, detection: Detection) -> None:

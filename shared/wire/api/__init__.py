@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.wire.api.access import (
-    AuditEntry,
-    AuditLog,
+    AccessEntry,
+    AccessLog,
     Key,
     KeyList,
     KeyRequest,
@@ -14,6 +14,16 @@ from shared.wire.api.access import (
     SigningKey,
 )
 from shared.wire.api.cameras import Calendar, CalendarDay, Camera, CameraList, MissingFootage, MissingFootageList
+from shared.wire.api.jobs import (
+    CameraStats,
+    Capacity,
+    CleanupRequest,
+    DayStats,
+    Health,
+    JobState,
+    Problem,
+    Stats,
+)
 from shared.wire.api.segments import (
     BulkOutcome,
     BulkRequest,
@@ -31,20 +41,10 @@ from shared.wire.api.segments import (
     SegmentsOfDetection,
     SkippedResult,
 )
-from shared.wire.api.upkeep import (
-    CameraStats,
-    Capacity,
-    CleanupRequest,
-    DayStats,
-    Health,
-    JobState,
-    Problem,
-    Stats,
-)
 
 __all__ = [
-    "AuditEntry",
-    "AuditLog",
+    "AccessEntry",
+    "AccessLog",
     "BulkOutcome",
     "BulkRequest",
     "BulkResult",

@@ -77,7 +77,7 @@ class SigningKey(BaseModel):
     fingerprint: str
 
 
-class AuditEntry(BaseModel):
+class AccessEntry(BaseModel):
     """Who did what."""
 
     id: int
@@ -88,8 +88,8 @@ class AuditEntry(BaseModel):
     details: dict[str, Any]
 
 
-class AuditLog(BaseModel):
+class AccessLog(BaseModel):
     """Entries, newest first; give next_before as `before` to go on."""
 
-    items: list[AuditEntry]
+    items: list[AccessEntry]
     next_before: int | None

@@ -1,4 +1,4 @@
-"""The first schema: segments, parts, detections, counters, jobs, outbox."""
+"""The first schema. From here on a version expands (new columns, both codes run) or contracts (old columns go)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
-    run_sql("0001_first.sql")
+    """Make extensions, tables, indexes, views and triggers."""
+    for part in ("segments", "detections", "counters", "access", "jobs", "events"):
+        run_sql(f"0001_{part}.sql")

@@ -1,0 +1,1 @@
+"""Who asks: doors, keys, guesses."""

@@ -1,0 +1,198 @@
+"""What every route asks of a request: the ports, and a caller with the right role, for the right cameras."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from functools import partial
+from math import ceil
+from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import Depends, HTTPException, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from services.api.auth.forwarded import one_word
+from services.api.auth.keys import csrf_token
+from services.api.ports import ApiPorts
+from shared.domain.access import Caller, Role
+from shared.domain.errors import NotFound
+
+COOKIE, CSRF_HEADER = "platereel_session", "X-CSRF-Token"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+_bearer = HTTPBearer(auto_error=False, description="An API key: `platereel keys create` makes one.")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description=f"The page's session; changes need {CSRF_HEADER}.")
+
+
+async def ports_of(request: Request) -> ApiPorts:
+    """The application's ports."""
+    return cast("ApiPorts", request.app.state.ports)
+
+
+Ports = Annotated[ApiPorts, Depends(ports_of)]
+LookUp = Callable[[], Caller | None]
+
+
+def address_of(request: Request) -> str:
+    """The address a request comes from: of a trusted proxy, the one it names."""
+    return str(request.state.address)
+
+
+def count_guess(ports: ApiPorts, request: Request) -> None:
+    """Note a wrong key; raise 429 for an address that has presented too many. A right key is never asked to wait."""
+    wait_s = ports.attempts.wait_s(address_of(request))
+    if wait_s > 0:
+        raise HTTPException(429, "too many wrong keys; wait", {"Retry-After": str(ceil(wait_s))})
+    ports.attempts.failed(address_of(request))
+
+
+def _caller(
+    request: Request,
+    ports: Ports,
+    given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    token: Annotated[str | None, Security(_cookie)],
+) -> Caller:
+    """Who asks. What finds the caller is left in `request.state.look_again`, for answers that last."""
+    if given is None:
+        _check_site(request)
+    look = _way_in(request, ports, None if given is None else given.credentials, token)
+    caller = look()
+    if caller is None:
+        if given is not None and ports.keys.is_guess(given.credentials):
+            count_guess(ports, request)
+        raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+    request.state.look_again = look
+    return caller
+
+
+def _way_in(request: Request, ports: ApiPorts, secret: str | None, token: str | None) -> LookUp:
+    """The one way by which this request's caller is found: key, proxy, session, or the open door, in that order."""
+    if secret is not None:
+        return partial(_by_secret, ports, secret)
+    proxied = _by_proxy(ports, request)
+    if proxied is not None:
+        return lambda: proxied
+    if token is not None:
+        return partial(_by_session, ports, request, token)
+    # What somebody passed on is not this machine's own, whatever address it comes from.
+    return (lambda: None) if request.state.forwarded else ports.keys.without_key
+
+
+def _by_secret(ports: ApiPorts, secret: str) -> Caller | None:
+    identity = ports.keys.by_secret(secret)
+    return None if identity is None else identity.caller
+
+
+def _by_session(ports: ApiPorts, request: Request, token: str) -> Caller | None:
+    caller = ports.keys.by_session(token)
+    if caller is not None:
+        _check_csrf(request, token)
+    return caller
+
+
+def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
+    """Whom a trusted proxy has let in, by its headers; viewer where no header of roles is configured."""
+    settings = ports.settings.api
+    if settings.proxy_user_header is None or not request.state.proxied:
+        return None
+    try:
+        name = one_word(request.headers, settings.proxy_user_header)
+        role = None if settings.proxy_role_header is None else one_word(request.headers, settings.proxy_role_header)
+        if name is None:
+            return None
+        return Caller(name, Role.VIEWER if role is None else Role.named(role.lower()))
+    except ValueError as error:
+        raise HTTPException(400, f"what the proxy says of its user cannot be read: {error}") from error
+
+
+async def refuse_other_sites(request: Request) -> None:
+    """For routes that ask for no caller: as those that do, they make no change for a page of another site."""
+    _check_site(request)
+
+
+def _check_site(request: Request) -> None:
+    """Raise 403 for a change that a page of another site asks for.
+
+    Only a key in the request itself proves that no browser added it by itself, as it does with cookies, with the
+    answer to a proxy's Basic, and with nothing at all where the door is open.
+    """
+    if request.method not in SAFE and _from_elsewhere(request):
+        raise HTTPException(403, "another site's page asks for a change")
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that a page of another origin makes this request."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    except ValueError:  # no address of ours is one that cannot be read
+        return True
+
+
+def _check_csrf(request: Request, token: str) -> None:
+    sent = request.headers.get(CSRF_HEADER, "")
+    if request.method not in SAFE and not hmac.compare_digest(sent.encode(), csrf_token(token).encode()):
+        raise HTTPException(403, f"a change needs the session's {CSRF_HEADER}")
+
+
+def at_least(caller: Caller, role: Role) -> Caller:
+    """The caller, whose role must be this one or a higher one."""
+    if caller.role < role:
+        raise HTTPException(403, f"this needs the role {role}")
+    return caller
+
+
+async def _viewer(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return at_least(caller, Role.VIEWER)
+
+
+async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return at_least(caller, Role.OPERATOR)
+
+
+async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return at_least(caller, Role.ADMIN)
+
+
+Viewer = Annotated[Caller, Depends(_viewer)]
+Operator = Annotated[Caller, Depends(_operator)]
+Admin = Annotated[Caller, Depends(_admin)]
+
+
+def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> dict[str, Any]:
+    """A segment's row; one of another's cameras is as unknown as one that is not there."""
+    row = ports.segments.row(segment_id)
+    check_seen(caller, segment_id, row["camera_id"])
+    return row
+
+
+def check_seen(caller: Caller, segment_id: UUID, camera_id: str) -> None:
+    """Raise NotFound for a segment of a camera that is not the caller's business."""
+    if not caller.sees(camera_id):
+        raise NotFound(f"there is no segment {segment_id}")
+
+
+def camera_of(ports: ApiPorts, caller: Caller, camera_id: str) -> str:
+    """A camera's id, if the caller may know of it; clips outlive their camera's configuration."""
+    known = camera_id in ports.settings.cameras or camera_id in ports.retention.cameras_with_clips()
+    if not known or not caller.sees(camera_id):
+        raise NotFound("there is no such camera")
+    return camera_id
+
+
+def configured(ports: ApiPorts, caller: Caller, camera_id: str) -> str:
+    """A camera's id, if it is in the configuration and the caller may know of it."""
+    if camera_id not in ports.settings.cameras or not caller.sees(camera_id):
+        raise NotFound("there is no such camera")
+    return camera_id
+
+
+def of_everything(caller: Caller) -> Caller:
+    """The caller, whose key must be for all cameras."""
+    if caller.cameras is not None:
+        raise HTTPException(403, "this concerns all cameras, and the key is for some")
+    return caller

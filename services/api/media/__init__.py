@@ -1,0 +1,1 @@
+"""What is sent of a clip: ranges, playlists, evidence, endless answers."""

@@ -1,0 +1,256 @@
+"""Rows as the consistency check compares them with objects, and repairs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
+from shared.adapters.postgres.events import emit
+from shared.adapters.postgres.pacer import WAKE
+from shared.adapters.postgres.windows import apply
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import Expectation, FinishedClip, ReadyClip
+from shared.domain.recording import Closed
+from shared.domain.timing import to_ms
+
+SUSPECTS_KEPT_SECONDS = 7 * 86_400
+ABANDONED = "abandoned"
+MOST_LISTED = 10_000  # of what a crash left: the next run takes the rest
+
+
+class PostgresConsistencyRows:
+    """Implements the port `ConsistencyRows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def deployment_id(self) -> UUID:
+        row = self._database.fetch_one("SELECT id FROM deployment")
+        if row is None:
+            raise NotFound("the database has lost its deployment id")
+        return UUID(str(row["id"]))
+
+    def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
+        """See the port. An expired segment expects nothing; a part expects the key of its committed run."""
+        rows = self._database.fetch(
+            """
+            SELECT file_path AS key, id, status, file_size_bytes AS size FROM video_segments
+             WHERE file_path = ANY(%(keys)s) AND status <> 'expired'
+            UNION ALL
+            SELECT thumbnail_path, id, status, NULL FROM video_segments
+             WHERE thumbnail_path = ANY(%(keys)s) AND status <> 'expired'
+            UNION ALL
+            SELECT object_key, segment_id, state, (facts->>'size_bytes')::bigint FROM segment_parts
+             WHERE object_key = ANY(%(keys)s)
+            """,
+            {"keys": list(keys)},
+        )
+        return {row["key"]: Expectation(row["id"], row["status"], row["size"]) for row in rows}
+
+    def count_ready(self) -> int:
+        row = self._database.fetch_one("SELECT count(*) AS n FROM video_segments WHERE status = 'ready'")
+        return 0 if row is None else int(row["n"])
+
+    def now_ms(self) -> int:
+        return self._database.now_ms()
+
+    def ready_clips(self, after: str, until: str | None, limit: int) -> list[ReadyClip]:
+        rows = self._database.fetch(
+            """
+            SELECT id, file_path, file_size_bytes, sha256, frame_count FROM video_segments
+             WHERE status = 'ready' AND file_path COLLATE "C" > %(after)s
+               AND (%(until)s::text IS NULL OR file_path COLLATE "C" <= %(until)s)
+             ORDER BY file_path COLLATE "C" LIMIT %(limit)s
+            """,
+            {"after": after, "until": until, "limit": limit},
+        )
+        return [_ready_clip(row) for row in rows]
+
+    def ready_clip(self, key: str) -> ReadyClip | None:
+        row = self._database.fetch_one(
+            """
+            SELECT id, file_path, file_size_bytes, sha256, frame_count FROM video_segments
+             WHERE status = 'ready' AND file_path = %s
+            """,
+            key,
+        )
+        return None if row is None else _ready_clip(row)
+
+    def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
+        """See the port; a step that is done again notes the same."""
+        self._database.execute(
+            """
+            INSERT INTO check_suspects (run_id, kind, key, segment_id)
+            SELECT %(run)s, %(kind)s, * FROM unnest(%(keys)s::text[], %(segments)s::uuid[]) ON CONFLICT DO NOTHING
+            """,
+            {
+                "run": run_id, "kind": kind, "keys": [key for key, _ in suspects],
+                "segments": [segment_id for _, segment_id in suspects],
+            },
+        )  # fmt: skip
+
+    def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
+        rows = self._database.fetch(
+            "SELECT key FROM check_suspects WHERE run_id = %s AND kind = %s AND key > %s ORDER BY key LIMIT %s",
+            run_id,
+            kind,
+            after,
+            limit,
+        )
+        return [row["key"] for row in rows]
+
+    def forget_suspects(self, run_id: UUID) -> None:
+        self._database.execute(
+            "DELETE FROM check_suspects WHERE run_id = %s OR noted_at < now() - make_interval(secs => %s)",
+            run_id,
+            SUSPECTS_KEPT_SECONDS,
+        )
+
+    def finished_with_parts(self, older_than_s: float, limit: int) -> list[FinishedClip]:
+        rows = self._database.fetch(
+            """
+            SELECT s.id, s.status, s.file_path, s.file_size_bytes
+              FROM (SELECT DISTINCT segment_id FROM segment_parts) p JOIN video_segments s ON s.id = p.segment_id
+             WHERE s.status IN ('ready', 'expiring', 'expired') AND s.updated_at <= now() - make_interval(secs => %s)
+             ORDER BY s.updated_at LIMIT %s
+            """,
+            older_than_s,
+            limit,
+        )
+        return [FinishedClip(row["id"], row["status"], row["file_path"], row["file_size_bytes"]) for row in rows]
+
+    def unfinished(self, older_than_s: float) -> list[UUID]:
+        """See the port; a lease that runs is somebody at work, and a pacer that looks will go on with all of them."""
+        rows = self._database.fetch(
+            """
+            SELECT id FROM video_segments s
+             WHERE status IN ('recording', 'finalizing') AND coalesce(lease_until < now(), true)
+               AND greatest(deadline, updated_at, offered_at) < now() - make_interval(secs => %(age)s)
+               AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'running'
+                                  AND p.lease_until >= now())
+               AND NOT EXISTS (SELECT FROM deployment WHERE paced_at >= now() - make_interval(secs => %(age)s))
+             ORDER BY start_time LIMIT %(limit)s
+            """,
+            {"age": older_than_s, "limit": MOST_LISTED},
+        )
+        return as_uuids(rows)
+
+    def failed_with_parts(self, most_repairs: int) -> list[UUID]:
+        rows = self._database.fetch(
+            """
+            SELECT id FROM video_segments s
+             WHERE status = 'failed' AND repairs <= %s
+               AND EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'done'
+                              AND p.object_key IS NOT NULL)
+             ORDER BY start_time LIMIT %s
+            """,
+            most_repairs,
+            MOST_LISTED,
+        )
+        return as_uuids(rows)
+
+    def half_deleted(self, older_than_s: float) -> list[UUID]:
+        rows = self._database.fetch(
+            """
+            SELECT id FROM video_segments
+             WHERE status = 'expiring' AND archived_at < now() - make_interval(secs => %s) ORDER BY archived_at
+             LIMIT %s
+            """,
+            older_than_s,
+            MOST_LISTED,
+        )
+        return as_uuids(rows)
+
+    def reopen(self, segment_id: UUID, reason: str) -> bool:
+        """See the port; wakes the pacer. A failed segment whose time another one has taken meanwhile stays failed."""
+        try:
+            with self._database.transaction() as connection:
+                row = _locked(connection, segment_id, ("ready", "failed"))
+                if row is None or not row["has_footage"]:
+                    return False
+                connection.execute(
+                    """
+                    UPDATE video_segments SET status = 'finalizing', error = %s, repairs = repairs + 1, attempts = 0,
+                           retries = 0, lease_token = NULL, lease_until = NULL, offered_at = NULL, not_before = NULL,
+                           updated_at = now()
+                     WHERE id = %s
+                    """,
+                    [reason, segment_id],
+                )
+                emit(connection, "segment.finalizing", _body(segment_id, row, reason))
+                connection.execute(f"NOTIFY {WAKE}")
+        except Conflict:
+            return False
+        return True
+
+    def lose(self, segment_id: UUID, reason: str) -> bool:
+        with self._database.transaction() as connection:
+            row = _locked(connection, segment_id, ("ready",))
+            if row is None:
+                return False
+            connection.execute(
+                """
+                UPDATE video_segments SET status = 'failed', error = %s, repairs = repairs + 1, updated_at = now()
+                 WHERE id = %s
+                """,
+                [reason, segment_id],
+            )
+            emit(connection, "segment.failed", _body(segment_id, row, reason))
+        return True
+
+    def give_up(self, segment_id: UUID) -> bool:
+        """See the port; what a writer is running now it may still commit."""
+        with self._database.transaction() as connection:
+            row = _locked(connection, segment_id, ("recording", "finalizing"))
+            if row is None:
+                return False
+            if row["status"] == "recording":
+                closed = Closed(segment_id, to_ms(row["deadline"]), ABANDONED)
+                apply(connection, row["camera_id"], RecordingPolicy.from_json(row["policy"]), [closed])
+            given_up = connection.execute(
+                "UPDATE segment_parts SET state = 'due' WHERE segment_id = %s AND state = 'queued'", [segment_id]
+            ).rowcount
+            given_up += connection.execute(
+                """
+                UPDATE segment_parts SET state = 'gap', error = %s
+                 WHERE segment_id = %s AND state = 'due' AND NOT parked
+                """,
+                [ABANDONED, segment_id],
+            ).rowcount
+            connection.execute(f"NOTIFY {WAKE}")
+        return given_up > 0 or row["status"] == "recording"
+
+    def forget_parts(self, segment_id: UUID) -> bool:
+        """See the port; under the camera's lock, as `reopen`: of the two only one finds what it needs."""
+        with self._database.transaction() as connection:
+            if _locked(connection, segment_id, ("ready", "expiring", "expired")) is None:
+                return False
+            return connection.execute("DELETE FROM segment_parts WHERE segment_id = %s", [segment_id]).rowcount > 0
+
+
+def _ready_clip(row: DictRow) -> ReadyClip:
+    return ReadyClip(row["id"], row["file_path"], row["file_size_bytes"], row["sha256"], row["frame_count"])
+
+
+def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...]) -> DictRow | None:
+    """The segment under its camera's lock, if it is in one of these states."""
+    camera = connection.execute("SELECT camera_id FROM video_segments WHERE id = %s", [segment_id]).fetchone()
+    if camera is None:
+        return None
+    lock_camera(connection, camera["camera_id"])
+    return connection.execute(
+        """
+        SELECT s.*, EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id AND p.state = 'done'
+                               AND p.object_key IS NOT NULL) AS has_footage
+          FROM video_segments s WHERE id = %s AND status = ANY(%s) FOR UPDATE
+        """,
+        [segment_id, list(statuses)],
+    ).fetchone()
+
+
+def _body(segment_id: UUID, row: DictRow, reason: str) -> dict[str, str]:
+    return {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason}

@@ -1,0 +1,204 @@
+"""Jobs that take turns in the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.pacer import WAKE
+from shared.domain.errors import NotFound
+from shared.domain.ports import Job
+
+STALE_SECONDS = 300  # a step takes a minute, and is ended after four
+MOST_DEATHS = 5
+PURGED_AT_ONCE = 20_000  # within a statement's time; the next run takes the rest
+
+
+class PostgresJobRows:
+    """Implements the port `JobRows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, kind: str, params: Mapping[str, Any], who: str) -> UUID:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "INSERT INTO jobs (kind, params, requested_by) VALUES (%s, %s, %s) RETURNING id",
+                [kind, Jsonb(dict(params)), who],
+            ).fetchone()
+            log_access(connection, who, kind, None, dict(params))
+            connection.execute(f"NOTIFY {WAKE}")
+        if row is None:
+            raise NotFound("the job was not stored")
+        return UUID(str(row["id"]))
+
+    def get(self, job_id: UUID) -> dict[str, Any]:
+        row = self._database.fetch_one(
+            """
+            SELECT id, kind, params, state, requested_by, requested_at, started_at, finished_at, progress, result,
+                   error
+              FROM jobs WHERE id = %s
+            """,
+            job_id,
+        )
+        if row is None:
+            raise NotFound(f"there is no job {job_id}")
+        return row
+
+    def due(self, periods_s: Mapping[str, float]) -> list[Job]:
+        """See the port. A requested job is offered again after 30 s; a regular turn is made when two were missed."""
+        with self._database.transaction() as connection:
+            for kind, period in periods_s.items():
+                connection.execute(
+                    """
+                    INSERT INTO jobs (kind, regular, requested_by)
+                    SELECT %(kind)s, true, 'pacer'
+                     WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
+                       AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                                        AND (state IN ('requested', 'running')
+                                             OR requested_at > now() - make_interval(secs => %(period)s * 2)))
+                       AND (SELECT created_at FROM deployment) < now() - make_interval(secs => %(period)s * 2)
+                    """,
+                    {"kind": kind, "period": period},
+                )
+            connection.execute(
+                """
+                UPDATE jobs SET state = CASE WHEN deaths + 1 >= %(most)s THEN 'failed' ELSE 'requested' END,
+                       finished_at = CASE WHEN deaths + 1 >= %(most)s THEN now() END,
+                       error = CASE WHEN deaths + 1 >= %(most)s THEN 'its workers died over it' END,
+                       deaths = deaths + 1, offered_at = NULL
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 'running'
+                                 AND started_at < now() - make_interval(secs => %(stale)s) FOR UPDATE SKIP LOCKED)
+                """,
+                {"most": MOST_DEATHS, "stale": STALE_SECONDS},
+            )
+            rows = connection.execute(
+                """
+                UPDATE jobs SET offered_at = now()
+                 WHERE id IN (SELECT id FROM jobs WHERE state = 'requested'
+                                 AND (offered_at IS NULL OR offered_at < now() - interval '30 s')
+                               FOR UPDATE SKIP LOCKED)
+                RETURNING id, kind, params, regular, cursor
+                """
+            ).fetchall()
+        return [_job(row) for row in rows]
+
+    def begin(self, job_id: UUID) -> Job | None:
+        row = self._database.fetch_one(
+            """
+            UPDATE jobs SET state = 'running', started_at = now() WHERE id = %s AND state = 'requested'
+            RETURNING id, kind, params, regular, cursor
+            """,
+            job_id,
+        )
+        return None if row is None else _job(row)
+
+    def begin_turn(self, kind: str, period_s: float) -> Job | None:
+        """See the port; two beats ask, one gets the turn."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                INSERT INTO jobs (kind, regular, requested_by, state, started_at)
+                SELECT %(kind)s, true, 'beat', 'running', now()
+                 WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
+                   AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                                    AND (state IN ('requested', 'running')
+                                         OR requested_at > now() - make_interval(secs => %(period)s * 0.9)))
+                RETURNING id, kind, params, regular, cursor
+                """,
+                {"kind": kind, "period": period_s},
+            ).fetchone()
+        return None if row is None else _job(row)
+
+    def pause(self, job_id: UUID, cursor: Mapping[str, Any]) -> None:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                UPDATE jobs SET state = 'requested', cursor = %s, offered_at = NULL, deaths = 0
+                 WHERE id = %s AND state = 'running'
+                """,
+                [Jsonb(dict(cursor)), job_id],
+            )
+            connection.execute(f"NOTIFY {WAKE}")
+
+    def put_off(self, job_id: UUID) -> None:
+        """See the port; offered again half a minute later, from the cursor that it has."""
+        self._database.execute(
+            """
+            UPDATE jobs SET deaths = deaths + 1, offered_at = now(),
+                   state = CASE WHEN deaths + 1 >= %(most)s THEN 'failed' ELSE 'requested' END,
+                   finished_at = CASE WHEN deaths + 1 >= %(most)s THEN now() END,
+                   error = CASE WHEN deaths + 1 >= %(most)s THEN 'put off too often' END
+             WHERE id = %(id)s AND state = 'running'
+            """,
+            {"most": MOST_DEATHS, "id": job_id},
+        )
+
+    def usual_archived(self, runs: int) -> int:
+        """See the port; dry runs do not count."""
+        row = self._database.fetch_one(
+            """
+            SELECT coalesce(max((result->>'archived')::bigint), 0) AS n
+              FROM (SELECT result FROM jobs WHERE kind = 'cleanup' AND state = 'done' AND result->>'dry_run' = 'false'
+                     ORDER BY finished_at DESC LIMIT %s) last
+            """,
+            runs,
+        )
+        return 0 if row is None else int(row["n"])
+
+    def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
+        """See the port; who works on a job for long is not taken for dead."""
+        self._database.execute(
+            "UPDATE jobs SET progress = %s, started_at = now() WHERE id = %s AND state = 'running'",
+            Jsonb(dict(progress)),
+            job_id,
+        )
+
+    def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
+        """See the port; keeps the last thousand finished jobs of a kind."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s, cursor = NULL WHERE id = %s",
+                ["done" if error is None else "failed", Jsonb(dict(result)), error, job_id],
+            )
+            connection.execute(
+                """
+                DELETE FROM jobs WHERE state IN ('done', 'failed') AND requested_at < (
+                    SELECT requested_at FROM jobs WHERE state IN ('done', 'failed')
+                     ORDER BY requested_at DESC OFFSET 1000 LIMIT 1)
+                """
+            )
+
+    def purge_outbox(self, older_than_s: float) -> Mapping[str, int]:
+        self._database.execute(
+            """
+            DELETE FROM outbox WHERE id IN (
+                SELECT id FROM outbox WHERE relayed_at < now() - make_interval(secs => %s) LIMIT %s)
+            """,
+            older_than_s,
+            PURGED_AT_ONCE,
+        )
+        gone = self._database.fetch(
+            """
+            DELETE FROM webhook_deliveries WHERE id IN (
+                SELECT id FROM webhook_deliveries
+                 WHERE created_at < now() - make_interval(secs => %s) AND (next_at IS NULL OR attempts = 0) LIMIT %s)
+            RETURNING webhook, next_at
+            """,
+            older_than_s,
+            PURGED_AT_ONCE,
+        )
+        return Counter(row["webhook"] for row in gone if row["next_at"] is not None)
+
+
+def _job(row: DictRow) -> Job:
+    return Job(row["id"], row["kind"], row["params"], row["regular"], row["cursor"])

@@ -1,0 +1,167 @@
+"""Windows and parts as the pacer moves them: planning, closing, taking back."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import DictRow
+
+from shared.adapters.postgres.database import (
+    CHECK_SECONDS,
+    Connection,
+    Database,
+    connect,
+    kinds,
+    lock_camera,
+    patience,
+)
+from shared.adapters.postgres.events import Publish, Webhooks, emit, relay
+from shared.adapters.postgres.windows import apply, load_growing, plan_parts
+from shared.domain.errors import Retryable
+from shared.domain.lifecycle import MAX_ATTEMPTS
+from shared.domain.parts import parts_passed
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import LiveSegment
+from shared.domain.recording import Reached, step
+from shared.domain.timing import to_ms
+
+WAKE = "platereel_wake"
+PACED_SECONDS = 10
+
+
+class PostgresPacerRows:
+    """The pacer's half of the port `Recordings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ear: Connection | None = None
+
+    def live(self) -> list[LiveSegment]:
+        """See the port; one row a segment, however many parts wait."""
+        rows = self._database.fetch(
+            """
+            SELECT s.id, s.camera_id, s.status, s.start_time, s.deadline, s.covered_to, s.policy, s.late_ms,
+                   p.needed, p.due
+              FROM video_segments s CROSS JOIN LATERAL (
+                    SELECT min(start_time) FILTER (WHERE NOT parked) AS needed,
+                           coalesce(bool_or(state = 'due'), false) AS due
+                      FROM segment_parts p WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap')) p
+             WHERE s.status IN ('recording', 'finalizing') ORDER BY s.start_time
+            """
+        )
+        return [_live(row) for row in rows]
+
+    def parked_parts(self) -> set[tuple[str, str]]:
+        rows = self._database.fetch(
+            """
+            SELECT s.camera_id, p.id FROM segment_parts p JOIN video_segments s ON s.id = p.segment_id
+             WHERE p.parked AND p.state NOT IN ('done', 'gap')
+            """
+        )
+        return {(row["camera_id"], str(row["id"])) for row in rows}
+
+    def advance(
+        self,
+        camera_id: str,
+        watermark_ms: int,
+        *,
+        silent: bool,
+        still_ms: int = 0,
+        behind_ms: int = 0,
+        deadline_ms: int | None = None,
+    ) -> bool:
+        """See the port; one transaction under the camera's lock."""
+        with self._database.transaction() as connection:
+            lock_camera(connection, camera_id)
+            windows = load_growing(connection, camera_id)
+            growing = windows.growing
+            if growing is None:
+                return False
+            row = connection.execute(
+                "SELECT covered_to, policy FROM video_segments WHERE id = %s", [growing.segment_id]
+            ).fetchone()
+            if row is None:
+                return False
+            unchanged = deadline_ms is None or deadline_ms == growing.end_ms
+            reached = Reached(watermark_ms, silent and unchanged, still_ms, behind_ms)
+            policy = RecordingPolicy.from_json(row["policy"])
+            late_ms = growing.late_ms + behind_ms
+            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms, late_ms)
+            planned = plan_parts(connection, growing.segment_id, passed)
+            _, effects = step(windows, reached, uuid4)
+            apply(connection, camera_id, policy, effects)
+            return planned > 0 or bool(effects)
+
+    def expire_leases(self) -> int:
+        """See the port. A run whose lease ran out is dead or frozen; its token commits nothing any more."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                UPDATE deployment SET paced_at = now()
+                 WHERE paced_at IS NULL OR paced_at < now() - make_interval(secs => %s)
+                """,
+                [PACED_SECONDS],
+            )
+            parts = connection.execute(
+                """
+                UPDATE segment_parts SET token = NULL, lease_until = NULL,
+                       state = CASE WHEN attempts >= %(most)s THEN 'gap' ELSE 'due' END,
+                       error = CASE WHEN attempts >= %(most)s THEN 'writer_failed' ELSE 'lease_expired' END
+                 WHERE id IN (SELECT id FROM segment_parts WHERE state = 'running' AND lease_until < now()
+                               FOR UPDATE SKIP LOCKED)
+                """,
+                {"most": MAX_ATTEMPTS},
+            ).rowcount
+            rows = connection.execute(
+                """
+                UPDATE video_segments SET lease_token = NULL, lease_until = NULL, offered_at = NULL,
+                       status = CASE WHEN attempts >= %(most)s THEN 'failed' ELSE status END,
+                       error = CASE WHEN attempts >= %(most)s THEN 'finalise_failed' ELSE error END, updated_at = now()
+                 WHERE id IN (SELECT id FROM video_segments WHERE status = 'finalizing' AND lease_until < now()
+                               FOR UPDATE SKIP LOCKED)
+                RETURNING id, camera_id, status
+                """,
+                {"most": MAX_ATTEMPTS},
+            ).fetchall()
+            for row in rows:
+                if row["status"] == "failed":
+                    body = {"segment_id": str(row["id"]), "camera_id": row["camera_id"], "error": "finalise_failed"}
+                    emit(connection, "segment.failed", body)
+        return parts + len(rows)
+
+    def relay_events(self, publish: Publish, limit: int, hooks: Webhooks) -> int:
+        with self._database.transaction() as connection:
+            return relay(connection, publish, limit, hooks)
+
+    def wait(self, timeout_s: float) -> None:
+        """See the port. Listens on a connection of its own, opened again after it broke."""
+        try:
+            with kinds():
+                if self._ear is None:
+                    self._ear = connect(self._database.url, autocommit=True)
+                    with patience.within(self._ear, CHECK_SECONDS):
+                        self._ear.execute(f"LISTEN {WAKE}")
+                for _ in self._ear.notifies(timeout=timeout_s, stop_after=1):
+                    return
+        except Retryable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the listening connection."""
+        if self._ear is not None:
+            try:
+                self._ear.close()
+            except psycopg.Error:
+                return
+            finally:
+                self._ear = None
+
+
+def _live(row: DictRow) -> LiveSegment:
+    return LiveSegment(
+        row["id"], row["camera_id"], row["status"], to_ms(row["start_time"]), to_ms(row["deadline"]),
+        to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]),
+        None if row["needed"] is None else to_ms(row["needed"]), row["due"], row["late_ms"],
+    )  # fmt: skip

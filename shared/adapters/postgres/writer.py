@@ -1,0 +1,247 @@
+"""Runs: how a writer takes a part or a segment, keeps it by a lease, and commits under its token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.events import emit
+from shared.adapters.postgres.pacer import WAKE
+from shared.adapters.postgres.part_facts import facts_json, facts_of, form_of_row, gaps_json, stored_part
+from shared.domain.lifecycle import LEASE_SECONDS, MAX_ATTEMPTS
+from shared.domain.parts import ClipForm, Gap, PartFacts
+from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
+from shared.domain.timing import from_ms, to_ms
+
+MAX_BACKOFF_SECONDS = 15
+PARKED_BACKOFF_SECONDS = 30
+
+
+class PostgresWriterRows:
+    """The writers' half of the port `Recordings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
+        """See the port; the token is new for every run and part of the object's key."""
+        row = self._database.fetch_one(
+            """
+            UPDATE segment_parts p SET state = 'running', token = %s, attempts = p.attempts + 1,
+                   lease_until = now() + make_interval(secs => %s)
+              FROM video_segments s
+             WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
+            RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, p.parked, p.facts,
+                      p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height, s.encoder,
+                      s.pixel_aspect
+            """,
+            uuid4().hex[:12],
+            LEASE_SECONDS,
+            part_id,
+            offer,
+        )
+        if row is None:
+            return None
+        return PartRun(
+            row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
+            to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
+            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
+            facts_of(row) if row["parked"] else None,
+        )  # fmt: skip
+
+    def renew_part(self, part_id: UUID, token: str) -> bool:
+        return self._database.execute(
+            """
+            UPDATE segment_parts SET lease_until = now() + make_interval(secs => %s)
+             WHERE id = %s AND token = %s AND state = 'running'
+            """,
+            LEASE_SECONDS,
+            part_id,
+            token,
+        ) == 1  # fmt: skip
+
+    def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
+        """See the port; the first part to arrive here decides."""
+        row = self._database.fetch_one(
+            """
+            UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s),
+                   encoder = coalesce(encoder, %s),
+                   pixel_aspect = CASE WHEN width IS NULL THEN %s ELSE pixel_aspect END
+             WHERE id = %s RETURNING width, height, encoder, pixel_aspect
+            """,
+            form.width,
+            form.height,
+            form.encoder,
+            None if form.aspect == (1, 1) else "{}:{}".format(*form.aspect),
+            segment_id,
+        )
+        return (None if row is None else form_of_row(row)) or form
+
+    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+        """See the port; wakes the pacer."""
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                """
+                UPDATE segment_parts SET state = 'done', object_key = %s, facts = %s, thumbnail = %s, error = NULL,
+                       lease_until = NULL, parked = false
+                 WHERE id = %s AND token = %s AND state = 'running'
+                """,
+                [object_key, Jsonb(facts_json(facts)), facts.thumbnail, part_id, token],
+            ).rowcount
+            if done:
+                connection.execute(f"NOTIFY {WAKE}")
+        return done == 1
+
+    def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
+        """See the port; not an attempt. Backs off to 30 s: after an outage of minutes many parts wait."""
+        return self._database.execute(
+            """
+            UPDATE segment_parts SET state = 'due', parked = true, facts = %(facts)s, thumbnail = %(thumbnail)s,
+                   token = NULL, lease_until = NULL, attempts = attempts - 1, retries = retries + 1,
+                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                   error = %(reason)s
+             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
+            """,
+            {
+                "facts": Jsonb(facts_json(facts)), "thumbnail": facts.thumbnail, "top": PARKED_BACKOFF_SECONDS,
+                "reason": reason[:500], "id": part_id, "token": token,
+            },
+        ) == 1  # fmt: skip
+
+    def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """See the port. Retryable failures are not attempts; they back off from 1 s to 15 s."""
+        self._database.execute(
+            """
+            UPDATE segment_parts SET token = NULL, lease_until = NULL,
+                   attempts = attempts - %(free)s, retries = retries + %(free)s,
+                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                   state = CASE WHEN attempts - %(free)s >= %(most)s THEN 'gap' ELSE 'due' END,
+                   error = CASE WHEN attempts - %(free)s >= %(most)s THEN 'writer_failed' ELSE %(reason)s END
+             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
+            """,
+            {
+                "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
+                "id": part_id, "token": token,
+            },
+        )  # fmt: skip
+
+    def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
+        """See the port; reads the parts with it."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments s SET lease_token = %s, attempts = attempts + 1, updated_at = now(),
+                       lease_until = now() + make_interval(secs => %s)
+                 WHERE id = %s AND offer = %s AND offered_at IS NOT NULL AND status = 'finalizing'
+                   AND lease_token IS NULL
+                   AND NOT EXISTS (SELECT FROM segment_parts p
+                                    WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap'))
+                RETURNING s.*, (SELECT coalesce(n.first_frame_at, n.start_time) FROM video_segments n
+                                 WHERE n.id = s.continues AND n.status IN ('recording', 'finalizing', 'ready')) AS since
+                """,
+                [uuid4().hex[:12], LEASE_SECONDS, segment_id, offer],
+            ).fetchone()
+            if row is None:
+                return None
+            parts = connection.execute(
+                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY start_time", [segment_id]
+            ).fetchall()
+        return FinaliseRun(
+            row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
+            to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
+            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
+            None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
+            row["closed_early"],
+        )  # fmt: skip
+
+    def renew_finalise(self, segment_id: UUID, token: str) -> bool:
+        return self._database.execute(
+            """
+            UPDATE video_segments SET lease_until = now() + make_interval(secs => %s)
+             WHERE id = %s AND lease_token = %s AND status = 'finalizing'
+            """,
+            LEASE_SECONDS,
+            segment_id,
+            token,
+        ) == 1  # fmt: skip
+
+    def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
+        first = from_ms(facts.first_frame_ms)
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET status = 'ready', first_frame_at = %s, end_time = %s, duration_seconds = %s,
+                       file_size_bytes = %s, sha256 = %s, frame_count = %s, frames_lost = %s, gaps = %s,
+                       pre_roll_requested_seconds = %s, pre_roll_delivered_seconds = %s,
+                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, truncated_reason = %s, fragments = %s,
+                       error = NULL, lease_token = NULL, lease_until = NULL, updated_at = now()
+                 WHERE id = %s AND lease_token = %s AND status = 'finalizing'
+                RETURNING camera_id, start_time, file_path
+                """,
+                [
+                    first, from_ms(facts.first_frame_ms + facts.duration_ms), facts.duration_ms / 1000,
+                    facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, gaps_json(facts.gaps),
+                    facts.pre_roll_requested_ms / 1000, facts.pre_roll_delivered_ms / 1000, facts.has_thumbnail,
+                    facts.truncated_reason, Jsonb([list(span) for span in facts.fragments]), segment_id, token,
+                ],
+            ).fetchone()  # fmt: skip
+            if row is None:
+                return False
+            connection.execute(
+                """
+                UPDATE segment_detections l
+                   SET offset_ms = round(extract(epoch FROM d.captured_at - %s) * 1000)
+                  FROM detections d
+                 WHERE d.detection_id = l.detection_id AND d.camera_id = l.camera_id AND l.segment_id = %s
+                """,
+                [first, segment_id],
+            )
+            body = {
+                "segment_id": str(segment_id), "camera_id": row["camera_id"], "file_path": row["file_path"],
+                "duration_seconds": facts.duration_ms / 1000, "file_size_bytes": facts.size_bytes,
+            }  # fmt: skip
+            emit(connection, "segment.ready", body)
+            connection.execute(f"NOTIFY {WAKE}")
+        return True
+
+    def commit_failed(self, segment_id: UUID, token: str, reason: str, gaps: Sequence[Gap]) -> bool:
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET status = 'failed', error = %s, gaps = %s, frame_count = 0, frames_lost = %s,
+                       lease_token = NULL, lease_until = NULL, updated_at = now()
+                 WHERE id = %s AND lease_token = %s AND status = 'finalizing' RETURNING camera_id
+                """,
+                [reason, gaps_json(gaps), sum(gap.frames for gap in gaps), segment_id, token],
+            ).fetchone()
+            if row is None:
+                return False
+            body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason}
+            emit(connection, "segment.failed", body)
+            connection.execute(f"NOTIFY {WAKE}")
+        return True
+
+    def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """See the port; after the last attempt the segment is FAILED and its parts stay for a repair."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                UPDATE video_segments SET lease_token = NULL, lease_until = NULL, offered_at = NULL,
+                       attempts = attempts - %(free)s, retries = retries + %(free)s,
+                       not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
+                       status = CASE WHEN attempts - %(free)s >= %(most)s THEN 'failed' ELSE status END,
+                       error = %(reason)s, updated_at = now()
+                 WHERE id = %(id)s AND lease_token = %(token)s AND status = 'finalizing' RETURNING camera_id, status
+                """,
+                {
+                    "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
+                    "id": segment_id, "token": token,
+                },
+            ).fetchone()  # fmt: skip
+            if row is not None and row["status"] == "failed":
+                body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason[:500]}
+                emit(connection, "segment.failed", body)

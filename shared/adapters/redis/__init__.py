@@ -1,0 +1,1 @@
+"""Redis and Valkey: frames, packets, cameras, detections, events; a cluster of them, or one server."""

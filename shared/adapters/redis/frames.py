@@ -1,0 +1,285 @@
+"""The frame buffer on Redis streams: explicit capture-time ids, trimming by time that respects holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import redis
+
+from shared.adapters.redis.servers import FrameServers
+from shared.domain.errors import PartlyAway, Retryable
+from shared.domain.media import Frame, FrameMark
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits
+from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
+from shared.wire.keys import Keys
+
+PAGE_FRAMES = 8
+HOLD_MARGIN_MS = 1_000
+# Holds and expiry are looked at this often, not with every frame; a buffer reaches back so much further.
+LOOK_EVERY_MS = 250
+EXPIRY_MARGIN_MS = 15_000
+_NOT_NEWEST = "equal or smaller"
+
+# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all the same.
+_BOUNDS = """#!lua flags=no-writes,allow-oom
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if #first == 0 then return {} end
+return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
+"""
+HOLDS_KEPT_MS = 86_400_000  # after the last hold was set: a camera that is gone from the configuration leaves none
+_HOLD = """#!lua flags=allow-oom
+redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+"""
+_MARK = """#!lua flags=no-writes,allow-oom
+local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
+if #found == 0 then return {} end
+local answer = {found[1][1]}
+local fields = found[1][2]
+for i = 1, #fields, 2 do
+  if fields[i] ~= 'j' and fields[i] ~= 'p' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
+end
+return answer
+"""
+
+
+class RedisFrames:
+    """Implements the ports `FrameBuffer` and `Holds`.
+
+    Byte accounting covers what this process appended; a camera's earlier owner left frames that age out within the cap.
+    After an outage trimming waits for as long as the buffer normally reaches: whoever needs frames of before could not
+    say so meanwhile.
+    """
+
+    def __init__(self, servers: FrameServers, keys: Keys) -> None:
+        self._servers = servers
+        self._keys = keys
+        self._sizes: dict[str, deque[tuple[int, int]]] = {}
+        self._totals: dict[str, int] = {}
+        self._smallest_hold: dict[str, int | None] = {}
+        self._lenient_until: dict[str, int] = {}
+        self._looked_ms: dict[str, int] = {}
+        self._had_outage = False
+
+    def _key(self, camera_id: str) -> str:
+        return self._keys.frames(camera_id)
+
+    def _encode(self, frame: Frame) -> dict[str, bytes | int | str]:
+        return encode_frame(frame)
+
+    def _decode(self, camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
+        return decode_frame(camera_id, identifier, fields)
+
+    def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
+        """See the port. One round trip a server; a frame that is there already counts as stored (a lost reply)."""
+        cameras = dict.fromkeys(frame.camera_id for frame in frames)
+        answers: list[Appended] = []
+        groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in cameras})
+        for group in groups:
+            batch = [frame for frame in frames if frame.camera_id in group]
+            try:
+                with self._servers.talking(self._key(group[0])) as server:
+                    answers += self._append(server, batch, group, limits)
+            except Retryable as error:
+                self._had_outage = True
+                for camera_id in group:
+                    self._smallest_hold.pop(camera_id, None)
+                    self._looked_ms.pop(camera_id, None)
+                if not isinstance(error, PartlyAway):
+                    raise
+                answers += [Appended(frame, stored=False, waits=True) for frame in batch]
+        return answers
+
+    def _append(
+        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+    ) -> list[Appended]:
+        self._learn_holds(server, frames, cameras, limits)
+        pipe = server.pipeline(transaction=False)
+        for frame in frames:
+            pipe.xadd(
+                self._key(frame.camera_id),
+                dict(self._encode(frame).items()),
+                id=entry_id(frame.captured_ms),
+                minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
+                approximate=True,
+            )
+        stale = self._stale(frames)
+        for camera_id in stale:
+            limit = limits[camera_id]
+            pipe.pexpire(self._key(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
+            pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+        replies = pipe.execute(raise_on_error=False)
+        answers = [self._settle(server, f, r) for f, r in zip(frames, replies, strict=False)]
+        for camera_id, reply in zip(stale, replies[len(frames) + 1 :: 2], strict=True):
+            if isinstance(reply, Exception):
+                raise reply
+            self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
+        return answers
+
+    def _stale(self, frames: Sequence[Frame]) -> list[str]:
+        """Cameras whose holds and expiry were looked at too long ago, by the frames' own time."""
+        newest = {frame.camera_id: frame.captured_ms for frame in frames}
+        stale = [c for c, ms in newest.items() if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS]
+        self._looked_ms |= {camera_id: newest[camera_id] for camera_id in stale}
+        return stale
+
+    def _learn_holds(
+        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+    ) -> None:
+        """A camera that is new here, or whose server was away, may be held by somebody already."""
+        for camera_id in cameras:
+            if camera_id in self._smallest_hold:
+                continue
+            found: Any = server.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+            self._smallest_hold[camera_id] = int(found[0][1]) if found else None
+            if self._had_outage:
+                first_ms = min(frame.captured_ms for frame in frames if frame.camera_id == camera_id)
+                self._lenient_until[camera_id] = first_ms + limits[camera_id].keep_ms
+
+    def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
+        """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
+        newest = frame.captured_ms
+        self._forget_the_future(frame)
+        lenient = newest < self._lenient_until.get(frame.camera_id, 0)
+        oldest = newest - (limit.cap_ms if lenient else limit.keep_ms + LOOK_EVERY_MS)
+        held = self._smallest_hold.get(frame.camera_id)
+        if held is not None:
+            oldest = min(oldest, held - HOLD_MARGIN_MS)
+        sizes = self._sizes.setdefault(frame.camera_id, deque())
+        if not sizes or sizes[-1][0] < newest:
+            sizes.append((newest, len(frame.data)))
+            self._totals[frame.camera_id] = self._totals.get(frame.camera_id, 0) + len(frame.data)
+        oldest = max(oldest, newest - limit.cap_ms)
+        while sizes and (sizes[0][0] < oldest or self._totals[frame.camera_id] > limit.max_bytes):
+            dropped_ms, size = sizes.popleft()
+            self._totals[frame.camera_id] -= size
+            oldest = max(oldest, dropped_ms + 1)
+        return max(0, min(oldest, newest))
+
+    def _forget_the_future(self, frame: Frame) -> None:
+        """A camera whose time was set back by more than its buffer holds begins anew, or its bytes would not count."""
+        sizes = self._sizes.get(frame.camera_id)
+        if sizes and frame.captured_ms < sizes[0][0]:
+            sizes.clear()
+            self._totals[frame.camera_id] = 0
+            self._lenient_until.pop(frame.camera_id, None)
+
+    def _settle(self, server: redis.Redis, frame: Frame, reply: object) -> Appended:
+        if not isinstance(reply, Exception):
+            return Appended(frame, stored=True)
+        if isinstance(reply, redis.exceptions.OutOfMemoryError):
+            return self._again(server, frame)
+        if isinstance(reply, redis.ResponseError) and _NOT_NEWEST in str(reply):
+            return Appended(frame, stored=self._is_there(server, frame))
+        raise reply
+
+    def _again(self, server: redis.Redis, frame: Frame) -> Appended:
+        """At maxmemory the camera gives up the older half of its pre-roll, unless an earlier frame has made room.
+
+        What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
+        """
+        key, entry, identifier = self._key(frame.camera_id), self._encode(frame), entry_id(frame.captured_ms)
+        shed = 0
+        try:
+            try:
+                server.xadd(key, dict(entry.items()), id=identifier)
+            except redis.exceptions.OutOfMemoryError:
+                shed = self._shed(server, frame.camera_id)
+                server.xadd(key, dict(entry.items()), id=identifier)
+        except redis.exceptions.OutOfMemoryError:
+            raise
+        except redis.ResponseError as error:
+            if _NOT_NEWEST not in str(error):
+                raise
+            return Appended(frame, stored=False, shed=shed)  # a later frame of the batch found room
+        return Appended(frame, stored=True, shed=shed)
+
+    def _shed(self, server: redis.Redis, camera_id: str) -> int:
+        bounds = self.bounds([camera_id]).get(camera_id)
+        if bounds is None:
+            return 0
+        keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
+        keep_from = min([keep_from, *self.holds(camera_id).values()])
+        return int(server.xtrim(self._key(camera_id), minid=entry_id(keep_from), approximate=False))
+
+    def _is_there(self, server: redis.Redis, frame: Frame) -> bool:
+        identifier = entry_id(frame.captured_ms)
+        found: Any = server.xrange(self._key(frame.camera_id), identifier, identifier)
+        return bool(found) and decode_mark(*found[0]) == frame.mark
+
+    def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
+        found = BoundsByCamera()
+        groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in camera_ids})
+        for group in groups:
+            try:
+                with self._servers.talking(self._key(group[0])) as server:
+                    script, pipe = server.register_script(_BOUNDS), server.pipeline(transaction=False)
+                    for camera_id in group:
+                        script(keys=[self._key(camera_id)], client=pipe)
+                    replies = pipe.execute()
+            except PartlyAway:
+                found.away |= set(group)
+                if len(found.away) == len(camera_ids):
+                    raise
+                continue
+            for camera_id, reply in zip(group, replies, strict=True):
+                if reply:
+                    found[camera_id] = Bounds(*(int(identifier.split(b"-")[0]) for identifier in reply))
+        return found
+
+    def newest(self, camera_id: str) -> Frame | None:
+        key = self._key(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.xrevrange(key, count=1)
+        return self._decode(camera_id, *found[0]) if found else None
+
+    def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
+        """See the port; a page is a few frames, so that no reply is huge and no other client waits long."""
+        key, at = self._key(camera_id), entry_id(start_ms)
+        while True:
+            with self._servers.talking(key) as server:
+                page: Any = server.xrange(key, at, f"({entry_id(end_ms)}", count=PAGE_FRAMES)
+            for identifier, fields in page:
+                yield self._decode(camera_id, identifier, fields)
+            if len(page) < PAGE_FRAMES:
+                return
+            at = f"({page[-1][0].decode()}"
+
+    def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
+        return self._one_mark(camera_id, "XREVRANGE", f"({entry_id(ms)}", "-")
+
+    def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
+        return self._one_mark(camera_id, "XRANGE", entry_id(ms), "+")
+
+    def _one_mark(self, camera_id: str, *search: str) -> FrameMark | None:
+        key = self._key(camera_id)
+        with self._servers.talking(key) as server:
+            reply: Any = server.register_script(_MARK)(keys=[key], args=list(search))
+        if not reply:
+            return None
+        return decode_mark(reply[0], dict(zip(reply[1::2], reply[2::2], strict=True)))
+
+    def server_ms(self, camera_id: str) -> int:
+        with self._servers.talking(self._key(camera_id)) as server:
+            seconds, microseconds = server.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
+        if holds:
+            key, pairs = self._keys.holds(camera_id), [part for holder, ms in holds.items() for part in (ms, holder)]
+            with self._servers.talking(key) as server:
+                server.register_script(_HOLD)(keys=[key], args=[HOLDS_KEPT_MS, *pairs])
+
+    def release(self, camera_id: str, holders: Iterable[str]) -> None:
+        names, key = list(holders), self._keys.holds(camera_id)
+        if names:
+            with self._servers.talking(key) as server:
+                server.zrem(key, *names)
+
+    def holds(self, camera_id: str) -> dict[str, int]:
+        key = self._keys.holds(camera_id)
+        with self._servers.talking(key) as server:
+            found: Any = server.zrange(key, 0, -1, withscores=True)
+        return {member.decode(): int(score) for member, score in found}

@@ -1,0 +1,70 @@
+"""What a Redis says of itself, and whether it is one that frames can be trusted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from shared.adapters.redis.client import kinds
+from shared.adapters.redis.servers import FrameServers
+from shared.domain.capacity import maxmemory_for
+from shared.domain.errors import PartlyAway, Permanent
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a server says of itself; maxmemory_bytes 0: no limit. now_ms: its clock."""
+
+    name: str
+    version: str
+    maxmemory_bytes: int
+    used_bytes: int
+    policy: str
+    append_only: bool
+    now_ms: int
+
+
+def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
+    """Ask one server, by INFO: managed servers refuse CONFIG. `what` names it in errors."""
+    with kinds(what):
+        told: Any = node.info()
+        seconds, microseconds = node.time()
+    address = node.connection_pool.connection_kwargs
+    return NodeFacts(
+        f"{address.get('host', 'local')}:{address.get('port', '')}",
+        str(told.get("valkey_version") or told["redis_version"]),
+        int(told.get("maxmemory", 0)),
+        int(told["used_memory"]),
+        str(told.get("maxmemory_policy", "noeviction")),
+        bool(told.get("aof_enabled", 0)),
+        int(seconds) * 1000 + int(microseconds) // 1000,
+    )
+
+
+def check_room(servers: FrameServers, needs: Mapping[str, float], keys: Mapping[str, str]) -> None:
+    """Raise Permanent when a server evicts, or is too small for the buffers of its cameras.
+
+    needs: camera -> bytes of its buffer, of those that could be measured; keys: camera -> its stream's key. Retryable
+    while the server does not answer; a node of several that does not is passed over.
+    """
+    for cameras in servers.together(keys):
+        try:
+            with servers.talking(keys[cameras[0]]) as server:
+                facts = facts_of(server)
+        except PartlyAway:
+            continue
+        if facts.policy != "noeviction":
+            raise Permanent(
+                f"the frames Redis {facts.name} has maxmemory-policy {facts.policy}: it would remove whole buffers; "
+                "set noeviction"
+            )
+        wanted = maxmemory_for(sum(needs.get(camera, 0.0) for camera in cameras))
+        if 0 < facts.maxmemory_bytes < wanted:
+            raise Permanent(
+                f"the frames Redis {facts.name} has maxmemory {facts.maxmemory_bytes / 1e6:.0f} MB, and the buffers of "
+                f"its {len(cameras)} cameras need {wanted / 1e6:.0f} MB: give it more, or lower buffer_seconds, "
+                "trigger_slack_seconds, capture_fps or jpeg_quality (`platereel plan` counts)"
+            )

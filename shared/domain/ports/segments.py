@@ -1,0 +1,115 @@
+"""Rows of segments, as people see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.parts import ClipForm, StoredPart
+from shared.domain.policy import RecordingPolicy
+from shared.domain.timing import from_ms
+
+
+class Order(StrEnum):
+    """Orders of a list; each is total, so that pages neither repeat nor skip."""
+
+    NEWEST = "-start_time"
+    OLDEST = "start_time"
+    NEAREST = "match"  # of a search for near misses: the closest plate first, then the newest
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFilter:
+    """What to list; None means any. `cameras`: those the caller may see at all; `fuzzy`: near misses of `plate` too."""
+
+    camera_id: str | None = None
+    status: str | None = None
+    archived: bool | None = None
+    protected: bool | None = None
+    plate: str | None = None
+    min_confidence: float | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    fuzzy: bool = False
+    cameras: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list; `total` counts all that match."""
+
+    items: list[dict[str, Any]]
+    total: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClip:
+    """A READY segment's object: key, size in bytes, time of its first frame."""
+
+    key: str
+    size_bytes: int
+    first_frame_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What a segment can be played from: its finished parts in order (none once they are gone), and its clip.
+
+    `fragments`: where the parts with pictures were, in ms after the start; `complete`: nothing will be added.
+    """
+
+    segment_id: UUID
+    camera_id: str
+    status: SegmentStatus
+    start_ms: int
+    policy: RecordingPolicy
+    form: ClipForm | None
+    parts: list[StoredPart]
+    fragments: list[tuple[int, int]]
+    clip: StoredClip | None
+    complete: bool
+
+    @property
+    def start(self) -> datetime:
+        """When the segment begins."""
+        return from_ms(self.start_ms)
+
+
+class SegmentRows(Protocol):
+    """Rows of segments, as people see them."""
+
+    def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
+        """Segments in a stable order; a cursor goes on after its page's last item, whatever was added meanwhile."""
+
+    def row(self, segment_id: UUID) -> dict[str, Any]:
+        """One segment; raises NotFound."""
+
+    def get(self, segment_id: UUID) -> dict[str, Any]:
+        """One segment with its detections, which a long event has thousands of; raises NotFound."""
+
+    def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
+        """What a segment can be played from; raises NotFound. from_ms: of its parts, the one that begins there."""
+
+    def by_detection(self, camera_id: str, detection_id: str) -> list[dict[str, Any]]:
+        """Segments that hold a detection, in order of time."""
+
+    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
+        """Days (of the time zone) from first to last on which ready clips begin: day, segments, bytes, seconds."""
+
+    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
+        """Footage that is missing from recordings of that time, in order: segment_id, from, to, frames, cause."""
+
+    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> dict[str, Any]:
+        """Protect or unprotect a segment."""
+
+    def archive(self, segment_id: UUID, who: str) -> None:
+        """Mark one segment for deletion; raises Conflict when it is live or protected."""
+
+    def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
+        """Close the camera's open recording at `now_ms`, keeping what it has; None when there is none."""

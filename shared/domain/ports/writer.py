@@ -1,0 +1,104 @@
+"""Runs of parts and segments, as the writers move them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from shared.domain.parts import ClipForm, Gap, PartFacts, StoredPart
+from shared.domain.policy import RecordingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """A writer's right to make one part, until its lease runs out; `parked`: the facts of what is encoded already."""
+
+    part_id: UUID
+    segment_id: UUID
+    camera_id: str
+    number: int
+    start_ms: int
+    end_ms: int
+    trigger_ms: int
+    token: str
+    attempts: int
+    policy: RecordingPolicy
+    form: ClipForm | None
+    parked: PartFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinaliseRun:
+    """A writer's right to finalise one segment."""
+
+    segment_id: UUID
+    camera_id: str
+    file_path: str
+    thumbnail_path: str
+    start_ms: int
+    deadline_ms: int
+    trigger_ms: int
+    token: str
+    attempts: int
+    policy: RecordingPolicy
+    form: ClipForm | None
+    continues_from_ms: int | None
+    parts: tuple[StoredPart, ...]
+    closed_early: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What READY records of a finished clip."""
+
+    first_frame_ms: int
+    duration_ms: int
+    size_bytes: int
+    sha256: str
+    frame_count: int
+    frames_lost: int
+    gaps: tuple[Gap, ...]
+    pre_roll_requested_ms: int
+    pre_roll_delivered_ms: int
+    has_thumbnail: bool
+    truncated_reason: str | None
+    fragments: tuple[tuple[int, int], ...] = ()
+
+
+class WriterRows(Protocol):
+    """Runs of parts and segments, as the writers move them."""
+
+    def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
+        """Start a run, or None when the offer is no longer good: a run of it began, or it was taken back."""
+
+    def renew_part(self, part_id: UUID, token: str) -> bool:
+        """Prolong the lease; False when it is lost."""
+
+    def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
+        """Fix the recording's size and encoder once; answers those that hold."""
+
+    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+        """The part is done; False when the run had lost its right."""
+
+    def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
+        """Storage refuses: the packets wait elsewhere, and the part is due again later. False: the right was lost."""
+
+    def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """The run ended without a part."""
+
+    def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
+        """Start finalising, or None when the offer is no longer current."""
+
+    def renew_finalise(self, segment_id: UUID, token: str) -> bool:
+        """Prolong the lease; False when it is lost."""
+
+    def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
+        """READY, its counters and its event, in one transaction."""
+
+    def commit_failed(self, segment_id: UUID, token: str, reason: str, gaps: Sequence[Gap]) -> bool:
+        """FAILED, and its event."""
+
+    def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
+        """The finalising run ended without a clip."""

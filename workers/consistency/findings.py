@@ -1,0 +1,103 @@
+"""What a check found, by kind, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+EXAMPLES = 100
+
+
+class Kind(StrEnum):
+    """Ways in which rows and objects can disagree, or work can be left undone."""
+
+    ORPHAN = "orphan"  # an object that no row expects
+    STALE_UPLOAD = "stale_upload"  # an upload that began long ago and never ended
+    MISSING = "missing"  # a READY row without its object
+    WRONG_SIZE = "wrong_size"  # a READY row whose object has another size
+    DAMAGED = "damaged"  # deep: another hash, or it does not decode to its frames
+    UNFINISHED = "unfinished"  # a recording that nobody goes on with
+    FAILED = "failed"  # a FAILED segment that has footage in parts
+    LEFTOVER_PARTS = "leftover_parts"  # a finished segment whose parts are still there
+    MISCOUNTED = "miscounted"  # a counter of the statistics that is not what a count gives
+    HALF_DELETED = "half_deleted"  # marked for deletion long ago, and not gone
+
+
+@dataclass(slots=True)
+class Finding:
+    """One kind: how many, how many of them were mended, and what they are called (the first hundred)."""
+
+    found: int = 0
+    repaired: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Findings:
+    """One check's report. Made anew for every run."""
+
+    repair: bool
+    deep: bool
+    objects: int = 0
+    clips: int = 0
+    read_back: int = 0
+    unread: int = 0
+    stopped: list[str] = field(default_factory=list)
+    kinds: dict[Kind, Finding] = field(default_factory=lambda: {kind: Finding() for kind in Kind})
+
+    def add(self, kind: Kind, what: object, *, repaired: bool = False) -> None:
+        """Note one case."""
+        finding = self.kinds[kind]
+        finding.found += 1
+        finding.repaired += repaired
+        if len(finding.examples) < EXAMPLES:
+            finding.examples.append(str(what))
+
+    def mended(self, kind: Kind, count: int) -> None:
+        """So many of the cases that were noted are repaired."""
+        self.kinds[kind].repaired += count
+
+    def withdrawn(self, kind: Kind, count: int) -> None:
+        """So many of the cases that were noted turned out to be none when they were looked at again."""
+        self.kinds[kind].found -= count
+
+    def found(self, *kinds: Kind) -> int:
+        """Cases of these kinds together."""
+        return sum(self.kinds[kind].found for kind in kinds)
+
+    @property
+    def open(self) -> int:
+        """Cases that are not mended."""
+        return sum(finding.found - finding.repaired for finding in self.kinds.values())
+
+    @classmethod
+    def from_json(cls, report: Mapping[str, Any]) -> Findings:
+        """A report that `as_json` gave, to go on with."""
+        findings = cls(
+            report["repair"], report["deep"], report["objects"], report["clips"], report["read_back"], report["unread"],
+            list(report["stopped"]),
+        )  # fmt: skip
+        for kind, each in report["findings"].items():
+            findings.kinds[Kind(kind)] = Finding(each["found"], each["repaired"], list(each["examples"]))
+        return findings
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as a machine reads it; kinds without a case are left out."""
+        return {
+            "repair": self.repair,
+            "deep": self.deep,
+            "objects": self.objects,
+            "clips": self.clips,
+            "read_back": self.read_back,
+            "unread": self.unread,
+            "findings": {
+                str(kind): {"found": each.found, "repaired": each.repaired, "examples": each.examples}
+                for kind, each in self.kinds.items()
+                if each.found
+            },
+            "stopped": self.stopped,
+            "open": self.open,
+            "clean": not any(finding.found for finding in self.kinds.values()),
+        }

@@ -1,0 +1,29 @@
+"""The check as a task."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from shared.domain.ports import Job, Progress
+from shared.wire.tasks import Check
+from workers.consistency.check import check
+from workers.process.boundary import at_the_boundary
+from workers.process.job_turn import SOFT_LIMIT_SECONDS, STEP_SECONDS, TIME_LIMIT_SECONDS, Step, take_turn
+from workers.process.overrun import Overruns
+from workers.wiring import world
+
+
+def register(app: Celery, overruns: Overruns) -> None:
+    """Add the check to `app`."""
+
+    @app.task(name=Check.NAME, time_limit=TIME_LIMIT_SECONDS, soft_time_limit=SOFT_LIMIT_SECONDS, shared=False)
+    def run(job_id: str | None = None) -> None:
+        with at_the_boundary(Check.NAME, SOFT_LIMIT_SECONDS, overruns):
+            ports = world().check
+            take_turn(ports.jobs, ports.clock, "check", job_id, world().check_seconds, _step)
+
+
+def _step(job: Job, tell: Progress) -> Step:
+    """The regular turn repairs what loses nothing, whoever began it: beat, or the pacer in its place."""
+    params = {"repair": True, "regular": True} if job.regular else job.params
+    return check(world().check, params, tell, job.cursor, STEP_SECONDS)

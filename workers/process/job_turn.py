@@ -1,0 +1,87 @@
+"""Takes a turn or a requested job, one step of it, and stores what came of it.
+
+A step lasts about a minute, so no job ever holds a worker for long, and a job of any length gets done: the next step
+begins where this one stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from shared.domain.errors import PlatereelError, Retryable
+from shared.domain.ports import Clock, Job, JobRows, Progress
+from shared.runtime.logs import logger
+
+_log = logger(__name__)
+
+TOLD_EVERY_SECONDS = 1.0
+STEP_SECONDS = 45.0
+# Far more than a step: one clip of an hour is read back within it.
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a job has come to; `cursor`: where its next step begins, None when it is done."""
+
+    result: dict[str, Any]
+    cursor: dict[str, Any] | None = None
+
+
+Work = Callable[[Job, Progress], Step]
+
+
+def take_turn(jobs: JobRows, clock: Clock, kind: str, job_id: str | None, period_s: float, work: Work) -> None:
+    """Do one step under a job row; whoever comes second finds the turn taken and does nothing.
+
+    A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again. What
+    passes (a server that is away, a worker that is told to stop) puts its step off, a few times in a row.
+    """
+    job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
+    if job is None:
+        return
+    try:
+        step = work(job, _teller(jobs, clock, job.job_id))
+    except (Retryable, SystemExit):
+        jobs.put_off(job.job_id)
+        raise
+    except BaseException as error:
+        jobs.finish(job.job_id, {}, _reason(error))
+        raise
+    if step.cursor is not None:
+        jobs.pause(job.job_id, step.cursor)
+        return
+    jobs.finish(job.job_id, step.result)
+    _log.info("job_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)})
+
+
+def in_steps(work: Callable[[Mapping[str, Any] | None], Step]) -> dict[str, Any]:
+    """Do a job step after step, for a command that waits for it. Returns its result."""
+    step = work(None)
+    while step.cursor is not None:
+        step = work(step.cursor)
+    return step.result
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PlatereelError):
+        return error.message
+    return "a step took too long" if isinstance(error, SoftTimeLimitExceeded) else type(error).__name__
+
+
+def _teller(jobs: JobRows, clock: Clock, job_id: UUID) -> Progress:
+    """Stores how far a job is, once a second at most."""
+    told = clock.monotonic()
+
+    def tell(phase: str, done: int, total: int) -> None:
+        nonlocal told
+        if clock.monotonic() - told >= TOLD_EVERY_SECONDS:
+            told = clock.monotonic()
+            jobs.tell(job_id, {"phase": phase, "done": done, "total": total or None})
+
+    return tell

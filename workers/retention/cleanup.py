@@ -1,0 +1,282 @@
+"""One run of retention: mark, then delete, then record. Safe to run twice at once, to stop and to resume anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from shared.domain.errors import PlatereelError
+from shared.domain.ports import Clock, CounterRows, JobRows, Marked, ObjectStore, Progress, RetentionRows
+from shared.domain.retention import DAY_MS, Clip, Judge, RetentionPolicy, Verdict, may_archive
+from shared.runtime.logs import logger
+from workers.process.job_turn import Step
+from workers.retention.parts import PartsPorts, settle
+from workers.retention.state import State
+
+BATCH = 500
+BATCHES_AT_ONCE = 3
+FOLD_BATCH = 20_000
+# Shares of a step's time until which each phase may last, so that a backlog of one starves none.
+MARK_UNTIL, DELETE_UNTIL, SETTLE_UNTIL = 0.4, 0.7, 0.85
+OUTBOX_KEPT_SECONDS = 7 * 86_400.0
+DAY_SECONDS = 86_400.0
+USUAL_RUNS = 10
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupPorts:
+    """What the cleanup needs of the world; grace_s: how long an object outlives its clip's deletion."""
+
+    rows: RetentionRows
+    counters: CounterRows
+    store: ObjectStore
+    jobs: JobRows
+    clock: Clock
+    policy: RetentionPolicy
+    grace_s: float
+    history_days: float
+    parts: PartsPorts
+
+
+def cleanup(
+    ports: CleanupPorts,
+    params: Mapping[str, Any],
+    progress: Progress = lambda *_: None,
+    cursor: Mapping[str, Any] | None = None,
+    longest_s: float = float("inf"),
+) -> Step:
+    """One step of at most about longest_s; answers what was marked (or would be), freed and could not be deleted.
+
+    params: retention_days in place of the cameras' own, dry_run, and `confirm` for a person who has seen that a run
+    was stopped because it would archive far more than usual. First it looks at all that would go, then it marks: the
+    whole of a run is judged before any of it happens.
+    """
+    state = State.from_json(cursor) if cursor else State(dry_run=bool(params.get("dry_run")))
+    run = _Cleanup(ports, ports.policy.requested(params.get("retention_days")), progress, longest_s, state)
+    if cursor is None:
+        state.allowed = None if params.get("confirm") or state.dry_run else run.allowed()
+    cut = not run.look()
+    if state.dry_run:
+        state.totals.complete = not cut
+        return Step(state.totals.as_json(), state.as_json() if cut else None)
+    cut = cut or not run.mark()
+    cut |= not run.delete()
+    cut |= not run.settle()
+    cut |= not run.forget()
+    state.totals.complete = not cut
+    return Step(state.totals.as_json(), state.as_json() if cut else None)
+
+
+@dataclass(slots=True)
+class _Cleanup:
+    """One step: until when it may, and what time it is for clips. Each phase answers whether it came to its end."""
+
+    ports: CleanupPorts
+    policy: RetentionPolicy
+    progress: Progress
+    longest_s: float
+    state: State
+    began: float = field(init=False)
+    now_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.ports.clock.monotonic()
+        self.now_ms = self.ports.rows.now_ms()
+
+    def over(self, share: float) -> bool:
+        """Whether this share of the step's time is up."""
+        return self.ports.clock.monotonic() - self.began > self.longest_s * share
+
+    def allowed(self) -> int:
+        """How many clips this run may archive unasked."""
+        usual = self.ports.jobs.usual_archived(USUAL_RUNS)
+        return may_archive(self.ports.rows.count_clips(), usual, self.policy.guard_share)
+
+    def look(self) -> bool:
+        """Count what would go, before any of it goes. A dry run is this and nothing else."""
+        state = self.state
+        if state.looked or (state.allowed is None and not state.dry_run):
+            state.looked = True
+            return True
+        for verdicts in self._verdicts(1.0):
+            state.would_archive += len(verdicts)
+            for verdict in verdicts:
+                state.judged_bytes[verdict.camera_id] += verdict.size_bytes
+            if state.dry_run:
+                state.totals.add(verdicts)
+            elif self._too_many(state.would_archive):
+                break
+        if state.place is not None and state.totals.stopped is None:
+            return False
+        state.looked, state.place, state.judged_bytes = True, None, Counter()
+        return True
+
+    def mark(self) -> bool:
+        """Mark what must go; never more than may, whatever has become of settings or clips since the look."""
+        state = self.state
+        if state.marked or state.totals.stopped is not None:
+            return True
+        for verdicts in self._verdicts(MARK_UNTIL):
+            if self._too_many(state.totals.archived + len(verdicts)):
+                return True
+            done = set(self.ports.rows.mark_expiring(verdicts))
+            state.totals.add(verdict for verdict in verdicts if verdict.segment_id in done)
+        state.marked = state.place is None
+        return state.marked
+
+    def _too_many(self, count: int) -> bool:
+        """Whether a run would archive far more than the last ones did. Then it stops, and says so.
+
+        Whatever is wrong, a clock or a setting, what is kept for a month must not be gone within a minute.
+        """
+        allowed = self.state.allowed
+        if allowed is None or count <= allowed:
+            return False
+        self.ports.rows.report_stopped(count, allowed)
+        _log.error("retention_stopped", would_archive=count, allowed=allowed)
+        self.state.totals.stopped = f"would archive {count} clips or more, and {allowed} are usual: confirm it to go on"
+        return True
+
+    def _verdicts(self, share: float) -> Iterator[list[Verdict]]:
+        """Batches in order: by age, by each camera's bytes, by bytes and space of all; on from where a step stopped.
+
+        `state.place` is None once all has been judged.
+        """
+        judged = self.state.judged_bytes  # of a look: nothing of it is marked, so the counters still have it
+        used = {camera: size - judged[camera] for camera, size in self.ports.rows.used_bytes().items()}
+        judge = Judge(self.policy, self.now_ms, used, self._missing_bytes() - sum(judged.values()))
+        stations = list(self._stations(judge))
+        names = [station.name for station in stations]
+        at, after = self.state.place or ("", None)
+        for number in range(names.index(at) if at in names else 0, len(stations)):
+            station = stations[number]
+            for clips in self._oldest(station, after if station.name == at else None):
+                verdicts = station.judge(clips)
+                for first in range(0, len(verdicts), BATCH):
+                    yield verdicts[first : first + BATCH]
+                following = (names[number + 1], None) if number + 1 < len(names) else None
+                self.state.place = (station.name, clips[-1]) if len(clips) == BATCH else following
+                self.progress("marking", len(judge.going), 0)
+                if self.state.place is not None and self.over(share):
+                    return
+        self.state.place = None
+
+    def _stations(self, judge: Judge) -> Iterator[_Station]:
+        cameras = self.ports.rows.cameras_with_clips()
+        for camera_id in cameras:
+            days = self.policy.days_of(camera_id)
+            if days is not None:
+                yield _Station(f"age of {camera_id}", camera_id, days, judge.by_age)
+        for last_resort in (False, True) if self.policy.classes else (False,):
+            word = "last resort" if last_resort else "first"
+            for camera_id in cameras:
+                by_bytes = partial(judge.by_camera_bytes, last_resort=last_resort)
+                over = partial(judge.over, camera_id)
+                yield _Station(f"bytes of {camera_id}, {word}", camera_id, self.policy.min_days, by_bytes, over)
+            pressed = partial(judge.by_pressure, last_resort=last_resort)
+            yield _Station(
+                f"pressure, {word}", None, self.policy.min_days, pressed, lambda: judge.pressure() is not None
+            )
+
+    def _oldest(self, station: _Station, after: Clip | None) -> Iterator[list[Clip]]:
+        """Batches of a station's clips, oldest first, as long as they are needed."""
+        before_ms = self.now_ms - round(station.days * DAY_MS)
+        attributes = {each.attribute for each in self.policy.classes if each.attribute is not None}
+        while station.needed():
+            clips = self.ports.rows.oldest(
+                station.camera_id, before_ms, after, BATCH, attributes if self.policy.classes else None
+            )
+            yield clips
+            if len(clips) < BATCH:
+                return
+            after = clips[-1]
+
+    def _missing_bytes(self) -> int:
+        """What the store lacks of the space that must stay free, once all that is marked is gone."""
+        room = self.ports.store.room() if self.policy.free_bytes is not None else None
+        if room is None or self.policy.free_bytes is None:
+            return 0
+        return self.policy.free_bytes - room.free_bytes - self.ports.rows.expiring_bytes()
+
+    def delete(self) -> bool:
+        """Delete objects of marked clips whose grace is over, then record it; what resists is left for later.
+
+        A few batches are on their way to the store at once: while it deletes one, another is read or recorded.
+        """
+        with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
+            under_way: deque[tuple[list[Marked], Future[dict[str, str]]]] = deque()
+            for batch in self._marked():
+                keys = [key for clip in batch for key in (clip.key, clip.thumbnail_key) if key is not None]
+                under_way.append((batch, pool.submit(self.ports.store.delete, keys)))
+                if len(under_way) >= BATCHES_AT_ONCE:
+                    self._record(*under_way.popleft())
+            while under_way:
+                self._record(*under_way.popleft())
+        return self.state.deleted_to is None
+
+    def _marked(self) -> Iterator[list[Marked]]:
+        """Batches of what is marked, on from where a step stopped: what resists does not hide what is behind it."""
+        while not self.over(DELETE_UNTIL):
+            batch = self.ports.rows.expiring(self.ports.grace_s, BATCH, self.state.deleted_to)
+            self.state.deleted_to = batch[-1] if len(batch) == BATCH else None
+            if batch:
+                yield batch
+            if self.state.deleted_to is None:
+                return
+
+    def _record(self, batch: list[Marked], deletion: Future[dict[str, str]]) -> None:
+        """Record what the store has deleted of a batch."""
+        refused, totals = deletion.result(), self.state.totals
+        for key, reason in refused.items():
+            _log.warning("object_not_deleted", key=key, reason=reason)
+        gone = [clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()]
+        totals.deleted += self.ports.rows.record_expired(gone)
+        totals.failed += len(batch) - len(gone)
+        self.progress("deleting", totals.deleted, 0)
+
+    def settle(self) -> bool:
+        """Remove parts that have served; a store that refuses one look puts it off, and nothing else."""
+        try:
+            settled, reopened = settle(self.ports.parts, lambda: self.over(SETTLE_UNTIL))
+        except PlatereelError as error:
+            _log.warning("parts_not_settled", error=error.message)
+            return True
+        self.state.totals.parts_settled += settled
+        self.state.totals.reopened += reopened
+        return not self.over(SETTLE_UNTIL)
+
+    def forget(self) -> bool:
+        """Delete expired history rows and relayed events, and fold the counters' changes."""
+        for webhook, count in self.ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS).items():
+            _log.error(
+                "webhook_events_dropped", webhook=webhook, count=count, after_days=OUTBOX_KEPT_SECONDS / DAY_SECONDS
+            )
+        while self.ports.counters.fold(FOLD_BATCH) == FOLD_BATCH and not self.over(1.0):
+            continue
+        while not self.over(1.0):
+            went = self.ports.rows.purge_history(self.ports.history_days * DAY_SECONDS, BATCH)
+            self.state.totals.history_purged += went
+            if went < BATCH:
+                return True
+        return False
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """One stretch of a run: clips of a camera (None: of all) that are older than `days`, and how they are judged."""
+
+    name: str
+    camera_id: str | None
+    days: float
+    judge: Callable[[list[Clip]], list[Verdict]]
+    needed: Callable[[], bool] = _always
