@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.servers import Servers, running_servers
-from tests.support.world import World, open_world
+if TYPE_CHECKING:
+    from tests.support.servers import Servers
+    from tests.support.world import World
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("busy"), max_examples=25)  # make unit; make test tries all
 settings.load_profile("busy")
 
 
@@ -26,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Real servers, started once for this test process."""
+    from tests.support.servers import running_servers  # noqa: PLC0415 - the process that starts the others needs none
+
     with running_servers(tmp_path_factory.mktemp("servers")) as running:
         yield running
 
@@ -33,5 +38,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture
 def world(servers: Servers) -> Iterator[World]:
     """Every repository over one fresh database, a buffer and a bucket of its own."""
+    from tests.support.world import open_world  # noqa: PLC0415 - the same
+
     with open_world(servers) as opened:
         yield opened

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from tests.chaos.endure import Row, dump, table
-from tests.chaos.site import Site
+from tests.chaos.site import Site, running
 
-FULL = os.environ.get("CHAOS") == "full"  # make chaos; else the short selection of make test
 REPORT = Path(__file__).parents[2] / ".chaos" / "report.json"
 CAMERAS: dict[str, dict[str, Any]] = {"one": {}, "two": {}, "three": {}, "probe": {}}
 
@@ -22,13 +21,8 @@ CAMERAS: dict[str, dict[str, Any]] = {"one": {}, "two": {}, "three": {}, "probe"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Four servers, ten processes, four numbered cameras."""
-    running = Site(tmp_path_factory.mktemp("site") / "site", CAMERAS)
-    try:
-        running.start()
-        running.wait_frames(8)  # cameras have settled with their capture processes
-        yield running
-    finally:
-        running.close()
+    with running(Site(tmp_path_factory.mktemp("site") / "site", CAMERAS)) as started:
+        yield started
 
 
 @pytest.fixture

@@ -35,9 +35,11 @@ from shared.adapters.clock import SystemClock
 from shared.runtime.addresses import Addresses
 from tests.chaos.history import History
 from tests.chaos.http_faults import HttpFaults
-from tests.chaos.proxy import Proxy
-from tests.support.deployment import clean_environment, wait_until
+from tests.support.deployment import clean_environment
+from tests.support.proxy import Proxy
+from tests.support.waiting import wait_until
 
+FULL = os.environ.get("CHAOS") == "full"  # make chaos; else the short selection of make test
 AGAIN_SECONDS = 0.5
 SERVERS = ("frames", "broker", "database", "storage")
 WRITERS = ("parts-1", "parts-2")
@@ -383,3 +385,14 @@ def _flow(mapping: Mapping[str, Any]) -> str:
         return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
 
     return "{" + ", ".join(f"{key}: {text(value)}" for key, value in mapping.items()) + "}"
+
+
+@contextmanager
+def running(site: Site) -> Iterator[Site]:
+    """The site for the length of a block, once its cameras have settled with their capture processes."""
+    try:
+        site.start()
+        site.wait_frames(8)
+        yield site
+    finally:
+        site.close()

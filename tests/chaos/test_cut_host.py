@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from shared.wire.tasks import Finalise
-from tests.chaos.conftest import FULL
-from tests.chaos.site import ROLES, Site
-from tests.chaos.test_sites import running
+from tests.chaos.site import FULL, ROLES, Site, running
 from tests.chaos.traffic import Traffic
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.skipif(not FULL, reason="a minute; make chaos runs it")]

@@ -14,8 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.deployment import Deployment, clean_environment, platereel, wait_until
+from tests.support.deployment import Deployment, clean_environment, platereel
 from tests.support.numbers import numbers_of_clip
+from tests.support.waiting import wait_until
 
 CONFIG = """
 defaults: {buffer_seconds: 3, post_event_seconds: 6, part_seconds: 2}

@@ -22,11 +22,10 @@ from platereel.embedded.processes import free_ports
 from services.dispatch.offers import QUEUE_BOUND
 from shared.domain.policy import RecordingPolicy
 from tests.chaos.checker import check, quiet
-from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row, recovery
 from tests.chaos.faults import MATRIX
 from tests.chaos.large_camera import LargeCamera
-from tests.chaos.site import WRITERS, Site
+from tests.chaos.site import FULL, WRITERS, Site
 from tests.chaos.traffic import Traffic
 from tests.support.h264 import FPS, camera_encoder
 from tests.support.pictures import numbered_picture

@@ -10,10 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.chaos.checker import check, quiet
-from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row, recovery
 from tests.chaos.faults import MATRIX
-from tests.chaos.site import Site
+from tests.chaos.site import FULL, Site
 from tests.chaos.traffic import Traffic
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "300"))

@@ -16,13 +16,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.dispatch.wiring import build as build_dispatch
-from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row
+from tests.chaos.site import FULL
 from tests.chaos.victims import KILLED, Victims, victims
-from tests.integration.test_jobs import checking, clip, counted, ports, recount
-from tests.integration.test_recordings import finish, offer_clip, offer_parts
-from tests.support.jobs import check, cleanup
+from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
 from tests.support.numbers import numbers_of_clip
+from tests.support.recordings import finish, offer_clip, offer_parts
 from tests.support.world import POLICY, World
 from workers.consistency.sentinel import claim_store
 from workers.writer.write_part import write_part

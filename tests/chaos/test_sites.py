@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 from tests.chaos.checker import check, quiet
-from tests.chaos.conftest import FULL
 from tests.chaos.endure import Row, recovery
 from tests.chaos.gauges import gauges, grown
 from tests.chaos.history import History
 from tests.chaos.poisoned import KINDS, MARKS
-from tests.chaos.site import ROLES, Site
+from tests.chaos.site import FULL, ROLES, Site, running
 from tests.chaos.traffic import Traffic
 from tests.chaos.wild_camera import MODES, WildCamera
 
@@ -28,16 +27,6 @@ ROOT = Path(__file__).parents[2]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 DETECTION_EVERY_SECONDS = 3.0
 Told = Callable[[Row], None]
-
-
-@contextmanager
-def running(site: Site) -> Iterator[Site]:
-    try:
-        site.start()
-        site.wait_frames(8)
-        yield site
-    finally:
-        site.close()
 
 
 def judged(site: Site, history: History, since: float, row: Row) -> Row:

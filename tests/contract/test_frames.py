@@ -11,7 +11,6 @@ import pytest
 import redis
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.memory import MemoryFrames
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.frames import RedisFrames
@@ -21,6 +20,7 @@ from shared.domain.media import Frame
 from shared.domain.ports import BufferLimits, FrameBuffer, Holds
 from shared.wire.keys import Keys
 from tests.support.servers import Servers
+from tests.support.twins import MemoryFrames
 
 JPEG = b"\xff\xd8" + bytes(6000) + b"\xff\xd9"
 LIMIT = BufferLimits(keep_ms=5_000, cap_ms=20_000, max_bytes=100_000_000)

@@ -15,12 +15,12 @@ import pytest
 from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
-from shared.adapters.memory import MemoryObjects
 from shared.adapters.storage.opening import open_store
 from shared.adapters.storage.s3 import MinioObjects
 from shared.domain.errors import BadInput, NotFound, Permanent, Retryable
 from shared.domain.ports import ObjectStore
 from tests.support.servers import Servers
+from tests.support.twins import MemoryObjects
 
 CLOCK = SystemClock()
 
@@ -154,8 +154,8 @@ def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once()
         assert CLOCK.monotonic() - began < 2.5
         began = CLOCK.monotonic()
         with pytest.raises(Retryable, match="a moment ago"):
-            store.put("a", b"x", "text/plain", patience_s=1.0)
-        assert CLOCK.monotonic() - began < 0.2
+            store.put("a", b"x", "text/plain", patience_s=60)
+        assert CLOCK.monotonic() - began < 30
 
 
 def test_a_full_disk_is_retryable_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ from itertools import count
 
 import pytest
 
-from shared.adapters.memory import MemoryParking
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.parking import RedisParking
 from shared.adapters.redis.servers import OneServer
 from shared.domain.ports import Parking
 from shared.wire.keys import Keys
 from tests.support.servers import Servers
+from tests.support.twins import MemoryParking
 
 _names = count(1)
 

@@ -7,10 +7,9 @@ from importlib.metadata import distribution
 
 import pytest
 
-from tests.support.deployment import Deployment
+from tests.support.deployment import CODECS, Deployment
 
 NUMBERED = ("plain", "extended", "rolled", "both-1", "both-2", "late", "doubled", "killed", "paced", "doors", "stopped")
-CODECS = ("hevc", "av1", "mp4v", "mjpeg")
 
 
 @pytest.fixture(scope="package")

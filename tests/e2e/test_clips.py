@@ -13,9 +13,9 @@ from typing import Any
 import av
 import pytest
 
-from tests.e2e.conftest import CODECS
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import CODECS, Deployment
 from tests.support.numbers import boxes, numbers_of_clip
+from tests.support.waiting import wait_until
 
 BUFFER_MS, POST_MS = 3000, 4000
 
@@ -88,7 +88,7 @@ def test_plain_event(deployment: Deployment) -> None:
     assert picture[:2] == b"\xff\xd8"
     # The parts go when the cleanup has seen the clip again.
     parts = "SELECT FROM segment_parts WHERE segment_id = %s"
-    wait_until("the parts to go", lambda: not deployment.query(parts, segment["id"]), 30)
+    wait_until("the parts to go", lambda: not deployment.query(parts, segment["id"]))
 
 
 def test_extended_three_times(deployment: Deployment) -> None:

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from tests.support.cluster import running_cluster
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import Deployment
 from tests.support.numbers import numbers_of_clip
+from tests.support.waiting import wait_until
 
 
 def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:

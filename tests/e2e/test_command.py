@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support.deployment import Deployment, clean_environment, platereel
 from tests.support.numbers import numbers_of_clip
+from tests.support.waiting import WAIT_SECONDS
 
 
 def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_the_example_detection_service_records(deployment: Deployment) -> None:
     data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
     done = subprocess.run(
         [sys.executable, str(example), *data, "--seconds", "12"],
-        env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
+        env=clean_environment(), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     seen = deployment.query("SELECT detection_id, plate FROM detections WHERE camera_id = 'mine' ORDER BY captured_at")

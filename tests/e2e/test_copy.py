@@ -15,10 +15,11 @@ import av
 import rtsp
 
 from platereel.embedded.processes import free_ports
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import Deployment
 from tests.support.h264 import FPS, camera_encoder
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_picture
+from tests.support.waiting import wait_until
 
 GOP = 30
 BUFFER_S, POST_S = 3, 5

@@ -7,7 +7,8 @@ import signal
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.deployment import Deployment, wait_until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_until
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -41,7 +42,7 @@ def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: D
         names = ("platereel_segments_total", "platereel_parts_total", "platereel_detections_total")
         return now if all(total(now, name) > total(before, name) for name in names) else None
 
-    after = wait_until("the clip in the counters", counted, 10)
+    after = wait_until("the clip in the counters", counted)
     assert total(after, "platereel_frames_total", camera_id="plain") > 0
     assert total(after, "platereel_detection_late_seconds_count", camera_id="plain") >= 1
     assert b"platereel_live_segments" in deployment.fetch("GET", "/metrics")[1]
@@ -57,7 +58,7 @@ def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: D
         last = now
         return len(set(deployment.refresh()["pids"]["worker"]) - set(workers)) == len(workers)
 
-    wait_until("other workers", replaced, 60)
+    wait_until("other workers", replaced)
     captured_ms, _ = deployment.newest("plain")
     deployment.detect("plain", captured_ms, "counted-by-others")
     assert deployment.clips_of("counted-by-others")[0]["status"] == "ready"

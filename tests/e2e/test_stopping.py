@@ -11,7 +11,8 @@ import pytest
 
 from platereel.embedded.stack import claim
 from shared.domain.errors import Permanent
-from tests.support.deployment import Deployment, platereel, wait_until
+from tests.support.deployment import Deployment, platereel
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 CONFIG = """
 cameras:
@@ -62,7 +63,7 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     deployment.process.send_signal(signal.SIGHUP)
-    assert deployment.process.wait(20) == 0
+    assert deployment.process.wait(WAIT_SECONDS) == 0
     gone(folder, 2)
 
 
@@ -72,7 +73,7 @@ def test_a_start_can_be_given_up(tmp_path: Path) -> None:
     log = deployment.folder / "up.log"
     deployment.begin()
     assert deployment.process is not None
-    wait_until("the first server", (deployment.folder / "data" / "children.json").exists, 60)
+    wait_until("the first server", (deployment.folder / "data" / "children.json").exists)
     deployment.process.send_signal(signal.SIGINT)
     assert deployment.process.wait(20) == 1
     assert "stopped before everything was up" in log.read_text()

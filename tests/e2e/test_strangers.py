@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from tests.support.deployment import Deployment, platereel
+from tests.support.waiting import WAIT_SECONDS
 
 CONFIG = """
 cameras:
@@ -51,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     deployment.start()
     data = str(deployment.folder / "data")
     assert platereel("keys", "create", "own", "--role", "admin", "--data", data).returncode == 0
-    done = platereel("trigger", "gate-1", "--plate", "AB123CD", "--wait", "--data", data, timeout=90)
+    done = platereel("trigger", "gate-1", "--plate", "AB123CD", "--wait", "--data", data)
     assert done.returncode == 0, done.stdout + done.stderr
     yield deployment
     deployment.stop()
@@ -112,7 +113,7 @@ def test_no_port_gives_a_stranger_anything(site: Deployment) -> None:
         assert _redis_says(port) in {None, "-NOAUTH"}, (name, port)
         assert not _answers_grpc(port), (name, port)
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(f"postgresql://platereel@127.0.0.1:{port}/postgres", connect_timeout=3)
+            psycopg.connect(f"postgresql://platereel@127.0.0.1:{port}/postgres", connect_timeout=30)
     assert {(name, path) for name, _, path, _ in got if path not in OPEN.get(name, ())} == set(), got
     data = str(site.folder / "data")
     checked = platereel("check", "--deep", "--data", data)
@@ -126,7 +127,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _speaks_http(port: int) -> bool:
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=5, retries=False)
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=WAIT_SECONDS, retries=False)
     try:
         return pool.request("GET", "/").status > 0
     except urllib3.exceptions.HTTPError:
@@ -140,7 +141,7 @@ def _asked(name: str, port: int, method: str, path: str, secret: str) -> list[tu
     found = []
     body = b"forged" if method in {"PUT", "POST"} else None
     for headers in ({}, FOREIGN):
-        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=5, retries=False)
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=WAIT_SECONDS, retries=False)
         try:
             answer = pool.request(method, path, body=body, headers=headers, redirect=False)
         finally:

@@ -19,9 +19,8 @@ from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.ports import Job
 from shared.wire.keys import SENTINEL
-from tests.integration.test_jobs import checking, clip, counted, ports, recount
-from tests.integration.test_recordings import Away, accept, finish, offer_parts
-from tests.support.jobs import check, cleanup
+from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
+from tests.support.recordings import Away, accept, finish, offer_parts
 from tests.support.world import POLICY, World
 from workers.consistency import check as check_module
 from workers.consistency import tasks as check_tasks

@@ -16,11 +16,8 @@ from platereel.verification import verify
 from shared.adapters.redis.events import RedisEvents
 from shared.domain.timing import from_ms
 from shared.wire.keys import Keys
-from tests.integration.test_serving import CLIP, address, api, clip_of
-from tests.support.rows import ready
+from tests.support.rows import CLIP, clip_of, ready
 from tests.support.world import World
-
-__all__ = ["address", "api"]  # fixtures
 
 
 @pytest.fixture

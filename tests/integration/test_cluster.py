@@ -24,8 +24,8 @@ from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
 from tests.support.cluster import Cluster, running_cluster
-from tests.support.deployment import wait_until
 from tests.support.numbers import number_of_jpeg
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_time
 LIMITS = BufferLimits(keep_ms=60_000, cap_ms=60_000, max_bytes=100_000_000)
@@ -109,11 +109,11 @@ def test_a_lost_node_is_told_apart_from_cameras_without_frames(cluster: Cluster,
     for _ in range(20):
         with pytest.raises(PartlyAway):
             buffer.newest(cameras[1])
-    assert time.monotonic() - began < 2.5  # not a time-out each
+    assert time.monotonic() - began < 15  # not a time-out each
     with pytest.raises(Retryable):
         ping(servers_of)
     cluster.start(1)
-    wait_until("the node", lambda: _appends(buffer, frames(cameras[1], 10, 1)), 20)
+    wait_until("the node", lambda: _appends(buffer, frames(cameras[1], 10, 1)))
 
 
 def test_a_lost_node_does_not_hold_up_the_packets_of_another(cluster: Cluster, servers_of: FrameServers) -> None:
@@ -164,14 +164,14 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
         try:
             with frame_servers(cluster.url, patience_s=1.0) as looking:
                 seen = RedisFrames(looking, Keys())
-                wait_until("frames", lambda: len(_bounds(seen, cameras)) == 6, 20)
+                wait_until("frames", lambda: len(_bounds(seen, cameras)) == 6)
                 time.sleep(1)
                 cluster.kill(2)
                 time.sleep(5)
                 assert rounds[-1] > time.monotonic() - 3, "capture gives no sign of life"
                 cluster.start(2)
                 lost = cameras[4:]
-                wait_until("frames of the lost cameras", lambda: len(_bounds(seen, lost)) == 2, 20)
+                wait_until("frames of the lost cameras", lambda: len(_bounds(seen, lost)) == 2)
                 time.sleep(1)
                 for camera in cameras:
                     found = list(seen.read(camera, 0, clock.now_ms() + 60_000))

@@ -9,60 +9,18 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
 
-from platereel.cli import keys, main
+from platereel.cli import keys
 from platereel.cli.context import PlainConsole
 from services.api.wiring import build
-from tests.integration.test_serving import CLIP, clip_of
-from tests.support.rows import ready
+from tests.support.commands import Run
+from tests.support.rows import CLIP, clip_of, ready
 from tests.support.world import World
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`platereel …` with the world's addresses, in this process: starting twenty would take most of the time."""
-    settings = world.settings
-    urls = {
-        "PLATEREEL_DATABASE_URL": settings.database_url, "PLATEREEL_FRAMES_URL": settings.frames_url,
-        "PLATEREEL_BROKER_URL": settings.broker_url, "PLATEREEL_STORAGE_URL": settings.storage_url,
-    }  # fmt: skip
-    for name, url in urls.items():
-        assert url is not None
-        monkeypatch.setenv(name, url.get_secret_value())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("platereel.cli.configure.configure", lambda *_: None)  # logs of this process stay as they are
-
-    def platereel(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["platereel", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        if isinstance(code, str):  # what the interpreter prints for it
-            return Done(1, said.out, said.err + code)
-        return Done(code or 0, said.out, said.err)
-
-    return platereel
 
 
 def test_a_key_from_the_terminal_opens_the_api(world: World, run: Run) -> None:

@@ -16,9 +16,9 @@ from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits
 from shared.wire.keys import Keys
-from tests.integration.test_recordings import offer_clip, offer_parts
 from tests.support.h264 import FPS, as_frames, coded
 from tests.support.numbers import boxes, numbers_of_clip
+from tests.support.recordings import offer_clip, offer_parts
 from tests.support.world import LIMITS, World
 from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part

@@ -16,8 +16,8 @@ import typer
 from platereel.cli import app, main
 from platereel.wiring import Desk, desk
 from shared.domain.errors import Permanent
+from tests.support.archives import genuine
 from tests.support.world import World
-from tests.unit.test_verification import genuine
 
 EXAMPLE = ("segments", "list")
 UUID = "01980a52-0000-7000-8000-000000000000"

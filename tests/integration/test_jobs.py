@@ -3,70 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
-from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Conflict, Gone
-from shared.domain.ports import ClipFacts
 from shared.domain.retention import RetentionPolicy, RetentionRule
-from tests.integration.test_recordings import offer_clip
-from tests.support.jobs import cleanup
+from tests.support.jobs import cleanup, clip, counted, ports, recount
+from tests.support.recordings import offer_clip
 from tests.support.world import POLICY, World
-from workers.consistency.check import CheckPorts
-from workers.consistency.sentinel import claim_store
-from workers.retention.cleanup import CleanupPorts
-from workers.retention.parts import PartsPorts
-
-DAY_S = 86_400.0
-
-
-def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
-    """A READY segment with an object of its recorded size."""
-    (answer,) = world.detections.accept(
-        [world.detection(camera, -days_ago * DAY_S, f"{camera}-{uuid4().hex}")], None, POLICY
-    )
-    (segment_id,) = answer.segment_ids
-    world.pacing.advance(camera, world.base_ms + 1, silent=True)
-    world.database.execute("DELETE FROM segment_parts WHERE segment_id = %s", segment_id)
-    run = world.writing.begin_finalise(*offer_clip(world))
-    assert run is not None
-    world.store.put(run.file_path, bytes(size), "video/mp4")
-    nothing_lost: dict[str, Any] = {"has_thumbnail": False, "truncated_reason": None}
-    facts = ClipFacts(run.start_ms, 6000, size, "0" * 64, 60, 0, (), 2000, 2000, **nothing_lost)
-    assert world.writing.commit_ready(segment_id, run.token, facts)
-    return segment_id
-
-
-def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> CleanupPorts:
-    parts = PartsPorts(world.consistency, world.store, 0)
-    return CleanupPorts(
-        world.retention, world.counters, world.store, world.jobs, world.clock,
-        policy or RetentionPolicy(RetentionRule(30, None)), grace_s, 365, parts,
-    )  # fmt: skip
-
-
-def checking(world: World, age_floor_s: float = -60) -> CheckPorts:
-    claim_store(world.store, world.consistency)
-    return CheckPorts(world.consistency, world.counters, world.store, AvVideo(), world.jobs, world.clock, age_floor_s)
-
-
-def recount(world: World) -> dict[str, Any]:
-    row = world.database.fetch_one(
-        """
-        SELECT count(*) AS segments, coalesce(sum(file_size_bytes), 0) AS bytes FROM video_segments
-         WHERE status = 'ready'
-        """
-    )
-    assert row is not None
-    return {"segments": int(row["segments"]), "bytes": int(row["bytes"])}
-
-
-def counted(world: World) -> dict[str, Any]:
-    stats = world.counters.stats(30)
-    return {"segments": stats["segments"], "bytes": stats["bytes"]}
 
 
 def test_an_offer_that_a_run_gave_back_begins_no_other(world: World) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import clean_environment, wait_until
+from tests.support.deployment import clean_environment
 from tests.support.processes import environment_of, process
+from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import World
 
 JSON = {"PLATEREEL_LOG_FORMAT": "json"}
@@ -31,7 +32,7 @@ def test_all_that_a_process_says_is_json(world: World, tmp_path: Path, arguments
     sign = tmp_path / "pulse"
     environment = environment_of(world, **JSON, PLATEREEL_LOG_LEVEL="debug", PLATEREEL_PULSE_FILE=str(sign))
     with process(tmp_path, environment, *arguments) as running:
-        wait_until(f"a sign of life of {arguments[0]}", sign.exists, 30)
+        wait_until(f"a sign of life of {arguments[0]}", sign.exists)
         assert running.stop() in {0, -signal.SIGTERM}  # uvicorn ends by the signal it was sent
     for event in running.events():
         assert event["process"] == arguments[0]
@@ -49,10 +50,10 @@ def test_a_pool_child_that_dies_is_told_in_json(world: World, tmp_path: Path) ->
     sign = tmp_path / "pulse"
     environment = environment_of(world, **JSON, PLATEREEL_PULSE_FILE=str(sign))
     with process(tmp_path, environment, "worker", "--concurrency", "1") as running:
-        wait_until("a sign of life", sign.exists, 30)  # so that its loop looks after the pool
+        wait_until("a sign of life", sign.exists)  # so that its loop looks after the pool
         (child,) = children(running.child.pid)
         os.kill(child, signal.SIGKILL)
-        wait_until("another child", lambda: children(running.child.pid) not in ([], [child]), 30)
+        wait_until("another child", lambda: children(running.child.pid) not in ([], [child]))
         running.stop()
     assert running.events()
 
@@ -96,11 +97,11 @@ def test_a_file_that_cannot_be_read_still_says_how_to_log(tmp_path: Path, text: 
 def test_a_migration_is_an_event_and_a_document_stays_one(world: World, tmp_path: Path) -> None:
     environment = environment_of(world, **JSON)
     with process(tmp_path, environment, "migrate") as running:
-        assert running.child.wait(60) == 0
+        assert running.child.wait(WAIT_SECONDS) == 0
     (event,) = [event for event in running.events() if event["event"] == "migrated"]
     assert event["after"] == event["before"]
     with process(tmp_path, environment, "migrate", "--json") as running:
-        assert running.child.wait(60) == 0
+        assert running.child.wait(WAIT_SECONDS) == 0
     assert json.loads((running.folder / "out").read_text())["ok"] is True
 
 

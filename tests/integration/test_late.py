@@ -17,7 +17,7 @@ from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import Lengthened
 from shared.domain.timing import to_ms
-from tests.integration.test_recordings import finish, offer_parts
+from tests.support.recordings import finish, offer_parts
 from tests.support.world import POLICY, World
 from workers.writer.write_part import write_part
 

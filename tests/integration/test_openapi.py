@@ -22,9 +22,9 @@ from services.api.wiring import build
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Role
 from shared.domain.timing import from_ms
-from tests.integration.test_recordings import accept, finish
 from tests.support.http import serving
 from tests.support.openapi import Facts, answers, narrowed
+from tests.support.recordings import accept, finish
 from tests.support.rows import ready
 from tests.support.world import World
 

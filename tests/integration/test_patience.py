@@ -11,7 +11,7 @@ import pytest
 from shared.adapters.postgres import database as module
 from shared.adapters.postgres.database import Database
 from shared.domain.errors import Retryable
-from tests.chaos.proxy import Proxy
+from tests.support.proxy import Proxy
 from tests.support.servers import Servers
 
 
@@ -29,14 +29,14 @@ def test_a_transaction_without_an_answer_ends_and_the_next_one_works(
         began = time.monotonic()
         with pytest.raises(Retryable, match="does not answer"):
             _ask_after(database, proxy.blackhole)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
         proxy.heal()
         assert database.fetch_one("SELECT 2 AS n") == {"n": 2}
         # A connection of the pool that is dead is noticed before it is used.
         proxy.blackhole_old()
         began = time.monotonic()
         assert database.fetch_one("SELECT 3 AS n") == {"n": 3}
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
     finally:
         database.close()
         proxy.close()

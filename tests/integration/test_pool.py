@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.adapters.celery_queue import celery_app
-from tests.support.deployment import clean_environment, wait_until
+from tests.support.deployment import clean_environment
 from tests.support.pool_probe import HANG
 from tests.support.servers import Servers
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def worker(servers: Servers, log: Path, broker: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(WAIT_SECONDS)
 
 
 def test_no_thread_lives_when_the_pool_forks_and_a_child_that_ran_over_is_replaced(
@@ -44,9 +45,9 @@ def test_no_thread_lives_when_the_pool_forks_and_a_child_that_ran_over_is_replac
         for seconds in (60, 0):
             app.send_task(HANG, kwargs={"seconds": seconds}, queue="parts")
         found = re.compile(r"^child (\d+)$", re.MULTILINE)
-        wait_until("two children", lambda: len(found.findall(log.read_text())) == 2, 60)
+        wait_until("two children", lambda: len(found.findall(log.read_text())) == 2)
         hung, next_one = map(int, found.findall(log.read_text()))
-        wait_until("the stacks", lambda: "task_ran_over" in log.read_text(), 10)
+        wait_until("the stacks", lambda: "task_ran_over" in log.read_text())
     text = log.read_text()
     assert hung != next_one
     assert not Path(f"/proc/{hung}").exists()

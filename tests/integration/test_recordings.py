@@ -7,50 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import pytest
 
-from shared.domain.errors import Conflict, Retryable
+from shared.domain.errors import Conflict
 from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
 from shared.domain.ports import Offer
 from shared.wire.frames import with_pixel_aspect
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_jpeg
+from tests.support.recordings import Away, accept, finish, offer_clip, offer_parts
 from tests.support.world import LIMITS, POLICY, World
 from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
-
-
-def accept(world: World, camera: str, at_s: float, name: str, oldest_s: float | None = None) -> list[UUID]:
-    oldest = None if oldest_s is None else world.base_ms + round(oldest_s * 1000)
-    (answer,) = world.detections.accept([world.detection(camera, at_s, name)], oldest, POLICY)
-    assert answer.outcome is DetectionOutcome.RECORDED
-    return list(answer.segment_ids)
-
-
-def offer_parts(world: World) -> list[tuple[UUID, int]]:
-    """Offer everything that is due, as a pacer does."""
-    live = world.pacing.live()
-    offers = world.offers.offer_parts({segment.segment_id: None for segment in live}, 1000)
-    return [(offer.row_id, offer.number) for offer in offers]
-
-
-def offer_clip(world: World) -> tuple[UUID, int]:
-    """Offer the one segment whose parts are all in."""
-    (offer,) = world.offers.offer_clips(10)
-    return offer.row_id, offer.number
-
-
-def finish(world: World, camera: str, until_s: float = 1000) -> None:
-    """Let the buffer pass everything, write every part, finalise."""
-    world.pacing.advance(camera, world.base_ms + round(until_s * 1000), silent=False)
-    for part_id, offer in offer_parts(world):
-        assert write_part(part_id, offer, world.writer) == "done"
-    for closed in world.offers.offer_clips(1000):
-        finalise(closed.row_id, closed.number, world.writer)
 
 
 def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
@@ -327,16 +299,6 @@ def test_a_camera_that_went_silent_ends_its_window_where_its_footage_ends(world:
     assert (after["status"], after["continues"]) == ("ready", first)
     assert after["start_time"] == row["start_time"] + timedelta(milliseconds=2_901)
     assert after["frame_count"] == 45
-
-
-class Away:
-    """A store that does not answer."""
-
-    def __getattr__(self, name: str) -> Any:
-        def refuse(*_: object, **__: object) -> object:
-            raise Retryable("the store does not answer")
-
-        return refuse
 
 
 def test_the_database_enforces_the_lifecycles(world: World) -> None:

@@ -13,11 +13,11 @@ from platereel.diagnosis import examine
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.schema import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
-from tests.chaos.proxy import Proxy
-from tests.integration.test_commands import Run
-from tests.integration.test_commands import run as run  # noqa: PLC0414 - a fixture
+from tests.support.commands import Run
 from tests.support.processes import Process, environment_of, process
+from tests.support.proxy import Proxy
 from tests.support.servers import Servers
+from tests.support.waiting import WAIT_SECONDS
 from tests.support.world import World
 
 NEWER, OLDER, FOREIGN, BEFORE = "0099", "0000", "8f3a2b\x1b[2J", "run `platereel migrate`"
@@ -76,7 +76,7 @@ def test_migrate_waits_for_servers_that_come_later(world: World, tmp_path: Path)
             admin.execute(f"CREATE ROLE later LOGIN SUPERUSER PASSWORD '{'0' * 32}'")
         try:
             proxy.heal()
-            assert (refused.child.wait(60), early.child.wait(60)) == (0, 0)
+            assert (refused.child.wait(WAIT_SECONDS), early.child.wait(WAIT_SECONDS)) == (0, 0)
         finally:
             with psycopg.connect(url, autocommit=True) as admin:
                 admin.execute("DROP ROLE later")
@@ -89,7 +89,7 @@ def test_migrate_waits_for_servers_that_come_later(world: World, tmp_path: Path)
 def test_migrate_gives_up_in_a_sentence(world: World, tmp_path: Path) -> None:
     environment = environment_of(world, PLATEREEL_DATABASE_URL=re.sub(r":\d+/", ":9/", database_of(world)))
     with process(tmp_path, environment, "migrate", "--wait", "1", "--json") as running:
-        assert running.child.wait(30) == 1
+        assert running.child.wait(WAIT_SECONDS) == 1
     assert (running.folder / "out").read_text() == ""
     assert "waiting_to_start" in running.said()
     assert running.said().endswith(

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from platereel.embedded.processes import free_ports
 from shared.domain.media import Detection
-from tests.support.deployment import wait_until
 from tests.support.processes import Process, environment_of, process
+from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import World
 
 ALONE = (("dispatch",), ("worker", "--concurrency", "1"), ("beat",), ("api",), ("capture",), ("detect",))
@@ -32,7 +32,7 @@ cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: false}}
 
 def scraped(port: int) -> dict[str, float]:
     """Every sample's sum over its labels, by name."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_SECONDS) as response:
         text = response.read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
@@ -48,7 +48,7 @@ def answering(port: int) -> dict[str, float]:
         except OSError:
             return None
 
-    answer: dict[str, float] = wait_until(f"metrics at {port}", look, 30)
+    answer: dict[str, float] = wait_until(f"metrics at {port}", look)
     return answer
 
 
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_named(world: World, tmp_path: Path) -> None:
         environment = environment_of(world, PLATEREEL_METRICS_PORT=port)
         for arguments in (("capture",), ("worker",)):
             with process(tmp_path, environment, *arguments) as running:
-                assert running.child.wait(30) == 1
+                assert running.child.wait(WAIT_SECONDS) == 1
             assert f"metrics_port: cannot listen on 127.0.0.1:{port}" in running.said()
             assert "Traceback" not in running.said()
 
@@ -95,7 +95,7 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
             environment = environment_of(world, PLATEREEL_METRICS_PORT=str(port))
             environment["PLATEREEL_BROKER_URL"] = broker.get_secret_value().replace("/0", "/9")
             running[name] = stack.enter_context(process(tmp_path, environment, name, config=CONFIG))
-        wait_until("frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20, 30)
+        wait_until("frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20)
         frame = world.frames.newest("cam")
         assert frame is not None
         world.detections.publish(Detection("counted", "cam", frame.captured_ms, 0.9, None, None))
@@ -108,10 +108,10 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
         told = scraped(ports["dispatch"])
         assert (told["platereel_detections_total"], told["platereel_detection_late_seconds_count"]) == (1, 1)
         worker = running["worker"].child.pid
-        server, pool = wait_until("the worker's children", lambda: _sorted_children(worker), 10)
+        server, pool = wait_until("the worker's children", lambda: _sorted_children(worker))
         for pid in (server, *pool):
             os.kill(pid, signal.SIGKILL)
-        wait_until("other children", lambda: _replaced(worker, {server, *pool}), 30)
+        wait_until("other children", lambda: _replaced(worker, {server, *pool}))
         again = answering(ports["worker"])
         for name in ("platereel_segments_total", "platereel_parts_total", "platereel_part_seconds_count"):
             assert again[name] == made[name]
@@ -146,16 +146,16 @@ def test_a_worker_leaves_nothing_behind_and_its_main_process_has_no_thread_more(
         environment = environment_of(world, TMPDIR=str(own), **more)
         with process(tmp_path, environment, "worker", "--concurrency", "1") as running:
             pid = running.child.pid
-            wait_until("children", partial(_has_children, pid, 1 + bool(more)), 30)
+            wait_until("children", partial(_has_children, pid, 1 + bool(more)))
             threads.append(len(list(Path(f"/proc/{pid}/task").iterdir())))
             if more:
                 answering(port)
                 assert [path.name for path in own.glob("platereel-metrics-*")]
                 (server,) = [each for each in children(pid) if is_server(each)]
             running.child.send_signal(number)
-            running.child.wait(30)
+            running.child.wait(WAIT_SECONDS)
     assert threads[0] == threads[1]
-    wait_until("the server's end", lambda: not Path(f"/proc/{server}").exists(), 10)
+    wait_until("the server's end", lambda: not Path(f"/proc/{server}").exists())
     assert list(own.glob("platereel-metrics-*")) == []
 
 
@@ -186,9 +186,9 @@ def test_a_worker_without_room_for_its_counters_works_all_the_same(world: World,
     with (tmp_path / "log").open("wb") as log:
         child = subprocess.Popen(limited, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
-        wait_until("a sign of life", sign.exists, 30)
+        wait_until("a sign of life", sign.exists)
     finally:
         child.terminate()
-        child.wait(30)
+        child.wait(WAIT_SECONDS)
     assert "counters_not_shared" in (tmp_path / "log").read_text()
     assert list(own.glob("platereel-metrics-*")) == []

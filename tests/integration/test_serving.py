@@ -6,10 +6,8 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 import urllib3
@@ -24,27 +22,8 @@ from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import BadInput
 from shared.wire.keys import Keys
 from tests.support.archives import streamed
-from tests.support.http import serving
-from tests.support.rows import ready
+from tests.support.rows import CLIP, clip_of
 from tests.support.world import World
-
-CLIP = bytes(range(256)) * 12_000  # three megabytes: several pieces
-
-
-@pytest.fixture
-def api(world: World) -> Iterator[TestClient]:
-    with TestClient(build(world.settings), base_url="http://127.0.0.1") as client:
-        yield client
-
-
-def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB123CD",)) -> UUID:
-    """A READY segment whose object is what its row says."""
-    segment_id = ready(world, camera, 0, plates, size=len(CLIP))
-    row = world.segments.get(segment_id)
-    world.store.put(row["file_path"], CLIP, "video/mp4")
-    world.store.put(row["thumbnail_path"], b"\xff\xd8picture", "image/jpeg")
-    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
-    return segment_id
 
 
 def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestClient) -> None:
@@ -211,13 +190,6 @@ def test_evidence_of_another_clip_is_never_whole(world: World, api: TestClient) 
     assert "not what was recorded" in refused.json()["detail"]
     world.store.delete([world.segments.get(segment_id)["file_path"]])
     assert api.get(f"/v2/video/segments/{segment_id}/export").status_code == 404
-
-
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
-    """The API behind a real socket: endless answers cannot be tried without one."""
-    with serving(build(world.settings)) as url:
-        yield url
 
 
 def test_live_pictures_follow_the_buffer(world: World, address: str) -> None:

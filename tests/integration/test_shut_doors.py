@@ -16,15 +16,15 @@ from pydantic import SecretStr
 
 from services.api.media.streams import GRACE_SECONDS, LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
 from services.api.wiring import build
-from shared.adapters.memory import SimulatedClock
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Caller, Role
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.timing import from_ms
-from tests.support.deployment import wait_until
 from tests.support.http import serving
 from tests.support.rows import ready
+from tests.support.twins import SimulatedClock
+from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import LIMITS, World
 
 SESSION = "/v2/video/session"
@@ -103,7 +103,7 @@ def test_a_request_without_any_name_is_refused(world: World) -> None:
     """HTTP/1.0 has no Host; a socket sends what no client library would."""
     with (
         serving(build(world.settings)) as url,
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as raw,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=WAIT_SECONDS) as raw,
     ):
         raw.sendall(f"GET {SESSION} HTTP/1.0\r\n\r\n".encode())
         assert raw.recv(100).split()[1] == b"421"
@@ -254,7 +254,7 @@ def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, acc
             deaf.connect(address)
             path = "/v2/video/cameras/cam1/live.mjpeg?fps=15"
             deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
-            wait_until("the stream", lambda: viewers.open() == 1, 20)
+            wait_until("the stream", lambda: viewers.open() == 1)
             time.sleep(0.5)
             access.revoke_key("ann", "test")
             wait_until("its place", lambda: viewers.open() == 0, 3 * LOOK_AGAIN_SECONDS + GRACE_SECONDS + 20)
@@ -287,7 +287,7 @@ def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAcce
     _, two = access.create_key("two", Role.VIEWER, None, None, "test")
     app = build(world.settings)
     app.state.ports.viewers.most_a_caller = 2
-    pool = urllib3.PoolManager(retries=False, maxsize=8, timeout=30)
+    pool = urllib3.PoolManager(retries=False, maxsize=8, timeout=WAIT_SECONDS)
 
     def listen(secret: str) -> urllib3.BaseHTTPResponse:
         bearer = {"Authorization": f"Bearer {secret}"}

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from services.dispatch.wiring import build as build_dispatch
 from shared.wire.keys import GROUP
-from tests.chaos.proxy import Proxy
+from tests.support.proxy import Proxy
 from tests.support.world import World
 
 LATENCY_SECONDS = 0.1

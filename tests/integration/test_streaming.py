@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,19 +10,12 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
-from services.api.wiring import build
 from shared.domain.policy import RecordingPolicy
-from tests.integration.test_recordings import accept, finish, offer_parts
 from tests.support.numbers import numbers_of_clip
+from tests.support.recordings import accept, finish, offer_parts
 from tests.support.world import POLICY, World
 from workers.retention.parts import PartsPorts, settle
 from workers.writer.write_part import write_part
-
-
-@pytest.fixture
-def api(world: World) -> Iterator[TestClient]:
-    with TestClient(build(world.settings), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def playlist(api: TestClient, segment_id: UUID) -> Any:

@@ -25,8 +25,9 @@ from shared.adapters.webhooks import HttpWebhooks
 from shared.domain.errors import BadInput
 from shared.runtime.configuration import ConfigurationError, load
 from shared.wire.keys import Keys
-from tests.chaos.proxy import Proxy
-from tests.integration.test_recordings import accept, finish
+from tests.support.proxy import Proxy
+from tests.support.recordings import accept, finish
+from tests.support.waiting import WAIT_SECONDS
 from tests.support.world import World
 
 GOOD = "{name: a, url: 'https://x', secret: 0123456789abcdef}"
@@ -103,7 +104,7 @@ def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
         assert lane.send() + lane.send() == 30
         assert stuck.is_alive()
         deaf.close()
-        stuck.join(15)
+        stuck.join(WAIT_SECONDS)
     rows = world.database.fetch("SELECT delivered_at, attempts FROM webhook_deliveries WHERE webhook = 'hangs'")
     assert sorted(row["attempts"] for row in rows) == [0] * 29 + [1], "one was tried; the others are no worse for it"
 
@@ -124,7 +125,7 @@ def test_an_answer_without_end_is_not_read(world: World) -> None:
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         assert HttpWebhooks().post(url, b"{}", {}, private=True) == 200
-        thread.join(5)
+        thread.join(WAIT_SECONDS)
         assert not thread.is_alive()
 
 
@@ -164,7 +165,7 @@ def test_events_go_out_over_a_slow_line(world: World) -> None:
             keys = Keys(world.settings.redis_prefix, world.settings.detections_name)
             began_s = world.clock.monotonic()
             assert world.pacing.relay_events(RedisEvents(broker, keys).publish_all, 200, {}) == 150
-            assert world.clock.monotonic() - began_s < 3
+            assert world.clock.monotonic() - began_s < 10
             assert world.redis.xlen(keys.events) == 150
     finally:
         proxy.close()

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from platereel.embedded.processes import free_ports
 from shared.wire.keys import Keys
-from tests.support.deployment import wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 SLOTS, NODES = 16_384, 3
 TIMEOUT_MS = 1500
@@ -50,7 +50,7 @@ class Cluster:
         return [name for names in found.values() for name in names]
 
     def client(self, node: int) -> redis.Redis:
-        return redis.Redis(port=self.ports[node], socket_timeout=2)
+        return redis.Redis(port=self.ports[node], socket_timeout=WAIT_SECONDS)
 
     def start(self, node: int) -> None:
         data = self.folder / str(node)
@@ -66,7 +66,7 @@ class Cluster:
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_until(f"node {node}", lambda: _pings(self.client(node)), 20)
+        wait_until(f"node {node}", lambda: _pings(self.client(node)))
 
     def kill(self, node: int) -> None:
         process = self.processes[node]
@@ -84,7 +84,7 @@ class Cluster:
                 for other in range(NODES):
                     address = ("127.0.0.1", self.ports[other], self.ports[NODES + other])
                     client.execute_command("CLUSTER MEET", *address)
-        wait_until("the cluster", lambda: all(_formed(self.client(node)) for node in range(NODES)), 20)
+        wait_until("the cluster", lambda: all(_formed(self.client(node)) for node in range(NODES)))
 
     def stop(self) -> None:
         for node, process in enumerate(self.processes):

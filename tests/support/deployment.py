@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,9 @@ import redis
 from psycopg.rows import dict_row
 
 from tests.support.numbers import number_of_jpeg
+from tests.support.waiting import WAIT_SECONDS, wait_until
+
+CODECS = ("hevc", "av1", "mp4v", "mjpeg")  # beside H.264, each has a camera in the deployment that tests share
 
 
 def clean_environment() -> dict[str, str]:
@@ -29,7 +31,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def platereel(
-    *arguments: str, timeout: float = 60, environment: dict[str, str] | None = None
+    *arguments: str, timeout: float = WAIT_SECONDS, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command and wait for it."""
     return subprocess.run(
@@ -40,17 +42,6 @@ def platereel(
         check=False,
         env=clean_environment() | (environment or {}),
     )
-
-
-def wait_until(what: str, probe: Callable[[], Any], timeout: float = 60.0) -> Any:
-    """The first truthy answer of `probe`, polled; fails by name when there is none in time."""
-    until = time.monotonic() + timeout
-    while time.monotonic() < until:
-        found = probe()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {timeout:g} s in vain for {what}")
 
 
 @dataclass
@@ -105,7 +96,7 @@ class Deployment:
         began = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(WAIT_SECONDS)
         return time.monotonic() - began
 
     # What a user does.
@@ -122,7 +113,7 @@ class Deployment:
             self.run["api_url"] + path, data, given | (headers or {}), method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as response:  # noqa: S310
                 return response.status, response.read(), dict(response.headers)
         except urllib.error.HTTPError as error:
             with error:
@@ -174,7 +165,7 @@ class Deployment:
         status, answer, _ = self.fetch("POST", "/v2/video/detections", body)
         assert status == 202, answer
 
-    def clips_of(self, detection: str, timeout: float = 60.0) -> list[dict[str, Any]]:
+    def clips_of(self, detection: str, timeout: float = WAIT_SECONDS) -> list[dict[str, Any]]:
         """A detection's segments, once all are finished."""
         path = f"/v2/video/by-detection/{quote(detection)}"
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.deployment import clean_environment, wait_until
+from tests.support.deployment import clean_environment
+from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import World
 
 CONFIG = 'cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: true}}\n'
@@ -32,13 +33,13 @@ class Process:
         """Every line of both outputs, parsed: a line that is no JSON fails."""
         return [json.loads(line) for line in self.said().splitlines()]
 
-    def wait_for(self, words: str, seconds: float = 30) -> None:
-        wait_until(f"{words!r} of {self.folder.name}", lambda: words in self.said(), seconds)
+    def wait_for(self, words: str) -> None:
+        wait_until(f"{words!r} of {self.folder.name}", lambda: words in self.said())
 
     def stop(self) -> int:
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(30)
+        return self.child.wait(WAIT_SECONDS)
 
 
 def environment_of(world: World, **more: str) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""Finished segments as rows alone, for tests of what is found among them."""
+"""Finished segments that nobody recorded: as rows alone, or with the objects that a row names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
@@ -13,6 +14,7 @@ from shared.wire.keys import thumbnail_key, video_key
 from tests.support.world import World
 
 SECONDS = 10
+CLIP = bytes(range(256)) * 12_000  # three megabytes: several pieces
 
 
 def ready(
@@ -48,4 +50,14 @@ def ready(
             )
             link = [segment_id, name, camera, 2000 + number]
             connection.execute("INSERT INTO segment_detections VALUES (%s, %s, %s, %s)", link)
+    return segment_id
+
+
+def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB123CD",)) -> UUID:
+    """A READY segment whose object is what its row says."""
+    segment_id = ready(world, camera, 0, plates, size=len(CLIP))
+    row = world.segments.get(segment_id)
+    world.store.put(row["file_path"], CLIP, "video/mp4")
+    world.store.put(row["thumbnail_path"], b"\xff\xd8picture", "image/jpeg")
+    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
     return segment_id

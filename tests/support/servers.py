@@ -16,9 +16,9 @@ from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.storage.address import S3Address, parse_storage_url
+from tests.support.waiting import WAIT_SECONDS
 
 TEMPLATE = "platereel_template"
-SET_UP_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Servers:
 
 def as_admin(url: str) -> psycopg.Connection:
     """A connection for a test's set-up: on a busy machine it may take far longer than a product could wait."""
-    return psycopg.connect(url, autocommit=True, connect_timeout=SET_UP_SECONDS)
+    return psycopg.connect(url, autocommit=True, connect_timeout=round(WAIT_SECONDS))
 
 
 @contextmanager

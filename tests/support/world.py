@@ -36,7 +36,8 @@ from shared.domain.ports import BufferLimits, ObjectStore
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.pictures import numbered_jpeg
-from tests.support.servers import SET_UP_SECONDS, Servers
+from tests.support.servers import Servers
+from tests.support.waiting import WAIT_SECONDS
 from workers.writer.ports import WriterPorts
 
 LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
@@ -106,7 +107,7 @@ class World:
 def open_world(servers: Servers) -> Iterator[World]:
     """A world of its own on the shared servers."""
     clock = SystemClock()
-    database = Database(servers.new_database(), max_size=8, patience_s=SET_UP_SECONDS)
+    database = Database(servers.new_database(), max_size=8, patience_s=WAIT_SECONDS)
     database.open()
     bucket = servers.new_bucket()
     store = open_store(bucket, clock)

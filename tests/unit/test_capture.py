@@ -20,12 +20,12 @@ from services.capture.sources.picture import Picture, SourceLost
 from services.capture.sources.stream import StreamSource
 from services.detection.detector import TemplateDetector
 from shared.adapters.clock import SystemClock
-from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame
-from tests.support.deployment import wait_until
 from tests.support.numbers import number_of_jpeg
 from tests.support.pictures import numbered_jpeg
+from tests.support.twins import SimulatedClock
+from tests.support.waiting import wait_until
 
 
 def frame(ms: int, size: int = 100) -> Frame:
@@ -243,8 +243,8 @@ class Troubled:
         self.opened += 1
         for n in range(5):
             jpeg = b"junk" if n == 2 else numbered_jpeg(n)
-            time.sleep(0.1)
-            yield Picture(lambda data=jpeg: data, n / 10)  # type: ignore[misc]
+            time.sleep(0.02)
+            yield Picture(lambda data=jpeg: data, n / 50)  # type: ignore[misc]
         raise SourceLost("the camera hung up")
 
 
@@ -252,9 +252,9 @@ def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run(monkeypatch: pyt
     monkeypatch.setattr("services.capture.camera.FIRST_PAUSE_SECONDS", 0.05)
     outbox, source = Outbox(), Troubled()
     outbox.open("cam", keep_ms=60_000, max_bytes=10**8)
-    camera = Camera("cam", source, 15, outbox, SystemClock(), lambda: None)
+    camera = Camera("cam", source, 100, outbox, SystemClock(), lambda: None)
     camera.start()
-    wait_until("a second connection", lambda: source.opened >= 2 and camera.report.frames >= 8, 10)
+    wait_until("a second connection", lambda: source.opened >= 2 and camera.report.frames >= 8)
     camera.stop(2)
     frames = outbox.take(0.1, lambda _: True)
     first = [f for f in frames if f.run_id == frames[0].run_id]

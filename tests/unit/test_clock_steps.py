@@ -13,11 +13,11 @@ from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.picture import CodedPicture, Picture, SourceLost
-from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
+from tests.support.leases import Server
 from tests.support.pictures import numbered_jpeg
-from tests.unit.test_ownership import Server
+from tests.support.twins import SimulatedClock
 
 FPS = 10
 EXPIRY_S = 90.0

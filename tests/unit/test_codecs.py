@@ -27,6 +27,7 @@ from shared.domain.policy import RecordingPolicy
 from tests.support import h264
 from tests.support.numbers import boxes, numbers_of_clip
 from tests.support.pictures import numbered_jpeg
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 START_MS = 1_700_000_000_000
 TIMES_MS = [START_MS + round(n * 1000 / 15) + (n % 3) * 4 for n in range(90)]  # a camera's times jitter
@@ -142,19 +143,15 @@ def test_no_part_waits_for_the_trial_of_a_driver(monkeypatch: pytest.MonkeyPatch
 
     def trial(*_: object) -> None:
         trying.set()
-        assert ended.wait(5)
+        assert ended.wait(WAIT_SECONDS)
 
     monkeypatch.setattr(encoders_module, "has_device", lambda family: family == "qsv")
     monkeypatch.setattr(encoders_module, "trial_apart", trial)
     video = AvVideo(patient=False)
     assert video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
-    assert trying.wait(5)
+    assert trying.wait(WAIT_SECONDS)
     ended.set()
-    for _ in range(100):
-        if video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "h264_qsv":
-            return
-        threading.Event().wait(0.02)
-    pytest.fail("the encoder that works is never used")
+    wait_until("the encoder that works", lambda: video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "h264_qsv")
 
 
 def test_a_recording_goes_on_with_the_encoder_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:

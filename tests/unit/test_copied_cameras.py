@@ -17,13 +17,13 @@ from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.packets import PacketSource
 from services.capture.sources.picture import CodedPicture, Picture, SourceLost, Unusable
-from shared.adapters.memory import SimulatedClock
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, PacketMark
 from tests.support.h264 import camera_encoder
+from tests.support.leases import Server
 from tests.support.pictures import numbered_jpeg, numbered_picture
-from tests.unit.test_ownership import Server
+from tests.support.twins import SimulatedClock
 
 FPS = 15
 REFRESH = "intra-refresh=1:keyint=30:bframes=0"

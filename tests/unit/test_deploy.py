@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -302,34 +301,3 @@ def test_the_image_is_made_of_locked_things_alone() -> None:
         own = "--no-deps" in step and ("--no-build-isolation" in step or "--no-index" in step)
         assert own or "--require-hashes" in step, step
     assert "apt-get" not in steps
-
-
-@pytest.mark.apt
-def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
-    compose = shutil.which("docker-compose")
-    if compose is None:
-        pytest.skip("docker-compose is not installed (apt-get install docker-compose)")
-    variables = dict.fromkeys(
-        ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PLATEREEL_API_KEYS"), "x"
-    )
-
-    def resolved(more: dict[str, str]) -> dict[str, Any]:
-        done = subprocess.run(
-            [compose, "-f", str(ROOT / "docker-compose.yml"), "config"],
-            env=os.environ | variables | more, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
-        return found
-
-    assert resolved({})["api"]["environment"]["PLATEREEL_SIGNING_KEY"] is None  # Docker leaves it out
-    secrets = tmp_path / "secrets.env"
-    secrets.write_text("PLATEREEL_GATE_PASSWORD='p#1 $x\"q'\nPLATEREEL_YARD_PASSWORD='p${x}q'\n")
-    services = resolved({"PLATEREEL_SECRETS": str(secrets), "PLATEREEL_SIGNING_KEY": "signs"})
-    for name, service in services.items():
-        given = service.get("environment", {})
-        # A $ is doubled in what `config` prints.
-        assert given.get("PLATEREEL_GATE_PASSWORD") == ('p#1 $$x"q' if name in OURS else None), name
-        # As env.example says: docker-compose 1.29 fills it in, v2 leaves it.
-        assert given.get("PLATEREEL_YARD_PASSWORD") in ({"pq", "p$${x}q"} if name in OURS else {None}), name
-        assert given.get("PLATEREEL_SIGNING_KEY") == ("signs" if name == "api" else None), name

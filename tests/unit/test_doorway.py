@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from platereel import VideoRecordingService
-from shared.adapters.memory import MemoryFrames, SimulatedClock
 from shared.client import service as doorway
 from shared.client.wiring import Doorway
 from shared.domain.errors import Retryable
@@ -19,6 +18,7 @@ from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits
 from shared.runtime.settings import CameraSettings, Settings
 from tests.support.pictures import numbered_jpeg
+from tests.support.twins import MemoryFrames, SimulatedClock
 
 
 @dataclass

@@ -20,13 +20,13 @@ from services.capture.run import Run
 from services.capture.sources.factory import make_source
 from services.capture.sources.films import FileSource
 from services.capture.sources.picture import CodedPicture, Picture, SourceLost
-from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import BadInput
 from shared.wire.frames import check_jpeg
 from shared.wire.urls import encoded
 from tests.support.h264 import FPS, coded
 from tests.support.numbers import number_of_jpeg
 from tests.support.pictures import numbered_jpeg, numbered_picture
+from tests.support.twins import SimulatedClock
 
 FRAMES = 30
 FILM = coded(range(FRAMES), gop=10)

@@ -22,6 +22,7 @@ from shared.domain.parts import ClipForm, Packet, PartFacts, StoredPart
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun
 from tests.support.pictures import numbered_jpeg
+from tests.support.waiting import WAIT_SECONDS
 from workers.writer import lease as lease_module
 from workers.writer.finalise import finalise
 from workers.writer.lease import Lease
@@ -127,7 +128,7 @@ def test_work_that_stands_still_lets_its_lease_go() -> None:
     """Somebody else takes over, and whoever hangs is ended: a hung library must not hold a clip for two hours."""
     ended = threading.Event()
     with Lease(lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.05, stalled=ended.set) as lease:
-        assert ended.wait(2)
+        assert ended.wait(WAIT_SECONDS)
         assert lease.lost
         assert not lease.holds()
 

@@ -15,10 +15,11 @@ from services.capture.sources.multipart import Still, stills
 from services.capture.sources.picture import Picture, SourceLost
 from services.capture.sources.stream import StreamSource
 from shared.adapters.clock import SystemClock
-from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import BadInput
 from shared.wire.frames import whole_jpeg
 from tests.support.pictures import numbered_jpeg
+from tests.support.twins import SimulatedClock
+from tests.support.waiting import WAIT_SECONDS
 
 FRAMES = [numbered_jpeg(n) for n in range(12)]
 Film = Callable[[BaseHTTPRequestHandler], None]
@@ -109,7 +110,7 @@ def test_a_camera_that_falls_silent_is_lost() -> None:
 
     def silent(handler: BaseHTTPRequestHandler) -> None:
         plain(handler)
-        over.wait(10)
+        over.wait(WAIT_SECONDS)
 
     with camera(silent) as address:
         found, message = read(stills(f"http://{address}", 0.3))

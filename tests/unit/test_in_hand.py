@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from services.dispatch.in_hand import InHand
-from shared.adapters.memory import SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.ports import DetectionDelivery
+from tests.support.twins import SimulatedClock
 
 
 @dataclass

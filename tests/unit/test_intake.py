@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatch.intake import MOST_TRIES, TRIES_TOGETHER, Intake, IntakePorts
-from shared.adapters.memory import MemoryFrames, SimulatedClock
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, DetectionDelivery, PendingPage
+from tests.support.twins import MemoryFrames, SimulatedClock
 
 NOW = 1_800_000_000_000
 

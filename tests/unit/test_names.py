@@ -70,7 +70,7 @@ QUIRKS = [
     ("webhooks:\n- {name: .., url: 'http://h/x', secret: 1234567890abcdef}\n", ":2: webhooks.0.name: "),
     ("cameras: &a [*a]\n", "cameras.0: refers to itself"),
     ("cameras: &a {b: *a}\n", "cameras.b: refers to itself"),
-    ("[" * 5000, "nested too deeply"),
+    ("[" * 700, "nested too deeply"),
     ("a: !!int x\n", "a number that does not exist"),
 ]  # fmt: skip
 

@@ -13,11 +13,11 @@ from services.dispatch.holding import Holding
 from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BOUND, Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.silence import Silence
-from shared.adapters.memory import MemoryFrames, MemoryParking, SimulatedClock
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, Offer
+from tests.support.twins import MemoryFrames, MemoryParking, SimulatedClock
 
 START = 1_000_000
 LIMITS = {"cam": BufferLimits(60_000, 60_000, 10**9)}

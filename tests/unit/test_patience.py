@@ -13,6 +13,7 @@ import pytest
 
 from shared.adapters.postgres import database
 from shared.adapters.postgres.deadline import AnswerDeadline
+from tests.support.waiting import WAIT_SECONDS
 
 
 class Clock:
@@ -30,7 +31,7 @@ class Clock:
         return self._now_s
 
     def sleep(self, _: float) -> None:
-        assert self.begin.wait(5)
+        assert self.begin.wait(WAIT_SECONDS)
         step_s = next(self._steps, None)
         if step_s is None:
             self.stands.set()
@@ -82,7 +83,7 @@ def test_a_wait_is_as_long_as_the_process_could_look(steps_s: list[float], *, en
     with line() as connection:
         with AnswerDeadline(clock).within(cast("psycopg.Connection[Any]", connection), 3.0):
             clock.begin.set()
-            assert clock.stands.wait(5)
+            assert clock.stands.wait(WAIT_SECONDS)
             assert connection.shut == ended
         # Nobody is given a connection whose line is shut.
         assert connection.closed == ended
@@ -94,7 +95,7 @@ def test_a_check_whose_answer_came_too_late_passes_no_connection(monkeypatch: py
 
     def check(_: object) -> None:
         clock.begin.set()
-        assert clock.stands.wait(5)
+        assert clock.stands.wait(WAIT_SECONDS)
 
     monkeypatch.setattr("psycopg_pool.ConnectionPool.check_connection", check)
     with line() as connection, pytest.raises(psycopg.OperationalError, match="too late"):

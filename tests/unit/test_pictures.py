@@ -18,13 +18,13 @@ from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.picture import Picture
-from shared.adapters.memory import SimulatedClock
 from shared.client.wiring import jpeg_of
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame
 from shared.wire.frames import check_jpeg, jpegs_in, whole_jpeg
+from tests.support.leases import Server
 from tests.support.pictures import numbered_jpeg, numbered_picture
-from tests.unit.test_ownership import Server
+from tests.support.twins import SimulatedClock
 
 JPEG = numbered_jpeg(7)
 

@@ -15,7 +15,6 @@ import pytest
 from services.capture.sources.factory import make_source
 from services.capture.sources.packets import PacketSource
 from services.capture.sources.picture import Picture
-from shared.adapters.memory import SimulatedClock
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.parts import ClipForm, EncodedPart, Piece
 from shared.domain.policy import RecordingPolicy
@@ -23,6 +22,7 @@ from shared.wire.frames import check_jpeg, pixel_aspect, with_pixel_aspect
 from tests.support.h264 import Coded, as_frames, camera_encoder
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_jpeg, numbered_picture
+from tests.support.twins import SimulatedClock
 
 WIDE = (2, 1)
 JPEGS = [with_pixel_aspect(numbered_jpeg(n), WIDE) for n in range(12)]

@@ -14,9 +14,10 @@ from services.capture.camera import Camera
 from services.capture.outbox import Outbox
 from services.capture.sources.picture import Picture, SourceLost
 from services.capture.sources.stream import StreamSource
-from shared.adapters.memory import SimulatedClock
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from tests.support.pictures import numbered_jpeg
+from tests.support.twins import SimulatedClock
+from tests.support.waiting import WAIT_SECONDS
 
 FPS = 10
 
@@ -129,7 +130,7 @@ def rtsp(answer: Callable[[str, str], str]) -> Iterator[tuple[str, list[str]]]:
     yield f"rtsp://user:secretword@127.0.0.1:{server.getsockname()[1]}/stream", asked
     server.shutdown(socket.SHUT_RDWR)
     server.close()
-    thread.join(2)
+    thread.join(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize(

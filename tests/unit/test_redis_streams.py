@@ -16,11 +16,11 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.memory import SimulatedClock
 from shared.adapters.redis.detections import CLAIM_EVERY_SECONDS, RedisChannel, RedisDetections
 from shared.adapters.redis.events import RedisEventFeed, RedisEvents
 from shared.domain.errors import Retryable
 from shared.wire.keys import GROUP, Keys
+from tests.support.twins import SimulatedClock
 
 KEYS = Keys("unit", "unit-detections")
 

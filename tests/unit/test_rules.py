@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import threading
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_names_say_what_is_inside() -> None:
 def test_files_are_one_thing() -> None:
     long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in OURS}
     assert not {name: lines for name, lines in long.items() if lines > 330}
+
+
+def test_what_tests_share_is_in_support() -> None:
+    """A helper in a test module is found by nobody, and a test that imports one runs the other's set-up."""
+    imported = re.compile(r"^(?:from|import) tests\.(\w+)(?:\.(\w+))?", re.MULTILINE)
+    for path in (ROOT / "tests").rglob("*.py"):
+        for folder, module in imported.findall(path.read_text()):
+            assert folder in {"support", path.parent.name}, f"{path} imports from tests.{folder}"
+            assert not module.startswith("test_"), f"{path} imports {module}"
+            assert module != "conftest", f"{path} imports {module}"
+
+
+def test_no_program_imports_a_test() -> None:
+    assert not [path for path in OURS if re.search(r"^\s*(?:from|import) tests\b", path.read_text(), re.MULTILINE)]
 
 
 def test_task_bodies_are_short() -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from services.dispatch.pacer import EVENTS_BATCH, Pacer, PacerPorts
 from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Lane, Webhook
-from shared.adapters.memory import SimulatedClock
 from shared.adapters.webhooks import checked_address
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import WebhookDelivery
+from tests.support.twins import SimulatedClock
 
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8")
 PRIVATE = (

@@ -1,4 +1,8 @@
-"""What the use cases ask of the world: a file a use case, an adapter a vendor."""
+"""What the use cases ask of the world: a file a use case. An adapter per vendor answers it.
+
+The tests have in-memory twins of frames, holds, parking, objects and the clock. For the first four, one contract suite
+holds the twin and the adapters to the same behaviour. Rows have no twin: every test of them runs on Postgres.
+"""
 
 from __future__ import annotations
 

@@ -13,18 +13,18 @@ from platereel.embedded import remains
 from platereel.embedded.processes import Command
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
-from tests.support.deployment import wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 CLOCK = SystemClock()
 
 
 def test_what_an_earlier_run_left_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.05)
     noted = tmp_path / "children.json"
     with subprocess.Popen(["sleep", "60"]) as left:
         remains.note(noted, [left.pid])
         remains.clear(noted, CLOCK)
-        assert left.wait(2) == -9
+        assert left.wait(WAIT_SECONDS) == -9
 
 
 def test_one_that_has_ended_is_waited_for_until_its_number_is_free(tmp_path: Path) -> None:
@@ -33,13 +33,13 @@ def test_one_that_has_ended_is_waited_for_until_its_number_is_free(tmp_path: Pat
     with subprocess.Popen(["sleep", "60"]) as left:
         remains.note(noted, [left.pid])
         left.kill()
-        threading.Timer(0.5, left.wait).start()
+        threading.Timer(0.2, left.wait).start()
         remains.clear(noted, CLOCK)
         assert not Path(f"/proc/{left.pid}").exists()
 
 
 def test_one_that_nobody_waits_for_holds_up_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.05)
     noted = tmp_path / "children.json"
     with subprocess.Popen(["sleep", "60"]) as left:
         remains.note(noted, [left.pid])
@@ -49,7 +49,7 @@ def test_one_that_nobody_waits_for_holds_up_no_start(tmp_path: Path, monkeypatch
 
 
 def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.05)
     noted = tmp_path / "children.json"
     with subprocess.Popen(["sleep", "60"]) as other:
         noted.write_text(f"[[{other.pid}, 1]]")
@@ -74,12 +74,12 @@ def test_children_that_are_asked_to_stop_can_still_be_ended_at_once(tmp_path: Pa
     )
     log = tmp_path / "deaf.log"
     supervisor.start(Command("deaf", [sys.executable, "-c", deaf], log))
-    wait_until("it to be deaf", lambda: b"deaf" in log.read_bytes(), 20)
+    wait_until("it to be deaf", lambda: b"deaf" in log.read_bytes())
     (pid,) = supervisor.pids()["deaf"]
     second = threading.Timer(0.3, supervisor.kill)
     second.start()
     began = CLOCK.monotonic()
-    supervisor.stop(["deaf"], 30)
-    assert CLOCK.monotonic() - began < 10
+    supervisor.stop(["deaf"], WAIT_SECONDS)
+    assert CLOCK.monotonic() - began < WAIT_SECONDS / 2
     assert not Path(f"/proc/{pid}").exists()
     assert supervisor.names() == []

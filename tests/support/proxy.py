@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.waiting import WAIT_SECONDS
+
 PIECE = 65_536
 
 
@@ -40,7 +42,7 @@ class Proxy:
         self.heal()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_SECONDS)
 
     # Faults.
 
@@ -78,7 +80,7 @@ class Proxy:
         """End."""
         self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(WAIT_SECONDS)
         self._loop.close()
 
     # What the loop does.

@@ -1,4 +1,7 @@
-"""In-memory twins of the ports, for unit tests: held to the same contract tests as the real ones."""
+"""In-memory twins of frames, holds, parking and objects for unit tests, and a clock that is set by hand.
+
+The contract tests hold the twins to what they ask of the real ones. Rows have no twin: their tests run on Postgres.
+"""
 
 from __future__ import annotations
 

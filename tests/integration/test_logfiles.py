@@ -14,6 +14,7 @@ from platereel.embedded.logfiles import bound
 from platereel.embedded.processes import Command
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
+from tests.support.waiting import WAIT_SECONDS
 
 MOST = 50_000
 WRITE = """
@@ -31,7 +32,7 @@ def test_a_child_goes_on_in_a_log_that_begins_anew(tmp_path: Path, monkeypatch: 
     supervisor = Supervisor(SystemClock())
     supervisor.start(Command("child", [sys.executable, "-c", WRITE], log))
     try:
-        turned, until = 0, time.monotonic() + 20
+        turned, until = 0, time.monotonic() + WAIT_SECONDS
         while turned < 3 and time.monotonic() < until:
             before = log.stat().st_size
             supervisor.poll()
