@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.harness import Row, in_turn, report
 from benchmarks.scene import jpegs
 from benchmarks.writer import FPS, write_clip
+from shared.domain.codec import CODED
 from shared.domain.policy import RecordingPolicy
 
-CODECS = ("h264", "hevc", "av1", "mp4v", "mjpeg")
 SIZE, FRAMES, ROUNDS = (1280, 720), 75, 3
 
 
@@ -22,7 +22,7 @@ def run(*, quick: bool) -> list[Row]:
     megapixels = size[0] * size[1] / 1e6 * count
     rows = []
     with TemporaryDirectory(prefix="platereel-bench-") as name:
-        paths = {codec: Path(name) / f"{codec}.mp4" for codec in CODECS}
+        paths = {codec: Path(name) / f"{codec}.mp4" for codec in CODED}
         costs = in_turn(
             {
                 codec: partial(

@@ -13,6 +13,7 @@ from benchmarks.harness import ROUNDS, Row, compare, in_turn
 from benchmarks.scene import jpegs
 from benchmarks.writer import FPS, PART_SECONDS, require_ffmpeg, write_clip
 from shared.adapters.video.av_video import AvVideo
+from shared.domain.codec import Codec
 from shared.domain.media import Frame, PacketMark
 from shared.domain.parts import Piece
 from shared.domain.policy import RecordingPolicy
@@ -73,7 +74,7 @@ def _copy(frames: list[Frame], path: Path) -> None:
         made = part.finish()
         pieces.append(Piece(start_ms, made.data, made.index))
     form = video.copied_form(frames[0])
-    video.join(path, pieces, (0, round(len(frames) * 1000 / FPS)), RecordingPolicy(codec="copy", fps=FPS), form)
+    video.join(path, pieces, (0, round(len(frames) * 1000 / FPS)), RecordingPolicy(codec=Codec.COPY, fps=FPS), form)
 
 
 def _command(raw: Path, path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.harness import ROUNDS, Row, compare, in_turn
 from benchmarks.scene import jpegs
 from shared.adapters.video.av_video import AvVideo
+from shared.domain.codec import Codec
 from shared.domain.parts import ClipForm, Piece
 from shared.domain.policy import RecordingPolicy
 
@@ -126,7 +127,7 @@ def ssim(clip: Path, footage_file: Path) -> float:
 def _against_opencv(footage: _Footage, rounds: int) -> list[Row]:
     size, folder = (footage.width, footage.height), footage.folder
     paths = {name: folder / f"{name}.mp4" for name in ("mp4v", "h264", "opencv")}
-    mp4v = RecordingPolicy(codec="mp4v", quality=3, fps=FPS, encoder="software")
+    mp4v = RecordingPolicy(codec=Codec.MP4V, quality=3, fps=FPS, encoder="software")
     h264 = RecordingPolicy(fps=FPS, encoder="software")
     costs = in_turn(
         {

@@ -12,9 +12,10 @@ from shared.adapters.postgres.schema import current_version, mismatch
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
 from shared.adapters.redis.servers import frame_servers
-from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
+from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, NotFound, PlatereelError, told
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
@@ -172,20 +173,19 @@ def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:
 def codecs(settings: Settings) -> Iterator[Finding]:
     """Each codec with the encoders that work on this host, and what each camera's setting comes to."""
     encoders = Encoders()
-    for name, codec in CODECS.items():
-        if name == "mjpeg":
-            yield Finding("codec mjpeg", Health.OK, "the camera's own pictures are copied")
-            yield Finding("codec copy", Health.OK, "the camera's own H.264 or H.265 is copied")
+    for codec, row in CODECS.items():
+        if row.keeps_source:
+            yield Finding(f"codec {codec}", Health.OK, "the camera's own data is copied")
             continue
-        policy = RecordingPolicy(codec=name)
-        refused = {each: encoders.refusal(each, policy) for each in codec.encoders("auto")}
+        policy, making = RecordingPolicy(codec=codec), MAKING[codec]
+        refused = {each: encoders.refusal(each, policy) for each in making.encoders("auto")}
         works = [each for each, reason in refused.items() if reason is None]
         others = "; ".join(f"{each}: {reason}" for each, reason in refused.items() if reason is not None)
-        health = Health.OK if codec.software in works else Health.BROKEN
-        yield Finding(f"codec {name}", health, f"{', '.join(works)} ({others})" if others else ", ".join(works))
+        health = Health.OK if making.software in works else Health.BROKEN
+        yield Finding(f"codec {codec}", health, f"{', '.join(works)} ({others})" if others else ", ".join(works))
     for camera_id in settings.cameras:
         policy = settings.policy(camera_id)
-        if policy.encoder in {"auto", "software"} or policy.codec in {"mjpeg", "copy"}:
+        if policy.encoder in {"auto", "software"} or CODECS[policy.codec].keeps_source:
             continue
         chosen = encoders.choose(policy)
         if not chosen.endswith(policy.encoder):

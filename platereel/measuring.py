@@ -12,6 +12,7 @@ from statistics import mean
 from platereel.wiring import frame_buffer
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.capacity import CameraLoad, Figures
+from shared.domain.codec import Codec
 from shared.domain.errors import NotFound
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
@@ -63,11 +64,11 @@ def _figures(
     settings: Settings, loads: list[tuple[str, CameraLoad]], taken: dict[str, list[Frame]], cpu_s: CpuClock
 ) -> Figures:
     """Encode each camera's frames as it would be recorded; the means per codec."""
-    costs: dict[str, list[float]] = defaultdict(list)
-    sizes: dict[str, list[float]] = defaultdict(list)
+    costs: dict[Codec, list[float]] = defaultdict(list)
+    sizes: dict[Codec, list[float]] = defaultdict(list)
     video = AvVideo()
     for name, load in loads:
-        if load.codec == "copy":
+        if load.codec == Codec.COPY:
             continue  # nothing is encoded, and the camera decides how large its packets are
         frames = taken.get(name) or next(iter(taken.values()))
         policy = replace(settings.policy(name), codec=load.codec)

@@ -23,8 +23,9 @@ from platereel.cli.context import (
 )
 from shared.domain.capacity import CameraLoad, Figures, Plan
 from shared.domain.capacity import plan as plan_site
+from shared.domain.codec import Codec
 from shared.domain.errors import BadInput
-from shared.domain.policy import PART_SUFFIX, RecordingPolicy
+from shared.domain.policy import RecordingPolicy
 from shared.domain.retention import MAX_DAYS
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
@@ -44,7 +45,7 @@ def plan(
     ] = None,
     size: Annotated[str, typer.Option(help="Picture size, where no running deployment tells it.")] = FULL_HD,
     fps: Annotated[float | None, typer.Option(min=0.1, max=120, help="Frames a second.")] = None,
-    codec: Annotated[str | None, typer.Option(help=f"One of {', '.join(PART_SUFFIX)}.")] = None,
+    codec: Annotated[str | None, typer.Option(help=f"One of {', '.join(Codec)}.")] = None,
     events: Annotated[float, typer.Option(min=0, max=1_000_000, help="Events per camera and day.")] = 200,
     event_seconds: Annotated[
         float, typer.Option(min=0, max=86_400, help="From an event's first detection to its last.")
@@ -90,10 +91,10 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _codec(name: str | None) -> str | None:
-    if name is not None and name not in PART_SUFFIX:
-        raise BadInput("--codec", f"one of {', '.join(PART_SUFFIX)}")
-    return name
+def _codec(name: str | None) -> Codec | None:
+    if name is not None and name not in set(Codec):
+        raise BadInput("--codec", f"one of {', '.join(Codec)}")
+    return None if name is None else Codec(name)
 
 
 def _loads(settings: Settings, cameras: int | None, given: dict[str, Any]) -> list[tuple[str, CameraLoad]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, sqrt
 
+from shared.domain.codec import CODECS, Codec
 from shared.domain.policy import RecordingPolicy
 
 SECONDS_PER_DAY = 86_400.0
@@ -24,8 +25,7 @@ STORED_TIMES = 3  # a clip's bytes go out as parts, come back to be joined, and 
 class Figures:
     """What things cost. Seconds are CPU seconds of one core; a megapixel is one million pixels of one frame.
 
-    jpeg_bytes_per_pixel: of a street at quality 85. clip_bytes and writer_s are per megapixel and codec, at the default
-    quality; how large a copied camera's clips are is up to the camera, here 4 Mbit/s at 1080p15.
+    jpeg_bytes_per_pixel: of a street at quality 85. What a codec costs is by default as in `CODECS`.
     """
 
     jpeg_bytes_per_pixel: float = 0.141
@@ -34,18 +34,15 @@ class Figures:
     capture_s_per_megabyte: float = 0.003
     redis_s_per_megabyte: float = 0.0013
     finalise_s_per_clip: float = 0.064
-    clip_bytes_per_megapixel: Mapping[str, float] = field(
-        default_factory=lambda: {"h264": 7140.0, "hevc": 1800.0, "av1": 2770.0, "mp4v": 6530.0, "copy": 16_000.0}
-    )
-    writer_s_per_megapixel: Mapping[str, float] = field(
+    clip_bytes_per_megapixel: Mapping[Codec, float] = field(
         default_factory=lambda: {
-            "h264": 0.0102,
-            "hevc": 0.0287,
-            "av1": 0.0139,
-            "mp4v": 0.0066,
-            "mjpeg": 0.0004,
-            "copy": 0.0001,
+            codec: row.clip_bytes_per_megapixel
+            for codec, row in CODECS.items()
+            if row.clip_bytes_per_megapixel is not None
         }
+    )
+    writer_s_per_megapixel: Mapping[Codec, float] = field(
+        default_factory=lambda: {codec: row.writer_s_per_megapixel for codec, row in CODECS.items()}
     )
 
 
@@ -65,7 +62,7 @@ class CameraLoad:
     buffer_seconds: float = 5.0
     post_event_seconds: float = 15.0
     slack_seconds: float = 10.0
-    codec: str = "h264"
+    codec: Codec = Codec.H264
     scaled: float = 1.0
     events_per_day: float = 200.0
     event_seconds: float = 4.0
@@ -166,9 +163,11 @@ def too_large(
     )
 
 
-def _frame_bytes(codec: str, megapixels: float, jpeg_bytes: float, figures: Figures) -> float:
-    """Bytes that one frame takes in a clip; a Motion JPEG clip copies the camera's picture."""
-    return jpeg_bytes if codec == "mjpeg" else megapixels * figures.clip_bytes_per_megapixel[codec]
+def _frame_bytes(codec: Codec, megapixels: float, jpeg_bytes: float, figures: Figures) -> float:
+    """Bytes that one frame takes in a clip, which may be the camera's own picture."""
+    if CODECS[codec].clip_bytes_per_megapixel is None:
+        return jpeg_bytes
+    return megapixels * figures.clip_bytes_per_megapixel[codec]
 
 
 def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:

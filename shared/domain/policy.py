@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
-PART_SUFFIX = {"h264": "h264", "hevc": "h265", "av1": "obu", "mp4v": "m4v", "mjpeg": "mjpeg", "copy": "packets"}
+from shared.domain.codec import CODECS, Codec
+
 # Of the hold cap, what the tail of a window and the writers' own time need.
 HELD_BESIDE_SECONDS = 3.0
-# CRF, or for mp4v the quantiser: about the same look. Motion JPEG keeps the camera's.
-DEFAULT_QUALITY = {"h264": 23, "hevc": 26, "av1": 35, "mp4v": 4, "mjpeg": 0, "copy": 0}
-# The largest; 0: the codec has none.
-QUALITY_LIMIT = {"h264": 51, "hevc": 51, "av1": 63, "mp4v": 31, "mjpeg": 0, "copy": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class RecordingPolicy:
     part_seconds: float = 5.0
     trigger_slack_seconds: float = 10.0
     hold_cap_seconds: float = 60.0
-    codec: str = "h264"
+    codec: Codec = Codec.H264
     encoder: str = "auto"
     preset: str = "superfast"
     quality: int | None = None
@@ -43,7 +40,7 @@ class RecordingPolicy:
     @property
     def copied(self) -> bool:
         """Whether recordings are made of the camera's own packets."""
-        return self.codec == "copy"
+        return self.codec == Codec.COPY
 
     @property
     def buffer_ms(self) -> int:
@@ -85,17 +82,28 @@ class RecordingPolicy:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RecordingPolicy:
-        """Read a row's policy; keys of a newer version are ignored, missing ones take their default."""
+        """Read a row's policy; keys of a newer version are ignored, missing ones take their default.
+
+        A codec of a newer version keeps its name: that row's parts fail alone, and the rows beside it can be read.
+        """
         known = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in stored.items() if k in known})
+        values = {k: v for k, v in stored.items() if k in known}
+        if "codec" in values:
+            values["codec"] = _codec(values["codec"])
+        return cls(**values)
+
+
+def _codec(name: str) -> Codec:
+    return Codec(name) if name in CODECS else cast("Codec", name)
 
 
 def unfit(policy: RecordingPolicy) -> str | None:
     """What a policy's codec cannot do of what is asked of it, naming the setting; None when it can do all."""
     codec = policy.codec
-    if policy.quality is not None and policy.quality > QUALITY_LIMIT[codec] > 0:
-        return f"quality of {codec} is 1 to {QUALITY_LIMIT[codec]}, not {policy.quality}"
-    if codec in {"mjpeg", "copy"}:
+    worst = CODECS[codec].worst_quality
+    if policy.quality is not None and worst is not None and policy.quality > worst:
+        return f"quality of {codec} is 1 to {worst}, not {policy.quality}"
+    if CODECS[codec].keeps_source:
         asked = [name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None]
         if asked:
             return f"{asked[0]} cannot be set with codec {codec}, which keeps what the camera sends"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.domain.codec import Codec
 from shared.domain.names import CAMERA_ID, PLAIN_NAME
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
@@ -53,7 +54,7 @@ class RecordingSettings(_Model):
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
-    codec: Literal["h264", "hevc", "av1", "mp4v", "mjpeg", "copy"] | None = None
+    codec: Codec | None = None
     encoder: Literal["auto", "software", "nvenc", "qsv", "amf", "v4l2m2m"] | None = None
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
     quality: Annotated[int, Field(ge=1, le=63)] | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 
+from shared.domain.codec import Codec
+
 _VOP_START = b"\x00\x00\x01\xb6"
 _H264_SETS = {7, 8}
 _HEVC_SETS = {32, 33, 34}
@@ -12,26 +14,26 @@ _H264_IDR, _HEVC_IRAP = {5}, set(range(16, 24))
 _AV1_SEQUENCE_HEADER = 1
 
 
-def parameters_sha256(codec: str, first_packet: bytes, width: int, height: int) -> str:
+def parameters_sha256(codec: Codec, first_packet: bytes, width: int, height: int) -> str:
     """A hash of a part's parameters, from its first packet.
 
     ITU-T H.264 and H.265, annex B: the parameter set units; AV1 (section 5.5): the sequence header; MPEG-4 part 2: all
     before the first picture; Motion JPEG: every picture has its own tables, so the size alone.
     """
-    if codec not in _SETS:
+    if codec == Codec.MJPEG:
         return sha256(f"{width}x{height}".encode()).hexdigest()
     return sha256(parameter_sets(codec, first_packet)).hexdigest()
 
 
-def parameter_sets(codec: str, packet: bytes) -> bytes:
+def parameter_sets(codec: Codec, packet: bytes) -> bytes:
     """The parameter sets in a packet; empty where it has none."""
     return _SETS[codec](packet)
 
 
-def begins_anew(codec: str, packet: bytes) -> bool:
-    """Whether a packet of h264 or hevc holds a picture that refers to none before it (IDR; IRAP in H.265)."""
-    kinds = {unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F for unit in _units(packet)}
-    return bool(kinds & (_H264_IDR if codec == "h264" else _HEVC_IRAP))
+def begins_anew(codec: Codec, packet: bytes) -> bool:
+    """Whether a packet of H.264 or H.265 holds a picture that refers to none before it (IDR; IRAP in H.265)."""
+    kinds = {unit[0] & 0x1F if codec == Codec.H264 else unit[0] >> 1 & 0x3F for unit in _units(packet)}
+    return bool(kinds & (_H264_IDR if codec == Codec.H264 else _HEVC_IRAP))
 
 
 def _units(packet: bytes) -> list[bytes]:
@@ -75,4 +77,14 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-_SETS: dict[str, Callable[[bytes], bytes]] = {"h264": _h264, "hevc": _hevc, "av1": _av1, "mp4v": _mp4v}
+def _none(_: bytes) -> bytes:
+    return b""
+
+
+_SETS: dict[Codec, Callable[[bytes], bytes]] = {
+    Codec.H264: _h264,
+    Codec.HEVC: _hevc,
+    Codec.AV1: _av1,
+    Codec.MP4V: _mp4v,
+    Codec.MJPEG: _none,
+}

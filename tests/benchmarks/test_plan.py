@@ -19,6 +19,7 @@ from benchmarks.site import Site, site, wait_for
 from shared.adapters.redis.frames import RedisFrames
 from shared.adapters.redis.servers import frame_servers
 from shared.domain.capacity import CameraLoad, Figures, plan
+from shared.domain.codec import Codec
 from shared.wire.keys import Keys
 
 pytestmark = pytest.mark.real_time
@@ -125,7 +126,7 @@ def _events(place: Site, name: str) -> tuple[float, float, float]:
 
 def test_the_arithmetic() -> None:
     """One camera, worked out by hand."""
-    figures = Figures(redis_bytes_per_byte=1.1, clip_bytes_per_megapixel={"h264": 5000})
+    figures = Figures(redis_bytes_per_byte=1.1, clip_bytes_per_megapixel={Codec.H264: 5000})
     load = CameraLoad(1000, 1000, count=10, events_per_day=864, event_seconds=0, jpeg_bytes=100_000, retention_days=2)
     needs = plan([load], figures)
     assert load.busy == pytest.approx(0.2)
@@ -140,4 +141,4 @@ def test_the_arithmetic() -> None:
     endless = plan([load, CameraLoad(1000, 1000, retention_days=None)], figures)
     assert endless.storage_bytes is None
     assert plan([CameraLoad(1000, 1000, events_per_day=0)]).writers == 0
-    assert plan([CameraLoad(1000, 1000, codec="mjpeg", jpeg_bytes=50_000)]).storage_bytes_per_day > 0
+    assert plan([CameraLoad(1000, 1000, codec=Codec.MJPEG, jpeg_bytes=50_000)]).storage_bytes_per_day > 0

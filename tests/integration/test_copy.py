@@ -12,6 +12,7 @@ import pytest
 from shared.adapters.redis.packets import RedisPackets
 from shared.adapters.redis.servers import OneServer
 from shared.adapters.video.av_video import AvVideo
+from shared.domain.codec import Codec
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits
@@ -23,7 +24,9 @@ from tests.support.world import LIMITS, World
 from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
 
-POLICY = RecordingPolicy(codec="copy", buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=FPS, capture_fps=FPS)
+POLICY = RecordingPolicy(
+    codec=Codec.COPY, buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=FPS, capture_fps=FPS
+)
 
 
 def film(world: World, frames: list[Frame]) -> None:

@@ -12,6 +12,7 @@ from platereel.diagnosis import Finding, Health, examine
 from services.capture.wiring import check_frames_redis
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.servers import OneServer
+from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
@@ -111,7 +112,7 @@ def test_capture_refuses_a_redis_that_evicts_or_is_too_small(world: World) -> No
 @pytest.mark.parametrize(("gop_ms", "health"), [(2000, Health.OK), (20_000, Health.BROKEN)])
 def test_a_group_of_pictures_that_is_longer_than_the_buffer(world: World, gop_ms: int, health: Health) -> None:
     """A copied camera's clip begins at a keyframe: one that comes too rarely is not there when it is needed."""
-    camera = CameraSettings(source=SecretStr("rtsp://10.0.0.4/stream"), codec="copy")
+    camera = CameraSettings(source=SecretStr("rtsp://10.0.0.4/stream"), codec=Codec.COPY)
     settings = world.settings.model_copy(update={"cameras": {"cam": camera}})
     states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
     states.report("cam", {"state": "connected", "gop_ms": gop_ms, "updated_ms": world.clock.now_ms()})
@@ -137,7 +138,7 @@ def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> N
         "cam", {"state": "connected", "width": 3840, "height": 2160, "fps": 15, "jpeg_bytes": 1_000_000, "dropped": 0,
                 "updated_ms": world.clock.now_ms()},
     )  # fmt: skip
-    given = CameraSettings(source=SecretStr("push:"), codec="mjpeg", fps=15, max_segment_seconds=3600)
+    given = CameraSettings(source=SecretStr("push:"), codec=Codec.MJPEG, fps=15, max_segment_seconds=3600)
     found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
     assert named(found, "clips of cam").health is Health.BROKEN
     assert "54.0 GB" in named(found, "clips of cam").detail

@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 
 from shared.adapters.video import encoders as encoders_module
 from shared.adapters.video.av_video import AvVideo
-from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.jpeg import JpegDecoder
 from shared.adapters.video.pixels import Pixels
+from shared.domain.codec import Codec
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.parts import ClipForm, EncodedPart, Packet, Piece
 from shared.domain.policy import RecordingPolicy
@@ -55,13 +56,13 @@ def pieces_of(parts: list[EncodedPart]) -> list[Piece]:
         (RecordingPolicy(), "avc1"),
         (RecordingPolicy(color_range="limited"), "avc1"),
         (RecordingPolicy(bitrate=400_000, preset="veryfast"), "avc1"),
-        (RecordingPolicy(codec="hevc"), "hvc1"),
-        (RecordingPolicy(codec="hevc", bitrate=400_000), "hvc1"),
-        (RecordingPolicy(codec="av1"), "av01"),
-        (RecordingPolicy(codec="av1", color_range="limited", bitrate=400_000), "av01"),
-        (RecordingPolicy(codec="mp4v"), "mp4v"),
-        (RecordingPolicy(codec="mp4v", bitrate=400_000), "mp4v"),
-        (RecordingPolicy(codec="mjpeg"), "mp4v"),
+        (RecordingPolicy(codec=Codec.HEVC), "hvc1"),
+        (RecordingPolicy(codec=Codec.HEVC, bitrate=400_000), "hvc1"),
+        (RecordingPolicy(codec=Codec.AV1), "av01"),
+        (RecordingPolicy(codec=Codec.AV1, color_range="limited", bitrate=400_000), "av01"),
+        (RecordingPolicy(codec=Codec.MP4V), "mp4v"),
+        (RecordingPolicy(codec=Codec.MP4V, bitrate=400_000), "mp4v"),
+        (RecordingPolicy(codec=Codec.MJPEG), "mp4v"),
     ],
     ids=lambda value: (
         f"{value.codec}-{value.color_range}-{value.bitrate}" if isinstance(value, RecordingPolicy) else ""
@@ -71,7 +72,7 @@ def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path
     """Three parts join into one clip that holds every picture once, at its time to the millisecond."""
     video = AvVideo()
     form, parts = encode_parts(video, policy, [numbered_jpeg(n) for n in range(90)])
-    assert form == ClipForm(320, 180, CODECS[policy.codec].software)
+    assert form == ClipForm(320, 180, MAKING[policy.codec].software)
     assert len({part.parameters_sha256 for part in parts}) == 1
     path = tmp_path / "clip.mp4"
     joined = video.join(path, pieces_of(parts), (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
@@ -79,12 +80,12 @@ def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path
     assert numbers == list(range(90))
     assert [round(t * 1000) for t in times] == [ms - TIMES_MS[0] for ms in TIMES_MS]
     assert boxes(path)[:2] == ["ftyp", "moov"]
-    full = policy.color_range == "full" and policy.codec != "mp4v"
+    full = policy.color_range == "full" and policy.codec != Codec.MP4V
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert context.codec_tag == tag
         assert context.color_range == (2 if full else 1)
-        assert context.colorspace == (5 if policy.codec == "mjpeg" else 6)
+        assert context.colorspace == (5 if policy.codec == Codec.MJPEG else 6)
         stream = container.streams.video[0]
         assert stream.duration is not None
         assert stream.time_base is not None
@@ -93,7 +94,7 @@ def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path
 
 def test_copied_pictures_are_the_cameras_own(tmp_path: Path) -> None:
     """Motion JPEG decodes nothing, keeps every byte, and takes in a picture of another size."""
-    policy = RecordingPolicy(codec="mjpeg")
+    policy = RecordingPolicy(codec=Codec.MJPEG)
     jpegs = [numbered_jpeg(n) for n in range(29)] + [numbered_jpeg(29, 640, 360)]
     _, (part,) = encode_parts(AvVideo(), policy, jpegs)
     assert part.data.startswith(b"".join(jpegs[:29]))
@@ -105,8 +106,8 @@ def test_copied_pictures_are_the_cameras_own(tmp_path: Path) -> None:
         encoder.add(jpegs[0][:-100], START_MS)
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
-def test_parts_of_different_settings_are_told_apart_and_made_one(codec: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.HEVC, Codec.AV1])
+def test_parts_of_different_settings_are_told_apart_and_made_one(codec: Codec, tmp_path: Path) -> None:
     """As when two hosts have different encoders: the hashes differ, and encoding again makes parts that join."""
     video = AvVideo()
     policy = RecordingPolicy(codec=codec)
@@ -211,8 +212,8 @@ def card(width: int, height: int) -> NDArray[np.uint8]:
         (RecordingPolicy(quality=1, scale="0.5"), (320, 180), 6),
         (RecordingPolicy(quality=1, scale="300x200"), (300, 200), 6),
         (RecordingPolicy(quality=1, scale="0.25", color_range="limited"), (160, 90), 8),
-        (RecordingPolicy(codec="mp4v", quality=1), (640, 360), 8),
-        (RecordingPolicy(codec="av1", quality=1), (640, 360), 8),
+        (RecordingPolicy(codec=Codec.MP4V, quality=1), (640, 360), 8),
+        (RecordingPolicy(codec=Codec.AV1, quality=1), (640, 360), 8),
     ],
     ids=["full", "limited", "half", "other-shape", "quarter", "mp4v", "av1"],
 )
@@ -263,16 +264,16 @@ def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
     index = tuple(Packet(ms, len(jpeg), keyframe=True) for ms, jpeg in zip((0, 100, 100, 101), jpegs, strict=True))
     piece, form = Piece(1000, b"".join(jpegs), index), ClipForm(320, 180, "mjpeg")
     path = tmp_path / "clip.mp4"
-    assert video.join(path, [piece], (1000, 1200), RecordingPolicy(codec="mjpeg"), form).frame_count == 4
+    assert video.join(path, [piece], (1000, 1200), RecordingPolicy(codec=Codec.MJPEG), form).frame_count == 4
     assert numbers_of_clip(path)[0] == [0, 1, 2, 3]
     coded = h264.coded(range(4), gop=4)
     index = tuple(Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True))
     piece, form = Piece(1000, b"".join(p.data for p in coded), index), ClipForm(320, 180, "copy:h264")
-    assert video.fragment(piece, 1200, 1000, RecordingPolicy(codec="copy"), form).media
+    assert video.fragment(piece, 1200, 1000, RecordingPolicy(codec=Codec.COPY), form).media
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
-def test_no_encoder_takes_the_machine_from_the_others(codec: str) -> None:
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.HEVC, Codec.AV1])
+def test_no_encoder_takes_the_machine_from_the_others(codec: Codec) -> None:
     """SVT-AV1 makes itself and its caller real-time where it runs as root: Redis and Postgres would wait for it."""
     policy = RecordingPolicy(codec=codec)
     video = AvVideo()

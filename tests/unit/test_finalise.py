@@ -16,6 +16,7 @@ import pytest
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage.files import FileObjects
 from shared.adapters.video.av_video import AvVideo
+from shared.domain.codec import Codec
 from shared.domain.errors import Retryable
 from shared.domain.media import FrameMark
 from shared.domain.parts import ClipForm, Packet, PartFacts, StoredPart
@@ -74,7 +75,7 @@ def stored_parts(store: FileObjects, count: int) -> tuple[StoredPart, ...]:
 def waiting(tmp_path: Path, parts: int = PARTS) -> tuple[Rows, WriterPorts]:
     """A segment whose parts all lie in a store of files."""
     store = FileObjects(tmp_path / "store")
-    policy = RecordingPolicy(codec="mjpeg", fps=10, capture_fps=10)
+    policy = RecordingPolicy(codec=Codec.MJPEG, fps=10, capture_fps=10)
     end_ms = START_MS + parts * PART_MS
     run = FinaliseRun(
         uuid4(), "gate", "videos/clip.mp4", "thumbnails/clip.jpg", START_MS, end_ms, START_MS, "token", 1, policy,

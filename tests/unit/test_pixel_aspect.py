@@ -16,6 +16,7 @@ from services.capture.sources.factory import make_source
 from services.capture.sources.packets import PacketSource
 from services.capture.sources.picture import Picture
 from shared.adapters.video.av_video import AvVideo
+from shared.domain.codec import CODECS, CODED, Codec
 from shared.domain.parts import ClipForm, EncodedPart, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.wire.frames import check_jpeg, pixel_aspect, with_pixel_aspect
@@ -49,14 +50,14 @@ def size_of(jpeg: bytes | None) -> tuple[int, int]:
     return info.width, info.height
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "mp4v", "mjpeg"])
-def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", CODED)
+def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: Codec, tmp_path: Path) -> None:
     policy, video, path = RecordingPolicy(codec=codec, fps=10), AvVideo(), tmp_path / "clip.mp4"
     form, part = encoded(policy)
     piece = Piece(1000, part.data, part.index)
     video.join(path, [piece], (1000, 2200), policy, form)
     assert shown(path) == Fraction(32, 9)
-    if codec != "av1":
+    if not CODECS[codec].square_pixels:
         assert form.aspect == WIDE
         assert b"pasp" in path.read_bytes()
     assert numbers_of_clip(path)[0] == list(range(12))
@@ -69,15 +70,16 @@ def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: st
         assert shown(io.BytesIO(cut.header + cut.media)) == Fraction(32, 9)
 
 
-@pytest.mark.parametrize("codec", ["h264", "av1"])
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.AV1])
 @pytest.mark.parametrize("scale", ["0.5", "640x180", "200x200"])
-def test_a_scaled_clip_has_the_cameras_shape(codec: str, scale: str, tmp_path: Path) -> None:
+def test_a_scaled_clip_has_the_cameras_shape(codec: Codec, scale: str, tmp_path: Path) -> None:
     policy, path = RecordingPolicy(codec=codec, fps=10, scale=scale), tmp_path / "clip.mp4"
     form, part = encoded(policy)
     AvVideo().join(path, [Piece(1000, part.data, part.index)], (1000, 2200), policy, form)
-    if codec == "h264" or scale == "0.5":
+    if codec == Codec.H264 or scale == "0.5":
         assert float(shown(path)) == pytest.approx(32 / 9, rel=0.02)
-    assert form.width == (int(scale.split("x", maxsplit=1)[0]) if "x" in scale else {"h264": 160, "av1": 320}[codec])
+    half = 320 if CODECS[codec].square_pixels else 160
+    assert form.width == (int(scale.split("x", maxsplit=1)[0]) if "x" in scale else half)
 
 
 def test_square_pixels_stay_as_they_were(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def wide_film() -> list[Coded]:
 
 
 def test_a_copied_clip_keeps_it_too(tmp_path: Path) -> None:
-    policy, video, path = RecordingPolicy(codec="copy"), AvVideo(), tmp_path / "clip.mp4"
+    policy, video, path = RecordingPolicy(codec=Codec.COPY), AvVideo(), tmp_path / "clip.mp4"
     frames = as_frames(wide_film(), 1000)
     form, part = video.copied_form(frames[0]), video.copier(1000, 1200)
     for frame in frames:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, Permanent, Retryable
 from shared.domain.parts import PartFacts
-from shared.domain.policy import PART_SUFFIX
 from shared.domain.ports import PartRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS
@@ -83,7 +83,7 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
     """Object, then row; `lost` when another run took over: then the object is nobody's, and goes."""
     key = None
     if data:
-        key = part_key(run.segment_id, run.number, run.token, PART_SUFFIX[run.policy.codec])
+        key = part_key(run.segment_id, run.number, run.token, CODECS[run.policy.codec].suffix)
         try:
             ports.store.put(key, data, "application/octet-stream", patience_s=PUT_PATIENCE_SECONDS, allowed=lease.holds)
         except Retryable as error:

@@ -15,10 +15,10 @@ from av.video.stream import VideoStream
 
 from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost, Unusable
 from services.capture.sources.stream import StreamSource, aspect_of, jpeg_of, source_lost
+from shared.domain.codec import COPYABLE, Codec
 from shared.domain.ports import Clock
 from shared.wire.parameter_sets import begins_anew, parameter_sets
 
-CODECS = ("h264", "hevc")
 LONGEST_REORDER_MS = 2_000
 REFRESH_SECONDS, KEYLESS_SECONDS = 10.0, 60.0
 REFRESHES = 2
@@ -47,11 +47,12 @@ class PacketSource:
         if not container.streams.video:
             raise SourceLost("the source has no video")
         context = container.streams.video[0].codec_context
-        if context.name not in CODECS:
-            raise Unusable(f"its video is {context.name}: only {' and '.join(CODECS)} can be copied")
+        if context.name not in COPYABLE:
+            raise Unusable(f"its video is {context.name}: only {' and '.join(COPYABLE)} can be copied")
+        codec = Codec(context.name)
         sets = context.extradata or b""
-        decoder = _decoder(context.name, sets)
-        keys = _Keyframes(context.name, sets)
+        decoder = _decoder(codec, sets)
+        keys = _Keyframes(codec, sets)
         parameters = ""
         for packet in container.demux(container.streams.video[0]):
             if not packet.size or packet.pts is None:
@@ -59,12 +60,12 @@ class PacketSource:
             data = bytes(packet)
             keyframe = keys.is_one(packet, data)
             if keyframe:
-                found = parameter_sets(context.name, data)
+                found = parameter_sets(codec, data)
                 if not found:
                     # A part must begin with what its decoder needs; this camera tells it only once.
                     data = sets + data
-                    found = parameter_sets(context.name, data)
-                parameters = f"{context.name}:{sha256(found).hexdigest()[:8]}"
+                    found = parameter_sets(codec, data)
+                parameters = f"{codec}:{sha256(found).hexdigest()[:8]}"
             if not parameters:
                 continue
             clock = packet.time_base or Fraction(1, 90_000)
@@ -97,7 +98,7 @@ def _shown_after_ms(ticks: int, clock: Fraction) -> int:
     return after_ms if 0 <= after_ms <= LONGEST_REORDER_MS else 0
 
 
-def _decoder(name: str, sets: bytes) -> VideoCodecContext:
+def _decoder(name: Codec, sets: bytes) -> VideoCodecContext:
     decoder = av.CodecContext.create(name, "r")
     if not isinstance(decoder, VideoCodecContext):
         raise SourceLost(f"{name} is not a video codec")
@@ -114,7 +115,7 @@ class _Keyframes:
     packets until it shows a picture, so a clip cannot begin there.
     """
 
-    def __init__(self, codec: str, sets: bytes) -> None:
+    def __init__(self, codec: Codec, sets: bytes) -> None:
         self._codec, self._sets = codec, sets
         self._last_s: float | None = None
         self._refreshes = 0

@@ -12,12 +12,13 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of
 from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_form
 from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.fragments import cut, fragment_of, streamable
 from shared.adapters.video.join import frame_times_ms, join
+from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
 from shared.domain.media import Frame
 from shared.domain.parts import ClipForm, Fragment, Joined, Piece
@@ -47,7 +48,7 @@ class AvVideo:
     def encoder(
         self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
     ) -> PartEncoding:
-        if policy.codec == "mjpeg":
+        if policy.codec == Codec.MJPEG:
             return CopiedPictures(form, base_ms, picture_ms)
         return self._part_encoder(policy, form, base_ms, picture_ms)
 
@@ -68,7 +69,7 @@ class AvVideo:
         """See the port. Parts differ when hosts have different encoders, or a camera changed its settings."""
         decoder = copied_codec(form) or policy.codec
         if policy.copied:
-            policy, form = replace(policy, codec="h264"), replace(form, encoder="")
+            policy, form = replace(policy, codec=Codec.H264), replace(form, encoder="")
         made = []
         for number, piece in enumerate(pieces):
             encoder = self._part_encoder(policy, form, piece.start_ms)
@@ -107,9 +108,9 @@ class AvVideo:
         return join(path, pieces, span_ms, policy, form, progress)
 
 
-def _pictures(piece: Piece, codec: str) -> Iterator[VideoFrame]:
+def _pictures(piece: Piece, codec: Codec) -> Iterator[VideoFrame]:
     """A part's pictures in order of presentation."""
-    decoder = av.CodecContext.create(CODECS[codec].decoder, "r")
+    decoder = av.CodecContext.create(MAKING[codec].decoder, "r")
     if not isinstance(decoder, VideoCodecContext):
         raise Permanent(f"{codec} is not a video codec")
     try:

@@ -1,4 +1,4 @@
-"""The codecs a clip can have: which encoders make them, how those are set, and how their packets go into an MP4.
+"""How each codec is made: which encoders, how those are set, and how their packets go into an MP4.
 
 Every encoder is set for parts that join: closed groups of pictures, one keyframe a part, parameter sets in the packets
 and the same in all parts (docs/design/parts-and-joins.md).
@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.policy import DEFAULT_QUALITY, RecordingPolicy
+from shared.domain.codec import CODECS, Codec
+from shared.domain.policy import RecordingPolicy
 
 # Read by SVT-AV1, which would describe itself on standard error at every part.
 os.environ.setdefault("SVT_LOG", "1")
@@ -21,13 +22,14 @@ _AV1_PRESETS = {"ultrafast": 12, "superfast": 10, "veryfast": 9, "faster": 8, "f
 _NVENC_PRESETS = {"ultrafast": 1, "superfast": 2, "veryfast": 3, "faster": 4, "fast": 5, "medium": 6}
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """One codec.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How one codec is encoded, decoded and muxed.
 
-    hardware: encoder per family. full_range: whether a player is told of full-range samples. probe: the raw format in
-    which a demuxer finds the parameter sets that MP4 keeps outside the packets; None where the muxer finds them itself.
-    tag: four characters of the MP4 sample entry, None for FFmpeg's own choice.
+    name: FFmpeg's, of the codec. hardware: encoder per family. full_range: whether a player is told of full-range
+    samples. probe: the raw format in which a demuxer finds the parameter sets that MP4 keeps outside the packets; None
+    where the muxer finds them itself. shape_probe: the same where pixels are not square, which only a stream that a
+    demuxer has seen can be told of. tag: four characters of the MP4 sample entry, None for FFmpeg's own choice.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Codec:
     decoder: str
     full_range: bool
     probe: str | None = None
+    shape_probe: str | None = None
     tag: str | None = None
 
     def encoders(self, wanted: str) -> list[str]:
@@ -48,25 +51,67 @@ def _hardware(prefix: str, *families: str) -> dict[str, str]:
     return {family: f"{prefix}_{family}" for family in families}
 
 
-CODECS = {
-    "h264": Codec("h264", "libx264", _hardware("h264", *FAMILIES), "h264", full_range=True),
-    "hevc": Codec(
-        "hevc", "libx265", _hardware("hevc", *FAMILIES), "hevc", full_range=True, probe="hevc", tag="hvc1"
+MAKING: Mapping[Codec, Making] = {
+    Codec.H264: Making(
+        name="h264",
+        software="libx264",
+        hardware=_hardware("h264", *FAMILIES),
+        decoder="h264",
+        full_range=True,
+        shape_probe="h264",
     ),
-    "av1": Codec("av1", "libsvtav1", _hardware("av1", "nvenc", "qsv", "amf"), "libdav1d", full_range=True),
-    "mp4v": Codec("mp4v", "mpeg4", _hardware("mpeg4", "v4l2m2m"), "mpeg4", full_range=False, probe="m4v"),
-    "mjpeg": Codec("mjpeg", "mjpeg", {}, "mjpeg", full_range=True),
-}  # fmt: skip
+    Codec.HEVC: Making(
+        name="hevc",
+        software="libx265",
+        hardware=_hardware("hevc", *FAMILIES),
+        decoder="hevc",
+        full_range=True,
+        probe="hevc",
+        shape_probe="hevc",
+        tag="hvc1",
+    ),
+    Codec.AV1: Making(
+        name="av1",
+        software="libsvtav1",
+        hardware=_hardware("av1", "nvenc", "qsv", "amf"),
+        decoder="libdav1d",
+        full_range=True,
+    ),
+    Codec.MP4V: Making(
+        name="mpeg4",
+        software="mpeg4",
+        hardware=_hardware("mpeg4", "v4l2m2m"),
+        decoder="mpeg4",
+        full_range=False,
+        probe="m4v",
+        shape_probe="m4v",
+    ),
+    Codec.MJPEG: Making(
+        name="mjpeg",
+        software="mjpeg",
+        hardware={},
+        decoder="mjpeg",
+        full_range=True,
+        shape_probe="mjpeg",
+    ),
+}
+# How an encoder, or every encoder of a family, wants its samples; where nothing is said, as yuv420p.
+_FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": "nv12"}
 
 
 def is_full_range(policy: RecordingPolicy) -> bool:
     """Whether a clip keeps the JPEG's full-range samples."""
-    return CODECS[policy.codec].full_range and policy.color_range == "full"
+    return MAKING[policy.codec].full_range and policy.color_range == "full"
 
 
-def quality_of(policy: RecordingPolicy) -> int:
-    """The quality a policy asks for, or its codec's default."""
-    return DEFAULT_QUALITY[policy.codec] if policy.quality is None else policy.quality
+def quality_of(policy: RecordingPolicy) -> int | None:
+    """The quality a policy asks for, or its codec's default; None where a codec has none."""
+    return CODECS[policy.codec].default_quality if policy.quality is None else policy.quality
+
+
+def samples_of(encoder: str) -> str:
+    """The pixel format that an encoder is given."""
+    return _FORMATS.get(encoder) or _FORMATS.get(encoder.rpartition("_")[2], "yuv420p")
 
 
 def options_of(encoder: str, policy: RecordingPolicy) -> dict[str, str]:

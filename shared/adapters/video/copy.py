@@ -10,8 +10,9 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.jpeg import thumbnail_of
+from shared.domain.codec import COPYABLE, Codec
 from shared.domain.errors import BadInput, Permanent
 from shared.domain.media import Frame, PacketMark
 from shared.domain.parts import ClipForm, EncodedPart, Packet
@@ -19,9 +20,15 @@ from shared.domain.parts import ClipForm, EncodedPart, Packet
 COPIED = "copy:"
 
 
-def copied_codec(form: ClipForm) -> str | None:
-    """The codec of a copied clip, None for one that is encoded."""
-    return form.encoder.removeprefix(COPIED) if form.encoder.startswith(COPIED) else None
+def copied_codec(form: ClipForm) -> Codec | None:
+    """The codec of a copied clip, None for one that is encoded. Raises Permanent for a codec that cannot be copied."""
+    return _known(form.encoder.removeprefix(COPIED)) if form.encoder.startswith(COPIED) else None
+
+
+def _known(name: str) -> Codec:
+    if name not in COPYABLE:
+        raise Permanent(f"packets of an unknown codec: {name}")
+    return Codec(name)
 
 
 def form_of(keyframe: Frame) -> ClipForm:
@@ -76,10 +83,8 @@ def _decode(frames: Sequence[Frame]) -> tuple[VideoFrame | None, tuple[int, int]
     """The last picture of packets that begin with a keyframe, None where there is none; the shape of its pixels."""
     if not frames or frames[0].packet is None:
         return None, (1, 1)
-    codec = frames[0].packet.parameters.partition(":")[0]
-    if codec not in CODECS:
-        raise Permanent(f"packets of an unknown codec: {codec}")
-    decoder = av.CodecContext.create(CODECS[codec].decoder, "r")
+    codec = _known(frames[0].packet.parameters.partition(":")[0])
+    decoder = av.CodecContext.create(MAKING[codec].decoder, "r")
     if not isinstance(decoder, VideoCodecContext):
         raise Permanent(f"{codec} is not a video codec")
     decoder.thread_count = 1

@@ -11,9 +11,10 @@ from fractions import Fraction
 import av.error
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.codecs import CODECS
+from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders, encode, pixels_of
 from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
+from shared.domain.codec import CODECS, Codec
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import ClipForm, EncodedPart, Packet
 from shared.domain.policy import RecordingPolicy
@@ -24,13 +25,13 @@ from shared.wire.parameter_sets import parameters_sha256
 def picture_form(jpeg: bytes, policy: RecordingPolicy) -> tuple[int, int, tuple[int, int]]:
     """Width, height and pixel shape of a clip that begins with this picture: scaled as set, then even for 4:2:0.
 
-    Copies stay as they are. AV1 has no word for the shape of a pixel: its clips are as wide as they are shown.
+    Copies stay as they are. Where a codec has no word for the shape of a pixel, a clip is as wide as it is shown.
     """
     info, aspect = check_jpeg(jpeg), Fraction(*pixel_aspect(jpeg))
     width, height = info.width, info.height
-    if policy.codec == "mjpeg":
+    if CODECS[policy.codec].keeps_source:
         return width, height, aspect.as_integer_ratio()
-    if policy.codec == "av1" and aspect != 1:
+    if CODECS[policy.codec].square_pixels and aspect != 1:
         width, aspect = round(width * aspect), Fraction(1)
     scaled_width, scaled_height = policy.scaled(width, height)
     if policy.scale and aspect != 1:  # shown in the camera's shape, whatever the size
@@ -56,7 +57,7 @@ class PartEncoder:
     ) -> None:
         size = (form.width, form.height)
         self._encoders, self._name, self._aspect = encoders, name, form.aspect
-        self._codec_name, self._software = policy.codec, CODECS[policy.codec].software
+        self._coded_as, self._software = policy.codec, MAKING[policy.codec].software
         self._base_ms, self._size = base_ms, size
         self._pixels = pixels_of(name, policy, *size)
         self._decoder = JpegDecoder(self._pixels)
@@ -92,7 +93,7 @@ class PartEncoder:
         return EncodedPart(
             b"".join(self._chunks),
             tuple(self._index),
-            parameters_sha256(self._codec_name, self._chunks[0], *self._size),
+            parameters_sha256(self._coded_as, self._chunks[0], *self._size),
             None if self._picture is None else thumbnail_of(self._picture, self._aspect),
         )
 
@@ -137,7 +138,7 @@ class CopiedPictures:
         return EncodedPart(
             b"".join(self._chunks),
             tuple(self._index),
-            parameters_sha256("mjpeg", self._chunks[0], *self._size),
+            parameters_sha256(Codec.MJPEG, self._chunks[0], *self._size),
             None if self._picture is None else thumbnail(self._picture),
         )
 

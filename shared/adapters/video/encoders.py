@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from shared.adapters.video.codecs import CODECS, Codec, is_full_range, options_of
+from shared.adapters.video.codecs import MAKING, Making, is_full_range, options_of, samples_of
 from shared.adapters.video.devices import has_device, trial_apart
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import Pixels, tag_colours
@@ -22,7 +22,6 @@ from shared.adapters.video.priority import kept_priority
 from shared.domain.errors import Permanent
 from shared.domain.policy import RecordingPolicy
 
-_FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": "nv12"}
 _ON_TRIAL = "its trial has not ended yet"
 _PROBE_SIZE, _PROBE_FRAMES = (640, 368), 3
 
@@ -51,25 +50,25 @@ class Encoders:
 
         The software encoder is the last resort and is not probed.
         """
-        codec = CODECS[policy.codec]
+        making = MAKING[policy.codec]
         if before is not None:
             self.refusal(before, policy, wait=True)  # one trial: a part can wait for it, and the clip stays of one kind
-        candidates = ([] if before is None else [before]) + codec.encoders(policy.encoder)
-        return next(name for name in candidates if name == codec.software or self.refusal(name, policy) is None)
+        candidates = ([] if before is None else [before]) + making.encoders(policy.encoder)
+        return next(name for name in candidates if name == making.software or self.refusal(name, policy) is None)
 
     def refusal(self, name: str, policy: RecordingPolicy, *, wait: bool = False) -> str | None:
         """Why an encoder cannot be used here; None when it can. Tried once a process; wait: for this trial."""
         if name not in self._refusals:
             self._refusals[name] = _ON_TRIAL
-            if wait or self._patient or not self._likely(name, CODECS[policy.codec]):
+            if wait or self._patient or not self._likely(name, MAKING[policy.codec]):
                 self._judge(name, policy)
             else:
                 threading.Thread(target=self._judge_in_turn, args=(name, policy), daemon=True, name="trial").start()
         return self._refusals[name]
 
-    def _likely(self, name: str, codec: Codec) -> bool:
+    def _likely(self, name: str, making: Making) -> bool:
         """Whether an encoder is one of this codec's hardware encoders, and its device is here."""
-        return name in codec.hardware.values() and has_device(name.rpartition("_")[2])
+        return name in making.hardware.values() and has_device(name.rpartition("_")[2])
 
     def _judge_in_turn(self, name: str, policy: RecordingPolicy) -> None:
         with self._one_trial:
@@ -91,8 +90,7 @@ class Encoders:
 
     def _probe(self, name: str, policy: RecordingPolicy) -> str | None:
         """Why an encoder cannot be used here: by a look for its device, then by encoding a few pictures."""
-        codec = CODECS[policy.codec]
-        if name == codec.software:
+        if name == MAKING[policy.codec].software:
             return self.trial(name, policy)
         if policy.encoder == "auto" and not has_device(name.rpartition("_")[2]):
             return "this host has no device for it"
@@ -148,5 +146,5 @@ def encode(context: VideoCodecContext, frame: VideoFrame | None) -> list[Packet[
 def pixels_of(encoder: str, policy: RecordingPolicy, width: int, height: int) -> Pixels:
     """What an encoder is given: the JPEG's own samples unless the policy or the codec asks for limited range."""
     full = is_full_range(policy)
-    pix_fmt = _FORMATS.get(encoder) or _FORMATS.get(encoder.rpartition("_")[2], "yuv420p")
+    pix_fmt = samples_of(encoder)
     return Pixels(width, height, "yuv420p" if pix_fmt == "yuvj420p" and not full else pix_fmt, full)

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from shared.adapters.video.copy import copied_codec
 from shared.adapters.video.join import MEDIA_CLOCK, add_stream, decodable, distinct
+from shared.domain.codec import CODECS
 from shared.domain.errors import Permanent
 from shared.domain.parts import ClipForm, Fragment, Piece
 from shared.domain.policy import RecordingPolicy
@@ -23,7 +24,6 @@ from shared.domain.policy import RecordingPolicy
 TICKS = MEDIA_CLOCK.denominator // 1000
 BOX_HEAD = 8  # size and kind
 HALF_A_MILLISECOND = Fraction(1, 2)
-STREAMABLE = frozenset({"h264", "hevc", "av1"})
 # Absolute times, and composition offsets below zero instead of an edit list: players lose frames otherwise.
 _OPTIONS = {"movflags": "cmaf+frag_discont", "use_editlist": "0", "fflags": "+bitexact"}
 _HEADER, _MEDIA = (b"ftyp", b"moov"), (b"styp", b"moof", b"mdat")
@@ -31,7 +31,8 @@ _HEADER, _MEDIA = (b"ftyp", b"moov"), (b"styp", b"moof", b"mdat")
 
 def streamable(policy: RecordingPolicy, form: ClipForm | None) -> bool:
     """Whether players can take clips of this codec in fragments."""
-    return ((form and copied_codec(form)) or policy.codec) in STREAMABLE
+    row = CODECS.get((form and copied_codec(form)) or policy.codec)
+    return row is not None and row.streamable
 
 
 def fragment_of(piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:

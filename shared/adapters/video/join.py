@@ -14,7 +14,7 @@ import av.error
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from shared.adapters.video.codecs import CODECS, is_full_range
+from shared.adapters.video.codecs import MAKING, is_full_range
 from shared.adapters.video.copy import copied_codec
 from shared.adapters.video.jpeg import MILLISECOND
 from shared.adapters.video.pixels import tag_colours
@@ -25,7 +25,6 @@ from shared.domain.policy import RecordingPolicy
 # Full, broken, over its quota or its limit.
 _OF_THE_DISK = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG}
 MEDIA_CLOCK = Fraction(1, 90_000)
-_PROBED = {"h264": "h264", "mjpeg": "mjpeg"}
 
 
 def join(
@@ -116,12 +115,11 @@ def add_stream(
     """A stream of the container for packets as these pieces have them."""
     stream: object
     copied = copied_codec(form)
-    codec = CODECS[copied or policy.codec]
+    making = MAKING[copied or policy.codec]
     shaped = form.aspect != (1, 1)
-    # Only a stream that a demuxer has seen can be given pixels of a shape.
-    probe = codec.probe or (_PROBED.get(codec.name) if shaped else None)
+    probe = making.shape_probe if shaped else making.probe
     if probe is None:
-        stream = container.add_mux_stream(codec.name, width=form.width, height=form.height)
+        stream = container.add_mux_stream(making.name, width=form.width, height=form.height)
     else:
         # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
         first = next(piece for piece in pieces if piece.index)
@@ -134,8 +132,8 @@ def add_stream(
             stream.codec_context.sample_aspect_ratio = Fraction(*form.aspect)
         if copied is None:
             tag_colours(stream.codec_context, full=is_full_range(policy))
-        if codec.tag is not None:
-            stream.codec_context.codec_tag = codec.tag
+        if making.tag is not None:
+            stream.codec_context.codec_tag = making.tag
     return stream
 
 

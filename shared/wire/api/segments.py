@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from shared.domain.codec import Codec
 from shared.domain.lifecycle import SegmentStatus
 
 
@@ -44,7 +45,7 @@ class Segment(BaseModel):
     archived: bool
     protected: bool
     note: str | None
-    codec: str
+    codec: Codec
     fps: float
     policy: dict[str, Any]
     gaps: list[Gap]
