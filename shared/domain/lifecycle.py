@@ -51,7 +51,6 @@ PART_TRANSITIONS: dict[PartState, frozenset[PartState]] = {
     PartState.GAP: frozenset(),
 }
 
-MAX_ATTEMPTS = 5
 LEASE_SECONDS = 6.0  # of a run; renewed every two
 ID_REUSED = "id_reused"  # why a detection is rejected whose id its camera has used for another time
 

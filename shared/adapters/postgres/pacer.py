@@ -16,14 +16,15 @@ from shared.adapters.postgres.database import (
     lock_camera,
     patience,
 )
-from shared.adapters.postgres.events import Publish, Webhooks, emit, relay
+from shared.adapters.postgres.events import Publish, Webhooks, relay
+from shared.adapters.postgres.retry import settle_clip, settle_part
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
-from shared.domain.lifecycle import MAX_ATTEMPTS
 from shared.domain.parts import parts_passed
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import LiveSegment
 from shared.domain.recording import Reached, step
+from shared.domain.retry import NO_PAUSE_SECONDS, GiveUp, Later, retry_decision
 from shared.domain.timing import to_ms
 
 WAKE = "platereel_wake"
@@ -105,30 +106,21 @@ class PostgresPacerRows:
             )
             parts = connection.execute(
                 """
-                UPDATE segment_parts SET token = NULL, lease_until = NULL,
-                       state = CASE WHEN attempts >= %(most)s THEN 'gap' ELSE 'due' END,
-                       error = CASE WHEN attempts >= %(most)s THEN 'writer_failed' ELSE 'lease_expired' END
-                 WHERE id IN (SELECT id FROM segment_parts WHERE state = 'running' AND lease_until < now()
-                               FOR UPDATE SKIP LOCKED)
-                """,
-                {"most": MAX_ATTEMPTS},
-            ).rowcount
-            rows = connection.execute(
+                SELECT id, attempts, retries FROM segment_parts WHERE state = 'running' AND lease_until < now()
+                   FOR UPDATE SKIP LOCKED
                 """
-                UPDATE video_segments SET lease_token = NULL, lease_until = NULL, offered_at = NULL,
-                       status = CASE WHEN attempts >= %(most)s THEN 'failed' ELSE status END,
-                       error = CASE WHEN attempts >= %(most)s THEN 'finalise_failed' ELSE error END, updated_at = now()
-                 WHERE id IN (SELECT id FROM video_segments WHERE status = 'finalizing' AND lease_until < now()
-                               FOR UPDATE SKIP LOCKED)
-                RETURNING id, camera_id, status
-                """,
-                {"most": MAX_ATTEMPTS},
             ).fetchall()
-            for row in rows:
-                if row["status"] == "failed":
-                    body = {"segment_id": str(row["id"]), "camera_id": row["camera_id"], "error": "finalise_failed"}
-                    emit(connection, "segment.failed", body)
-        return parts + len(rows)
+            for row in parts:
+                settle_part(connection, row["id"], _expired(row, "writer_failed"), "lease_expired")
+            clips = connection.execute(
+                """
+                SELECT id, camera_id, attempts, retries FROM video_segments
+                 WHERE status = 'finalizing' AND lease_until < now() FOR UPDATE SKIP LOCKED
+                """
+            ).fetchall()
+            for row in clips:
+                settle_clip(connection, row["id"], row["camera_id"], _expired(row, "finalise_failed"), None)
+        return len(parts) + len(clips)
 
     def relay_events(self, publish: Publish, limit: int, hooks: Webhooks) -> int:
         with self._database.transaction() as connection:
@@ -157,6 +149,13 @@ class PostgresPacerRows:
                 return
             finally:
                 self._ear = None
+
+
+def _expired(row: DictRow, cause: str) -> Later | GiveUp:
+    """What becomes of a run whose lease ran out."""
+    return retry_decision(
+        attempts=row["attempts"], retries=row["retries"], retryable=False, cause=cause, longest_s=NO_PAUSE_SECONDS
+    )
 
 
 def _live(row: DictRow) -> LiveSegment:

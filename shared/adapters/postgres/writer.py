@@ -11,14 +11,13 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.events import emit
 from shared.adapters.postgres.pacer import WAKE
 from shared.adapters.postgres.part_facts import facts_json, facts_of, form_of_row, gaps_json, stored_part
-from shared.domain.lifecycle import LEASE_SECONDS, MAX_ATTEMPTS
+from shared.adapters.postgres.retry import running_clip, running_part, settle_clip, settle_part
+from shared.domain.lifecycle import LEASE_SECONDS
 from shared.domain.parts import ClipForm, Gap, PartFacts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
+from shared.domain.retry import PARKED_PAUSE_SECONDS, put_off, retry_decision
 from shared.domain.timing import from_ms, to_ms
-
-MAX_BACKOFF_SECONDS = 15
-PARKED_BACKOFF_SECONDS = 30
 
 
 class PostgresWriterRows:
@@ -97,37 +96,28 @@ class PostgresWriterRows:
         return done == 1
 
     def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
-        """See the port; not an attempt. Backs off to 30 s: after an outage of minutes many parts wait."""
-        return self._database.execute(
-            """
-            UPDATE segment_parts SET state = 'due', parked = true, facts = %(facts)s, thumbnail = %(thumbnail)s,
-                   token = NULL, lease_until = NULL, attempts = attempts - 1, retries = retries + 1,
-                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
-                   error = %(reason)s
-             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
-            """,
-            {
-                "facts": Jsonb(facts_json(facts)), "thumbnail": facts.thumbnail, "top": PARKED_BACKOFF_SECONDS,
-                "reason": reason[:500], "id": part_id, "token": token,
-            },
-        ) == 1  # fmt: skip
+        """See the port; not an attempt."""
+        with self._database.transaction() as connection:
+            row = running_part(connection, part_id, token)
+            if row is None:
+                return False
+            connection.execute(
+                "UPDATE segment_parts SET parked = true, facts = %s, thumbnail = %s WHERE id = %s",
+                [Jsonb(facts_json(facts)), facts.thumbnail, part_id],
+            )
+            later = put_off(attempts=row["attempts"], retries=row["retries"], longest_s=PARKED_PAUSE_SECONDS)
+            settle_part(connection, part_id, later, reason)
+        return True
 
     def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
-        """See the port. Retryable failures are not attempts; they back off from 1 s to 15 s."""
-        self._database.execute(
-            """
-            UPDATE segment_parts SET token = NULL, lease_until = NULL,
-                   attempts = attempts - %(free)s, retries = retries + %(free)s,
-                   not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
-                   state = CASE WHEN attempts - %(free)s >= %(most)s THEN 'gap' ELSE 'due' END,
-                   error = CASE WHEN attempts - %(free)s >= %(most)s THEN 'writer_failed' ELSE %(reason)s END
-             WHERE id = %(id)s AND token = %(token)s AND state = 'running'
-            """,
-            {
-                "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
-                "id": part_id, "token": token,
-            },
-        )  # fmt: skip
+        """See the port."""
+        with self._database.transaction() as connection:
+            row = running_part(connection, part_id, token)
+            if row is not None:
+                decision = retry_decision(
+                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause="writer_failed"
+                )
+                settle_part(connection, part_id, decision, reason)
 
     def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
         """See the port; reads the parts with it."""
@@ -228,20 +218,9 @@ class PostgresWriterRows:
     def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
         """See the port; after the last attempt the segment is FAILED and its parts stay for a repair."""
         with self._database.transaction() as connection:
-            row = connection.execute(
-                """
-                UPDATE video_segments SET lease_token = NULL, lease_until = NULL, offered_at = NULL,
-                       attempts = attempts - %(free)s, retries = retries + %(free)s,
-                       not_before = now() + make_interval(secs => least(%(top)s, power(2, least(retries, 10)))),
-                       status = CASE WHEN attempts - %(free)s >= %(most)s THEN 'failed' ELSE status END,
-                       error = %(reason)s, updated_at = now()
-                 WHERE id = %(id)s AND lease_token = %(token)s AND status = 'finalizing' RETURNING camera_id, status
-                """,
-                {
-                    "free": int(retryable), "top": MAX_BACKOFF_SECONDS, "most": MAX_ATTEMPTS, "reason": reason[:500],
-                    "id": segment_id, "token": token,
-                },
-            ).fetchone()  # fmt: skip
-            if row is not None and row["status"] == "failed":
-                body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason[:500]}
-                emit(connection, "segment.failed", body)
+            row = running_clip(connection, segment_id, token)
+            if row is not None:
+                decision = retry_decision(
+                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause=reason
+                )
+                settle_clip(connection, segment_id, row["camera_id"], decision, reason)

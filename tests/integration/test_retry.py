@@ -1,0 +1,156 @@
+"""What becomes of runs that fail, in the rows: charged, put off, given up, and counted under the row's lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from uuid import UUID
+
+import pytest
+
+from shared.domain.retry import MAX_ATTEMPTS
+from tests.integration.test_recordings import accept, offer_clip, offer_parts
+from tests.support.world import World
+from workers.writer.write_part import write_part
+
+
+def due_part(world: World) -> UUID:
+    """A part that a writer can take; the others of its segment stay with the pacer."""
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    (part_id, _), *_ = offer_parts(world)
+    return part_id
+
+
+def run_of(world: World, part_id: UUID) -> str:
+    """Begin a run of the part; its token."""
+    world.database.execute("UPDATE segment_parts SET state = 'queued' WHERE id = %s AND state = 'due'", part_id)
+    row = world.database.fetch_one("SELECT offer FROM segment_parts WHERE id = %s", part_id)
+    assert row is not None
+    run = world.writing.begin_part(part_id, row["offer"])
+    assert run is not None
+    return run.token
+
+
+def counts(world: World, part_id: UUID) -> tuple[str, int, int, str | None, float | None]:
+    row = world.database.fetch_one(
+        """
+        SELECT state, attempts, retries, error, extract(epoch FROM not_before - now())::float8 AS pause
+          FROM segment_parts WHERE id = %s
+        """,
+        part_id,
+    )
+    assert row is not None
+    return row["state"], row["attempts"], row["retries"], row["error"], row["pause"]
+
+
+def test_a_part_that_fails_five_times_is_a_gap(world: World) -> None:
+    part_id = due_part(world)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        world.writing.fail_part(part_id, run_of(world, part_id), "poisonous", retryable=False)
+        state, attempts, retries, error, pause = counts(world, part_id)
+        assert (attempts, retries) == (attempt, 0)
+        if attempt < MAX_ATTEMPTS:
+            assert (state, error) == ("due", "poisonous")
+            assert pause == pytest.approx(1, abs=0.9)
+    assert (state, error) == ("gap", "writer_failed")
+
+
+def test_a_part_that_is_put_off_waits_longer_each_time(world: World) -> None:
+    part_id = due_part(world)
+    for retries, pause_s in enumerate((1, 2, 4, 8, 15, 15), 1):
+        world.writing.fail_part(part_id, run_of(world, part_id), "storage away", retryable=True)
+        state, attempts, counted, error, pause = counts(world, part_id)
+        assert (state, attempts, counted, error) == ("due", 0, retries, "storage away")
+        assert pause == pytest.approx(pause_s, abs=0.9)
+
+
+def test_a_lease_that_ran_out_is_charged_and_tried_again_at_once(world: World) -> None:
+    part_id = due_part(world)
+    run_of(world, part_id)
+    world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+    assert world.pacing.expire_leases() == 1
+    state, attempts, retries, error, pause = counts(world, part_id)
+    assert (state, attempts, retries, error) == ("due", 1, 0, "lease_expired")
+    assert pause is not None
+    assert pause <= 0
+
+
+def finalising(world: World) -> UUID:
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 1_000_000, silent=False)
+    for part_id, offer in offer_parts(world):
+        assert write_part(part_id, offer, world.writer) == "done"
+    return offer_clip(world)[0]
+
+
+def begun(world: World, segment_id: UUID) -> str:
+    world.database.execute("UPDATE video_segments SET offered_at = now() WHERE id = %s", segment_id)
+    row = world.database.fetch_one("SELECT offer FROM video_segments WHERE id = %s", segment_id)
+    assert row is not None
+    run = world.writing.begin_finalise(segment_id, row["offer"])
+    assert run is not None
+    return run.token
+
+
+@pytest.mark.parametrize(("dies", "cause"), [(False, "the disk is full"), (True, "finalise_failed")])
+def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(world: World, dies: bool, cause: str) -> None:
+    segment_id = finalising(world)
+    world.writing.fail_finalise(segment_id, begun(world, segment_id), "away", retryable=True)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert world.status(segment_id) == "finalizing"
+        token = begun(world, segment_id)
+        if dies:
+            world.database.execute("UPDATE video_segments SET lease_until = now() - interval '1 s'")
+            assert world.pacing.expire_leases() == 1
+        else:
+            world.writing.fail_finalise(segment_id, token, "the disk is full", retryable=False)
+        row = world.database.fetch_one("SELECT attempts, retries FROM video_segments WHERE id = %s", segment_id)
+        assert row == {"attempts": attempt, "retries": 1}
+    assert (world.status(segment_id), world.segments.get(segment_id)["error"]) == ("failed", cause)
+    events = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
+    assert [event["body"]["error"] for event in events] == [cause]
+
+
+def test_the_counts_are_read_under_the_rows_lock(world: World) -> None:
+    """A run ends while another transaction holds its row: what that one leaves is what is counted."""
+    part_id = due_part(world)
+    token = run_of(world, part_id)
+    ending = threading.Thread(
+        target=lambda: world.writing.fail_part(part_id, token, "poisonous", retryable=False), daemon=True
+    )
+    with world.database.transaction() as connection:
+        connection.execute("UPDATE segment_parts SET attempts = %s WHERE id = %s", [MAX_ATTEMPTS, part_id])
+        ending.start()
+        until = time.monotonic() + 4  # below the lock's time limit
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not connection.execute(waiting).fetchall():
+            assert time.monotonic() < until, "nobody waits for the row"
+            time.sleep(0.02)
+    ending.join(20)
+    assert counts(world, part_id)[:4] == ("gap", MAX_ATTEMPTS, 0, "writer_failed")
+
+
+def test_one_run_that_ends_twice_is_counted_once(world: World) -> None:
+    """The pacer takes its lease back and the writer says that it failed, at one moment."""
+    part_id = due_part(world)
+    for _ in range(3):
+        token = run_of(world, part_id)
+        before = counts(world, part_id)
+        world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+        both = [
+            threading.Thread(target=world.pacing.expire_leases, daemon=True),
+            threading.Thread(
+                target=lambda token=token: world.writing.fail_part(part_id, token, "away", retryable=True),
+                daemon=True,
+            ),
+        ]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(20)
+        state, attempts, retries, *_ = counts(world, part_id)
+        assert state == "due"
+        assert (attempts, retries) in {(before[1], before[2]), (before[1] - 1, before[2] + 1)}
