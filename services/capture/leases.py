@@ -7,23 +7,18 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from shared.domain.errors import PartlyAway, Retryable
+from shared.domain.ownership import CAMERA_LEASE_SECONDS, CameraLease, ServerTime
 from shared.domain.ports import CameraLeases, Clock
 from shared.runtime.logs import logger
 
-TTL_SECONDS = 3.0
 ALIVE_SECONDS = 3.0
-AHEAD_LIMIT_MS = 60_000
 
 _log = logger(__name__)
 
 
 @dataclass(slots=True)
 class Ownership:
-    """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender.
-
-    A lease's deadline is counted from before the request, on this process's monotonic clock: it ends here before
-    it ends on the server.
-    """
+    """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender."""
 
     leases: CameraLeases
     clock: Clock
@@ -31,29 +26,26 @@ class Ownership:
     cameras: Sequence[str]
     server_ms: Callable[[str], int]
     recorded: Callable[[str], bool]
-    _deadlines: dict[str, float] = field(default_factory=dict)
-    _server: tuple[int, float] | None = None
+    _won: dict[str, CameraLease] = field(default_factory=dict)
+    _server: ServerTime | None = None
     _processes: int = 1
 
     def owned(self) -> list[str]:
         """Cameras whose lease was won and not given up."""
-        return list(self._deadlines)
+        return list(self._won)
 
     def holds(self, camera_id: str) -> bool:
         """Whether a frame of this camera may be written now."""
-        return self.clock.monotonic() < self._deadlines.get(camera_id, 0.0)
+        lease = self._won.get(camera_id)
+        return lease is not None and lease.holds(self.clock.monotonic())
 
     def server_now_ms(self) -> float | None:
         """The frames server's wall time, as of the last round that read it; None before the first."""
-        if self._server is None:
-            return None
-        server_ms, at = self._server
-        return server_ms + (self.clock.monotonic() - at) * 1000
+        return None if self._server is None else self._server.now_ms(self.clock.monotonic())
 
     def too_far_ahead(self, captured_ms: int) -> bool:
         """Whether a capture time lies more than a minute ahead of the frames server's clock."""
-        now_ms = self.server_now_ms()
-        return now_ms is not None and captured_ms - now_ms > AHEAD_LIMIT_MS
+        return self._server is not None and self._server.too_far_ahead(captured_ms, self.clock.monotonic())
 
     def round(self) -> str | None:
         """Renew every lease, then take free cameras up to a fair share; returns one camera that is beyond the share.
@@ -69,10 +61,10 @@ class Ownership:
             self._acquire(camera_id)
         share = ceil(len(self.cameras) / max(1, self._processes))
         for camera_id in self.cameras:
-            if len(self._deadlines) < share and camera_id not in self._deadlines:
+            if len(self._won) < share and camera_id not in self._won:
                 self._acquire(camera_id)
         surplus = None
-        if len(self._deadlines) > share:
+        if len(self._won) > share:
             surplus = next((camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)), None)
         self._read_clock()
         return surplus
@@ -82,7 +74,7 @@ class Ownership:
         for camera_id in self.cameras:
             before = self.clock.monotonic()
             try:
-                self._server = (self.server_ms(camera_id), before)
+                self._server = ServerTime(server_ms=self.server_ms(camera_id), asked_at_s=before)
             except PartlyAway:
                 continue
             return
@@ -91,18 +83,18 @@ class Ownership:
         """Take or renew a lease. A server of several that does not answer takes none away: the deadline does."""
         before = self.clock.monotonic()
         try:
-            ours = self.leases.acquire(camera_id, self.owner, TTL_SECONDS)
+            ours = self.leases.acquire(camera_id, self.owner, CAMERA_LEASE_SECONDS)
         except PartlyAway as error:
             _log.warning("lease_not_renewed", camera_id=camera_id, error=error.message)
             return
         if ours:
-            self._deadlines[camera_id] = before + TTL_SECONDS
+            self._won[camera_id] = CameraLease(asked_at_s=before)
         else:
-            self._deadlines.pop(camera_id, None)
+            self._won.pop(camera_id, None)
 
     def give_up(self, camera_id: str) -> None:
         """Release one camera, so that another process need not wait for the lease to end."""
-        self._deadlines.pop(camera_id, None)
+        self._won.pop(camera_id, None)
         self.leases.release(camera_id, self.owner)
 
     def leave(self) -> None:

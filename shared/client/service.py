@@ -17,6 +17,7 @@ from shared.client.recorder import milliseconds
 from shared.client.wiring import Doorway, connect, default_settings, jpeg_of
 from shared.domain.errors import BadInput, Conflict, Retryable
 from shared.domain.media import Frame
+from shared.domain.ownership import CAMERA_LEASE_SECONDS, CameraLease, ServerTime
 from shared.domain.ports import DetectionRows, SegmentRows
 from shared.domain.retention import MAX_DAYS
 from shared.domain.timing import STEP_IS_GAP_MS, from_ms
@@ -24,9 +25,7 @@ from shared.runtime.logs import logger
 from shared.runtime.settings import Settings
 from shared.wire.detections import parse_detection
 
-LEASE_SECONDS, RENEW_SECONDS = 3.0, 1.0
 PAUSE_SECONDS = 1.0
-AHEAD_LIMIT_MS = 60_000
 JOB_SECONDS, JOB_POLL_SECONDS = 60.0, 0.1
 
 Answer = TypeVar("Answer")
@@ -61,9 +60,9 @@ class VideoRecordingService:
         self._counter = 0
         self._last_ms: int | None = None
         self._waiting: deque[Frame] = deque()
-        self._lease_until = 0.0
+        self._lease: CameraLease | None = None
         self._lease_asked = False
-        self._renew_at = 0.0
+        self._server: ServerTime | None = None
         self._paused_until = 0.0
         self._ask_at = 0.0
         self.frames_dropped = 0
@@ -106,8 +105,8 @@ class VideoRecordingService:
 
     def _add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
         captured_ms = milliseconds(timestamp)
-        if captured_ms > self._world.clock.now_ms() + AHEAD_LIMIT_MS:
-            raise BadInput("timestamp", "more than a minute ahead of now; check the clocks")
+        if self._too_far_ahead(captured_ms):
+            raise BadInput("timestamp", "more than a minute ahead of the frames Redis; check the clocks")
         jpeg = jpeg_of(frame, self._quality)
         if self._last_ms is not None and captured_ms <= self._last_ms and not self._set_back(captured_ms):
             self.frames_dropped += 1
@@ -120,6 +119,31 @@ class VideoRecordingService:
             self.frames_dropped += 1
         if self._world.clock.monotonic() >= self._paused_until:
             self._write()
+
+    def _too_far_ahead(self, captured_ms: int) -> bool:
+        """Whether a time is refused: by the frames server's clock, by this host's as long as that never answered."""
+        now = self._world.clock.monotonic()
+        if self._server is None and now >= self._paused_until:
+            self._read_server_time()
+        server = self._server or ServerTime(server_ms=self._world.clock.now_ms(), asked_at_s=now)
+        return server.too_far_ahead(captured_ms, self._world.clock.monotonic())
+
+    def _read_server_time(self) -> None:
+        """Ask the frames server for its time; what was known before counts where it does not answer.
+
+        Frames that were taken before its first answer are judged now.
+        """
+        asked_at_s = self._world.clock.monotonic()
+        try:
+            server_ms = self._world.frames.server_ms(self.camera_id)
+        except Retryable as error:
+            _log.warning("server_time_not_read", camera_id=self.camera_id, error=error.message)
+            return
+        unjudged = self._waiting if self._server is None else ()
+        self._server = server = ServerTime(server_ms=server_ms, asked_at_s=asked_at_s)
+        for frame in [each for each in unjudged if server.too_far_ahead(each.captured_ms, asked_at_s)]:
+            self._waiting.remove(frame)
+            self.frames_dropped += 1
 
     def _set_back(self, captured_ms: int) -> bool:
         """Whether a time that is not newer than the last counts nevertheless; asked once a second.
@@ -162,17 +186,21 @@ class VideoRecordingService:
             self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
 
     def _hold_lease(self) -> None:
-        now = self._world.clock.monotonic()
-        if now < self._renew_at and now < self._lease_until:
-            return
-        self._lease_asked = True
-        if not self._world.leases.acquire(self.camera_id, self._world.owner, LEASE_SECONDS):
-            raise Conflict(f"camera {self.camera_id} is captured by another process")
-        self._lease_until, self._renew_at = now + LEASE_SECONDS, now + RENEW_SECONDS
-        try:
-            self._tell("connected", "")
-        except Retryable as error:  # frames need the lease alone
-            _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
+        """Renew the lease when it is due. Raises Conflict where another process has it, Retryable where it ran out."""
+        before = self._world.clock.monotonic()
+        if self._lease is None or self._lease.is_due(before):
+            self._lease_asked = True
+            won = self._world.leases.acquire(self.camera_id, self._world.owner, CAMERA_LEASE_SECONDS)
+            self._lease = CameraLease(asked_at_s=before) if won else None
+            if not won:
+                raise Conflict(f"camera {self.camera_id} is captured by another process")
+            self._read_server_time()
+            try:
+                self._tell("connected", "")
+            except Retryable as error:  # frames need the lease alone
+                _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
+        if self._lease is not None and not self._lease.holds(self._world.clock.monotonic()):
+            raise Retryable("the camera's lease ran out before it could be used")
 
     def _tell(self, state: str, error: str) -> None:
         self._world.states.report(

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from platereel import VideoRecordingService
 from shared.client import service as doorway
 from shared.client.wiring import Doorway
-from shared.domain.errors import Retryable
+from shared.domain.errors import BadInput, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits
 from shared.runtime.settings import CameraSettings, Settings
@@ -30,8 +30,15 @@ class Redis:
     broken: set[str] = field(default_factory=set)
     states: list[dict[str, Any]] = field(default_factory=list)
 
+    behind_ms: int = 0  # the server's clock, to that of this host
+    answers_after_s: float = 0.0
+
     def __post_init__(self) -> None:
         self.frames = MemoryFrames(self.clock)
+
+    def server_ms(self, camera_id: str) -> int:
+        self._answer("server_ms")
+        return self.frames.server_ms(camera_id) - self.behind_ms
 
     def _answer(self, command: str) -> None:
         if command in self.broken:
@@ -40,6 +47,7 @@ class Redis:
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         self.owner = self.owner or owner
         self._answer("acquire")
+        self.clock.sleep(self.answers_after_s)
         return self.owner == owner
 
     def release(self, camera_id: str, owner: str) -> None:
@@ -147,3 +155,52 @@ def test_frames_that_waited_are_written_although_newer_ones_went_back(
     redis.broken.clear()
     film(service, redis, 5)
     assert len(redis.times()) == 30
+
+
+def test_a_lease_that_ran_out_before_its_answer_came_writes_nothing(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    """The server may have given the camera to another process meanwhile."""
+    redis.answers_after_s = 3.5
+    film(service, redis, 0.2)
+    assert redis.times() == []
+    redis.answers_after_s = 0
+    film(service, redis, 2)
+    assert len(redis.times()) == 22
+
+
+def test_a_host_whose_clock_is_ahead_of_the_frames_redis_is_refused(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    """One frame from the future would refuse all that come after it."""
+    redis.behind_ms = 600_000
+    with pytest.raises(BadInput, match="more than a minute ahead of the frames Redis"):
+        film(service, redis, 0.1)
+    redis.behind_ms = 0
+    redis.clock._start_ms -= 600_000
+    service._server = None
+    film(service, redis, 1)
+    assert len(redis.times()) == 10
+
+
+def test_frames_that_were_taken_before_the_server_told_its_time_are_judged_then(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    redis.behind_ms, redis.broken = 600_000, {"server_ms", "acquire"}
+    film(service, redis, 0.5)
+    assert service.frames_dropped == 0
+    redis.broken.clear()
+    redis.clock.sleep(1)
+    with pytest.raises(BadInput, match="more than a minute ahead of the frames Redis"):
+        film(service, redis, 0.1)
+    assert (redis.times(), service.frames_dropped) == ([], 5)
+
+
+def test_while_the_frames_redis_tells_no_time_this_hosts_clock_counts(
+    redis: Redis, service: VideoRecordingService
+) -> None:
+    redis.broken = {"server_ms"}
+    film(service, redis, 1)
+    assert len(redis.times()) == 10
+    with pytest.raises(BadInput, match="more than a minute ahead"):
+        asyncio.run(service.add_frame(numbered_jpeg(1), redis.clock.now_ms() / 1000 + 61))

@@ -9,6 +9,7 @@ from typing import Self
 
 from shared.domain.errors import PlatereelError
 from shared.domain.lifecycle import LEASE_SECONDS
+from shared.domain.ownership import deadline_s
 from shared.domain.ports import Clock
 from shared.runtime.logs import logger
 
@@ -39,7 +40,7 @@ class Lease:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="lease")
         self._moved_at = clock.monotonic()
-        self._until = since + LEASE_SECONDS
+        self._until = deadline_s(since, LEASE_SECONDS)
         self.lost = False
 
     def progress(self) -> None:
@@ -66,7 +67,7 @@ class Lease:
             except PlatereelError as error:
                 _log.warning("lease_not_renewed", error=error.message)
             else:
-                self._until = asked_at + LEASE_SECONDS
+                self._until = deadline_s(asked_at, LEASE_SECONDS)
 
     def __enter__(self) -> Self:
         """Start renewing."""
