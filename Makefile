@@ -18,7 +18,7 @@ help: ## Show this
 	@printf '\nARGS="..." is passed on, e.g. make demo ARGS="--cameras 4 --exit"\n'
 
 .PHONY: demo
-demo: $(STAMP) ## See it work: servers, made cameras, detector, clips
+demo: $(STAMP) ## See it work: servers, synthetic cameras, detector, clips
 	$(BIN)/platereel demo $(ARGS)
 
 .PHONY: up

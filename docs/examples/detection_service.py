@@ -28,7 +28,7 @@ THRESHOLD = 0.5
 
 
 def camera(seconds: float) -> Iterator[NDArray[np.uint8]]:
-    """Stands in for yours: a made street, 15 pictures a second, BGR."""
+    """Stands in for yours: a synthetic street, 15 pictures a second, BGR."""
     for picture in SyntheticSource(
         f"synthetic:?size=640x360&first=6&frames={int(seconds * 15)}", SystemClock()
     ).pictures():

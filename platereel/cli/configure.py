@@ -55,7 +55,7 @@ api:
   port: 8080
 
 cameras:
-  demo-1: {source: "synthetic:"}                       # made vehicles with plates, to try things
+  demo-1: {source: "synthetic:"}                       # synthetic vehicles with plates, to try things
   # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"}
   # gate-2: {source: "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
   # mine:   {source: "push:", detect: false}           # frames come from your own program

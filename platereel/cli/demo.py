@@ -40,7 +40,7 @@ def demo(
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")] = 0,
     storage: Annotated[str, typer.Option("--storage", help="s3 or file.")] = "s3",
 ) -> None:
-    """Start everything with made cameras, record the vehicles that pass, and show the clips."""
+    """Start everything with synthetic cameras, record the vehicles that pass, and show the clips."""
     from platereel.embedded.demo import Demo, configuration
     from platereel.embedded.servers import write_private
     from platereel.embedded.stack import Stack, StackPlan, claim, running

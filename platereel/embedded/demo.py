@@ -1,4 +1,4 @@
-"""The demonstration: made cameras, a real deployment, clips that are fetched and decoded at the end."""
+"""The demonstration: synthetic cameras, a real deployment, clips that are fetched and decoded at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CAMERA = """\
   gate-{number}: {{source: "synthetic:street?seed={number}&first={first}&interval=15"}}
 """
 CONFIG = """\
-# The demonstration's cameras: made streets with vehicles that carry plates.
+# The demonstration's cameras: synthetic streets with vehicles that carry plates.
 defaults: {{buffer_seconds: 3, post_event_seconds: 4, fps: 15}}
 api: {{host: 127.0.0.1}}
 cameras:

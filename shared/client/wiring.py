@@ -96,4 +96,6 @@ def jpeg_of(frame: NDArray[np.uint8] | bytes, quality: int) -> bytes:
         raise BadInput("frame", f"a BGR array or JPEG bytes, not {type(frame).__name__}")
     if frame.dtype != np.uint8 or frame.ndim != _COLOURS or frame.shape[2] != _COLOURS or 0 in frame.shape:
         raise BadInput("frame", f"uint8 of shape (height, width, 3) is wanted, not {frame.dtype} {frame.shape}")
-    return encode_jpeg(frame, quality)
+    jpeg = encode_jpeg(frame, quality)
+    check_jpeg(jpeg)  # the writers refuse a picture of a size that is no camera's
+    return jpeg

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from PIL import Image
 from prometheus_client import REGISTRY
 
@@ -18,10 +19,11 @@ from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.picture import Picture
+from shared.adapters.video.jpeg import encode_jpeg, jpeg_of_frame
 from shared.client.wiring import jpeg_of
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame
-from shared.wire.frames import check_jpeg, jpegs_in, whole_jpeg
+from shared.wire.frames import check_jpeg, jpegs_in, pixel_aspect, whole_jpeg
 from tests.support.leases import Server
 from tests.support.pictures import numbered_jpeg, numbered_picture
 from tests.support.twins import SimulatedClock
@@ -192,3 +194,31 @@ def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
 
     Camera("gate-1", Late(), 15, outbox, clock, lambda: None)._read()
     assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((8, 70_000), "cannot be encoded"),
+        ((8, 9_000), "outside 2x2 to 8192x8192"),
+        ((1, 1), "outside 2x2 to 8192x8192"),
+    ],
+)
+def test_a_picture_that_no_writer_takes_is_refused_at_the_doorway(size: tuple[int, int], told: str) -> None:
+    """Otherwise every frame would be stored, and lost when its part is written."""
+    with pytest.raises(BadInput, match=told):
+        jpeg_of(np.zeros((*size, 3), np.uint8), 85)
+
+
+def test_a_picture_that_cannot_be_encoded_is_a_bad_frame_and_no_lost_camera() -> None:
+    """Of a frame that is wrong a camera's thread goes on; anything else it takes for the end of the connection."""
+    frame = VideoFrame.from_ndarray(np.zeros((2, 66_000, 3), np.uint8), format="bgr24")
+    with pytest.raises(BadInput, match="cannot be encoded as JPEG"):
+        jpeg_of_frame(frame, 85)
+
+
+def test_pictures_are_encoded_the_same_whoever_does_it() -> None:
+    picture = numbered_picture(7)
+    frame = VideoFrame.from_ndarray(picture, format="bgr24")
+    assert jpeg_of_frame(frame, 85) == jpeg_of(picture, 85) == encode_jpeg(picture, 85)
+    assert pixel_aspect(jpeg_of_frame(frame, 85, (4, 3))) == (4, 3)

@@ -1,4 +1,4 @@
-"""When a made or played picture is due, and at what capture time."""
+"""When a synthetic or played picture is due, and at what capture time."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost, Unusable
-from services.capture.sources.stream import StreamSource, aspect_of, jpeg_of, source_lost
+from services.capture.sources.stream import StreamSource, aspect_of, source_lost
+from shared.adapters.video.jpeg import jpeg_of_frame
 from shared.domain.codec import COPYABLE, Codec
 from shared.domain.ports import Clock
 from shared.wire.parameter_sets import begins_anew, parameter_sets
@@ -89,7 +90,7 @@ class PacketSource:
                 decoder.flush_buffers()
         for frame in frames:
             aspect = aspect_of(decoder.sample_aspect_ratio)
-            yield Picture(lambda f=frame, a=aspect: jpeg_of(f, self._quality, a), at_s)  # type: ignore[misc]
+            yield Picture(lambda f=frame, a=aspect: jpeg_of_frame(f, self._quality, a), at_s)  # type: ignore[misc]
 
 
 def _shown_after_ms(ticks: int, clock: Fraction) -> int:

@@ -8,17 +8,15 @@ from fractions import Fraction
 
 import av
 import av.error
-import cv2
 from av.container import InputContainer
-from av.video.frame import VideoFrame
 
 from services.capture.sources.http import Unsuited
 from services.capture.sources.multipart import SinglePicture, stills
 from services.capture.sources.picture import TIMEOUT_SECONDS, Picture, SourceLost
 from services.capture.sources.snapshots import EVERY_SECONDS, poll_of, polled
+from shared.adapters.video.jpeg import jpeg_of_frame
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
-from shared.wire.frames import with_pixel_aspect
 
 _SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
 # Asked over UDP, these would be answered the same, or worse: a second wrong password.
@@ -109,21 +107,12 @@ def pictures_of_stream(container: InputContainer, quality: int) -> Iterator[Pict
     for frame in container.decode(stream):
         at_s = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
         aspect = aspect_of(stream.sample_aspect_ratio)
-        yield Picture(lambda f=frame, a=aspect: jpeg_of(f, quality, a), at_s)  # type: ignore[misc]
+        yield Picture(lambda f=frame, a=aspect: jpeg_of_frame(f, quality, a), at_s)  # type: ignore[misc]
 
 
 def aspect_of(ratio: Fraction | None) -> tuple[int, int]:
     """A pixel's width to its height, as FFmpeg tells it."""
     return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
-
-
-def jpeg_of(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1, 1)) -> bytes:
-    """A JPEG of a decoded picture, which says the shape of its pixels."""
-    image = frame.to_ndarray(format="bgr24")
-    ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise SourceLost("a picture could not be encoded as JPEG")
-    return with_pixel_aspect(buffer.tobytes(), aspect)
 
 
 @contextmanager

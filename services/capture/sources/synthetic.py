@@ -1,4 +1,4 @@
-"""Made cameras: a street with vehicles that carry plates, and a picture that carries its own number."""
+"""Synthetic cameras: a street with vehicles that carry plates, and a picture that carries its own number."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from math import ceil
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from services.capture.sources.pace import Pace
 from services.capture.sources.picture import Picture, number, options_of
+from shared.adapters.video.jpeg import Image, encode_jpeg
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
 from shared.wire.frames import MAX_SIDE
 
-Image = NDArray[np.uint8]
 _OPTIONS = {"fps", "size", "seed", "speed", "frames", "interval", "first", "quality", "since"}
 _LETTERS = "".join(sorted(set(string.ascii_uppercase) - set("IOQ")))
 PASS_SECONDS = 4.0
@@ -77,9 +76,7 @@ class SyntheticSource:
         return first, first / self._fps - passed_s
 
     def _jpeg(self, count: int, at_s: float) -> bytes:
-        image = self._scene.draw(count, at_s)
-        _, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-        return buffer.tobytes()
+        return encode_jpeg(self._scene.draw(count, at_s), self._quality)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -12,8 +12,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from shared.adapters.video.pixels import Pixels
-from shared.domain.errors import BadInput, Permanent
-from shared.wire.frames import check_jpeg, pixel_aspect
+from shared.domain.errors import BadInput
+from shared.wire.frames import check_jpeg, pixel_aspect, with_pixel_aspect
 
 Image = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
@@ -66,11 +66,20 @@ def _reduced(jpeg: bytes, flag: int) -> VideoFrame:
 
 
 def encode_jpeg(image: Image, quality: int = 85) -> bytes:
-    """A JPEG (4:2:0) of a BGR picture, uint8 of shape (height, width, 3) or (height, width)."""
+    """A JPEG (4:2:0) of a BGR picture, uint8 of shape (height, width, 3) or (height, width).
+
+    Raises BadInput where it cannot be encoded: a JPEG has at most 65,500 pixels a side.
+    """
     ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
-        raise Permanent("the picture could not be encoded as JPEG")
+        raise BadInput("frame", "a picture that cannot be encoded as JPEG")
     return buffer.tobytes()
+
+
+def jpeg_of_frame(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1, 1)) -> bytes:
+    """A JPEG of a decoded picture, which says the shape of its pixels; BadInput when it cannot be encoded."""
+    image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    return with_pixel_aspect(encode_jpeg(image, quality), aspect)
 
 
 def decode_bgr(jpeg: bytes) -> Image:
