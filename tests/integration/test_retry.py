@@ -8,19 +8,23 @@ from uuid import UUID
 
 import pytest
 
+from shared.domain.ports import Offer
 from shared.domain.retry import MAX_ATTEMPTS
-from tests.integration.test_recordings import accept, offer_clip, offer_parts
-from tests.support.world import World
+from tests.support.world import POLICY, World
 from workers.writer.write_part import write_part
 
 
-def due_part(world: World) -> UUID:
-    """A part that a writer can take; the others of its segment stay with the pacer."""
+def offered_parts(world: World) -> list[Offer]:
+    """Record one event and offer all of its parts, as a pacer does."""
     world.film("cam", 0, 30)
-    accept(world, "cam", 10, "d1")
-    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
-    (part_id, _), *_ = offer_parts(world)
-    return part_id
+    (answer,) = world.detections.accept([world.detection("cam", 10, "d1")], None, POLICY)
+    world.pacing.advance("cam", world.base_ms + 1_000_000, silent=False)
+    return world.offers.offer_parts(dict.fromkeys(answer.segment_ids), 1000)
+
+
+def due_part(world: World) -> UUID:
+    """A part that a writer can take."""
+    return offered_parts(world)[0].row_id
 
 
 def run_of(world: World, part_id: UUID) -> str:
@@ -78,12 +82,10 @@ def test_a_lease_that_ran_out_is_charged_and_tried_again_at_once(world: World) -
 
 
 def finalising(world: World) -> UUID:
-    world.film("cam", 0, 30)
-    accept(world, "cam", 10, "d1")
-    world.pacing.advance("cam", world.base_ms + 1_000_000, silent=False)
-    for part_id, offer in offer_parts(world):
-        assert write_part(part_id, offer, world.writer) == "done"
-    return offer_clip(world)[0]
+    for part in offered_parts(world):
+        assert write_part(part.row_id, part.number, world.writer) == "done"
+    (clip,) = world.offers.offer_clips(10)
+    return clip.row_id
 
 
 def begun(world: World, segment_id: UUID) -> str:
@@ -126,7 +128,7 @@ def test_the_counts_are_read_under_the_rows_lock(world: World) -> None:
         ending.start()
         until = time.monotonic() + 4  # below the lock's time limit
         waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not connection.execute(waiting).fetchall():
+        while not world.database.fetch(waiting):  # outside: a transaction sees the same activity till its end
             assert time.monotonic() < until, "nobody waits for the row"
             time.sleep(0.02)
     ending.join(20)
