@@ -21,9 +21,10 @@ from platereel.embedded.processes import free_ports
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.storage.opening import open_store
 from shared.domain.ports import Order, SegmentFilter
+from shared.domain.segment import Segment
 from shared.domain.timing import from_ms, to_ms
 
 COUNT, ROUNDS, LIMIT = 1_000_000, 21, 20
@@ -59,11 +60,11 @@ def _alive(client: urllib3.PoolManager, base: str) -> bool:
 
 
 def _lists(client: urllib3.PoolManager, base: str, database: Database, count: int, rounds: int) -> list[Row]:
-    videos, counters = VideoRepository(database), PostgresCounterRows(database)
+    videos, counters = PostgresSegmentRows(database), PostgresCounterRows(database)
     middle = videos.search(SegmentFilter(), 1, count // 2, None, Order.NEWEST).items[0]
     deep = videos.search(SegmentFilter(), LIMIT, count // 2, None, Order.NEWEST).next_cursor
-    plate = str(middle["plates"][0])
-    hour = {"from": middle["start_time"].isoformat(), "to": from_ms(_ms(middle) + 3_600_000).isoformat()}
+    plate = str(middle.plates[0])
+    hour = {"from": middle.start_time.isoformat(), "to": from_ms(_ms(middle) + 3_600_000).isoformat()}
 
     def listed(
         where: SegmentFilter, offset: int = 0, cursor: str | None = None, order: Order = Order.NEWEST
@@ -90,9 +91,9 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
         rows.append(compare(name, "ms", measured[name], alone))
         if target is not None:
             rows.append(report(name, "ms, p50", measured[name], target))
-    detection = str(middle["detection_ids"])
+    detection = str(middle.detection_ids)
     for name, path, sql in (
-        ("by detection", f"by-detection/{detection}", lambda: videos.by_detection(str(middle["camera_id"]), detection)),
+        ("by detection", f"by-detection/{detection}", lambda: videos.by_detection(str(middle.camera_id), detection)),
         ("stats", "stats", lambda: counters.stats(30)),
     ):
         rows.append(compare(name, "ms", *_in_turn(_getter(client, f"{base}{PREFIX}/{path}"), sql, rounds)))
@@ -101,8 +102,8 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
     return rows + [compare(f"{name} / first page", "ms", measured[name], first, "<= 1.2") for name in deep_pages]
 
 
-def _ms(row: dict[str, Any]) -> int:
-    return to_ms(row["start_time"])
+def _ms(row: Segment) -> int:
+    return to_ms(row.start_time)
 
 
 def _getter(client: urllib3.PoolManager, url: str, **headers: str) -> Callable[[], object]:

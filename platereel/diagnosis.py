@@ -14,6 +14,7 @@ from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
 from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders
+from shared.domain.camera import CameraState
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, NotFound, PlatereelError, told
@@ -202,7 +203,7 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         yield Finding(what, Health.WARNING if pushed else Health.BROKEN, reason)
         return
     age_ms = world.clock.now_ms() - int(state.get("updated_ms", 0))
-    name = state.get("state", "unknown")
+    name = state.get("state", CameraState.UNKNOWN)
     policy = settings.policy(camera_id)
     size = float(state.get("jpeg_bytes", 0))
     keep_s = settings.limits(camera_id).keep_ms / 1000
@@ -215,7 +216,7 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         detail += f", {state['bad_frames']} refused"
     if state.get("error"):
         detail += f", {masked(state['error'])}"
-    healthy = name == "connected" and age_ms < STALE_MS
+    healthy = name == CameraState.CONNECTED and age_ms < STALE_MS
     gop_ms = int(state.get("gop_ms", 0))
     if policy.copied and gop_ms:
         detail += f", a keyframe every {gop_ms / 1000:.1f} s"

@@ -12,17 +12,18 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.schema import require_version
-from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.detections import RedisDetections
 from shared.adapters.redis.frames import RedisFrames
 from shared.adapters.redis.servers import frame_servers
 from shared.adapters.storage.opening import open_store
+from shared.domain.camera import CameraState
 from shared.domain.ports import ObjectStore
 from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
@@ -56,7 +57,7 @@ def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds:
     database.open()
     try:
         for camera_id in settings.cameras:
-            cameras.report(camera_id, {"state": "disconnected", "outbox": 0, "error": "capture was stopped"})
+            cameras.report(camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0, "error": "capture was stopped"})
         rows = PostgresPacerRows(database)
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
@@ -73,9 +74,9 @@ class Desk:
     """What the commands for clips use."""
 
     database: Database
-    segments: VideoRepository
+    segments: PostgresSegmentRows
     access: PostgresAccessRows
-    detections: DetectionRepository
+    detections: PostgresDetectionRows
     stream: RedisDetections
     cameras: RedisCameras
     store: ObjectStore
@@ -95,7 +96,8 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
     stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
     try:
         yield Desk(
-            database, VideoRepository(database), PostgresAccessRows(database), DetectionRepository(database), stream,
+            database, PostgresSegmentRows(database), PostgresAccessRows(database),
+            PostgresDetectionRows(database), stream,
             RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
             clock,
         )  # fmt: skip
@@ -137,7 +139,8 @@ def cameras_now(world: Desk, settings: Settings) -> list[WatchRow]:
         state = world.cameras.state(camera_id)
         rows.append(
             WatchRow(
-                camera_id, state.get("state", "waiting"), float(state.get("fps", 0)), int(state.get("frames", 0)),
+                camera_id, state.get("state", CameraState.UNKNOWN), float(state.get("fps", 0)),
+                int(state.get("frames", 0)),
                 int(state.get("dropped", 0)),
             )
         )  # fmt: skip

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from platereel.cli.context import console, errors, human_bytes, print_json
+from shared.domain.lifecycle import SegmentStatus
 from shared.runtime.configuration import load
 from shared.runtime.logs import configure
 from shared.runtime.signals import stop_event
@@ -129,7 +130,7 @@ def _showing() -> Iterator[Callable[[Rehearsal], None]]:
     def say(state: Rehearsal) -> None:
         nonlocal count
         if count % SAY_EVERY == 0 or state.phase == "done":
-            ready = sum(s["status"] == "ready" for s in state.segments)
+            ready = sum(s.status is SegmentStatus.READY for s in state.segments)
             frames = sum(camera.frames for camera in state.cameras)
             errors.print(
                 f"{state.phase}: {frames} frames, {state.detections} detections, "
@@ -147,8 +148,8 @@ def _view(state: Rehearsal) -> Group:
     segments = Table("recording", "camera", "status", "from", "to", box=None)
     for row in state.segments[-8:]:
         segments.add_row(
-            str(row["id"])[:8], row["camera_id"], row["status"], f"{row['start_time']:%H:%M:%S}",
-            f"{row['deadline']:%H:%M:%S}",
+            str(row.id)[:8], row.camera_id, row.status, f"{row.start_time:%H:%M:%S}",
+            f"{row.deadline:%H:%M:%S}",
         )  # fmt: skip
     again = f", {state.restarts} processes started again" if state.restarts else ""
     return Group(Text(f"{state.phase}: {state.detections} detections{again}", style="bold"), cameras, segments)

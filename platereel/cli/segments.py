@@ -28,6 +28,8 @@ from platereel.cli.context import (
 from shared.domain.errors import BadInput, Conflict
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
+from shared.domain.segment import DetailedSegment, Segment
+from shared.wire import api as schemas
 from shared.wire.clip_names import clip_name
 
 Identifier = Annotated[str, typer.Argument(help="The segment's id.")]
@@ -64,11 +66,16 @@ def list_segments(
     """List clips, newest first."""
     from platereel.wiring import desk
 
-    where = SegmentFilter(camera_id=camera, status=None if status is None else str(status), plate=plate, fuzzy=fuzzy)
+    where = SegmentFilter(camera_id=camera, status=status, plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
         page = world.segments.search(where, limit, 0, None, Order.NEAREST if fuzzy else Order.NEWEST)
     if json:
-        print_json({"items": page.items, "total": page.total})
+        shown = schemas.SegmentPage(
+            items=[schemas.ListedSegment.model_validate(item) for item in page.items],
+            total=page.total,
+            next_cursor=page.next_cursor,
+        )
+        print_json(shown.model_dump(mode="json", by_alias=True))
         return
     start = Column("start (UTC)", no_wrap=True)
     columns = (
@@ -84,20 +91,25 @@ def list_segments(
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for row in page.items:
         table.add_row(
-            str(row["id"]), row["camera_id"], " ".join(row["plates"][:3]), f"{row['start_time']:%m-%d %H:%M:%S}",
-            f"{row['duration_seconds'] or 0:.1f}", str(row["frames_lost"] or 0), human_bytes(row["file_size_bytes"]),
+            str(row.id), row.camera_id, " ".join(row.plates[:3]), f"{row.start_time:%m-%d %H:%M:%S}",
+            f"{row.duration_seconds or 0:.1f}", str(row.frames_lost or 0), human_bytes(row.file_size_bytes),
             _status(row),
         )  # fmt: skip
     console.print(table)
     console.print(f"{len(page.items)} of {page.total}")
 
 
-def _status(row: dict[str, Any]) -> str:
+def _status(segment: Segment) -> str:
     return (
-        str(row["status"])
-        + (" (protected)" if row["protected"] else "")
-        + (f": {row['error']}" if row["error"] else "")
+        str(segment.status)
+        + (" (protected)" if segment.protected else "")
+        + (f": {segment.error}" if segment.error else "")
     )
+
+
+def _as_json(segment: DetailedSegment) -> dict[str, Any]:
+    """A segment as the API answers it."""
+    return schemas.SegmentDetail.model_validate(segment).model_dump(mode="json", by_alias=True)
 
 
 def show(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
@@ -107,14 +119,14 @@ def show(segment: Identifier, config: ConfigOption = None, data: DataOption = No
     with desk(deployment(config, data)) as world:
         row = world.segments.get(_id(segment))
     if json:
-        print_json(row)
+        print_json(_as_json(row))
         return
-    for name, value in row.items():
+    for name, value in _as_json(row).items():
         if name != "detections" and value not in (None, [], ""):
             console.print(plain(f"{name:28} {value}", keep=""), highlight=False)
-    for detection in row["detections"]:
-        at, plate, confidence = detection["offset_ms"] / 1000, detection["plate"] or "?", detection["confidence"]
-        line = f"detection at {at:+.2f} s      {plate} ({confidence:.2f}) {detection['detection_id']}"
+    for detection in row.detections:
+        at, plate, confidence = detection.offset_ms / 1000, detection.plate or "?", detection.confidence
+        line = f"detection at {at:+.2f} s      {plate} ({confidence:.2f}) {detection.detection_id}"
         console.print(line, highlight=False)
 
 
@@ -136,24 +148,22 @@ def get(
     _check_output(output, json=json)
     with desk(deployment(config, data)) as world:
         row = world.segments.get(_id(segment))
-        if row["status"] != SegmentStatus.READY:
+        if row.status != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
-            bar = progress.add_task(str(row["id"]), total=row["file_size_bytes"])
-            pieces = _told(world.store.stream(row["file_path"]), lambda done: progress.advance(bar, done))
+            bar = progress.add_task(str(row.id), total=row.file_size_bytes)
+            pieces = _told(world.store.stream(row.file_path), lambda done: progress.advance(bar, done))
             if str(output) == "-":
                 sys.stdout.buffer.writelines(pieces)
                 return
-            name = clip_name(row["camera_id"], row["start_time"], row["plates"])
-            target = _target(output or Path(f"{row['id']}.mp4"), f"{name}.mp4")
+            name = clip_name(row.camera_id, row.start_time, row.plates)
+            target = _target(output or Path(f"{row.id}.mp4"), f"{name}.mp4")
             write_whole(target, pieces)
     if json:
-        print_json(
-            {"id": row["id"], "path": str(target), "size_bytes": row["file_size_bytes"], "sha256": row["sha256"]}
-        )
+        print_json({"id": row.id, "path": str(target), "size_bytes": row.file_size_bytes, "sha256": row.sha256})
     else:
-        console.print(f"{target} ({human_bytes(row['file_size_bytes'])})", highlight=False)
+        console.print(f"{target} ({human_bytes(row.file_size_bytes)})", highlight=False)
 
 
 def _told(pieces: Iterator[bytes], tell: Callable[[int], None]) -> Iterator[bytes]:
@@ -190,9 +200,9 @@ def protect(
     with desk(deployment(config, data)) as world:
         row = world.segments.protect(_id(segment), protected=not off, who=who(), note=note)
     if json:
-        print_json(row)
+        print_json(_as_json(row))
     else:
-        console.print(f"{row['id']} is {'protected' if row['protected'] else 'no longer protected'}")
+        console.print(f"{row.id} is {'protected' if row.protected else 'no longer protected'}")
 
 
 def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:

@@ -9,13 +9,15 @@ import typer
 
 from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, print_json
 from shared.domain.errors import Permanent
+from shared.domain.lifecycle import ARCHIVED, DetectionOutcome, SegmentStatus
+from shared.domain.segment import Segment
 from shared.wire.detections import parse_detection
 
 if TYPE_CHECKING:
     from platereel.wiring import Desk
 
 POLL_SECONDS = 0.1
-DONE = {"ready", "failed", "expiring", "expired"}
+DONE = {SegmentStatus.READY, SegmentStatus.FAILED, *ARCHIVED}
 
 
 def register(app: typer.Typer) -> None:
@@ -64,20 +66,20 @@ def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> di
     until = world.clock.monotonic() + timeout
     while world.clock.monotonic() < until:
         row = world.detections.get(camera_id, detection_id)
-        outcome = None if row is None else row["outcome"]
+        outcome = None if row is None else row.outcome
         segments = world.segments.by_detection(camera_id, detection_id)
-        settled = outcome not in {None, "pending"} and all(s["status"] in DONE for s in segments)
+        settled = outcome not in {None, DetectionOutcome.PENDING} and all(s.status in DONE for s in segments)
         if settled:
-            ready = bool(segments) and all(s["status"] == "ready" for s in segments)
-            reason = next((s["error"] for s in segments if s["error"]), None)
+            ready = bool(segments) and all(s.status is SegmentStatus.READY for s in segments)
+            reason = next((s.error for s in segments if s.error), None)
             return {"ok": ready, "outcome": outcome, "reason": reason, "segments": [_brief(s) for s in segments]}
         world.clock.sleep(POLL_SECONDS)
     raise Permanent(f"no clip after {timeout:g} s; `platereel segments list` shows how it stands")
 
 
-def _brief(segment: dict[str, Any]) -> dict[str, Any]:
+def _brief(segment: Segment) -> dict[str, Any]:
     names = ("id", "camera_id", "status", "start_time", "duration_seconds", "frame_count", "file_path", "error")
-    return {name: segment[name] for name in names}
+    return {name: getattr(segment, name) for name in names}
 
 
 def _sentence(answer: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from shared.adapters.video.join import frame_times_ms
 from shared.domain.errors import Permanent
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
+from shared.domain.segment import FoundSegment
 from shared.domain.timing import to_ms
 from shared.runtime.logs import logger
 from shared.runtime.settings import Settings
@@ -47,7 +48,7 @@ class Rehearsal:
     phase: str = "starting"
     cameras: list[WatchRow] = field(default_factory=list)
     detections: int = 0
-    segments: list[dict[str, Any]] = field(default_factory=list)
+    segments: list[FoundSegment] = field(default_factory=list)
     restarts: int = 0
 
 
@@ -68,7 +69,7 @@ class Demo:
         self._watch(duration_s, stopping, lambda: False)
         self.state.phase = "finishing"
         self._stack.stop_detection()
-        self._watch(SETTLE_SECONDS, stopping, lambda: not any(s["status"] in LIVE for s in self.state.segments))
+        self._watch(SETTLE_SECONDS, stopping, lambda: not any(s.status in LIVE for s in self.state.segments))
         self.state.phase = "done"
         self._show(self.state)
 
@@ -86,7 +87,7 @@ class Demo:
     def _look(self) -> None:
         where = SegmentFilter(from_ms=self._began_ms - 60_000)
         page = self._desk.segments.search(where, 100, 0, None, Order.OLDEST)
-        self.state.segments = [row for row in page.items if to_ms(row["created_at"]) >= self._began_ms]
+        self.state.segments = [row for row in page.items if to_ms(row.created_at) >= self._began_ms]
         self.state.detections = self._desk.detections.count_since(self._began_ms)
         self.state.cameras = cameras_now(self._desk, self._settings)
         self.state.restarts = self._stack.restarts()
@@ -96,29 +97,29 @@ class Demo:
         folder.mkdir(parents=True, exist_ok=True)
         return [self._clip(row, folder) for row in self.state.segments]
 
-    def _clip(self, row: dict[str, Any], folder: Path) -> dict[str, Any]:
-        detail = self._desk.segments.get(row["id"])
-        plates = [d["plate"] for d in detail["detections"] if d["plate"]]
-        ready = detail["status"] == SegmentStatus.READY
-        target = folder / f"{detail['camera_id']}_{detail['start_time']:%Y%m%dT%H%M%S}_{detail['id']}.mp4"
+    def _clip(self, found: FoundSegment, folder: Path) -> dict[str, Any]:
+        detail = self._desk.segments.get(found.id)
+        plates = [d.plate for d in detail.detections if d.plate]
+        clip = detail.clip
+        target = folder / f"{detail.camera_id}_{detail.start_time:%Y%m%dT%H%M%S}_{detail.id}.mp4"
         decodes = False
-        if ready:
+        if clip is not None:
             with target.open("wb") as out:
-                out.writelines(self._desk.store.stream(detail["file_path"]))
-            decodes = _decodes(target, detail["frame_count"])
+                out.writelines(self._desk.store.stream(clip.key))
+            decodes = _decodes(target, clip.frame_count)
         return {
-            "segment_id": str(detail["id"]),
-            "camera_id": detail["camera_id"],
+            "segment_id": str(detail.id),
+            "camera_id": detail.camera_id,
             "plate": max(plates, key=plates.count) if plates else None,
-            "start_time": detail["start_time"].isoformat(),
-            "duration_seconds": detail["duration_seconds"],
-            "pre_roll_delivered_seconds": detail["pre_roll_delivered_seconds"],
-            "frame_count": detail["frame_count"],
-            "file_size_bytes": detail["file_size_bytes"],
-            "download_url": f"{self._stack.api_url}/v2/video/segments/{detail['id']}/download",
-            "file_path": detail["file_path"],
-            "local_path": str(target) if ready else None,
-            "status": detail["status"],
+            "start_time": detail.start_time.isoformat(),
+            "duration_seconds": detail.duration_seconds,
+            "pre_roll_delivered_seconds": detail.pre_roll_delivered_seconds,
+            "frame_count": detail.frame_count,
+            "file_size_bytes": detail.file_size_bytes,
+            "download_url": f"{self._stack.api_url}/v2/video/segments/{detail.id}/download",
+            "file_path": detail.file_path,
+            "local_path": None if clip is None else str(target),
+            "status": detail.status,
             "decodes": decodes,
         }
 

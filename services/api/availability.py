@@ -1,4 +1,4 @@
-"""What is answered for a segment that cannot be had."""
+"""What is answered for a clip that cannot be had."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from fastapi import Response
 
 from services.api.errors import problem
 from shared.domain.lifecycle import ARCHIVED, SegmentStatus
+from shared.domain.segment import Clip, Segment
 
 RETRY_SECONDS = "2"
 
 
-def unavailable(segment_id: UUID, status: SegmentStatus, *, unfinished: bool = False) -> Response | None:
-    """A problem, or None where it can be had; unfinished: what there is of it while it is recorded is enough."""
+def clip_of(segment: Segment) -> Clip | Response:
+    """The segment's clip, or the answer that says why there is none."""
+    return segment.clip or unavailable(segment.id, segment.status)
+
+
+def unavailable(segment_id: UUID, status: SegmentStatus) -> Response:
+    """The answer for a segment that has no clip: deleted (410), failed or not finished yet (409)."""
     if status in ARCHIVED:
         return problem(410, f"segment {segment_id} was deleted")
     if status is SegmentStatus.FAILED:
         return problem(409, f"segment {segment_id} has no clip: its error says why")
-    if status is not SegmentStatus.READY and not unfinished:
-        return problem(409, f"segment {segment_id} is still {status}", {"Retry-After": RETRY_SECONDS})
-    return None
+    return problem(409, f"segment {segment_id} is still {status}", {"Retry-After": RETRY_SECONDS})

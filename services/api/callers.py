@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from functools import partial
 from math import ceil
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from services.api.auth.keys import csrf_token
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import NotFound
+from shared.domain.segment import Segment
 
 COOKIE, CSRF_HEADER = "platereel_session", "X-CSRF-Token"
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -163,10 +164,10 @@ Operator = Annotated[Caller, Depends(_operator)]
 Admin = Annotated[Caller, Depends(_admin)]
 
 
-def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> dict[str, Any]:
-    """A segment's row; one of another's cameras is as unknown as one that is not there."""
+def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> Segment:
+    """A segment; one of another's cameras is as unknown as one that is not there."""
     row = ports.segments.row(segment_id)
-    check_seen(caller, segment_id, row["camera_id"])
+    check_seen(caller, segment_id, row.camera_id)
     return row
 
 

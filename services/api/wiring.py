@@ -18,11 +18,11 @@ from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.schema import require_version
-from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.client import kinds, redis_client
 from shared.adapters.redis.detections import RedisDetections
@@ -69,8 +69,8 @@ def build(settings: Settings) -> FastAPI:
             broker.ping()
 
     ports = ApiPorts(
-        VideoRepository(database), PostgresRetentionRows(database), PostgresCounterRows(database),
-        DetectionRepository(database),
+        PostgresSegmentRows(database), PostgresRetentionRows(database), PostgresCounterRows(database),
+        PostgresDetectionRows(database),
         RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
         states, store, _video, PostgresJobRows(database), RedisEventFeed(broker, names), clock,
         settings, access, keys, Attempts(clock), Ed25519Signer(seed), PostgresConsistencyRows(database).deployment_id(),

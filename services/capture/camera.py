@@ -11,6 +11,7 @@ from services.capture.health import PictureHealth
 from services.capture.outbox import Outbox
 from services.capture.run import Run
 from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, Source, SourceLost, Unusable
+from shared.domain.camera import CameraState
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
@@ -33,7 +34,7 @@ _log = logger(__name__)
 class CameraReport:
     """What is known of a camera, for operators. Written by its thread, read by the reporter."""
 
-    state: str = "connecting"
+    state: CameraState = CameraState.CONNECTING
     run: str = ""
     width: int = 0
     height: int = 0
@@ -93,7 +94,7 @@ class Camera:
 
     def stalled(self) -> bool:
         """True while an open source delivers nothing that can be used."""
-        return self.report.state == "connected" and self._clock.monotonic() - self._read_at > self._timeout_s
+        return self.report.state == CameraState.CONNECTED and self._clock.monotonic() - self._read_at > self._timeout_s
 
     def clock_ms(self) -> int | None:
         """What time it is by the clock of the run under way; None when the camera is not connected."""
@@ -112,14 +113,14 @@ class Camera:
                 self._read()
                 self._lost("the source ended")
             except Unusable as error:
-                self._lost(error.message, "misconfigured")
+                self._lost(error.message, CameraState.MISCONFIGURED)
             except PlatereelError as error:
                 self._lost(error.message)
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("camera_failed", camera_id=self.camera_id)
                 self._lost("an unexpected error; see the log")
             if (
-                self.report.state != "misconfigured" and self.report.frames > frames
+                self.report.state != CameraState.MISCONFIGURED and self.report.frames > frames
             ):  # it delivers: it is opened again at once, but for one that ends at once
                 pause = FIRST_PAUSE_SECONDS
                 lasted = self._clock.monotonic() - began
@@ -131,18 +132,18 @@ class Camera:
                 self.report.reconnects += 1
                 RECONNECTS.labels(self.camera_id).inc()
 
-    def _lost(self, reason: str, state: str = "disconnected") -> None:
+    def _lost(self, reason: str, state: CameraState = CameraState.DISCONNECTED) -> None:
         if self._stopping.is_set():
             return
         self._run_now = None
-        self._unusable = reason if state == "misconfigured" else ""
+        self._unusable = reason if state == CameraState.MISCONFIGURED else ""
         self.report.state, self.report.error = state, reason
         _log.warning("camera_lost", camera_id=self.camera_id, reason=reason)
 
     def _read(self) -> None:
         """One run, from opening to losing the source."""
         if not self._unusable:
-            self.report.state = "connecting"
+            self.report.state = CameraState.CONNECTING
         self._last_ms = self._protected()
         run = self._run_now = Run(self._clock, self._last_ms, self._fps)
         self._read_at = self._opened_at = self._clock.monotonic()
@@ -150,11 +151,11 @@ class Camera:
             if self._stopping.is_set():
                 return
             if self._unusable and self._clock.monotonic() - self._opened_at > UNUSABLE_SECONDS:
-                self._unusable, self.report.state, self.report.error = "", "connected", ""
+                self._unusable, self.report.state, self.report.error = "", CameraState.CONNECTED, ""
             if self.report.run != run.run_id:
                 self.report.run = run.run_id
                 if not self._unusable:
-                    self.report.state, self.report.error = "connected", ""
+                    self.report.state, self.report.error = CameraState.CONNECTED, ""
                 _log.info("camera_connected", camera_id=self.camera_id, run=run.run_id)
             self._look_at_clock(run)
             frame = self._frame(run, picture)
@@ -190,8 +191,8 @@ class Camera:
         """
         behind_ms = run.behind_ms()
         if not self._clock_wrong and not behind_ms:
-            if self.report.state == "clock_behind":
-                self.report.state, self.report.error = "connected", ""
+            if self.report.state == CameraState.CLOCK_BEHIND:
+                self.report.state, self.report.error = CameraState.CONNECTED, ""
             return
         now = self._clock.monotonic()
         if now - self._asked_at < ASK_SECONDS:
@@ -205,9 +206,9 @@ class Camera:
                 f"the clock of this host is {behind_ms / 1000:.0f} s behind the newest frame in the buffer (was it set "
                 "back?): pictures are refused until it has caught up, or the buffer has expired"
             )
-            if self.report.state != "clock_behind":
+            if self.report.state != CameraState.CLOCK_BEHIND:
                 _log.error("camera_clock_behind", camera_id=self.camera_id, seconds=round(behind_ms / 1000))
-            self.report.state = "clock_behind"
+            self.report.state = CameraState.CLOCK_BEHIND
             return
         _log.warning("camera_clock_anchored", camera_id=self.camera_id, run=run.run_id)
 
@@ -221,7 +222,7 @@ class Camera:
                 _log.warning("camera_time_stepped", camera_id=self.camera_id, steps=run.timeline.steps)
                 self._stepped_at = self._clock.monotonic()
         if captured_ms is None:
-            FRAMES_DROPPED.labels(self.camera_id, "clock_behind").inc()
+            FRAMES_DROPPED.labels(self.camera_id, CameraState.CLOCK_BEHIND).inc()
             return None
         if isinstance(picture, CodedPicture):
             return self._coded(run, picture, captured_ms)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
+from shared.domain.camera import CameraState
 from shared.domain.errors import PartlyAway
 from shared.domain.ports import CameraStates, Clock
 from shared.domain.timing import run_is_wrong
@@ -40,7 +41,7 @@ class Reporter:
         for camera_id, reason in refused.items():
             CAMERA_OK.labels(camera_id).set(0)
             with suppress(PartlyAway):
-                self._tell(camera_id, {"state": "misconfigured", "error": reason, "outbox": 0})
+                self._tell(camera_id, {"state": CameraState.MISCONFIGURED, "error": reason, "outbox": 0})
         for camera_id, camera in cameras.items():
             sent = self.sent.pop(camera_id, 0)
             with suppress(PartlyAway):
@@ -52,18 +53,18 @@ class Reporter:
 
     def _camera(self, camera_id: str, camera: Camera, fps: float) -> None:
         report = camera.report
-        state, error = ("stalled" if camera.stalled() else report.state), report.error
-        if state in {"connected", "stalled"} and camera.health.told:
-            state, error = ("impaired" if state == "connected" else state), camera.health.told
+        state, error = (CameraState.STALLED if camera.stalled() else report.state), report.error
+        if state in {CameraState.CONNECTED, CameraState.STALLED} and camera.health.told:
+            state, error = (CameraState.IMPAIRED if state == CameraState.CONNECTED else state), camera.health.told
         keep_ms = self.keep_ms.get(camera_id)
-        if state == "connected" and keep_ms is not None and report.gop_ms > keep_ms:
-            state = "impaired"
+        if state == CameraState.CONNECTED and keep_ms is not None and report.gop_ms > keep_ms:
+            state = CameraState.IMPAIRED
             error = f"no keyframe for {report.gop_ms / 1000:.1f} s, longer than the buffer: recordings cannot begin"
         ahead_s = self._look_at_clock(camera)
         if ahead_s:
-            state = "clock_ahead"
+            state = CameraState.CLOCK_AHEAD
             error = f"the clock of this host is {ahead_s} s ahead of the frames Redis: pictures are refused"
-        CAMERA_OK.labels(camera_id).set(state == "connected")
+        CAMERA_OK.labels(camera_id).set(state == CameraState.CONNECTED)
         self._tell(
             camera_id,
             {

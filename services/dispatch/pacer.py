@@ -12,6 +12,7 @@ from services.dispatch.holding import Holding
 from services.dispatch.offers import Offering
 from services.dispatch.silence import Silence
 from shared.domain.errors import PartlyAway, Retryable
+from shared.domain.job import JobKind
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
 from shared.domain.ports import (
@@ -27,7 +28,7 @@ from shared.domain.ports import (
 from shared.domain.recording import Reached
 from shared.runtime.logs import logger
 from shared.runtime.metrics import LIVE_SEGMENTS
-from shared.wire.tasks import Check, Cleanup
+from shared.wire.tasks import JOB_TASKS
 
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
@@ -56,7 +57,7 @@ class PacerPorts:
     events: EventSink
     jobs: JobRows
     clock: Clock
-    periods_s: Mapping[str, float]
+    periods_s: Mapping[JobKind, float]
     webhooks: Mapping[str, Collection[str]] = field(default_factory=dict)
     behind_s: Callable[[], float] = lambda: 0.0
 
@@ -98,8 +99,7 @@ class Pacer:
     def jobs(self) -> None:
         """Start jobs that are due, and forget old messages and dead readers."""
         for job in self.ports.jobs.due(self.ports.periods_s):
-            identifier = str(job.job_id)
-            self.ports.offering.job(Cleanup(identifier) if job.kind == "cleanup" else Check(identifier))
+            self.ports.offering.job(JOB_TASKS[job.kind](str(job.job_id)))
         if self._turn("trim", TRIM_EVERY_SECONDS):
             self.ports.stream.trim(self.ports.clock.now_ms() - STREAM_KEPT_MS)
             self.ports.stream.forget_readers(READER_KEPT_SECONDS)

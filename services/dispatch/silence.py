@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from shared.domain.camera import CameraState
 from shared.domain.ports import BoundsByCamera, CameraStates, Clock, FrameBuffer, LiveSegment
 
 # Longest stretch between two looks that counts as silence of a camera.
@@ -76,7 +77,7 @@ class Silence:
         if self.clock.monotonic() >= watch.ask_at:
             watch.ask_at = self.clock.monotonic() + ASKED_EVERY_SECONDS
             state = self.states.state(segment.camera_id)
-            watch.over = state.get("state") == "disconnected" and state.get("outbox") == "0"
+            watch.over = state.get("state") == CameraState.DISCONNECTED and state.get("outbox") == "0"
         return watch.over
 
     def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:

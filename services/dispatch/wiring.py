@@ -18,7 +18,7 @@ from shared.adapters.celery_queue import CeleryQueue, celery_app
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
@@ -34,6 +34,7 @@ from shared.adapters.redis.packets import RedisPackets
 from shared.adapters.redis.parking import RedisParking
 from shared.adapters.redis.servers import frame_servers
 from shared.adapters.webhooks import HttpWebhooks
+from shared.domain.job import JobKind
 from shared.runtime.addresses import addresses
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
@@ -83,7 +84,7 @@ def build(settings: Settings) -> World:
     deployment = PostgresConsistencyRows(database).deployment_id()
     intake = Intake(
         IntakePorts(
-            stream, channel, DetectionRepository(database), frames, holds, clock,
+            stream, channel, PostgresDetectionRows(database), frames, holds, clock,
             {camera_id: settings.policy(camera_id) for camera_id in cameras},
         )
     )  # fmt: skip
@@ -93,7 +94,7 @@ def build(settings: Settings) -> World:
             Holding(holds, RedisParking(frames_servers, keys), rows, clock, cameras),
             Silence(frames, RedisCameras(frames_servers, keys), clock), frames, stream,
             RedisEvents(broker, keys), PostgresJobRows(database), clock,
-            {"cleanup": settings.cleanup_seconds, "check": settings.check_seconds},
+            {JobKind.CLEANUP: settings.cleanup_seconds, JobKind.CHECK: settings.check_seconds},
             {webhook.name: webhook.events for webhook in settings.webhooks},
             intake.in_hand.behind_s,
         )

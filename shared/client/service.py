@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from shared.client.recorder import milliseconds
 from shared.client.wiring import Doorway, connect, default_settings, jpeg_of
+from shared.domain.camera import CameraState
 from shared.domain.errors import BadInput, Conflict, Retryable
+from shared.domain.job import JobKind, JobStatus
 from shared.domain.media import Frame
 from shared.domain.ownership import CAMERA_LEASE_SECONDS, CameraLease, ServerTime
 from shared.domain.ports import DetectionRows, SegmentRows
@@ -163,7 +165,7 @@ class VideoRecordingService:
             bounds = self._world.frames.bounds([self.camera_id]).get(self.camera_id)
             held = bounds is not None and bounds.newest_ms >= captured_ms
             error = f"timestamps went back by {behind_ms / 1000:.0f} s: refused while the buffer holds newer frames"
-            self._tell("clock_behind" if held else "connected", error if held else "")
+            self._tell(CameraState.CLOCK_BEHIND if held else CameraState.CONNECTED, error if held else "")
         except Retryable:
             return False
         _log.warning("timestamps_went_back", camera_id=self.camera_id, seconds=behind_ms / 1000, refused=held)
@@ -196,7 +198,7 @@ class VideoRecordingService:
                 raise Conflict(f"camera {self.camera_id} is captured by another process")
             self._read_server_time()
             try:
-                self._tell("connected", "")
+                self._tell(CameraState.CONNECTED, "")
             except Retryable as error:  # frames need the lease alone
                 _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
         if self._lease is not None and not self._lease.holds(self._world.clock.monotonic()):
@@ -236,16 +238,17 @@ class VideoRecordingService:
         if isinstance(retention_days, bool) or not 0 <= retention_days <= MAX_DAYS:
             raise BadInput("retention_days", f"a number of days from 0 to {MAX_DAYS}")
         params = {"retention_days": retention_days, "confirm": confirm}
-        job_id = self._world.jobs.request("cleanup", params, self._world.owner)
+        job_id = self._world.jobs.request(JobKind.CLEANUP, params, self._world.owner)
         until = self._world.clock.monotonic() + JOB_SECONDS
         while self._world.clock.monotonic() < until:
-            row = self._world.jobs.get(job_id)
-            if row["state"] == "done" and "stopped" in row["result"]:
-                raise Conflict(f"the cleanup was stopped: {row['result']['stopped']}", job_id=str(job_id))
-            if row["state"] == "done":
-                return int(row["result"]["archived"])
-            if row["state"] == "failed":
-                raise Retryable(f"the cleanup failed: {row['error']}", job_id=str(job_id))
+            job = self._world.jobs.get(job_id)
+            if job.state is JobStatus.FAILED:
+                raise Retryable(f"the cleanup failed: {job.error}", job_id=str(job_id))
+            if job.state is JobStatus.DONE:
+                result = job.result or {}
+                if "stopped" in result:
+                    raise Conflict(f"the cleanup was stopped: {result['stopped']}", job_id=str(job_id))
+                return int(result["archived"])
             self._world.clock.sleep(JOB_POLL_SECONDS)
         raise Retryable(f"no worker finished the cleanup within {JOB_SECONDS:g} s", job_id=str(job_id))
 
@@ -254,7 +257,7 @@ class VideoRecordingService:
             self._write()
         if self._lease_asked:  # it may be held although the answer never came
             try:
-                self._world.states.report(self.camera_id, {"state": "disconnected", "outbox": 0})
+                self._world.states.report(self.camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0})
                 self._world.leases.release(self.camera_id, self._world.owner)
             except Retryable as error:
                 _log.warning("camera_not_released", camera_id=self.camera_id, error=error.message)

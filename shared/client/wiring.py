@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
-from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.detections import RedisDetections
@@ -31,6 +31,10 @@ from shared.wire.frames import check_jpeg, whole_jpeg
 from shared.wire.keys import Keys
 
 _COLOURS = 3
+
+# The original design's names of what VideoRecordingService is given.
+DetectionRepository = PostgresDetectionRows
+VideoRepository = PostgresSegmentRows
 
 
 @dataclass(frozen=True, slots=True)

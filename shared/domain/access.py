@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import IntEnum
 from uuid import UUID
 
+from shared.domain.json_object import JsonObject
+
 
 class Role(IntEnum):
     """What a key may do; each role may do what the ones before it may."""
@@ -43,6 +45,18 @@ class Caller:
     def scope(self) -> list[str] | None:
         """The cameras, as a filter of a list."""
         return None if self.cameras is None else sorted(self.cameras)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessEntry:
+    """A line of the access log: who did or looked at what."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    segment_id: UUID | None
+    details: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

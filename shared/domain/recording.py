@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-CAMERA_SILENT = "camera_silent"
+from shared.domain.gaps import GapCause
+
 SLIVER_MS = 1_000
 LONGEST_MISSED_MS = 3_600_000  # of a segment that says what came too late; no other is longer
 
@@ -162,7 +163,7 @@ class Closed:
 
     segment_id: UUID
     end_ms: int
-    early: str | None = None
+    early: GapCause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
                 return state, ()
             if growing.start_ms <= given.watermark_ms < growing.end_ms:
                 # The footage ends here: a detection after the camera's return must not count as covered.
-                return _close(state, growing, given.watermark_ms + 1, CAMERA_SILENT)
+                return _close(state, growing, given.watermark_ms + 1, GapCause.CAMERA_SILENT)
             return _close(state, growing, growing.end_ms)
         case Stopped(now_ms):
             growing = state.growing
@@ -217,7 +218,7 @@ def stretches_of(moments: Sequence[int], longest_ms: int) -> list[list[int]]:
 
 
 def _close(
-    state: CameraWindows, window: Window, end_ms: int, early: str | None = None
+    state: CameraWindows, window: Window, end_ms: int, early: GapCause | None = None
 ) -> tuple[CameraWindows, tuple[Effect, ...]]:
     closed = replace(window, end_ms=end_ms, growing=False)
     return state.with_(closed), (Closed(window.segment_id, end_ms, early),)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
+from shared.domain.gaps import Gap
+from shared.domain.json_object import JsonObject
 from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """The finished MP4 of a segment, as it was recorded: its key in the store, and what its bytes must be."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+    frame_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Segment:
     """One row of `video_segments`, with its detections' ids and its plates.
 
@@ -36,8 +47,8 @@ class Segment:
     note: str | None  # why somebody protected it
     codec: str
     fps: float
-    policy: dict[str, Any]  # the camera's recording policy when the segment began
-    gaps: list[dict[str, Any]]  # from, to, frames, cause, estimated, detail
+    policy: JsonObject  # the camera's recording policy when the segment began
+    gaps: tuple[Gap, ...]  # what the clip lacks, in order of time
     frame_count: int | None
     frames_lost: int | None
     pre_roll_requested_seconds: float | None
@@ -56,15 +67,24 @@ class Segment:
     archived_reason: str | None
     archived_at: datetime | None
 
+    @property
+    def clip(self) -> Clip | None:
+        """The segment's clip; None before the status is ready, and afterwards."""
+        if self.status is not SegmentStatus.READY:
+            return None
+        # The table's CHECK says that a ready row has all three.
+        size, digest, frames = self.file_size_bytes or 0, self.sha256 or "", self.frame_count or 0
+        return Clip(key=self.file_path, size_bytes=size, sha256=digest, frame_count=frames)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class FoundSegment(Segment):
     """A segment of a search."""
 
     distance: float  # 0: the same plate; 0.1 for a look-alike character, 1 for any other edit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LinkedSegment(Segment):
     """A segment that holds a detection."""
 
@@ -81,12 +101,12 @@ class PlacedDetection:
     confidence: float
     plate: str | None
     bbox: list[float] | None
-    attributes: dict[str, Any]
+    attributes: JsonObject
     offset_ms: int
     contains: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DetailedSegment(Segment):
     """A segment with its detections, in order of time; a long event has thousands."""
 
@@ -108,10 +128,10 @@ class MissingFootage:
     """Footage that a segment lacks."""
 
     segment_id: UUID
-    from_: datetime
-    to: datetime
+    from_time: datetime
+    to_time: datetime
     frames: int
-    cause: str
+    cause: str  # a GapCause, or the error of a failed segment
     estimated: bool
 
 
@@ -121,5 +141,6 @@ class StoredDetection:
 
     detection_id: str
     camera_id: str
+    captured_at: datetime
     outcome: DetectionOutcome
     reason: str | None

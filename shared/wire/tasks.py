@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
+from shared.domain.job import JobKind
+
 
 @dataclass(frozen=True, slots=True)
 class WritePart:
@@ -48,6 +50,7 @@ class Check:
 Task = WritePart | Finalise | Cleanup | Check
 TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Cleanup, Check)
 WRITER_QUEUES = (WritePart.QUEUE, Finalise.QUEUE)
+JOB_TASKS: dict[JobKind, type[Cleanup | Check]] = {JobKind.CLEANUP: Cleanup, JobKind.CHECK: Check}
 UPKEEP_QUEUES = (Cleanup.QUEUE, Check.QUEUE)
 QUEUES = (*WRITER_QUEUES, *UPKEEP_QUEUES)
 ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}

@@ -103,13 +103,13 @@ def whole(world: World, points: Points, segment_id: UUID, point: str, folder: Pa
     """The clip is READY, has every frame once, and its row says so."""
     row = world.segments.get(segment_id)
     points.row.accepted += 1
-    assert row["status"] == "ready", (point, row["error"])
+    assert row.status == "ready", (point, row.error)
     path = folder / "clip.mp4"
-    data = world.store.get(row["file_path"])
+    data = world.store.get(row.file_path)
     path.write_bytes(data)
     assert numbers_of_clip(path)[0] == WHOLE, point
-    assert (row["frame_count"], row["frames_lost"], row["truncated_reason"]) == (60, 0, None), point
-    assert len(data) == row["file_size_bytes"]
+    assert (row.frame_count, row.frames_lost, row.truncated_reason) == (60, 0, None), point
+    assert len(data) == row.file_size_bytes
     points.row.clips += 1
 
 
@@ -172,7 +172,7 @@ def test_cleanup(world: World, victim: Victims, told: Told) -> None:
         cleanup(ports(world), {})
         check(checking(world), {"repair": True})  # objects of parts whose rows are gone
         assert world.status(old[0]) == "expired", point
-        assert world.store.head(str(world.segments.get(old[0])["file_path"])) is None, point
+        assert world.store.head(str(world.segments.get(old[0]).file_path)) is None, point
         assert counted(world) == recount(world), point
         assert not list(world.store.walk("parts/")), point
         points.row.clips += 1
@@ -188,7 +188,7 @@ def test_check_repairing(world: World, victim: Victims, told: Told, tmp_path: Pa
     def job() -> dict[str, Any]:
         segment[:] = [recording(world, points.camera)]
         finish(world, points.camera)
-        world.store.delete([str(world.segments.get(segment[0])["file_path"])])
+        world.store.delete([str(world.segments.get(segment[0]).file_path)])
         world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
         return {"params": {"repair": True}}
 

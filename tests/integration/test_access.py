@@ -94,11 +94,11 @@ def opened(world: World) -> Iterator[Doors]:
     for camera in (OWN, FOREIGN):
         clips[camera] = ready(world, camera, 0)
         row = world.segments.get(clips[camera])
-        world.store.put(row["file_path"], bytes(1000), "video/mp4")
+        world.store.put(row.file_path, bytes(1000), "video/mp4")
         world.database.execute(
             "UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(bytes(1000)).hexdigest(), clips[camera]
         )
-        world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
+        world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
         world.film(camera, 0, 1)
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
         yield Doors(world, api, keys, clips)

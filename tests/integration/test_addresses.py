@@ -342,8 +342,10 @@ def test_workers_and_beat_say_why_they_wait(world: World, capsys: pytest.Capture
     stopping = threading.Event()
 
     def look() -> bool:
-        threading.Timer(0.1, stopping.set).start()
-        return check_broker(broker)
+        try:
+            return check_broker(broker)
+        finally:
+            threading.Timer(1.0, stopping.set).start()
 
     capsys.readouterr()
     assert when_ready(look, stopping) is None

@@ -17,7 +17,7 @@ from shared.adapters.postgres.jobs import MOST_DEATHS
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.domain.errors import Conflict, Retryable
-from shared.domain.ports import Job
+from shared.domain.job import Job, JobKind
 from shared.wire.keys import SENTINEL
 from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
 from tests.support.recordings import Away, accept, finish, offer_parts
@@ -68,20 +68,20 @@ def test_objects_that_no_row_expects_go_when_they_are_old_enough(world: World) -
 def test_a_lost_clip_is_made_again_from_its_parts_with_the_same_bytes(world: World) -> None:
     segment_id = made(world)
     row = world.segments.get(segment_id)
-    before = world.store.get(row["file_path"])
-    world.store.delete([row["file_path"]])
+    before = world.store.get(row.file_path)
+    world.store.delete([row.file_path])
     assert found(check(checking(world), {"repair": True, "regular": True})) == {"missing": (1, 1)}
     assert world.status(segment_id) == "finalizing"
     assert counted(world) == recount(world) == {"segments": 0, "bytes": 0}
     refinish(world)
-    assert world.store.get(row["file_path"]) == before
-    assert world.segments.get(segment_id)["sha256"] == row["sha256"]
+    assert world.store.get(row.file_path) == before
+    assert world.segments.get(segment_id).sha256 == row.sha256
     assert counted(world) == recount(world)
 
 
 def test_the_cleanup_notices_a_lost_clip_before_it_lets_the_parts_go(world: World) -> None:
     kept, lost = made(world), made(world, "other")
-    world.store.delete([world.segments.get(lost)["file_path"]])
+    world.store.delete([world.segments.get(lost).file_path])
     result = cleanup(ports(world), {})
     assert (result["parts_settled"], result["reopened"]) == (1, 1)
     assert not list(world.store.walk(f"parts/{kept}/"))
@@ -93,21 +93,21 @@ def test_the_cleanup_notices_a_lost_clip_before_it_lets_the_parts_go(world: Worl
 
 def test_without_parts_only_a_person_says_that_a_clip_is_gone(world: World) -> None:
     segment_id = clip(world, "a", 1)
-    path = str(world.segments.get(segment_id)["file_path"])
+    path = str(world.segments.get(segment_id).file_path)
     world.store.delete([path])
     assert found(check(checking(world), {"repair": True, "regular": True})) == {"missing": (1, 0)}
     assert world.status(segment_id) == "ready"
     report = check(checking(world), {"repair": True})
     assert (found(report), report["findings"]["missing"]["examples"]) == ({"missing": (1, 1)}, [path])
     row = world.segments.get(segment_id)
-    assert (row["status"], row["error"]) == ("failed", "object_missing")
+    assert (row.status, row.error) == ("failed", "object_missing")
     assert counted(world) == recount(world)
     assert check(checking(world), {})["clean"]
 
 
 def test_deep_reads_every_clip_back(world: World) -> None:
     whole, other = made(world), made(world, "other")
-    path = str(world.segments.get(other)["file_path"])
+    path = str(world.segments.get(other).file_path)
     data = bytearray(world.store.get(path))
     data[len(data) // 2] ^= 0xFF
     world.store.put(path, bytes(data), "video/mp4")
@@ -120,7 +120,7 @@ def test_deep_reads_every_clip_back(world: World) -> None:
 
 
 def test_a_clip_of_another_size_is_found(world: World) -> None:
-    path = str(world.segments.get(clip(world, "a", 1))["file_path"])
+    path = str(world.segments.get(clip(world, "a", 1)).file_path)
     world.store.put(path, b"short", "video/mp4")
     assert found(check(checking(world), {})) == {"wrong_size": (1, 0)}
 
@@ -138,7 +138,7 @@ def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) 
     assert found(check(checking(world), {"repair": True})) == {"unfinished": (1, 1)}
     refinish(world)
     row = world.segments.get(segment_id)
-    assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "abandoned", 40)
+    assert (row.status, row.truncated_reason, row.frame_count) == ("ready", "abandoned", 40)
 
 
 def test_while_a_pacer_looks_no_recording_is_abandoned(world: World) -> None:
@@ -159,7 +159,7 @@ def test_an_abandoned_recording_without_a_frame_fails_and_says_why(world: World)
     check(checking(world), {"repair": True})
     refinish(world)
     row = world.segments.get(segment_id)
-    assert (row["status"], row["error"]) == ("failed", "no_frames")
+    assert (row.status, row.error) == ("failed", "no_frames")
     assert check(checking(world), {})["clean"]
 
 
@@ -172,7 +172,7 @@ def test_a_failed_segment_with_footage_gets_another_chance_and_not_for_ever(worl
     world.database.execute("UPDATE video_segments SET status = 'failed', error = 'finalise_failed'")
     assert found(check(checking(world), {"repair": True, "regular": True})) == {"failed": (1, 1)}
     refinish(world)
-    assert world.segments.get(segment_id)["frame_count"] == 60
+    assert world.segments.get(segment_id).frame_count == 60
     world.database.execute("UPDATE video_segments SET status = 'finalizing', repairs = 9")
     world.database.execute("UPDATE video_segments SET status = 'failed'")
     assert check(checking(world), {"repair": True})["clean"]
@@ -207,12 +207,12 @@ def test_leftover_parts_of_a_clip_that_is_lost_are_what_it_is_made_of(world: Wor
     """The cleanup was away for hours, and the store lost the clip meanwhile."""
     segment_id = made(world)
     row = world.segments.get(segment_id)
-    world.store.delete([row["file_path"]])
+    world.store.delete([row.file_path])
     world.database.execute("UPDATE video_segments SET updated_at = now() - interval '2 h'")
     report = check(checking(world, 3600), {"repair": True})
     assert found(report) == {"leftover_parts": (1, 0), "missing": (1, 1)}
     refinish(world)
-    assert world.segments.get(segment_id)["sha256"] == row["sha256"]
+    assert world.segments.get(segment_id).sha256 == row.sha256
 
 
 def test_an_check_stops_before_it_gives_up_more_than_half(world: World) -> None:
@@ -226,7 +226,7 @@ def test_an_check_stops_before_it_gives_up_more_than_half(world: World) -> None:
 
 def test_clips_are_not_given_up_when_half_of_them_are_missing(world: World) -> None:
     clips = [clip(world, f"cam{n}", 1) for n in range(20)]
-    world.store.delete([str(world.segments.get(each)["file_path"]) for each in clips[:11]])
+    world.store.delete([str(world.segments.get(each).file_path) for each in clips[:11]])
     report = check(checking(world), {"repair": True})
     assert "11 of 20 clips" in report["stopped"][0]
     assert {world.status(each) for each in clips} == {"ready"}
@@ -313,14 +313,14 @@ def test_a_check_that_stops_after_every_bite_comes_to_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, params: dict[str, bool]
 ) -> None:
     """A step begins where the one before stopped, in another process: nothing is left out, nothing counted twice."""
-    monkeypatch.setattr(checking, "BATCH", 3)
-    monkeypatch.setattr(checking, "MEND_BATCH", 1)
+    monkeypatch.setattr(check_module, "BATCH", 3)
+    monkeypatch.setattr(check_module, "MEND_BATCH", 1)
     lost = [clip(world, f"lost{n}", 1) for n in range(3)]
     for n in range(9):
         clip(world, f"cam{n}", 1)
         world.store.put(f"videos/2026-01-01/{uuid4()}_{n}.mp4", b"x", "video/mp4")
     for segment_id in lost:
-        world.store.delete([str(world.segments.get(segment_id)["file_path"])])
+        world.store.delete([str(world.segments.get(segment_id).file_path)])
     steps, cursor = 0, None
     while True:
         step = check_module.check(checking(world), params, cursor=json.loads(json.dumps(cursor)), longest_s=-1)
@@ -344,7 +344,7 @@ def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            take_turn(world.jobs, world.clock, "check", None, 0, fails)
+            take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, fails)
     rows = world.database.fetch("SELECT state, error FROM jobs ORDER BY requested_at")
     assert [row["state"] for row in rows] == ["failed"] * 4
     assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "another database"]
@@ -353,7 +353,7 @@ def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
 @pytest.mark.parametrize("error", [Retryable("the store is away"), SystemExit("the worker is told to stop")])
 def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseException) -> None:
     """Hours of work are not thrown away for a deploy, or for a store that hiccups."""
-    take_turn(world.jobs, world.clock, "check", None, 0, lambda *_: Step({}, {"at": 1}))
+    take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, lambda *_: Step({}, {"at": 1}))
     (job,) = world.jobs.due({})
 
     def fails(*_: object) -> Step:
@@ -361,19 +361,19 @@ def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseE
 
     for attempt in range(MOST_DEATHS):
         with pytest.raises(type(error)):
-            take_turn(world.jobs, world.clock, "check", str(job.job_id), 0, fails)
+            take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 0, fails)
         assert world.jobs.due({}) == []  # not at once
         world.database.execute("UPDATE jobs SET offered_at = now() - interval '1 min'")
         again = world.jobs.due({})
         assert [each.cursor for each in again] == ([{"at": 1}] if attempt < MOST_DEATHS - 1 else [])
-    assert world.jobs.get(job.job_id)["state"] == "failed"
+    assert world.jobs.get(job.job_id).state == "failed"
 
 
 def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
     """And meanwhile neither beat nor the pacer begins a second one of its kind."""
-    take_turn(world.jobs, world.clock, "check", None, 0, lambda *_: Step({}, {"at": 1}))
-    assert world.jobs.begin_turn("check", 0) is None
-    (job,) = world.jobs.due({"check": 0.0})
+    take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, lambda *_: Step({}, {"at": 1}))
+    assert world.jobs.begin_turn(JobKind.CHECK, 0) is None
+    (job,) = world.jobs.due({JobKind.CHECK: 0.0})
     assert (job.cursor, job.regular) == ({"at": 1}, True)
     seen: list[Job] = []
 
@@ -381,31 +381,33 @@ def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
         seen.append(job)
         return Step({"objects": 7})
 
-    take_turn(world.jobs, world.clock, "check", str(job.job_id), 0, last)
+    take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 0, last)
     assert seen[0].cursor == {"at": 1}
     row = world.jobs.get(job.job_id)
-    assert (row["state"], row["result"]) == ("done", {"objects": 7})
-    assert world.jobs.begin_turn("check", 0) is not None
+    assert (row.state, row.result) == ("done", {"objects": 7})
+    assert world.jobs.begin_turn(JobKind.CHECK, 0) is not None
 
 
 def test_a_job_whose_workers_die_over_it_ends(world: World) -> None:
-    job = world.jobs.begin_turn("check", 0)
+    job = world.jobs.begin_turn(JobKind.CHECK, 0)
     assert job is not None
     for death in range(MOST_DEATHS):
         world.database.execute("UPDATE jobs SET started_at = now() - interval '10 min'")
         offered = world.jobs.due({})
         assert len(offered) == (0 if death == MOST_DEATHS - 1 else 1)
         assert (world.jobs.begin(job.job_id) is None) == (death == MOST_DEATHS - 1)
-    assert world.jobs.get(job.job_id)["error"] == "its workers died over it"
+    assert world.jobs.get(job.job_id).error == "its workers died over it"
 
 
 def test_without_beat_the_pacers_turn_repairs_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
     world.database.execute("UPDATE deployment SET created_at = now() - interval '3 h'")
-    (job,) = world.jobs.due({"check": 60})
+    (job,) = world.jobs.due({JobKind.CHECK: 60})
     monkeypatch.setattr(check_tasks, "world", lambda: SimpleNamespace(check=checking(world)))
-    take_turn(world.jobs, world.clock, "check", str(job.job_id), 60, check_tasks._step)
-    assert world.jobs.get(job.job_id)["result"]["findings"]["orphan"]["repaired"] == 1
+    take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 60, check_tasks._step)
+    result = world.jobs.get(job.job_id).result
+    assert result is not None
+    assert result["findings"]["orphan"]["repaired"] == 1
 
 
 def test_every_statement_of_a_check_has_an_index(world: World) -> None:

@@ -128,7 +128,7 @@ def test_a_clip_goes_where_it_is_wanted(world: World, run: Run, tmp_path: Path) 
     for where, named in (("nowhere/x.mp4", "there is no folder nowhere"), ("a.mp4/x", "there is no folder a.mp4")):
         refused = run("segments", "get", clip, "-o", where)
         assert (refused.returncode, named in refused.stderr) == (1, True)
-    world.store.delete([world.segments.get(UUID(clip))["file_path"]])
+    world.store.delete([world.segments.get(UUID(clip)).file_path])
     gone = run("segments", "get", clip, "-o", "c.mp4")
     assert (gone.returncode, gone.stdout) == (1, "")
     assert sorted(tmp_path.rglob("*")) == before  # no part of it is left

@@ -14,6 +14,7 @@ from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.servers import OneServer
 from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
+from shared.domain.job import JobKind
 from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
 from shared.wire.keys import Keys
 from tests.support.world import World
@@ -169,7 +170,7 @@ def test_a_camera_that_is_connected_and_not_well(world: World, state: str, error
 
 def test_upkeep_that_nobody_takes_is_told(world: World) -> None:
     assert named(findings(asked(world)), "jobs").health is Health.OK
-    world.jobs.request("cleanup", {}, "me")
+    world.jobs.request(JobKind.CLEANUP, {}, "me")
     world.database.execute("UPDATE jobs SET requested_at = now() - interval '1 h'")
     found = named(findings(asked(world)), "jobs")
     assert (found.health, "--queues retention,consistency" in found.detail) == (Health.WARNING, True)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.domain.errors import Conflict, Gone
+from shared.domain.job import JobKind
 from shared.domain.retention import RetentionPolicy, RetentionRule
 from tests.support.jobs import cleanup, clip, counted, ports, recount
 from tests.support.recordings import offer_clip
@@ -34,7 +35,7 @@ def test_old_clips_go_and_young_and_protected_ones_stay(world: World) -> None:
     result = cleanup(ports(world), {})
     assert (result["archived"], result["deleted"], result["failed"]) == (1, 1, 0)
     assert [world.status(s) for s in (old, young, kept)] == ["expired", "ready", "ready"]
-    assert world.store.head(str(world.segments.get(old)["file_path"])) is None
+    assert world.store.head(str(world.segments.get(old).file_path)) is None
     assert counted(world) == recount(world) == {"segments": 2, "bytes": 200}
     assert cleanup(ports(world), {})["archived"] == 0
 
@@ -43,7 +44,7 @@ def test_the_object_stays_for_the_grace_period(world: World) -> None:
     old = clip(world, "a", 31)
     assert cleanup(ports(world, grace_s=60), {})["deleted"] == 0
     assert world.status(old) == "expiring"
-    assert world.store.head(str(world.segments.get(old)["file_path"])) is not None
+    assert world.store.head(str(world.segments.get(old).file_path)) is not None
     assert cleanup(ports(world), {})["deleted"] == 1
 
 
@@ -70,13 +71,13 @@ def test_two_sweeps_at_once_do_the_work_once(world: World) -> None:
 
 def test_a_turn_is_taken_once_and_a_missed_one_is_made_up(world: World) -> None:
     with ThreadPoolExecutor(4) as pool:
-        turns = list(pool.map(lambda _: world.jobs.begin_turn("cleanup", 60), range(4)))
+        turns = list(pool.map(lambda _: world.jobs.begin_turn(JobKind.CLEANUP, 60), range(4)))
     (turn,) = [turn for turn in turns if turn is not None]
     world.jobs.finish(turn.job_id, {"archived": 0})
-    assert world.jobs.due({"cleanup": 60}) == []
+    assert world.jobs.due({JobKind.CLEANUP: 60}) == []
     world.database.execute("UPDATE jobs SET requested_at = now() - interval '3 min'")
     world.database.execute("UPDATE deployment SET created_at = now() - interval '3 min'")
-    (made_up,) = world.jobs.due({"cleanup": 60})
+    (made_up,) = world.jobs.due({JobKind.CLEANUP: 60})
     assert world.jobs.begin(made_up.job_id) is not None
     assert world.jobs.begin(made_up.job_id) is None
 

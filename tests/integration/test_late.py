@@ -135,7 +135,7 @@ def test_a_clip_that_is_being_joined_does_not_grow(world: World) -> None:
     closing = written_and_offered(world, first)
     assert world.writing.begin_finalise(first, closing) is not None
     (second,) = set(read(world, 11.5, 60)) - {first}
-    assert world.segments.get(second)["continues"] == first
+    assert world.segments.get(second).continues == first
 
 
 def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> None:
@@ -148,7 +148,7 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     world.database.execute("UPDATE video_segments SET grows_until = NULL")
     finish(world, "cam", 70)
     row = world.segments.get(first)
-    assert (row["status"], row["frame_count"], row["frames_lost"]) == ("ready", 65, 0)
+    assert (row.status, row.frame_count, row.frames_lost) == ("ready", 65, 0)
 
 
 def test_a_joining_that_begins_while_a_late_detection_is_handled_keeps_its_window(world: World) -> None:
@@ -204,7 +204,7 @@ def test_what_came_too_late_over_hours_is_a_segment_a_stretch(world: World) -> N
     for detection, answer in zip(gone, answers, strict=True):
         (segment_id,) = answer.segment_ids
         row = world.segments.get(segment_id)
-        assert to_ms(row["start_time"]) <= detection.captured_ms < to_ms(row["deadline"])
+        assert to_ms(row.start_time) <= detection.captured_ms < to_ms(row.deadline)
 
 
 def test_a_detection_links_what_it_changes_and_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

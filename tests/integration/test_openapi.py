@@ -93,8 +93,8 @@ def _clip(world: World, camera: str, at_s: float) -> str:
     """A READY clip whose object is what its row says."""
     segment_id = ready(world, camera, at_s, ["AB123CD"], size=1000)
     row = world.segments.get(segment_id)
-    world.store.put(row["file_path"], bytes(1000), "video/mp4")
-    world.store.put(row["thumbnail_path"], b"jpeg", "image/jpeg")
+    world.store.put(row.file_path, bytes(1000), "video/mp4")
+    world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
     digest = sha256(bytes(1000)).hexdigest()
     world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", digest, segment_id)
     return str(segment_id)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.domain.errors import Conflict
+from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
 from shared.domain.media import Frame
 from shared.domain.ports import Offer
@@ -27,7 +28,7 @@ from workers.writer.write_part import write_part
 
 def numbers(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
     path = folder / f"{segment_id}.mp4"
-    path.write_bytes(world.store.get(str(world.segments.get(segment_id)["file_path"])))
+    path.write_bytes(world.store.get(str(world.segments.get(segment_id).file_path)))
     return numbers_of_clip(path)[0]
 
 
@@ -36,12 +37,12 @@ def test_a_window_becomes_a_clip(world: World, tmp_path: Path) -> None:
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
     row = world.segments.get(segment_id)
-    assert row["status"] == "ready"
+    assert row.status == "ready"
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
-    assert (row["frame_count"], row["frames_lost"], row["gaps"]) == (60, 0, [])
-    assert row["pre_roll_delivered_seconds"] == 2
-    assert row["duration_seconds"] == 6
-    assert world.counters.stats(30)["segments"] == 1
+    assert (row.frame_count, row.frames_lost, row.gaps) == (60, 0, ())
+    assert row.pre_roll_delivered_seconds == 2
+    assert row.duration_seconds == 6
+    assert world.counters.stats(30).segments == 1
 
 
 def test_the_same_detection_again_changes_nothing(world: World) -> None:
@@ -86,10 +87,10 @@ def test_a_retroactive_detection_fills_only_what_is_missing(world: World, tmp_pa
     assert second in segments
     (between,) = set(segments) - {first, second}
     finish(world, "cam")
-    assert world.segments.get(between)["continues"] == first
+    assert world.segments.get(between).continues == first
     together = [n for s in (first, between, second) for n in numbers(world, s, tmp_path)]
     assert together == list(range(80, 240))
-    assert world.segments.get(between)["pre_roll_delivered_seconds"] == 2
+    assert world.segments.get(between).pre_roll_delivered_seconds == 2
 
 
 def test_footage_that_has_left_the_buffer_is_told_once_for_all(world: World) -> None:
@@ -144,10 +145,10 @@ def test_five_dead_writers_make_a_gap_and_the_clip_says_so(world: World) -> None
         world.pacing.expire_leases()
     finish(world, "cam")
     row = world.segments.get(segment_id)
-    assert (row["status"], row["truncated_reason"]) == ("ready", "writer_failed")
-    assert row["frame_count"] == 40
-    assert row["frames_lost"] == 20
-    assert [gap["cause"] for gap in row["gaps"]] == ["writer_failed"]
+    assert (row.status, row.truncated_reason) == ("ready", "writer_failed")
+    assert row.frame_count == 40
+    assert row.frames_lost == 20
+    assert [gap.cause for gap in row.gaps] == ["writer_failed"]
 
 
 def test_retryable_failures_are_no_attempts(world: World) -> None:
@@ -180,12 +181,12 @@ def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
     row = world.segments.get(segment_id)
-    lost = {gap["cause"]: gap["frames"] for gap in row["gaps"]}
-    assert lost["dropped"] == 5
-    assert lost["capture_interrupted"] == 5
-    assert row["frames_lost"] == sum(lost.values())
-    assert row["frame_count"] == len(numbers(world, segment_id, tmp_path))
-    assert row["frame_count"] + row["frames_lost"] == 60
+    lost = {gap.cause: gap.frames for gap in row.gaps}
+    assert lost[GapCause.DROPPED] == 5
+    assert lost[GapCause.CAPTURE_INTERRUPTED] == 5
+    assert row.frames_lost == sum(lost.values())
+    assert row.frame_count == len(numbers(world, segment_id, tmp_path))
+    assert row.frame_count + row.frames_lost == 60
 
 
 def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
@@ -194,10 +195,10 @@ def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
     row = world.segments.get(segment_id)
-    assert (row["status"], row["error"], row["frames_lost"]) == ("failed", "no_frames", 0)
-    (gap,) = row["gaps"]
-    assert (gap["cause"], gap["frames"]) == ("camera_silent", 0)
-    assert gap["detail"] == "the camera cannot be read: TimeoutError"
+    assert (row.status, row.error, row.frames_lost) == ("failed", "no_frames", 0)
+    (gap,) = row.gaps
+    assert (gap.cause, gap.frames) == ("camera_silent", 0)
+    assert gap.detail == "the camera cannot be read: TimeoutError"
     (event,) = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
     assert event["body"]["segment_id"] == str(segment_id)
 
@@ -210,7 +211,7 @@ def test_stop_keeps_what_there_is(world: World, tmp_path: Path) -> None:
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 110))
     (second,) = set(accept(world, "cam", 10.9, "d2")) - {segment_id}
-    assert world.segments.get(second)["continues"] == segment_id
+    assert world.segments.get(second).continues == segment_id
 
 
 def test_two_finalisers_write_one_clip(world: World) -> None:
@@ -235,7 +236,7 @@ def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
     row = world.segments.get(segment_id)
-    assert (row["status"], row["resolution"], row["frame_count"]) == ("ready", "320x180", 60)
+    assert (row.status, row.resolution, row.frame_count) == ("ready", "320x180", 60)
 
 
 def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world: World, tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world:
     world.database.execute("UPDATE segment_parts SET not_before = NULL")
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
-    assert world.segments.get(segment_id)["frames_lost"] == 0
+    assert world.segments.get(segment_id).frames_lost == 0
     assert world.parking.parked_parts("cam") == []
 
 
@@ -293,12 +294,12 @@ def test_a_camera_that_went_silent_ends_its_window_where_its_footage_ends(world:
     assert len(segments) == 2
     finish(world, "cam")
     row = world.segments.get(first)
-    assert (row["status"], row["truncated_reason"], row["frame_count"]) == ("ready", "camera_silent", 30)
+    assert (row.status, row.truncated_reason, row.frame_count) == ("ready", "camera_silent", 30)
     (second,) = set(segments) - {first}
     after = world.segments.get(second)
-    assert (after["status"], after["continues"]) == ("ready", first)
-    assert after["start_time"] == row["start_time"] + timedelta(milliseconds=2_901)
-    assert after["frame_count"] == 45
+    assert (after.status, after.continues) == ("ready", first)
+    assert after.start_time == row.start_time + timedelta(milliseconds=2_901)
+    assert after.frame_count == 45
 
 
 def test_the_database_enforces_the_lifecycles(world: World) -> None:
@@ -420,9 +421,9 @@ def test_an_empty_buffer_is_silence_unless_the_camera_had_delivered(
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
     row = world.segments.get(segment_id)
-    (gap,) = row["gaps"]
-    assert gap["cause"] == cause
-    assert (row["frames_lost"] > 0) is (cause == "buffer_expired")
+    (gap,) = row.gaps
+    assert gap.cause == cause
+    assert ((row.frames_lost or 0) > 0) is (cause == "buffer_expired")
 
 
 def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(world: World, tmp_path: Path) -> None:

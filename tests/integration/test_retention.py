@@ -12,6 +12,7 @@ import pytest
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.domain.job import JobKind
 from shared.domain.ports import Room
 from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
 from tests.support.jobs import cleanup
@@ -31,7 +32,7 @@ def clip(world: World, camera: str, days_ago: float, plates: Sequence[str] = (),
     """A READY row with its objects."""
     segment_id = ready(world, camera, -days_ago * DAY_S, plates, **more)
     row = world.segments.get(segment_id)
-    for key in (row["file_path"], row["thumbnail_path"]):
+    for key in (row.file_path, str(row.thumbnail_path)):
         world.store.put(key, b"x", "video/mp4")
     return segment_id
 
@@ -114,7 +115,7 @@ def test_failed_segments_age_too(world: World) -> None:
 def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cleaning, "BATCH", 2)
     clips = [clip(world, "a", 40 - n) for n in range(6)]
-    stuck = str(world.segments.get(clips[0])["file_path"])
+    stuck = str(world.segments.get(clips[0]).file_path)
     delete = world.store.delete
     monkeypatch.setattr(
         world.store, "delete",
@@ -229,8 +230,8 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
     policy = RetentionPolicy(RetentionRule(30, None))
     assert cleanup(ports(world, policy), {})["history_purged"] == 0
     row = world.segments.get(gone)
-    assert (row["status"], row["archived_by"], row["archived_reason"]) == ("expired", "retention", "age")
-    assert world.segments.by_detection("a", f"{gone}-0")[0]["id"] == gone
+    assert (row.status, row.archived_by, row.archived_reason) == ("expired", "retention", "age")
+    assert world.segments.by_detection("a", f"{gone}-0")[0].id == gone
     for statement in (
         "UPDATE video_segments SET expired_at = now() - interval '400 days' WHERE status = 'expired'",
         "UPDATE detections SET created_at = now() - interval '400 days'",
@@ -240,7 +241,7 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
     assert cleanup(ports(world, policy), {})["history_purged"] >= 3
     assert world.detections.get("a", f"{gone}-0") is None
     assert world.detections.get("a", f"{continued}-0") is not None, "a segment still tells of it"
-    assert world.segments.get(continued)["continues"] is None
+    assert world.segments.get(continued).continues is None
     assert world.database.fetch("SELECT FROM access_log") == []
     assert world.counters.differences() == []
 
@@ -266,7 +267,7 @@ def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> Non
     given = ports(world, RetentionPolicy(RetentionRule(3, None)))
     stopped = "SELECT body FROM outbox WHERE name = 'retention.stopped'"
     for _ in range(3):
-        take_turn(world.jobs, world.clock, "cleanup", None, 0, lambda *_: cleaning.cleanup(given, {}))
+        take_turn(world.jobs, world.clock, JobKind.CLEANUP, None, 0, lambda *_: cleaning.cleanup(given, {}))
     (row, *_) = world.database.fetch("SELECT result FROM jobs")
     assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (0, True)
     assert [each["body"] for each in world.database.fetch(stopped)] == [{"would_archive": 40, "allowed": 20}]
@@ -277,7 +278,7 @@ def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> Non
 def test_a_run_as_large_as_the_last_ones_goes_on(world: World) -> None:
     """A site that archives half of its clips every day is not asked every day."""
     given = ports(world, RetentionPolicy(RetentionRule(3, None)))
-    job = world.jobs.begin_turn("cleanup", 0)
+    job = world.jobs.begin_turn(JobKind.CLEANUP, 0)
     assert job is not None
     world.jobs.finish(job.job_id, {"dry_run": False, "archived": 25})
     for n in range(40):

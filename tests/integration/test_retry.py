@@ -111,7 +111,7 @@ def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(world: Wor
             world.writing.fail_finalise(segment_id, token, "the disk is full", retryable=False)
         row = world.database.fetch_one("SELECT attempts, retries FROM video_segments WHERE id = %s", segment_id)
         assert row == {"attempts": attempt, "retries": 1}
-    assert (world.status(segment_id), world.segments.get(segment_id)["error"]) == ("failed", cause)
+    assert (world.status(segment_id), world.segments.get(segment_id).error) == ("failed", cause)
     events = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
     assert [event["body"]["error"] for event in events] == [cause]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import pytest
 
 from shared.adapters.postgres.segment_search import SEEK_FROM, _pieces, _statement
 from shared.domain.errors import BadInput
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.plates import plate_folded, plate_key
 from shared.domain.ports import Order, Page, SegmentFilter
 from shared.domain.retention import Verdict
@@ -26,14 +28,14 @@ def found(world: World, where: SegmentFilter, order: Order = Order.NEWEST, limit
 
 
 def ids(page: Page) -> list[UUID]:
-    return [item["id"] for item in page.items]
+    return [item.id for item in page.items]
 
 
 def test_every_filter_and_its_total(world: World) -> None:
     early = ready(world, "a", 0, ["AB123CD"], confidence=0.6)
     later = ready(world, "a", 100, ["XY987ZT", "AB 124-CD"])
     other = ready(world, "b", 50, [])
-    failed = ready(world, "b", 200, ["QQ1"], status="failed")
+    failed = ready(world, "b", 200, ["QQ1"], status=SegmentStatus.FAILED)
     world.segments.protect(other, protected=True, who="me", note="why")
 
     def expect(where: SegmentFilter, wanted: Sequence[UUID]) -> None:
@@ -46,11 +48,11 @@ def test_every_filter_and_its_total(world: World) -> None:
     expect(SegmentFilter(camera_id="a"), [later, early])
     expect(SegmentFilter(cameras=["b", "c"]), [failed, other])
     expect(SegmentFilter(camera_id="a", cameras=["b"]), [])
-    expect(SegmentFilter(status="failed"), [failed])
+    expect(SegmentFilter(status=SegmentStatus.FAILED), [failed])
     expect(SegmentFilter(archived=False, camera_id="b"), [failed, other])
     expect(SegmentFilter(archived=True), [])
     expect(SegmentFilter(protected=True), [other])
-    expect(SegmentFilter(protected=False, status="ready"), [later, early])
+    expect(SegmentFilter(protected=False, status=SegmentStatus.READY), [later, early])
     expect(SegmentFilter(min_confidence=0.8), [failed, later, other])
     expect(SegmentFilter(from_ms=base + 9_999, to_ms=base + 60_000), [other, early])
     expect(SegmentFilter(from_ms=base + 10_000, to_ms=base + 50_000), [])
@@ -59,7 +61,7 @@ def test_every_filter_and_its_total(world: World) -> None:
     expect(SegmentFilter(plate="*98*"), [later])
     expect(SegmentFilter(plate="ab*", min_confidence=0.7), [later])
     expect(SegmentFilter(plate="100%"), [])
-    assert world.segments.get(other)["protected_by"] == "me"
+    assert world.segments.get(other).protected_by == "me"
 
 
 @pytest.mark.parametrize("plate", ["ab-12 cd", "O.Q/D I·L•B_S Z G", "ÄB 12", "x"])
@@ -92,7 +94,7 @@ def test_near_misses_are_ranked(world: World) -> None:
     ready(world, "a", 40, ["ZZ999ZZ"])
     page = found(world, SegmentFilter(plate="boi23cd", fuzzy=True), Order.NEAREST)
     assert ids(page) == [read_right, look_alike, one_off, two_off]
-    assert [item["distance"] for item in page.items] == [0, pytest.approx(0.3), pytest.approx(1.1), pytest.approx(2.1)]
+    assert [item.distance for item in page.items] == [0, pytest.approx(0.3), pytest.approx(1.1), pytest.approx(2.1)]
     assert page.total == 4
     assert ids(found(world, SegmentFilter(plate="BOI23CD", fuzzy=True), Order.NEWEST))[0] == two_off
 
@@ -116,7 +118,9 @@ def test_pages_by_cursor_neither_repeat_nor_skip(world: World, order: Order) -> 
 
 
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
-@pytest.mark.parametrize("where", [SegmentFilter(), SegmentFilter(camera_id="a"), SegmentFilter(status="ready")])
+@pytest.mark.parametrize(
+    "where", [SegmentFilter(), SegmentFilter(camera_id="a"), SegmentFilter(status=SegmentStatus.READY)]
+)
 def test_a_deep_page_is_the_same_by_its_day(world: World, order: Order, where: SegmentFilter) -> None:
     """An offset beyond SEEK_FROM is found by the counters: in the same order as walking there."""
     world.database.execute(
@@ -147,12 +151,12 @@ def test_calendar_in_the_users_time_zone(world: World) -> None:
     ready(world, "a", base - 3600)
     ready(world, "a", base + 60, size=500)
     ready(world, "a", base + DAY_S * 3)
-    ready(world, "a", base + DAY_S * 5, status="failed")
+    ready(world, "a", base + DAY_S * 5, status=SegmentStatus.FAILED)
     ready(world, "b", base)
 
     def days(zone: str) -> list[tuple[date, int, int]]:
         rows = world.segments.calendar("a", date(2026, 3, 1), date(2026, 3, 31), zone)
-        return [(row["day"], row["segments"], row["bytes"]) for row in rows]
+        return [(row.day, row.segments, row.bytes) for row in rows]
 
     day = midnight.date()
     utc = [(day - timedelta(1), 1, 1000), (day, 1, 500), (day + timedelta(3), 1, 1000)]
@@ -161,7 +165,7 @@ def test_calendar_in_the_users_time_zone(world: World) -> None:
 
 
 def test_gaps_of_a_camera(world: World) -> None:
-    whole, torn, lost = ready(world, "a", 0), ready(world, "a", 20), ready(world, "a", 40, status="failed")
+    whole, torn, lost = ready(world, "a", 0), ready(world, "a", 20), ready(world, "a", 40, status=SegmentStatus.FAILED)
     base = world.base_ms
     gap = {
         "from": from_ms(base + 22_000).isoformat(),
@@ -172,10 +176,10 @@ def test_gaps_of_a_camera(world: World) -> None:
     world.database.execute("UPDATE video_segments SET gaps = %s::jsonb WHERE id = %s", json.dumps([gap]), torn)
     world.database.execute("UPDATE video_segments SET error = 'buffer_expired' WHERE id = %s", lost)
     found = world.segments.gaps("a", base, base + 60_000, 10)
-    assert [(row["segment_id"], row["frames"], row["cause"]) for row in found] == [
+    assert [(row.segment_id, row.frames, row.cause) for row in found] == [
         (torn, 20, "camera"), (lost, 0, "buffer_expired"),
     ]  # fmt: skip
-    assert whole not in {row["segment_id"] for row in found}
+    assert whole not in {row.segment_id for row in found}
     assert world.segments.gaps("a", base + 25_000, base + 39_000, 10) == []
 
 
@@ -187,15 +191,15 @@ def test_counters_are_what_a_recount_gives(world: World) -> None:
     world.retention.mark_expiring([Verdict(made[2], "b", 1000, "age"), Verdict(made[0], "a", 1000, "age")])
     world.retention.record_expired([made[2]])
     stats = world.counters.stats(30)
-    assert (stats["segments"], stats["bytes"], stats["protected_segments"], stats["protected_bytes"]) == (
+    assert (stats.segments, stats.bytes, stats.protected_segments, stats.protected_bytes) == (
         3,
         3000,
         1,
         1000,
     )
-    assert stats["by_status"] == {"ready": 3, "expiring": 1, "expired": 1}
-    assert {row["camera_id"]: row["segments"] for row in stats["cameras"]} == {"a": 1, "b": 2}
-    assert world.counters.stats(30, ["b"])["segments"] == 2
+    assert stats.by_status == {"ready": 3, "expiring": 1, "expired": 1}
+    assert {row.camera_id: row.segments for row in stats.cameras} == {"a": 1, "b": 2}
+    assert world.counters.stats(30, ["b"]).segments == 2
     assert world.counters.differences() == []
     while world.counters.fold(2):
         assert world.counters.stats(30) == stats
@@ -210,7 +214,7 @@ def test_counters_are_what_a_recount_gives(world: World) -> None:
 PLANNED = [
     (SegmentFilter(), Order.NEWEST, "segments_by_time"),
     (SegmentFilter(camera_id="c3"), Order.NEWEST, "segments_by_camera"),
-    (SegmentFilter(status="failed"), Order.NEWEST, "segments_by_status"),
+    (SegmentFilter(status=SegmentStatus.FAILED), Order.NEWEST, "segments_by_status"),
     (SegmentFilter(protected=True), Order.NEWEST, "segments_protected"),
     (SegmentFilter(plate="P77"), Order.NEWEST, "plates_by_key"),
     (SegmentFilter(plate="P77A*"), Order.NEWEST, "plates_by_key"),
@@ -246,3 +250,12 @@ def test_searches_use_their_indexes(world: World) -> None:
         assert index in text, f"{where}\n{text}"
         if where.plate is None:  # of so few rows the planner may well read all to join a few plates
             assert "Seq Scan on video_segments" not in text, f"{where}\n{text}"
+
+
+def test_every_field_of_a_segment_comes_from_its_row(world: World) -> None:
+    """Segments are filled past their __init__: nothing else would say that a column was forgotten."""
+    segment_id = ready(world, "a", 0, ["AB123CD"])
+    (linked,) = world.segments.by_detection("a", str(world.segments.row(segment_id).detection_ids))
+    (found,) = world.segments.search(SegmentFilter(), 10, 0, None, Order.NEWEST).items
+    for segment in (world.segments.row(segment_id), world.segments.get(segment_id), linked, found):
+        assert vars(segment).keys() == {field.name for field in fields(segment)}

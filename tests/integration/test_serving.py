@@ -184,11 +184,11 @@ def test_whatever_is_changed_is_found(world: World, api: TestClient, tmp_path: P
 
 def test_evidence_of_another_clip_is_never_whole(world: World, api: TestClient) -> None:
     segment_id = clip_of(world)
-    world.store.put(world.segments.get(segment_id)["file_path"], CLIP[:-1] + b"x", "video/mp4")
+    world.store.put(world.segments.get(segment_id).file_path, CLIP[:-1] + b"x", "video/mp4")
     refused = api.get(f"/v2/video/segments/{segment_id}/export")
     assert refused.status_code == 409
     assert "not what was recorded" in refused.json()["detail"]
-    world.store.delete([world.segments.get(segment_id)["file_path"]])
+    world.store.delete([world.segments.get(segment_id).file_path])
     assert api.get(f"/v2/video/segments/{segment_id}/export").status_code == 404
 
 

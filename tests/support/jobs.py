@@ -81,4 +81,4 @@ def recount(world: World) -> dict[str, Any]:
 
 def counted(world: World) -> dict[str, Any]:
     stats = world.counters.stats(30)
-    return {"segments": stats["segments"], "bytes": stats["bytes"]}
+    return {"segments": stats.segments, "bytes": stats.bytes}

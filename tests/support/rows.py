@@ -57,7 +57,7 @@ def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB12
     """A READY segment whose object is what its row says."""
     segment_id = ready(world, camera, 0, plates, size=len(CLIP))
     row = world.segments.get(segment_id)
-    world.store.put(row["file_path"], CLIP, "video/mp4")
-    world.store.put(row["thumbnail_path"], b"\xff\xd8picture", "image/jpeg")
+    world.store.put(row.file_path, CLIP, "video/mp4")
+    world.store.put(str(row.thumbnail_path), b"\xff\xd8picture", "image/jpeg")
     world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
     return segment_id

@@ -15,12 +15,12 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.detections import DetectionRepository
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
-from shared.adapters.postgres.segments import VideoRepository
+from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.postgres.writer import PostgresWriterRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.client import redis_client
@@ -53,11 +53,11 @@ class World:
     """Every repository over one fresh database, a buffer of its own, a bucket of its own."""
 
     database: Database
-    detections: DetectionRepository
+    detections: PostgresDetectionRows
     pacing: PostgresPacerRows
     offers: PostgresOfferRows
     writing: PostgresWriterRows
-    segments: VideoRepository
+    segments: PostgresSegmentRows
     retention: PostgresRetentionRows
     counters: PostgresCounterRows
     jobs: PostgresJobRows
@@ -125,8 +125,9 @@ def open_world(servers: Servers) -> Iterator[World]:
         pacing = PostgresPacerRows(database)
         keys = Keys(prefix, settings.detections_name)
         yield World(
-            database, DetectionRepository(database), pacing, PostgresOfferRows(database), PostgresWriterRows(database),
-            VideoRepository(database),
+            database, PostgresDetectionRows(database), pacing, PostgresOfferRows(database),
+            PostgresWriterRows(database),
+            PostgresSegmentRows(database),
             PostgresRetentionRows(database), PostgresCounterRows(database),
             PostgresJobRows(database), PostgresConsistencyRows(database), client,
             RedisFrames(OneServer(client), keys),

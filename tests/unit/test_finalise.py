@@ -18,8 +18,9 @@ from shared.adapters.storage.files import FileObjects
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.codec import Codec
 from shared.domain.errors import Retryable
+from shared.domain.gaps import PartFacts, StoredPart
 from shared.domain.media import FrameMark
-from shared.domain.parts import ClipForm, Packet, PartFacts, StoredPart
+from shared.domain.parts import ClipForm, Packet
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun
 from tests.support.pictures import numbered_jpeg

@@ -14,6 +14,7 @@ from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BO
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.silence import Silence
 from shared.domain.errors import Retryable
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, Offer
@@ -40,7 +41,7 @@ class Rows:
     def live(self) -> list[LiveSegment]:
         return [
             LiveSegment(
-                UUID(int=1), "cam", "recording", START, START + 20_000, START + self.covered_ms,
+                UUID(int=1), "cam", SegmentStatus.RECORDING, START, START + 20_000, START + self.covered_ms,
                 RecordingPolicy(capture_fps=self.fps), START if self.due else None, has_due=bool(self.due),
                 late_ms=self.late_ms,
             )

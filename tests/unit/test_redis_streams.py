@@ -117,7 +117,7 @@ def test_events_are_read_on_from_where_a_listener_was(client: redis.Redis) -> No
     assert feed.last() == "0-0"
     assert RedisEvents(client, KEYS).publish_all([("segment.ready", {"n": n}) for n in range(3)]) == [None] * 3
     first, *_ = feed.read("0-0", 10)
-    assert [event["n"] for _, event in feed.read(first[0], 10)] == [1, 2]
+    assert [event.body["n"] for event in feed.read(first.entry_id, 10)] == [1, 2]
     assert feed.read(feed.last(), 10) == []
 
 
@@ -136,5 +136,5 @@ def test_whatever_strangers_leave_in_the_events_a_listener_goes_on(fields: dict[
         client.xadd(KEYS.events, fields)
         RedisEvents(client, KEYS).publish_all([("segment.ready", {"n": 1})])
         strange, mine = RedisEventFeed(client, KEYS).read("0-0", 10)
-    assert mine[1] == {"event": "segment.ready", "n": 1}
-    assert json.dumps(strange[1])
+    assert (mine.name, mine.body) == ("segment.ready", {"n": 1})
+    assert json.dumps([strange.name, strange.body])

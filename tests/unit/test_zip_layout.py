@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,8 +22,10 @@ from platereel.verification import verify
 from services.api.media.evidence import Evidence, archive
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import BadInput
+from shared.domain.segment import Clip
 from shared.wire.evidence import fingerprint
 from tests.support.archives import FILES, OURS, manifest_of, signed, streamed
+from tests.support.segments import a_segment
 from tests.support.twins import MemoryObjects
 
 CLIP = "gate-1.mp4"
@@ -176,12 +179,11 @@ def exported(clip: bytes = b"PK\x07\x08 is no film" * 20) -> bytes:
     store = MemoryObjects(SystemClock())
     store.put("clip", clip, "video/mp4")
     store.put("picture", b"\xff\xd8picture", "image/jpeg")
-    row = {
-        "id": 7, "thumbnail_path": "picture", "file_path": "clip", "file_size_bytes": len(clip),
-        "sha256": sha256(clip).hexdigest(),
-    }  # fmt: skip
     made = datetime(2026, 11, 26, 10, tzinfo=UTC)
-    return b"".join(archive(store, OURS, Evidence(row, "gate-1", "site", made, "local")))
+    segment = replace(a_segment(), file_path="clip", thumbnail_path="picture")
+    film = Clip(key="clip", size_bytes=len(clip), sha256=sha256(clip).hexdigest(), frame_count=1)
+    wanted = Evidence(segment=segment, clip=film, name="gate-1", deployment="site", made_at=made, made_by="local")
+    return b"".join(archive(store, OURS, wanted))
 
 
 def every_damage(whole: bytes, step: int = 1) -> Iterator[bytes]:

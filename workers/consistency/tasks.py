@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from shared.domain.ports import Job, Progress
+from shared.domain.job import Job, JobKind
+from shared.domain.ports import Progress
 from shared.wire.tasks import Check
 from workers.consistency.check import check
 from workers.process.boundary import at_the_boundary
@@ -20,7 +21,7 @@ def register(app: Celery, overruns: Overruns) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Check.NAME, SOFT_LIMIT_SECONDS, overruns):
             ports = world().check
-            take_turn(ports.jobs, ports.clock, "check", job_id, world().check_seconds, _step)
+            take_turn(ports.jobs, ports.clock, JobKind.CHECK, job_id, world().check_seconds, _step)
 
 
 def _step(job: Job, tell: Progress) -> Step:

@@ -6,7 +6,7 @@ begins where this one stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,9 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 
 from shared.domain.errors import PlatereelError, Retryable
-from shared.domain.ports import Clock, Job, JobRows, Progress
+from shared.domain.job import Job, JobKind
+from shared.domain.json_object import JsonObject
+from shared.domain.ports import Clock, JobRows, Progress
 from shared.runtime.logs import logger
 
 _log = logger(__name__)
@@ -36,7 +38,7 @@ class Step:
 Work = Callable[[Job, Progress], Step]
 
 
-def take_turn(jobs: JobRows, clock: Clock, kind: str, job_id: str | None, period_s: float, work: Work) -> None:
+def take_turn(jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work) -> None:
     """Do one step under a job row; whoever comes second finds the turn taken and does nothing.
 
     A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again. What
@@ -60,7 +62,7 @@ def take_turn(jobs: JobRows, clock: Clock, kind: str, job_id: str | None, period
     _log.info("job_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)})
 
 
-def in_steps(work: Callable[[Mapping[str, Any] | None], Step]) -> dict[str, Any]:
+def in_steps(work: Callable[[JsonObject | None], Step]) -> dict[str, Any]:
     """Do a job step after step, for a command that waits for it. Returns its result."""
     step = work(None)
     while step.cursor is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from shared.domain.ports import Job, Progress
+from shared.domain.job import Job, JobKind
+from shared.domain.ports import Progress
 from shared.wire.tasks import Cleanup
 from workers.process.boundary import at_the_boundary
 from workers.process.job_turn import SOFT_LIMIT_SECONDS, STEP_SECONDS, TIME_LIMIT_SECONDS, Step, take_turn
@@ -20,7 +21,7 @@ def register(app: Celery, overruns: Overruns) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Cleanup.NAME, SOFT_LIMIT_SECONDS, overruns):
             ports = world().cleanup
-            take_turn(ports.jobs, ports.clock, "cleanup", job_id, world().cleanup_seconds, _step)
+            take_turn(ports.jobs, ports.clock, JobKind.CLEANUP, job_id, world().cleanup_seconds, _step)
 
 
 def _step(job: Job, tell: Progress) -> Step:

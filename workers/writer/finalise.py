@@ -15,7 +15,8 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.domain.errors import Conflict, NotFound, Permanent, Retryable
-from shared.domain.parts import Gap, Joined, Piece, StoredPart, follows, gaps_of, pre_roll_delivered_ms
+from shared.domain.gaps import Gap, GapCause, StoredPart, follows, gaps_of
+from shared.domain.parts import Joined, Piece, pre_roll_delivered_ms
 from shared.domain.ports import ClipFacts, FinaliseRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import SEGMENTS
@@ -27,7 +28,7 @@ from workers.writer.ports import WriterPorts
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 7_260, 7_200
 STILL_SECONDS = 300.0  # a clip of gigabytes is written twice on a slow disk before it is whole
 NO_FRAMES = "no_frames"
-_EXPLAINED = {"camera_started", "camera_silent"}
+_EXPLAINED = {GapCause.CAMERA_STARTED, GapCause.CAMERA_SILENT}
 
 _log = logger(__name__)
 
@@ -121,7 +122,7 @@ def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> 
             if path.exists() and path.stat().st_size == part.facts.size_bytes:
                 pieces.append(Piece(part.start_ms, path, part.facts.index, _goes_on(parts, part)))
             else:
-                found = replace(part, facts=None, error="part_lost")
+                found = replace(part, facts=None, error=GapCause.PART_LOST)
         parts.append(found)
     return parts, pieces
 
@@ -167,8 +168,8 @@ def _facts(
     *,
     has_thumbnail: bool,
 ) -> ClipFacts:
-    given_up = sorted({part.error or "writer_failed" for part in parts if part.facts is None})
-    causes = {gap.cause for gap in gaps if gap.frames and gap.cause == "buffer_expired"} | set(given_up)
+    given_up = sorted({part.error or GapCause.WRITER_FAILED for part in parts if part.facts is None})
+    causes = {gap.cause for gap in gaps if gap.frames and gap.cause is GapCause.BUFFER_EXPIRED} | set(given_up)
     if run.closed_early is not None:
         causes.add(run.closed_early)
     return ClipFacts(

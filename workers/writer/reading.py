@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from shared.domain.errors import BadInput
+from shared.domain.gaps import Gap, GapCause, PartFacts, follows, gap_between, never_delivered
 from shared.domain.media import Frame, FrameMark
-from shared.domain.parts import ClipForm, EncodedPart, Gap, PartFacts, follows, gap_between, never_delivered
+from shared.domain.parts import ClipForm, EncodedPart
 from shared.domain.ports import PartCopying, PartEncoding, PartRun
 from shared.wire.urls import masked
 from workers.writer.ahead import ahead
 from workers.writer.ports import WriterPorts
 
 FETCHED_AHEAD = 8
-NO_KEYFRAME = "no_keyframe"
 
 
 class Reading:
@@ -60,7 +60,7 @@ class Reading:
             try:
                 encoder.add(frame.data, frame.captured_ms)
             except BadInput:
-                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, "bad_frame"))
+                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, GapCause.BAD_FRAME))
         return encoder
 
     def _encoder(self, frame: Frame) -> PartEncoding:
@@ -92,7 +92,7 @@ class Reading:
             if part is not None and usable:
                 part.add(frame)
             elif inside:
-                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, NO_KEYFRAME))
+                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, GapCause.NO_KEYFRAME))
         return None if self._first is None else part
 
     def _copier(self, keyframe: Frame) -> PartCopying | None:

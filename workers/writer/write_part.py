@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, Permanent, Retryable
-from shared.domain.parts import PartFacts
+from shared.domain.gaps import PartFacts
 from shared.domain.ports import PartRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS

@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,6 +14,8 @@ from typing import Any
 
 from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import ObjectStore, Signer
+from shared.domain.segment import Clip, DetailedSegment
+from shared.wire import api as schemas
 from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
 
 README = """What is in this archive:
@@ -73,9 +75,10 @@ class _Zip:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What goes into one archive: the segment's row with its detections, and who asked for it."""
+    """What goes into one archive: the segment with its detections, its clip, and who asked for it."""
 
-    row: Mapping[str, Any]
+    segment: DetailedSegment
+    clip: Clip
     name: str
     deployment: str
     made_at: datetime
@@ -87,39 +90,40 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[
 
     Breaks off, so that no whole archive arrives, when the clip is no longer what was recorded.
     """
-    row = evidence.row
-    small = {"README.txt": README.encode(), "segment.json": _facts(row)}
-    if row["thumbnail_path"] is not None:
-        picture = _picture(store, row["thumbnail_path"])
+    segment, clip = evidence.segment, evidence.clip
+    small = {"README.txt": README.encode(), "segment.json": _facts(segment)}
+    if segment.thumbnail_path is not None:
+        picture = _picture(store, segment.thumbnail_path)
         if picture is not None:
             small[f"{evidence.name}.jpg"] = picture
-    clip = f"{evidence.name}.mp4"
+    film = f"{evidence.name}.mp4"
     listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in sorted(small.items())]
-    listed.append(ListedFile(clip, row["file_size_bytes"], row["sha256"]))
+    listed.append(ListedFile(film, clip.size_bytes, clip.sha256))
     manifest = Manifest(
-        evidence.deployment, str(row["id"]), evidence.made_at.isoformat(), evidence.made_by, signer.public_key, listed
+        evidence.deployment, str(segment.id), evidence.made_at.isoformat(), evidence.made_by, signer.public_key, listed
     ).encode()
     small |= {MANIFEST: manifest, SIGNATURE: signer.sign(manifest).encode() + b"\n"}
     into = _Zip(evidence.made_at)
     try:
         for name, data in small.items():
             yield from into.add(name, len(data), iter([data]))
-        yield from into.add(clip, row["file_size_bytes"], _unchanged(store, row))
+        yield from into.add(film, clip.size_bytes, _unchanged(store, clip))
     finally:
         rest = into.end()  # what broke off is closed too, and its end is not sent
     yield rest
 
 
-def check_unchanged(store: ObjectStore, row: Mapping[str, Any]) -> None:
+def check_unchanged(store: ObjectStore, clip: Clip) -> None:
     """Read the clip once before anything is sent; Conflict when it is not what was recorded."""
     try:
-        deque(_unchanged(store, row), maxlen=0)
+        deque(_unchanged(store, clip), maxlen=0)
     except Permanent as error:
         raise Conflict(error.message) from error
 
 
-def _facts(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, indent=2, default=str, sort_keys=True).encode() + b"\n"
+def _facts(segment: DetailedSegment) -> bytes:
+    facts = schemas.SegmentDetail.model_validate(segment).model_dump(mode="json", by_alias=True)
+    return json.dumps(facts, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _picture(store: ObjectStore, key: str) -> bytes | None:
@@ -129,14 +133,14 @@ def _picture(store: ObjectStore, key: str) -> bytes | None:
         return None
 
 
-def _unchanged(store: ObjectStore, row: Mapping[str, Any]) -> Iterator[bytes]:
+def _unchanged(store: ObjectStore, clip: Clip) -> Iterator[bytes]:
     """The clip's bytes; the last of them only when all together are what was recorded."""
     digest, size, last = sha256(), 0, b""
-    for piece in store.stream(row["file_path"]):
+    for piece in store.stream(clip.key):
         digest.update(piece)
         size += len(piece)
         yield last
         last = piece
-    if digest.hexdigest() != row["sha256"] or size != row["file_size_bytes"]:
-        raise Permanent(f"the clip of segment {row['id']} is not what was recorded")
+    if digest.hexdigest() != clip.sha256 or size != clip.size_bytes:
+        raise Permanent(f"{clip.key} is not what was recorded")
     yield last

@@ -17,7 +17,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from shared.domain.access import Caller
+from shared.domain.camera import CameraState
 from shared.domain.errors import PlatereelError
+from shared.domain.events import EventName
 from shared.domain.ports import CameraStates, Clock, EventFeed, FrameBuffer
 
 BOUNDARY = "platereel"
@@ -150,21 +152,21 @@ class CameraWatch:
     states: CameraStates
     cameras: list[str]
     clock: Clock
-    _known: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, CameraState] = field(default_factory=dict)
     _asked_at: float = float("-inf")
 
-    def look(self) -> Mapping[str, str]:
+    def look(self) -> Mapping[str, CameraState]:
         """State by camera, two seconds old at most; a camera whose server is away is `unknown`."""
         if self.clock.monotonic() - self._asked_at >= CAMERAS_EVERY_SECONDS:
             self._asked_at = self.clock.monotonic()
             self._known = {camera_id: self._state(camera_id) for camera_id in self.cameras}
         return self._known
 
-    def _state(self, camera_id: str) -> str:
+    def _state(self, camera_id: str) -> CameraState:
         try:
-            return str(self.states.state(camera_id).get("state", "unknown"))
+            return CameraState(self.states.state(camera_id).get("state", CameraState.UNKNOWN))
         except PlatereelError:
-            return "unknown"
+            return CameraState.UNKNOWN
 
 
 async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit) -> AsyncIterator[bytes]:
@@ -172,20 +174,20 @@ async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit:
     caller, clock = permit.caller, permit.clock
     beat_at = clock.monotonic()
     last = after or await _patiently(feed.last)
-    seen: dict[str, str] = dict(await run_in_threadpool(watch.look))
+    seen: dict[str, CameraState] = dict(await run_in_threadpool(watch.look))
     yield b": listening\nretry: 3000\n\n"
     while await permit.good():
         if last is None:  # the broker was away: begin where it is when it is back, not at its beginning
             last = await _patiently(feed.last)
         found = [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
-        for identifier, event in found:
-            last = identifier
-            if event.get("camera_id") is None or caller.sees(str(event["camera_id"])):
-                yield _event(str(event.get("event", "event")), event, identifier)
+        for event in found:
+            last = event.entry_id
+            if event.body.get("camera_id") is None or caller.sees(str(event.body["camera_id"])):
+                yield _sent(event.name, {**event.body, "event": event.name}, event.entry_id)
         now = dict(await run_in_threadpool(watch.look))
         for camera_id, state in now.items():
             if seen.get(camera_id) != state and caller.sees(camera_id):
-                yield _event("camera.changed", {"camera_id": camera_id, "state": state})
+                yield _sent(EventName.CAMERA_CHANGED, {"camera_id": camera_id, "state": state})
         seen = now
         if clock.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = clock.monotonic()
@@ -201,6 +203,6 @@ async def _patiently(call: Callable[[], Any]) -> Any:
         return None
 
 
-def _event(name: str, body: Mapping[str, Any], identifier: str | None = None) -> bytes:
+def _sent(name: str, body: Mapping[str, Any], identifier: str | None = None) -> bytes:
     lines = [] if identifier is None else [f"id: {identifier}"]
     return "\n".join([*lines, f"event: {name}", f"data: {json.dumps(body)}", "", ""]).encode()

@@ -110,7 +110,7 @@ def access_log(
     items = ports.access.log(before, limit, who, action, segment_id)
     ports.looks.listed(caller, "access-log", {"who": who, "action": action, "segment_id": segment_id})
     return schemas.AccessLog.model_validate(
-        {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
+        {"items": items, "next_before": items[-1].id if len(items) == limit else None}
     )
 
 

@@ -14,6 +14,7 @@ from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, camera_of, configured
 from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
 from services.api.ports import ApiPorts
+from shared.domain.camera import CameraState
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
@@ -37,7 +38,7 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
         bounds = ports.frames.bounds(cameras)
         items = [_camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras]
     except Retryable as error:
-        state = {"state": "unknown", "error": error.message}
+        state = {"state": CameraState.UNKNOWN, "error": error.message}
         items = [_camera(ports, camera_id, state, {}) for camera_id in cameras]
     return schemas.CameraList(items=items, total=len(items))
 
@@ -131,7 +132,7 @@ def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
     try:
         return ports.states.state(camera_id)
     except PartlyAway as error:
-        return {"state": "unknown", "error": error.message}
+        return {"state": CameraState.UNKNOWN, "error": error.message}
 
 
 def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]) -> schemas.Camera:
@@ -141,7 +142,7 @@ def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: M
         camera_id=camera_id,
         source=shown(ports.settings.source(camera_id)),
         detect=ports.settings.cameras[camera_id].detect,
-        state=state.get("state", "unknown"),
+        state=CameraState(state.get("state", CameraState.UNKNOWN)),
         fps=float(state["fps"]) if "fps" in state else None,
         error=masked(state.get("error", "")) or None,
         last_frame_at=None if newest is None else from_ms(newest.newest_ms),

@@ -14,6 +14,7 @@ from services.api.callers import Operator, Ports
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import BadInput, Conflict, Retryable
+from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.names import CAMERA_ID
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
@@ -101,7 +102,7 @@ def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> sche
     given = body.get("detection_id") if body.get("captured_at") is None else None
     before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
     if before is not None:
-        body = {**body, "captured_at": before["captured_at"].isoformat()}
+        body = {**body, "captured_at": before.captured_at.isoformat()}
     detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
     if detection.camera_id not in ports.settings.cameras or not caller.sees(detection.camera_id):
         raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
@@ -115,5 +116,5 @@ def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> sche
         detection_id=detection.detection_id,
         camera_id=detection.camera_id,
         captured_at=from_ms(detection.captured_ms),
-        outcome="pending" if row is None else row["outcome"],
+        outcome=DetectionOutcome.PENDING if row is None else row.outcome,
     )

@@ -9,12 +9,11 @@ from fastapi import Query, Response
 
 from services.api.bodies import data_router
 from services.api.callers import Admin, Ports, Viewer, of_everything
+from shared.domain.job import FINISHED, JobKind
 from shared.domain.retention import MAX_DAYS
 from shared.wire import api as schemas
 
 WAIT_SECONDS, POLL_SECONDS = 5.0, 0.1
-FINISHED = {"done", "failed"}
-
 router = data_router("jobs")
 
 
@@ -43,15 +42,15 @@ def cleanup(
     days = retention_days if given.retention_days is None else given.retention_days
     if days is not None:
         params["retention_days"] = days
-    job_id = ports.jobs.request("cleanup", params, caller.name)
+    job_id = ports.jobs.request(JobKind.CLEANUP, params, caller.name)
     until = ports.clock.monotonic() + WAIT_SECONDS
-    row = ports.jobs.get(job_id)
-    while row["state"] not in FINISHED and ports.clock.monotonic() < until:
+    job = ports.jobs.get(job_id)
+    while job.state not in FINISHED and ports.clock.monotonic() < until:
         ports.clock.sleep(POLL_SECONDS)
-        row = ports.jobs.get(job_id)
-    response.status_code = 200 if row["state"] in FINISHED else 202
+        job = ports.jobs.get(job_id)
+    response.status_code = 200 if job.state in FINISHED else 202
     response.headers["Location"] = f"/v2/video/jobs/{job_id}"
-    return schemas.JobState.model_validate(row)
+    return schemas.JobState.model_validate(job)
 
 
 @router.get("/jobs/{job_id}")

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from services.api.availability import unavailable
+from services.api.availability import clip_of
 from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, segment_of
 from services.api.media.evidence import Evidence, archive, check_unchanged
 from services.api.media.range_response import Content, matches, resolve, serve
 from shared.domain.errors import NotFound
-from shared.domain.lifecycle import SegmentStatus
+from shared.domain.segment import Segment
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 from shared.wire.clip_names import clip_name
@@ -47,11 +47,17 @@ def download(
     through: Annotated[bool, Query(description="Never redirect to the store: send the bytes from here.")] = False,
 ) -> Response:
     """The MP4, with ranges and conditions; or a redirect to the store, where that has a public address."""
-    row = segment_of(ports, caller, segment_id)
-    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
-    if refusal is not None:
-        return refusal
-    content = Content(row["file_path"], row["file_size_bytes"], row["sha256"], VIDEO, f"{_name(row)}.mp4")
+    segment = segment_of(ports, caller, segment_id)
+    clip = clip_of(segment)
+    if isinstance(clip, Response):
+        return clip
+    content = Content(
+        key=clip.key,
+        size_bytes=clip.size_bytes,
+        etag=clip.sha256,
+        media_type=VIDEO,
+        file_name=f"{_name(segment)}.mp4",
+    )
     if request.method == "GET" and not through:
         public = ports.store.presigned(content.key, LINK_SECONDS, content.file_name, VIDEO)
         if public is not None:
@@ -65,23 +71,23 @@ def download(
     return serve(ports.store, content, span, request.method)
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(segment: Segment) -> str:
     """What a downloaded file is called."""
-    return clip_name(row["camera_id"], row["start_time"], row["plates"])
+    return clip_name(segment.camera_id, segment.start_time, segment.plates)
 
 
 @router.get("/segments/{segment_id}/thumbnail", response_class=Response, responses=_PICTURE)
 def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
     """A small picture of the clip."""
-    row = segment_of(ports, caller, segment_id)
-    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
-    if refusal is not None:
-        return refusal
-    if row["thumbnail_path"] is None:
+    segment = segment_of(ports, caller, segment_id)
+    clip = clip_of(segment)
+    if isinstance(clip, Response):
+        return clip
+    if segment.thumbnail_path is None:
         raise NotFound(f"segment {segment_id} has no picture")
-    if matches(request.headers.get("if-none-match"), etag := f"t{row['sha256'][:32]}"):
+    if matches(request.headers.get("if-none-match"), etag := f"t{clip.sha256[:32]}"):
         return Response(status_code=304, headers=_kept(etag))
-    picture = ports.store.get(row["thumbnail_path"])
+    picture = ports.store.get(segment.thumbnail_path)
     ports.looks.viewed(caller, "thumbnail", segment_id)
     return Response(picture, media_type="image/jpeg", headers=_kept(etag))
 
@@ -93,14 +99,21 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
 )
 def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     """Evidence, a zip: clip, facts, detections, hashes of all, and a signature; `platereel verify` checks it."""
-    row = segment_of(ports, caller, segment_id)
-    refusal = unavailable(segment_id, SegmentStatus(row["status"]))
-    if refusal is not None:
-        return refusal
-    check_unchanged(ports.store, row)
+    segment = segment_of(ports, caller, segment_id)
+    clip = clip_of(segment)
+    if isinstance(clip, Response):
+        return clip
+    check_unchanged(ports.store, clip)
     ports.access.note(caller.name, "export", segment_id, {})
     made_at = from_ms(ports.clock.now_ms())
-    evidence = Evidence(ports.segments.get(segment_id), _name(row), str(ports.deployment_id), made_at, caller.name)
+    evidence = Evidence(
+        segment=ports.segments.get(segment_id),
+        clip=clip,
+        name=_name(segment),
+        deployment=str(ports.deployment_id),
+        made_at=made_at,
+        made_by=caller.name,
+    )
     headers = {
         "Content-Disposition": f'attachment; filename="{evidence.name}.zip"',
         "Cache-Control": "no-store",

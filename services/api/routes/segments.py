@@ -51,15 +51,16 @@ def list_segments(
     if cursor is not None and offset:
         raise BadInput("offset", "a cursor already says where to go on; leave offset out")
     where = SegmentFilter(
-        camera_id, None if status is None else str(status), archived, protected, plate, min_confidence,
+        camera_id, status, archived, protected, plate, min_confidence,
         ms_of(from_), ms_of(to), fuzzy, caller.scope,
     )  # fmt: skip
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
     page = ports.segments.search(where, limit, offset, cursor, order)
     asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
     ports.looks.listed(caller, "segments", asked)
+    # Of a mapping a model is made in half the time that it takes of attributes.
     return schemas.SegmentPage.model_validate(
-        {"items": page.items, "total": page.total, "next_cursor": page.next_cursor}
+        {"items": [vars(item) for item in page.items], "total": page.total, "next_cursor": page.next_cursor}
     )
 
 
@@ -67,7 +68,7 @@ def list_segments(
 def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.SegmentDetail:
     """One clip with its detections and their places on it."""
     row = ports.segments.get(segment_id)
-    check_seen(caller, segment_id, row["camera_id"])
+    check_seen(caller, segment_id, row.camera_id)
     ports.looks.viewed(caller, "segment", segment_id)
     return schemas.SegmentDetail.model_validate(row)
 
@@ -125,16 +126,16 @@ def by_detection(
     rows = [
         row
         for row in ports.detections.with_id(detection_id)
-        if caller.sees(row["camera_id"]) and camera_id in {None, row["camera_id"]}
+        if caller.sees(row.camera_id) and camera_id in {None, row.camera_id}
     ]
     if not rows:
         raise NotFound("there is no such detection")
     if len(rows) > 1:
-        cameras = ", ".join(row["camera_id"] for row in rows[:SHOWN])
+        cameras = ", ".join(row.camera_id for row in rows[:SHOWN])
         raise Conflict(f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id")
     (detection,) = rows
-    items = ports.segments.by_detection(detection["camera_id"], detection_id)
-    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id, "camera_id": detection["camera_id"]})
+    items = ports.segments.by_detection(detection.camera_id, detection_id)
+    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id, "camera_id": detection.camera_id})
     return schemas.SegmentsOfDetection.model_validate(
-        {"items": items, "total": len(items), "outcome": detection["outcome"], "reason": detection["reason"]}
+        {"items": items, "total": len(items), "outcome": detection.outcome, "reason": detection.reason}
     )

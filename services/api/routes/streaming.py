@@ -17,7 +17,9 @@ from services.api.media.playlist import Stretch, playlist
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import NotFound
-from shared.domain.parts import Fragment, Piece, StoredPart
+from shared.domain.gaps import StoredPart
+from shared.domain.lifecycle import LIVE
+from shared.domain.parts import Fragment, Piece
 from shared.domain.ports import Streamed
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -69,9 +71,8 @@ def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, 
 
 def _refusal(ports: ApiPorts, caller: Caller, streamed: Streamed) -> Response | None:
     check_seen(caller, streamed.segment_id, streamed.camera_id)
-    refusal = unavailable(streamed.segment_id, streamed.status, unfinished=True)
-    if refusal is not None:
-        return refusal
+    if streamed.status not in LIVE:
+        return unavailable(streamed.segment_id, streamed.status)
     if not ports.video().streamable(streamed.policy, streamed.form):
         return problem(409, f"players cannot take {streamed.policy.codec} in pieces; download the clip")
     return None

@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection, Database
-from shared.domain.access import Caller, Role, StoredKey
+from shared.domain.access import AccessEntry, Caller, Role, StoredKey
 from shared.domain.errors import Conflict, NotFound
 
 PREFIX = "plr"
@@ -147,7 +147,7 @@ class PostgresAccessRows:
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
-    ) -> list[dict[str, Any]]:
+    ) -> list[AccessEntry]:
         given = {"before": before, "limit": limit, "who": who, "action": action, "segment": segment_id}
         conditions: list[LiteralString] = ["true"]
         if before is not None:
@@ -159,13 +159,14 @@ class PostgresAccessRows:
         if segment_id is not None:
             conditions.append("segment_id = %(segment)s")
         where: LiteralString = " AND ".join(conditions)
-        return self._database.fetch(
+        rows = self._database.fetch(
             f"""
             SELECT id, at, who, action, segment_id, details FROM access_log WHERE {where}
              ORDER BY id DESC LIMIT %(limit)s
             """,
             given,
         )
+        return [AccessEntry(**row) for row in rows]
 
 
 def _digest(secret: str) -> bytes:

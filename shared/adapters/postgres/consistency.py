@@ -12,13 +12,15 @@ from shared.adapters.postgres.events import emit
 from shared.adapters.postgres.pacer import WAKE
 from shared.adapters.postgres.windows import apply
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.events import EventName
+from shared.domain.gaps import GapCause
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Expectation, FinishedClip, ReadyClip
 from shared.domain.recording import Closed
 from shared.domain.timing import to_ms
 
 SUSPECTS_KEPT_SECONDS = 7 * 86_400
-ABANDONED = "abandoned"
 MOST_LISTED = 10_000  # of what a crash left: the next run takes the rest
 
 
@@ -38,18 +40,18 @@ class PostgresConsistencyRows:
         """See the port. An expired segment expects nothing; a part expects the key of its committed run."""
         rows = self._database.fetch(
             """
-            SELECT file_path AS key, id, status, file_size_bytes AS size FROM video_segments
+            SELECT file_path AS key, id, file_size_bytes AS size FROM video_segments
              WHERE file_path = ANY(%(keys)s) AND status <> 'expired'
             UNION ALL
-            SELECT thumbnail_path, id, status, NULL FROM video_segments
+            SELECT thumbnail_path, id, NULL FROM video_segments
              WHERE thumbnail_path = ANY(%(keys)s) AND status <> 'expired'
             UNION ALL
-            SELECT object_key, segment_id, state, (facts->>'size_bytes')::bigint FROM segment_parts
+            SELECT object_key, segment_id, (facts->>'size_bytes')::bigint FROM segment_parts
              WHERE object_key = ANY(%(keys)s)
             """,
             {"keys": list(keys)},
         )
-        return {row["key"]: Expectation(row["id"], row["status"], row["size"]) for row in rows}
+        return {row["key"]: Expectation(row["id"], row["size"]) for row in rows}
 
     def count_ready(self) -> int:
         row = self._database.fetch_one("SELECT count(*) AS n FROM video_segments WHERE status = 'ready'")
@@ -121,7 +123,10 @@ class PostgresConsistencyRows:
             older_than_s,
             limit,
         )
-        return [FinishedClip(row["id"], row["status"], row["file_path"], row["file_size_bytes"]) for row in rows]
+        return [
+            FinishedClip(row["id"], SegmentStatus(row["status"]), row["file_path"], row["file_size_bytes"])
+            for row in rows
+        ]
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
         """See the port; a lease that runs is somebody at work, and a pacer that looks will go on with all of them."""
@@ -181,7 +186,7 @@ class PostgresConsistencyRows:
                     """,
                     [reason, segment_id],
                 )
-                emit(connection, "segment.finalizing", _body(segment_id, row, reason))
+                emit(connection, EventName.SEGMENT_FINALIZING, segment_id, row["camera_id"], error=reason)
                 connection.execute(f"NOTIFY {WAKE}")
         except Conflict:
             return False
@@ -199,7 +204,7 @@ class PostgresConsistencyRows:
                 """,
                 [reason, segment_id],
             )
-            emit(connection, "segment.failed", _body(segment_id, row, reason))
+            emit(connection, EventName.SEGMENT_FAILED, segment_id, row["camera_id"], error=reason)
         return True
 
     def give_up(self, segment_id: UUID) -> bool:
@@ -209,7 +214,7 @@ class PostgresConsistencyRows:
             if row is None:
                 return False
             if row["status"] == "recording":
-                closed = Closed(segment_id, to_ms(row["deadline"]), ABANDONED)
+                closed = Closed(segment_id, to_ms(row["deadline"]), GapCause.ABANDONED)
                 apply(connection, row["camera_id"], RecordingPolicy.from_json(row["policy"]), [closed])
             given_up = connection.execute(
                 "UPDATE segment_parts SET state = 'due' WHERE segment_id = %s AND state = 'queued'", [segment_id]
@@ -219,7 +224,7 @@ class PostgresConsistencyRows:
                 UPDATE segment_parts SET state = 'gap', error = %s
                  WHERE segment_id = %s AND state = 'due' AND NOT parked
                 """,
-                [ABANDONED, segment_id],
+                [GapCause.ABANDONED, segment_id],
             ).rowcount
             connection.execute(f"NOTIFY {WAKE}")
         return given_up > 0 or row["status"] == "recording"
@@ -250,7 +255,3 @@ def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...])
         """,
         [segment_id, list(statuses)],
     ).fetchone()
-
-
-def _body(segment_id: UUID, row: DictRow, reason: str) -> dict[str, str]:
-    return {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason}

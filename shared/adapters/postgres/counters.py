@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
+
+from psycopg.rows import DictRow
 
 from shared.adapters.postgres.database import Connection, Database
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.statistics import CameraTotals, DayTotals, Totals
 
 _SUMS: LiteralString = """
     sum(segments)::bigint AS segments, sum(bytes)::bigint AS bytes, sum(duration_ms) / 1000.0 AS duration_seconds
@@ -43,7 +48,7 @@ class PostgresCounterRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def stats(self, days: int, cameras: Sequence[str] | None = None) -> dict[str, Any]:
+    def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
         """See the port; O(cameras), and cameras times `days` for the days: never O(segments)."""
         given = {"days": days, "cameras": None if cameras is None else list(cameras)}
         with self._database.transaction() as connection:
@@ -65,17 +70,22 @@ class PostgresCounterRows:
                 """,
                 given,
             ).fetchall()
-        ready = [row for row in states if row["status"] == "ready"]
-        return {
-            "segments": sum(row["segments"] for row in ready),
-            "bytes": sum(row["bytes"] for row in ready),
-            "duration_seconds": float(sum(row["duration_seconds"] for row in ready)),
-            "protected_segments": sum(row["protected"] for row in ready),
-            "protected_bytes": sum(row["protected_bytes"] for row in ready),
-            "by_status": _by_status(states),
-            "cameras": [{**row, "duration_seconds": float(row["duration_seconds"])} for row in ready],
-            "days": [{**row, "duration_seconds": float(row["duration_seconds"])} for row in by_day],
-        }
+        return Totals(
+            by_status=_by_status(states),
+            cameras=[
+                CameraTotals(
+                    camera_id=row["camera_id"],
+                    segments=row["segments"],
+                    bytes=row["bytes"],
+                    duration_seconds=float(row["duration_seconds"]),
+                    protected=row["protected"],
+                    protected_bytes=row["protected_bytes"],
+                )
+                for row in states
+                if row["status"] == SegmentStatus.READY
+            ],
+            days=[DayTotals(**row | {"duration_seconds": float(row["duration_seconds"])}) for row in by_day],
+        )
 
     def fold(self, limit: int) -> int:
         """See the port; several may fold at once, each its own rows."""
@@ -141,8 +151,8 @@ def _rebuild(connection: Connection) -> None:
     )
 
 
-def _by_status(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _by_status(rows: Sequence[DictRow]) -> Counter[SegmentStatus]:
+    found: Counter[SegmentStatus] = Counter()
     for row in rows:
-        found[row["status"]] = found.get(row["status"], 0) + row["segments"]
+        found[SegmentStatus(row["status"])] += row["segments"]
     return found

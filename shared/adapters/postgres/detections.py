@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import uuid4
 
 from psycopg.rows import DictRow
@@ -12,19 +12,20 @@ from psycopg.types.json import Jsonb
 from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
 from shared.adapters.postgres.windows import apply, insert_segment, link, link_detection, load_windows, wanted_range
 from shared.domain.errors import Conflict
+from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, PendingMark, PendingPage
 from shared.domain.recording import LONGEST_MISSED_MS, Detected, Missed, Window, lateness, step, stretches_of
+from shared.domain.segment import StoredDetection
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import printable
 
-BUFFER_EXPIRED = "buffer_expired"
 _ONE: LiteralString = "SELECT * FROM detections WHERE detection_id = %s AND camera_id = %s"
 
 
-class DetectionRepository:
+class PostgresDetectionRows:
     """Implements the port `DetectionRows`."""
 
     def __init__(self, database: Database) -> None:
@@ -149,20 +150,19 @@ class DetectionRepository:
         last = place if len(rows) == limit else None
         return PendingPage(tuple(found), last, tuple(broken))
 
-    def get(self, camera_id: str, detection_id: str) -> dict[str, Any] | None:
-        """One row, as the API shows it."""
-        return next((row for row in self.with_id(detection_id) if row["camera_id"] == camera_id), None)
+    def get(self, camera_id: str, detection_id: str) -> StoredDetection | None:
+        return next((row for row in self.with_id(detection_id) if row.camera_id == camera_id), None)
 
-    def with_id(self, detection_id: str) -> list[dict[str, Any]]:
+    def with_id(self, detection_id: str) -> list[StoredDetection]:
         """See the port; by camera."""
-        return self._database.fetch(
+        rows = self._database.fetch(
             """
-            SELECT detection_id, camera_id, captured_at, confidence, plate, bbox, attributes, outcome, reason,
-                   created_at
-              FROM detections WHERE detection_id = %s ORDER BY camera_id
+            SELECT detection_id, camera_id, captured_at, outcome, reason FROM detections
+             WHERE detection_id = %s ORDER BY camera_id
             """,
             detection_id,
         )
+        return [StoredDetection(**row | {"outcome": DetectionOutcome(row["outcome"])}) for row in rows]
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         """One detection, as it was published."""
@@ -219,10 +219,10 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
     segment_id = uuid4()
     window = Window(segment_id, start_ms, end_ms, growing=False)
     insert_segment(
-        connection, missed[0].camera_id, policy, window, missed[0].captured_ms, None, "failed", BUFFER_EXPIRED
+        connection, missed[0].camera_id, policy, window, missed[0].captured_ms, None, "failed", GapCause.BUFFER_EXPIRED
     )  # fmt: skip
     for detection in missed:
-        _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=BUFFER_EXPIRED)
+        _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=GapCause.BUFFER_EXPIRED)
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -231,7 +231,7 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
             """,
             [(segment_id, d.detection_id, d.camera_id, d.captured_ms - start_ms) for d in missed],
         )
-    return Accepted(DetectionOutcome.EXPIRED, (segment_id,), BUFFER_EXPIRED)
+    return Accepted(DetectionOutcome.EXPIRED, (segment_id,), GapCause.BUFFER_EXPIRED)
 
 
 def _conclude(

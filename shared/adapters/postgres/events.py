@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection
+from shared.domain.events import EventName
 
 Webhooks = Mapping[str, Collection[str]]
 Publish = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[str | None]]
 REFUSED_SECONDS = 300
 
 
-def emit(connection: Connection, name: str, body: Mapping[str, Any]) -> None:
-    """Write an event in the caller's transaction."""
-    connection.execute("INSERT INTO outbox (name, body) VALUES (%s, %s)", [name, Jsonb(dict(body))])
+def emit(connection: Connection, name: EventName, segment_id: UUID, camera_id: str, **facts: object) -> None:
+    """Write an event of a segment in the caller's transaction; facts: what else its body has."""
+    body = {"segment_id": str(segment_id), "camera_id": camera_id, **facts}
+    connection.execute("INSERT INTO outbox (name, body) VALUES (%s, %s)", [str(name), Jsonb(body)])
 
 
 def relay(connection: Connection, publish: Publish, limit: int, webhooks: Webhooks) -> int:

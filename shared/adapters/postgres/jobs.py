@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -14,7 +13,8 @@ from shared.adapters.postgres.access import log_access
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.pacer import WAKE
 from shared.domain.errors import NotFound
-from shared.domain.ports import Job
+from shared.domain.job import Job, JobKind, JobState, JobStatus
+from shared.domain.json_object import JsonObject
 
 STALE_SECONDS = 300  # a step takes a minute, and is ended after four
 MOST_DEATHS = 5
@@ -27,7 +27,7 @@ class PostgresJobRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def request(self, kind: str, params: Mapping[str, Any], who: str) -> UUID:
+    def request(self, kind: JobKind, params: JsonObject, who: str) -> UUID:
         """See the port; wakes the pacer."""
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -40,7 +40,7 @@ class PostgresJobRows:
             raise NotFound("the job was not stored")
         return UUID(str(row["id"]))
 
-    def get(self, job_id: UUID) -> dict[str, Any]:
+    def get(self, job_id: UUID) -> JobState:
         row = self._database.fetch_one(
             """
             SELECT id, kind, params, state, requested_by, requested_at, started_at, finished_at, progress, result,
@@ -51,9 +51,9 @@ class PostgresJobRows:
         )
         if row is None:
             raise NotFound(f"there is no job {job_id}")
-        return row
+        return JobState(**row | {"kind": JobKind(row["kind"]), "state": JobStatus(row["state"])})
 
-    def due(self, periods_s: Mapping[str, float]) -> list[Job]:
+    def due(self, periods_s: Mapping[JobKind, float]) -> list[Job]:
         """See the port. A requested job is offered again after 30 s; a regular turn is made when two were missed."""
         with self._database.transaction() as connection:
             for kind, period in periods_s.items():
@@ -101,7 +101,7 @@ class PostgresJobRows:
         )
         return None if row is None else _job(row)
 
-    def begin_turn(self, kind: str, period_s: float) -> Job | None:
+    def begin_turn(self, kind: JobKind, period_s: float) -> Job | None:
         """See the port; two beats ask, one gets the turn."""
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -118,7 +118,7 @@ class PostgresJobRows:
             ).fetchone()
         return None if row is None else _job(row)
 
-    def pause(self, job_id: UUID, cursor: Mapping[str, Any]) -> None:
+    def pause(self, job_id: UUID, cursor: JsonObject) -> None:
         """See the port; wakes the pacer."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -155,7 +155,7 @@ class PostgresJobRows:
         )
         return 0 if row is None else int(row["n"])
 
-    def tell(self, job_id: UUID, progress: Mapping[str, Any]) -> None:
+    def tell(self, job_id: UUID, progress: JsonObject) -> None:
         """See the port; who works on a job for long is not taken for dead."""
         self._database.execute(
             "UPDATE jobs SET progress = %s, started_at = now() WHERE id = %s AND state = 'running'",
@@ -163,7 +163,7 @@ class PostgresJobRows:
             job_id,
         )
 
-    def finish(self, job_id: UUID, result: Mapping[str, Any], error: str | None = None) -> None:
+    def finish(self, job_id: UUID, result: JsonObject, error: str | None = None) -> None:
         """See the port; keeps the last thousand finished jobs of a kind."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -201,4 +201,10 @@ class PostgresJobRows:
 
 
 def _job(row: DictRow) -> Job:
-    return Job(row["id"], row["kind"], row["params"], row["regular"], row["cursor"])
+    return Job(
+        job_id=row["id"],
+        kind=JobKind(row["kind"]),
+        params=row["params"],
+        regular=row["regular"],
+        cursor=row["cursor"],
+    )

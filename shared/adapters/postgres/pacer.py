@@ -20,6 +20,7 @@ from shared.adapters.postgres.events import Publish, Webhooks, relay
 from shared.adapters.postgres.retry import settle_clip, settle_part
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
+from shared.domain.gaps import GapCause
 from shared.domain.parts import parts_passed
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import LiveSegment
@@ -111,7 +112,7 @@ class PostgresPacerRows:
                 """
             ).fetchall()
             for row in parts:
-                settle_part(connection, row["id"], _expired(row, "writer_failed"), "lease_expired")
+                settle_part(connection, row["id"], _expired(row, GapCause.WRITER_FAILED), "lease_expired")
             clips = connection.execute(
                 """
                 SELECT id, camera_id, attempts, retries FROM video_segments

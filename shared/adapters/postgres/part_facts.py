@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from shared.domain.gaps import Gap, GapCause, PartFacts, StoredPart
 from shared.domain.media import FrameMark
-from shared.domain.parts import ClipForm, Gap, Packet, PartFacts, StoredPart
+from shared.domain.parts import ClipForm, Packet
 from shared.domain.timing import from_ms, to_ms
 
 
@@ -26,6 +28,21 @@ def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
             for gap in gaps
         ]
     )  # fmt: skip
+
+
+def gaps_of_row(stored: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
+    """What a segment's column `gaps` says."""
+    return tuple(
+        Gap(
+            from_ms=to_ms(datetime.fromisoformat(gap["from"])),
+            to_ms=to_ms(datetime.fromisoformat(gap["to"])),
+            frames=gap["frames"],
+            cause=GapCause(gap["cause"]),
+            estimated=gap.get("estimated", False),
+            detail=gap.get("detail", ""),
+        )
+        for gap in stored
+    )
 
 
 def facts_json(facts: PartFacts) -> dict[str, Any]:
@@ -53,7 +70,7 @@ def facts_of(row: DictRow) -> PartFacts | None:
         _mark(stored["before"]),
         _mark(stored["first"]),
         _mark(stored["last"]),
-        tuple(Gap(**gap) for gap in stored["gaps"]),
+        tuple(Gap(**{**gap, "cause": GapCause(gap["cause"])}) for gap in stored["gaps"]),
         stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"], _mark(stored.get("after")),
         stored.get("silence"),
     )  # fmt: skip
@@ -67,7 +84,7 @@ def stored_part(row: DictRow) -> StoredPart:
     """A part's row, as finalise sees it."""
     return StoredPart(
         row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"],
-        facts_of(row) if row["state"] == "done" else None, row["error"],
+        facts_of(row) if row["state"] == "done" else None, GapCause(row["error"]) if row["state"] == "gap" else None,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 
 from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.events import emit
+from shared.domain.events import EventName
 from shared.domain.retry import GiveUp, Later
 
 MAX_ERROR = 500  # characters of an error that a row keeps
@@ -71,7 +72,7 @@ def settle_clip(
             """,
             [cause, segment_id],
         )
-        emit(connection, "segment.failed", {"segment_id": str(segment_id), "camera_id": camera_id, "error": cause})
+        emit(connection, EventName.SEGMENT_FAILED, segment_id, camera_id, error=cause)
         return
     connection.execute(
         """

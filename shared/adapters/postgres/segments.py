@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from itertools import takewhile
-from typing import Any
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from psycopg.rows import DictRow
@@ -13,17 +13,41 @@ from shared.adapters.postgres.access import log_access
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.part_facts import form_of_row, stored_part
 from shared.adapters.postgres.retention import mark
-from shared.adapters.postgres.segment_search import COLUMNS, search
+from shared.adapters.postgres.segment_search import COLUMNS, search, segment_of
 from shared.adapters.postgres.windows import apply, load_growing
 from shared.domain.errors import Conflict, Gone, NotFound
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Order, Page, SegmentFilter, StoredClip, Streamed
 from shared.domain.recording import Stopped, step
+from shared.domain.segment import (
+    ClipDay,
+    DetailedSegment,
+    LinkedSegment,
+    MissingFootage,
+    PlacedDetection,
+    Segment,
+)
 from shared.domain.timing import from_ms, to_ms
 
+_DAYS_BY_COUNTERS: LiteralString = """
+    SELECT day, sum(segments)::bigint AS segments, sum(bytes)::bigint AS bytes,
+           (sum(duration_ms) / 1000.0)::float8 AS duration_seconds
+      FROM day_totals WHERE camera_id = %(camera)s AND status = 'ready' AND day BETWEEN %(first)s AND %(last)s
+     GROUP BY day HAVING sum(segments) > 0 ORDER BY day
+"""
+_DAYS_BY_CLIPS: LiteralString = """
+    SELECT (start_time AT TIME ZONE %(zone)s)::date AS day, count(*) AS segments,
+           sum(file_size_bytes)::bigint AS bytes, sum(duration_seconds) AS duration_seconds
+      FROM video_segments
+     WHERE camera_id = %(camera)s AND status = 'ready'
+       AND start_time >= %(first)s::timestamp AT TIME ZONE %(zone)s
+       AND start_time < (%(last)s::date + 1)::timestamp AT TIME ZONE %(zone)s
+     GROUP BY 1 ORDER BY 1
+"""
 
-class VideoRepository:
+
+class PostgresSegmentRows:
     """Implements the port `SegmentRows`."""
 
     def __init__(self, database: Database) -> None:
@@ -37,13 +61,16 @@ class VideoRepository:
         with self._database.transaction() as connection:
             return search(connection, where, limit, offset, cursor, order)
 
-    def row(self, segment_id: UUID) -> dict[str, Any]:
+    def row(self, segment_id: UUID) -> Segment:
+        return segment_of(Segment, self._row(segment_id))
+
+    def _row(self, segment_id: UUID) -> DictRow:
         row = self._database.fetch_one(f"SELECT {COLUMNS} FROM segments_with_detections WHERE id = %s", segment_id)
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
         return row
 
-    def get(self, segment_id: UUID) -> dict[str, Any]:
+    def get(self, segment_id: UUID) -> DetailedSegment:
         detections = self._database.fetch(
             """
             SELECT d.detection_id, d.captured_at, d.confidence, d.plate, d.bbox, d.attributes, l.offset_ms,
@@ -54,7 +81,8 @@ class VideoRepository:
             """,
             segment_id,
         )
-        return {**self.row(segment_id), "detections": detections}
+        placed = [PlacedDetection(**each) for each in detections]
+        return segment_of(DetailedSegment, {**self._row(segment_id), "detections": placed})
 
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
         """See the port; of the parts, those in front of the first that is still to be written."""
@@ -72,9 +100,8 @@ class VideoRepository:
         written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, parts))
         return _streamed(row, written, complete=len(written) == len(parts) and row["status"] != "recording")
 
-    def by_detection(self, camera_id: str, detection_id: str) -> list[dict[str, Any]]:
-        """See the port; in order of time."""
-        return self._database.fetch(
+    def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
+        rows = self._database.fetch(
             f"""
             SELECT {COLUMNS}, offset_ms, captured_at >= start_time AND captured_at < deadline AS contains
               FROM (SELECT l.segment_id, l.offset_ms, d.captured_at FROM segment_detections l
@@ -86,39 +113,20 @@ class VideoRepository:
             detection_id,
             camera_id,
         )
+        return [segment_of(LinkedSegment, row) for row in rows]
 
-    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
+    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[ClipDay]:
         """See the port; of UTC by the counters, of another time zone by the camera's own clips of that time."""
+        statement = _DAYS_BY_COUNTERS if zone == "UTC" else _DAYS_BY_CLIPS
         given = {"camera": camera_id, "first": first, "last": last, "zone": zone}
-        if zone == "UTC":
-            return self._database.fetch(
-                """
-                SELECT day, sum(segments)::bigint AS segments, sum(bytes)::bigint AS bytes,
-                       (sum(duration_ms) / 1000.0)::float8 AS duration_seconds
-                  FROM day_totals WHERE camera_id = %(camera)s AND status = 'ready'
-                   AND day BETWEEN %(first)s AND %(last)s
-                 GROUP BY day HAVING sum(segments) > 0 ORDER BY day
-                """,
-                given,
-            )
-        return self._database.fetch(
-            """
-            SELECT (start_time AT TIME ZONE %(zone)s)::date AS day, count(*) AS segments,
-                   sum(file_size_bytes)::bigint AS bytes, sum(duration_seconds) AS duration_seconds
-              FROM video_segments
-             WHERE camera_id = %(camera)s AND status = 'ready'
-               AND start_time >= %(first)s::timestamp AT TIME ZONE %(zone)s
-               AND start_time < (%(last)s::date + 1)::timestamp AT TIME ZONE %(zone)s
-             GROUP BY 1 ORDER BY 1
-            """,
-            given,
-        )
+        return [ClipDay(**row) for row in self._database.fetch(statement, given)]
 
-    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
+    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[MissingFootage]:
         """See the port; a failed segment lacks all of its window."""
         rows = self._database.fetch(
             """
-            SELECT s.id AS segment_id, (gap.value->>'from')::timestamptz AS from, (gap.value->>'to')::timestamptz AS to,
+            SELECT s.id AS segment_id, (gap.value->>'from')::timestamptz AS from_time,
+                   (gap.value->>'to')::timestamptz AS to_time,
                    (gap.value->>'frames')::int AS frames, gap.value->>'cause' AS cause,
                    coalesce((gap.value->>'estimated')::boolean, false) AS estimated
               FROM video_segments s CROSS JOIN LATERAL jsonb_array_elements(s.gaps) gap
@@ -134,9 +142,9 @@ class VideoRepository:
             """,
             {"camera": camera_id, "from": from_ms(first_ms), "to": from_ms(last_ms), "limit": limit},
         )
-        return [dict(row) for row in rows]
+        return [MissingFootage(**row) for row in rows]
 
-    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> dict[str, Any]:
+    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
         """See the port; written to the access log."""
         with self._database.transaction() as connection:
             row = connection.execute(

@@ -14,6 +14,8 @@ from psycopg.types.range import TimestamptzRange
 from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.events import emit
 from shared.domain.errors import Retryable
+from shared.domain.events import EventName
+from shared.domain.gaps import GapCause
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import (
@@ -149,10 +151,10 @@ def insert_segment(
             Jsonb(policy.to_json()), policy.codec, policy.fps, error, window.late_ms,
         ],
     )  # fmt: skip
-    emit(connection, f"segment.{status}", {"segment_id": str(window.segment_id), "camera_id": camera_id})
+    emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id)
 
 
-def _close(connection: Connection, segment_id: UUID, end: datetime, early: str | None = None) -> None:
+def _close(connection: Connection, segment_id: UUID, end: datetime, early: GapCause | None = None) -> None:
     """The window is final; plan every part it still lacks. It never ends before what is planned already."""
     row = connection.execute(
         """

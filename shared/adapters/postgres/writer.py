@@ -12,8 +12,10 @@ from shared.adapters.postgres.events import emit
 from shared.adapters.postgres.pacer import WAKE
 from shared.adapters.postgres.part_facts import facts_json, facts_of, form_of_row, gaps_json, stored_part
 from shared.adapters.postgres.retry import running_clip, running_part, settle_clip, settle_part
+from shared.domain.events import EventName
+from shared.domain.gaps import Gap, GapCause, PartFacts
 from shared.domain.lifecycle import LEASE_SECONDS
-from shared.domain.parts import ClipForm, Gap, PartFacts
+from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
 from shared.domain.retry import PARKED_PAUSE_SECONDS, put_off, retry_decision
@@ -115,7 +117,7 @@ class PostgresWriterRows:
             row = running_part(connection, part_id, token)
             if row is not None:
                 decision = retry_decision(
-                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause="writer_failed"
+                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause=GapCause.WRITER_FAILED
                 )
                 settle_part(connection, part_id, decision, reason)
 
@@ -145,7 +147,7 @@ class PostgresWriterRows:
             to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
             RecordingPolicy.from_json(row["policy"]), form_of_row(row),
             None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
-            row["closed_early"],
+            None if row["closed_early"] is None else GapCause(row["closed_early"]),
         )  # fmt: skip
 
     def renew_finalise(self, segment_id: UUID, token: str) -> bool:
@@ -190,11 +192,15 @@ class PostgresWriterRows:
                 """,
                 [first, segment_id],
             )
-            body = {
-                "segment_id": str(segment_id), "camera_id": row["camera_id"], "file_path": row["file_path"],
-                "duration_seconds": facts.duration_ms / 1000, "file_size_bytes": facts.size_bytes,
-            }  # fmt: skip
-            emit(connection, "segment.ready", body)
+            emit(
+                connection,
+                EventName.SEGMENT_READY,
+                segment_id,
+                row["camera_id"],
+                file_path=row["file_path"],
+                duration_seconds=facts.duration_ms / 1000,
+                file_size_bytes=facts.size_bytes,
+            )
             connection.execute(f"NOTIFY {WAKE}")
         return True
 
@@ -210,8 +216,7 @@ class PostgresWriterRows:
             ).fetchone()
             if row is None:
                 return False
-            body = {"segment_id": str(segment_id), "camera_id": row["camera_id"], "error": reason}
-            emit(connection, "segment.failed", body)
+            emit(connection, EventName.SEGMENT_FAILED, segment_id, row["camera_id"], error=reason)
             connection.execute(f"NOTIFY {WAKE}")
         return True
 

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from shared.adapters.redis.client import kinds
+from shared.domain.events import Event
 from shared.wire.bounded_json import load_json, printable
 from shared.wire.keys import Keys
 
@@ -56,17 +57,17 @@ class RedisEventFeed:
             newest: Any = self._redis.xrevrange(self._keys.events, count=1)
         return newest[0][0].decode() if newest else "0-0"
 
-    def read(self, after: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
+    def read(self, after: str, limit: int) -> list[Event]:
         with kinds("broker"):
             found: Any = self._redis.xrange(self._keys.events, min=f"({after}", count=limit)
-        return [(identifier.decode(), _event(fields)) for identifier, fields in found]
+        return [_event(identifier, fields) for identifier, fields in found]
 
 
-def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+def _event(identifier: bytes, fields: Mapping[bytes, bytes]) -> Event:
     """An event of the stream; one that somebody else put there in another form has a name and no body."""
     name = fields.get(b"event", b"unknown").decode("utf-8", "replace")
     try:
         body = load_json(fields.get(b"json", b"{}"))
     except ValueError:
         body = {}
-    return {**(body if isinstance(body, dict) else {}), "event": name}
+    return Event(entry_id=identifier.decode(), name=name, body=body if isinstance(body, dict) else {})

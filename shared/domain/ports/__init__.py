@@ -34,7 +34,7 @@ from shared.domain.ports.frames import (
     PacketBuffer,
     Parking,
 )
-from shared.domain.ports.jobs import Job, JobRows, Progress
+from shared.domain.ports.jobs import JobRows, Progress
 from shared.domain.ports.objects import Allowed, ObjectStore, Room, StoredObject
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
@@ -69,7 +69,6 @@ __all__ = [
     "FinishedClip",
     "FrameBuffer",
     "Holds",
-    "Job",
     "JobRows",
     "LiveSegment",
     "Marked",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from shared.domain.access import Caller, Role, StoredKey
+from shared.domain.access import AccessEntry, Caller, Role, StoredKey
 
 
 class Signer(Protocol):
@@ -67,5 +67,5 @@ class AccessRows(Protocol):
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
-    ) -> list[dict[str, Any]]:
+    ) -> list[AccessEntry]:
         """Lines, newest first, before an id."""

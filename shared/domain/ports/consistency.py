@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from shared.domain.lifecycle import SegmentStatus
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An object that a row expects: the segment, its status, and the recorded size where there is one."""
+    """An object that a row expects: the segment, and the recorded size where there is one."""
 
     segment_id: UUID
-    status: str
     size_bytes: int | None
 
 
@@ -33,7 +34,7 @@ class FinishedClip:
     """A segment past finalising whose parts still have rows."""
 
     segment_id: UUID
-    status: str
+    status: SegmentStatus
     file_path: str
     size_bytes: int | None
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
+
+from shared.domain.statistics import Totals
 
 
 class CounterRows(Protocol):
     """Counts of segments, moved by the very statements that change a segment."""
 
-    def stats(self, days: int, cameras: Sequence[str] | None = None) -> dict[str, Any]:
+    def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
         """Totals, per camera, and of the last `days` days; of these cameras alone where given."""
 
     def fold(self, limit: int) -> int:

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from shared.domain.events import Event
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
 from shared.domain.policy import RecordingPolicy
+from shared.domain.segment import StoredDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class EventFeed(Protocol):
     def last(self) -> str:
         """Id of the newest event; `0-0` when there is none."""
 
-    def read(self, after: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
-        """Events after an id, in order: id, and the event with its name as `event`."""
+    def read(self, after: str, limit: int) -> list[Event]:
+        """Events after an id, in order."""
 
 
 class TaskQueue(Protocol):
@@ -149,10 +151,10 @@ class DetectionRows(Protocol):
     def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
         """Detections whose hint was lost, oldest first, those behind `after`."""
 
-    def get(self, camera_id: str, detection_id: str) -> dict[str, Any] | None:
+    def get(self, camera_id: str, detection_id: str) -> StoredDetection | None:
         """One detection's row."""
 
-    def with_id(self, detection_id: str) -> list[dict[str, Any]]:
+    def with_id(self, detection_id: str) -> list[StoredDetection]:
         """Rows of every camera that has a detection of this id: an id is its camera's own."""
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:

@@ -21,7 +21,7 @@ class LiveSegment:
 
     segment_id: UUID
     camera_id: str
-    status: str
+    status: SegmentStatus
     start_ms: int
     deadline_ms: int
     covered_to_ms: int

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
+from shared.domain.gaps import StoredPart
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.parts import ClipForm, StoredPart
+from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
+from shared.domain.segment import ClipDay, DetailedSegment, FoundSegment, LinkedSegment, MissingFootage, Segment
 from shared.domain.timing import from_ms
 
 
@@ -28,7 +30,7 @@ class SegmentFilter:
     """What to list; None means any. `cameras`: those the caller may see at all; `fuzzy`: near misses of `plate` too."""
 
     camera_id: str | None = None
-    status: str | None = None
+    status: SegmentStatus | None = None
     archived: bool | None = None
     protected: bool | None = None
     plate: str | None = None
@@ -43,7 +45,7 @@ class SegmentFilter:
 class Page:
     """A page of a list; `total` counts all that match."""
 
-    items: list[dict[str, Any]]
+    items: list[FoundSegment]
     total: int
     next_cursor: str | None
 
@@ -87,25 +89,25 @@ class SegmentRows(Protocol):
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
         """Segments in a stable order; a cursor goes on after its page's last item, whatever was added meanwhile."""
 
-    def row(self, segment_id: UUID) -> dict[str, Any]:
+    def row(self, segment_id: UUID) -> Segment:
         """One segment; raises NotFound."""
 
-    def get(self, segment_id: UUID) -> dict[str, Any]:
+    def get(self, segment_id: UUID) -> DetailedSegment:
         """One segment with its detections, which a long event has thousands of; raises NotFound."""
 
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
         """What a segment can be played from; raises NotFound. from_ms: of its parts, the one that begins there."""
 
-    def by_detection(self, camera_id: str, detection_id: str) -> list[dict[str, Any]]:
+    def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
         """Segments that hold a detection, in order of time."""
 
-    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[dict[str, Any]]:
-        """Days (of the time zone) from first to last on which ready clips begin: day, segments, bytes, seconds."""
+    def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[ClipDay]:
+        """Days (of the time zone) from first to last on which ready clips begin, in order."""
 
-    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[dict[str, Any]]:
-        """Footage that is missing from recordings of that time, in order: segment_id, from, to, frames, cause."""
+    def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[MissingFootage]:
+        """Footage that is missing from segments of that time, in order."""
 
-    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> dict[str, Any]:
+    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
         """Protect or unprotect a segment."""
 
     def archive(self, segment_id: UUID, who: str) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.parts import ClipForm, Gap, PartFacts, StoredPart
+from shared.domain.gaps import Gap, GapCause, PartFacts, StoredPart
+from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
 
 
@@ -46,7 +47,7 @@ class FinaliseRun:
     form: ClipForm | None
     continues_from_ms: int | None
     parts: tuple[StoredPart, ...]
-    closed_early: str | None = None
+    closed_early: GapCause | None = None
 
 
 @dataclass(frozen=True, slots=True)

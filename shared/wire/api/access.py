@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.domain.names import CAMERA_ID, KEY_NAME
+from shared.wire.api.answer import Answer
 from shared.wire.moments import Moment
 
 CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
@@ -77,7 +78,7 @@ class SigningKey(BaseModel):
     fingerprint: str
 
 
-class AccessEntry(BaseModel):
+class AccessEntry(Answer):
     """Who did what."""
 
     id: int

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, Field
+
+from shared.domain.camera import CameraState
+from shared.wire.api.answer import Answer
 
 
 class Camera(BaseModel):
@@ -14,7 +17,7 @@ class Camera(BaseModel):
     camera_id: str
     source: str
     detect: bool
-    state: str
+    state: CameraState
     fps: float | None = None
     width: int | None = None
     height: int | None = None
@@ -33,7 +36,7 @@ class CameraList(BaseModel):
     total: int
 
 
-class CalendarDay(BaseModel):
+class CalendarDay(Answer):
     """A day on which clips of a camera begin."""
 
     day: date
@@ -51,14 +54,12 @@ class Calendar(BaseModel):
     total: int
 
 
-class MissingFootage(BaseModel):
+class MissingFootage(Answer):
     """Footage that a recording lacks, and why."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     segment_id: UUID
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: datetime = Field(validation_alias=AliasChoices("from", "from_time"), serialization_alias="from")
+    to: datetime = Field(validation_alias=AliasChoices("to", "to_time"))
     frames: int
     cause: str
     estimated: bool

@@ -8,7 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from shared.domain.job import JobKind, JobStatus
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.retention import MAX_DAYS
+from shared.wire.api.answer import Answer
 
 
 class CleanupRequest(BaseModel):
@@ -21,13 +24,13 @@ class CleanupRequest(BaseModel):
     confirm: StrictBool | None = None
 
 
-class JobState(BaseModel):
+class JobState(Answer):
     """A cleanup or a check: poll it until its state is done or failed."""
 
     id: UUID
-    kind: str
+    kind: JobKind
     params: dict[str, Any]
-    state: str
+    state: JobStatus
     requested_by: str
     requested_at: datetime
     started_at: datetime | None
@@ -37,7 +40,7 @@ class JobState(BaseModel):
     error: str | None
 
 
-class CameraStats(BaseModel):
+class CameraStats(Answer):
     """Ready clips of one camera."""
 
     camera_id: str
@@ -48,7 +51,7 @@ class CameraStats(BaseModel):
     duration_seconds: float
 
 
-class DayStats(BaseModel):
+class DayStats(Answer):
     """Ready clips of one UTC day."""
 
     day: date
@@ -77,7 +80,7 @@ class Stats(BaseModel):
     average_bytes: float
     protected_segments: int
     protected_bytes: int
-    by_status: dict[str, int]
+    by_status: dict[SegmentStatus, int]
     capacity: Capacity
     cameras: list[CameraStats]
     days: list[DayStats]

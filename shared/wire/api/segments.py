@@ -6,26 +6,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool
 
 from shared.domain.codec import Codec
-from shared.domain.lifecycle import SegmentStatus
+from shared.domain.gaps import GapCause
+from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
+from shared.wire.api.answer import Answer
 
 
-class Gap(BaseModel):
+class Gap(Answer):
     """Frames that are missing, and why."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: datetime = Field(validation_alias=AliasChoices("from", "from_time"), serialization_alias="from")
+    to: datetime = Field(validation_alias=AliasChoices("to", "to_time"))
     frames: int
-    cause: str
+    cause: GapCause
     estimated: bool = False
     detail: str | None = Field(None, description="What capture said of the camera then, where that is known.")
 
 
-class Segment(BaseModel):
+class Segment(Answer):
     """One clip and what is known of it."""
 
     id: UUID
@@ -74,7 +74,7 @@ class ListedSegment(Segment):
     distance: float = Field(description="0: the same plate; 0.1 a look-alike character, 1 any other edit.")
 
 
-class DetectionInSegment(BaseModel):
+class DetectionInSegment(Answer):
     """A detection, placed on its clip."""
 
     detection_id: str
@@ -113,7 +113,7 @@ class SegmentsOfDetection(BaseModel):
 
     items: list[SegmentOfDetection]
     total: int
-    outcome: str
+    outcome: DetectionOutcome
     reason: str | None
 
 
@@ -158,7 +158,7 @@ class DetectionReceipt(BaseModel):
     detection_id: str
     camera_id: str
     captured_at: datetime
-    outcome: str
+    outcome: DetectionOutcome
 
 
 class SkippedResult(BaseModel):

@@ -1,0 +1,29 @@
+"""Events that leave the system: webhooks, the stream of events, and listeners of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.json_object import JsonObject
+
+
+class EventName(StrEnum):
+    """What an event tells."""
+
+    SEGMENT_RECORDING = "segment.recording"  # a window was opened
+    SEGMENT_FINALIZING = "segment.finalizing"  # a window was closed, or a clip is to be made again
+    SEGMENT_READY = "segment.ready"  # a clip can be played
+    SEGMENT_FAILED = "segment.failed"  # there is no clip; the body has the error
+    SEGMENT_DELETED = "segment.deleted"  # a clip's object is gone
+    RETENTION_STOPPED = "retention.stopped"  # a cleanup would have deleted far more than usual
+    CAMERA_CHANGED = "camera.changed"  # a camera's state changed; for listeners of the API alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event of the stream. `body` is empty for one that somebody else put there in another form."""
+
+    entry_id: str
+    name: str
+    body: JsonObject
