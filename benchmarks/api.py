@@ -46,8 +46,8 @@ def run(*, quick: bool) -> list[Row]:
         base = f"http://127.0.0.1:{port}"
         wait_for("the API", lambda: _alive(client, base), every_s=0.1)
         try:
-            answers = _lists(client, base, database, count, rounds)
-            return [*answers, *_downloads(place, client, base, rows, (clip_bytes, rounds))]
+            answers = _lists(client=client, base=base, database=database, count=count, rounds=rounds)
+            return [*answers, *_downloads(place=place, client=client, base=base, rows=rows, how=(clip_bytes, rounds))]
         finally:
             database.close()
 
@@ -61,15 +61,17 @@ def _alive(client: urllib3.PoolManager, base: str) -> bool:
 
 def _lists(client: urllib3.PoolManager, base: str, database: Database, count: int, rounds: int) -> list[Row]:
     videos, counters = PostgresSegmentRows(database), PostgresCounterRows(database)
-    middle = videos.search(SegmentFilter(), 1, count // 2, None, Order.NEWEST).items[0]
-    deep = videos.search(SegmentFilter(), LIMIT, count // 2, None, Order.NEWEST).next_cursor
+    middle = videos.search(where=SegmentFilter(), limit=1, offset=count // 2, cursor=None, order=Order.NEWEST).items[0]
+    deep = videos.search(
+        where=SegmentFilter(), limit=LIMIT, offset=count // 2, cursor=None, order=Order.NEWEST
+    ).next_cursor
     plate = str(middle.plates[0])
     hour = {"from": middle.start_time.isoformat(), "to": from_ms(_ms(middle) + 3_600_000).isoformat()}
 
     def listed(
         where: SegmentFilter, offset: int = 0, cursor: str | None = None, order: Order = Order.NEWEST
     ) -> Callable[[], object]:
-        return lambda: videos.search(where, LIMIT, offset, cursor, order)
+        return lambda: videos.search(where=where, limit=LIMIT, offset=offset, cursor=cursor, order=order)
 
     cases: list[tuple[str, dict[str, Any], Callable[[], object], str | None]] = [
         ("first page", {}, listed(SegmentFilter()), None),
@@ -99,7 +101,10 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
         rows.append(compare(name, "ms", *_in_turn(_getter(client, f"{base}{PREFIX}/{path}"), sql, rounds)))
     first = measured["first page"]
     deep_pages = ("deep page, cursor", "deep page, offset")
-    return rows + [compare(f"{name} / first page", "ms", measured[name], first, "<= 1.2") for name in deep_pages]
+    return rows + [
+        compare(case=f"{name} / first page", metric="ms", ours=measured[name], peer=first, target="<= 1.2")
+        for name in deep_pages
+    ]
 
 
 def _ms(row: Segment) -> int:
@@ -155,10 +160,13 @@ def _downloads(
     with nginx.serving(root, place.folder / "nginx") as peer:
         length = min(RANGE_BYTES, size // 2)
         for name, headers, sent in (
-            ("download", {}, size), ("download, range", {"Range": f"bytes={length}-{2 * length - 1}"}, length),
-        ):  # fmt: skip
+            ("download", {}, size),
+            ("download, range", {"Range": f"bytes={length}-{2 * length - 1}"}, length),
+        ):
             ours, theirs = _in_turn(
                 _getter(client, url, **headers), _getter(client, f"{peer}/clip.mp4", **headers), rounds
             )
-            found.append(compare(name, "MB/s", sent / ours / 1000, sent / theirs / 1000, ">= 0.8"))
+            found.append(
+                compare(case=name, metric="MB/s", ours=sent / ours / 1000, peer=sent / theirs / 1000, target=">= 0.8")
+            )
     return found

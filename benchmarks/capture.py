@@ -31,9 +31,23 @@ def run(*, quick: bool) -> list[Row]:
     rows: list[Row] = []
     with mjpeg_cameras(frames, HTTP_FPS) as address:
         sources = [f"{address}/{number}" for number in range(2 if quick else HTTP_CAMERAS)]
-        rows += _compare("ready JPEG over HTTP", sources, HTTP_FPS, seconds, rounds, partial(_bare_xadd, frames))
+        rows += _compare(
+            case="ready JPEG over HTTP",
+            sources=sources,
+            fps=HTTP_FPS,
+            seconds=seconds,
+            rounds=rounds,
+            peer=partial(_bare_xadd, frames),
+        )
     with rtsp_camera(packets, RTSP_FPS) as address:
-        rows += _compare("RTSP H.264", [address], RTSP_FPS, seconds, rounds, partial(_bare_decode, packets))
+        rows += _compare(
+            case="RTSP H.264",
+            sources=[address],
+            fps=RTSP_FPS,
+            seconds=seconds,
+            rounds=rounds,
+            peer=partial(_bare_decode, packets),
+        )
     return rows
 
 
@@ -54,7 +68,7 @@ def _compare(
                 client.flushdb()
             bare.append(BARE_FRAMES / cost_of(partial(peer, place.addresses.frames)).cpu_s)
     return [
-        compare(case, "frames per CPU s", median(ours), median(bare), ">= 0.85"),
+        compare(case=case, metric="frames per CPU s", ours=median(ours), peer=median(bare), target=">= 0.85"),
         report(case, "CPU microseconds of Redis per frame", median(server)),
     ]
 

@@ -81,9 +81,14 @@ def _check(url: str, root: Path) -> dict[str, Any]:
     while counters.fold(FOLD_BATCH) == FOLD_BATCH:
         continue
     ports = CheckPorts(
-        rows=rows, counters=counters, store=store, video=AvVideo(),
-        jobs=PostgresJobRows(database), clock=SystemClock(), age_floor_s=-3600.0,
-    )  # fmt: skip
+        rows=rows,
+        counters=counters,
+        store=store,
+        video=AvVideo(),
+        jobs=PostgresJobRows(database),
+        clock=SystemClock(),
+        age_floor_s=-3600.0,
+    )
     answer = check(ports, {"repair": False})
     database.close()
     return answer

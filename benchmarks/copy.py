@@ -47,8 +47,14 @@ def run(*, quick: bool) -> list[Row]:
     ours, peer = len(frames) / costs["ours"].cpu_s, len(packets) / costs["ffmpeg"].cpu_s
     case = f"{size[1]}p, {len(frames)} packets"
     return [
-        compare(f"{case} / ffmpeg -c copy", "frames per CPU s", ours, peer, ">= 1.0"),
-        compare(f"{case} / our h264", "frames per CPU s", ours, len(encoded) / costs["h264"].cpu_s, ">= 30"),
+        compare(case=f"{case} / ffmpeg -c copy", metric="frames per CPU s", ours=ours, peer=peer, target=">= 1.0"),
+        compare(
+            case=f"{case} / our h264",
+            metric="frames per CPU s",
+            ours=ours,
+            peer=len(encoded) / costs["h264"].cpu_s,
+            target=">= 30",
+        ),
     ]
 
 
@@ -58,7 +64,16 @@ def _frames(packets: list[bytes]) -> list[Frame]:
     made = []
     for number, data in enumerate(packets):
         at_ms = round(number * 1000 / FPS)
-        made.append(Frame("cam", at_ms, data, number, "run", PacketMark(number % GOP == 0, at_ms, parameters)))
+        made.append(
+            Frame(
+                camera_id="cam",
+                captured_ms=at_ms,
+                data=data,
+                counter=number,
+                run_id="run",
+                packet=PacketMark(number % GOP == 0, at_ms, parameters),
+            )
+        )
     return made
 
 
@@ -74,12 +89,31 @@ def _copy(frames: list[Frame], path: Path) -> None:
         made = part.finish()
         pieces.append(Piece(start_ms, made.data, made.index))
     form = video.copied_form(frames[0])
-    video.join(path, pieces, (0, round(len(frames) * 1000 / FPS)), RecordingPolicy(codec=Codec.COPY, fps=FPS), form)
+    video.join(
+        path=path,
+        pieces=pieces,
+        span_ms=(0, round(len(frames) * 1000 / FPS)),
+        policy=RecordingPolicy(codec=Codec.COPY, fps=FPS),
+        form=form,
+    )
 
 
 def _command(raw: Path, path: Path) -> None:
     subprocess.run(  # noqa: S603 - our own arguments
-        ["ffmpeg", "-y", "-v", "error", "-framerate", str(FPS), "-i", str(raw), "-c", "copy", "-movflags", "+faststart",
-         str(path)],
+        [
+            "ffmpeg",
+            "-y",
+            "-v",
+            "error",
+            "-framerate",
+            str(FPS),
+            "-i",
+            str(raw),
+            "-c",
+            "copy",
+            "-movflags",
+            "+faststart",
+            str(path),
+        ],
         check=True,
-    )  # fmt: skip
+    )

@@ -50,12 +50,28 @@ class Cost:
 def compare(case: str, metric: str, ours: float, peer: float, target: str | None = None) -> Row:
     """A row; target such as `>= 1.4` or `<= 0.6` is held against ours / peer."""
     ratio = ours / peer if peer else float("inf")
-    return Row(case, metric, ours, peer, ratio, target, None if target is None else holds(ratio, target))
+    return Row(
+        case=case,
+        metric=metric,
+        ours=ours,
+        peer=peer,
+        ratio=ratio,
+        target=target,
+        met=None if target is None else holds(ratio, target),
+    )
 
 
 def report(case: str, metric: str, ours: float, target: str | None = None) -> Row:
     """A row without a peer; a target is held against ours."""
-    return Row(case, metric, ours, None, None, target, None if target is None else holds(ours, target))
+    return Row(
+        case=case,
+        metric=metric,
+        ours=ours,
+        peer=None,
+        ratio=None,
+        target=target,
+        met=None if target is None else holds(ours, target),
+    )
 
 
 def holds(value: float, target: str) -> bool:
@@ -111,9 +127,14 @@ def show(name: str, rows: Sequence[Row]) -> None:
     table = Table("case", "metric", *right, "met", title=name, box=None)
     for row in rows:
         table.add_row(
-            row.case, row.metric, _figure(row.ours), _figure(row.peer), _figure(row.ratio), row.target or "",
+            row.case,
+            row.metric,
+            _figure(row.ours),
+            _figure(row.peer),
+            _figure(row.ratio),
+            row.target or "",
             {True: "yes", False: "no", None: ""}[row.met],
-        )  # fmt: skip
+        )
     console.print(table)
 
 

@@ -40,12 +40,17 @@ def _per_byte(place: Site, frames: list[bytes]) -> Row:
     with place.frames() as client:
         before = _used(client.info("memory"))
         for camera in (f"filled{n}" for n in range(8)):
-            batch = [Frame(camera, 10**12 + n * 67, frames[n % len(frames)], n, "run") for n in range(FPS * 15)]
+            batch = [
+                Frame(
+                    camera_id=camera, captured_ms=10**12 + n * 67, data=frames[n % len(frames)], counter=n, run_id="run"
+                )
+                for n in range(FPS * 15)
+            ]
             buffer.append(batch, {camera: LIMITS})
             held += sum(len(frame.data) for frame in batch)
         used = _used(client.info("memory")) - before
         client.flushdb()
-    return compare("frames Redis", "bytes used / JPEG bytes", used, held, "<= 1.25")
+    return compare(case="frames Redis", metric="bytes used / JPEG bytes", ours=used, peer=held, target="<= 1.25")
 
 
 def _used(info: Any) -> int:
@@ -54,9 +59,10 @@ def _used(info: Any) -> int:
 
 def _flat(place: Site, seconds: float, look_s: float) -> list[Row]:
     for name, *arguments in (
-        ("dispatch", "dispatch"), ("capture", "capture"),
+        ("dispatch", "dispatch"),
+        ("capture", "capture"),
         ("worker", "worker", "--queues", "parts,finalise", "--concurrency", "2"),
-    ):  # fmt: skip
+    ):
         place.run(name, *arguments)
     with place.frames() as frames, place.broker() as broker:
         wait_for("frames", lambda: all(frames.xlen(Keys().frames(f"cam{n}")) for n in range(CAMERAS)))
@@ -80,5 +86,5 @@ def _flat(place: Site, seconds: float, look_s: float) -> list[Row]:
         rows += [
             report(case, f"RSS MB, {which} third", size / 1e6) for which, size in (("first", begins), ("last", late))
         ]
-        rows.append(compare(case, "RSS last third / middle", late, early, "<= 1.05"))
+        rows.append(compare(case=case, metric="RSS last third / middle", ours=late, peer=early, target="<= 1.05"))
     return rows

@@ -46,7 +46,15 @@ def run(*, quick: bool) -> list[Row]:
                 segment = _record(rows, broker, f"event-{number}")
                 ours.append(_until_ready(rows, frames, segment))
                 peer.append(_whole_clip(place, rows, segment))
-    return [compare(f"{size[1]}p{FPS}, {buffer_s + post_s} s", "s to READY", median(ours), median(peer), "<= 0.333")]
+    return [
+        compare(
+            case=f"{size[1]}p{FPS}, {buffer_s + post_s} s",
+            metric="s to READY",
+            ours=median(ours),
+            peer=median(peer),
+            target="<= 0.333",
+        )
+    ]
 
 
 def _record(rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, name: str) -> dict[str, Any]:
@@ -91,7 +99,13 @@ def _whole_clip(place: Site, rows: psycopg.Connection[dict[str, Any]], segment: 
     part = encoder.finish()
     with TemporaryDirectory(prefix="platereel-bench-") as folder:
         clip = Path(folder) / "clip.mp4"
-        video.join(clip, [Piece(start_ms, part.data, part.index)], (start_ms, end_ms), policy, form)
+        video.join(
+            path=clip,
+            pieces=[Piece(start_ms, part.data, part.index)],
+            span_ms=(start_ms, end_ms),
+            policy=policy,
+            form=form,
+        )
         store.put(f"bench/{segment['id']}.mp4", clip, "video/mp4", patience_s=30)
     rows.execute("UPDATE video_segments SET note = 'encoded again' WHERE id = %s", [segment["id"]])
     return time.perf_counter() - began

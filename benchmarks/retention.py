@@ -46,7 +46,7 @@ def run(*, quick: bool) -> list[Row]:
         database = Database(place.addresses.database, max_size=2)
         database.open()
         try:
-            return _rounds(rows, database, store, count // 2 // rounds, rounds)
+            return _rounds(rows=rows, database=database, store=store, size=count // 2 // rounds, rounds=rounds)
         finally:
             database.close()
 
@@ -59,7 +59,7 @@ def _upload(rows: psycopg.Connection[dict[str, Any]], url: str) -> None:
         raise TypeError("this benchmark measures an S3 server")
     client = Minio(
         address.endpoint, address.access_key, address.secret_key, secure=address.secure, region=address.region
-    )  # fmt: skip
+    )
     found = rows.execute("SELECT file_path FROM video_segments")
     with ThreadPoolExecutor(UPLOADS) as pool:
         while batch := list(islice(found, AT_ONCE)):
@@ -93,17 +93,24 @@ def _rounds(
             raise RuntimeError(f"the cleanup says {result}")
         peer.append(size / _bare(rows, store, size))
     return [
-        compare(f"{size} a round", "segments per s", median(ours), median(peer), ">= 0.8"),
+        compare(case=f"{size} a round", metric="segments per s", ours=median(ours), peer=median(peer), target=">= 0.8"),
         report("what is left", "wrong counters", len(PostgresCounterRows(database).differences()), "<= 0"),
     ]
 
 
 def _ports(database: Database, store: ObjectStore) -> CleanupPorts:
-    parts = PartsPorts(PostgresConsistencyRows(database), store, 0.0)
+    parts = PartsPorts(rows=PostgresConsistencyRows(database), store=store, kept_s=0.0)
     return CleanupPorts(
-        PostgresRetentionRows(database), PostgresCounterRows(database), store, PostgresJobRows(database), SystemClock(),
-        RetentionPolicy(), 0.0, 365.0, parts,
-    )  # fmt: skip
+        rows=PostgresRetentionRows(database),
+        counters=PostgresCounterRows(database),
+        store=store,
+        jobs=PostgresJobRows(database),
+        clock=SystemClock(),
+        policy=RetentionPolicy(),
+        grace_s=0.0,
+        history_days=365.0,
+        parts=parts,
+    )
 
 
 def _bare(rows: psycopg.Connection[dict[str, Any]], store: ObjectStore, size: int) -> float:

@@ -40,7 +40,15 @@ def run(*, quick: bool) -> list[Row]:
     rows = []
     for count in writers[1:]:
         target = ">= 1.8" if count == 2 else None  # noqa: PLR2004 - the machine has two cores
-        rows.append(compare(f"{count} writers / 1", "frames per s", measured[count][0], single[0], target))
+        rows.append(
+            compare(
+                case=f"{count} writers / 1",
+                metric="frames per s",
+                ours=measured[count][0],
+                peer=single[0],
+                target=target,
+            )
+        )
         rows.append(compare(f"{count} writers / 1", "frames per CPU s", measured[count][1], single[1]))
     return [*rows, report(f"finalise, {SECONDS} s", "CPU s per clip", finalising)]
 
@@ -51,7 +59,10 @@ def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -
     buffer = RedisFrames(frame_servers(place.addresses.frames), Keys())
     for camera in cameras:
         moments = [start_ms + round(number * 1000 / FPS) for number in range((SECONDS + 1) * FPS)]
-        batch = [Frame(camera, ms, frames[n % len(frames)], n, f"run{writers}") for n, ms in enumerate(moments)]
+        batch = [
+            Frame(camera_id=camera, captured_ms=ms, data=frames[n % len(frames)], counter=n, run_id=f"run{writers}")
+            for n, ms in enumerate(moments)
+        ]
         buffer.append(batch, {camera: LIMITS})
     with place.database() as rows, place.broker() as broker:
         for camera in cameras:

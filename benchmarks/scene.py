@@ -68,9 +68,12 @@ def _thing(chance: np.random.Generator, number: int, width: int, height: int) ->
     body = _texture(chance, width // 6, height // 5, 30) + chance.uniform(60, 190, 3)
     way = 1 if number % 2 else -1
     return _Thing(
-        body.clip(0, 255).astype(np.float32), chance.uniform(0, width), height * (0.15 + 0.16 * number),
-        way * chance.uniform(3, 9) * width / 1280, chance.uniform(0, 6),
-    )  # fmt: skip
+        picture=body.clip(0, 255).astype(np.float32),
+        x=chance.uniform(0, width),
+        y=height * (0.15 + 0.16 * number),
+        speed=way * chance.uniform(3, 9) * width / 1280,
+        phase=chance.uniform(0, 6),
+    )
 
 
 def _paste(picture: Picture, thing: _Thing, number: int) -> None:
@@ -81,5 +84,5 @@ def _paste(picture: Picture, thing: _Thing, number: int) -> None:
     top = thing.y + 3 * np.sin(number / 9 + thing.phase)
     place = np.array([[size, 0, left], [0, size, top]], np.float32)
     cv2.warpAffine(
-        thing.picture, place, (width, height), picture, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT
-    )  # fmt: skip
+        thing.picture, place, (width, height), dst=picture, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+    )

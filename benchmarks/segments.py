@@ -35,10 +35,14 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
                       FROM generate_series(%(from)s::int, %(to)s::int) n) made
             """,
             {
-                "cameras": CAMERAS, "policy": Jsonb(RecordingPolicy().to_json()), "last": last_at, "every": every_s,
-                "from": first, "to": min(first + AT_ONCE, count) - 1,
+                "cameras": CAMERAS,
+                "policy": Jsonb(RecordingPolicy().to_json()),
+                "last": last_at,
+                "every": every_s,
+                "from": first,
+                "to": min(first + AT_ONCE, count) - 1,
             },
-        )  # fmt: skip
+        )
         connection.execute(
             f"""
             INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, outcome, wanted)
@@ -49,10 +53,14 @@ def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: fl
                       FROM generate_series(%(from)s::int, %(to)s::int) n) made
             """,
             {
-                "cameras": CAMERAS, "distinct": max(1, count // 3), "last": last_at, "every": every_s, "from": first,
+                "cameras": CAMERAS,
+                "distinct": max(1, count // 3),
+                "last": last_at,
+                "every": every_s,
+                "from": first,
                 "to": min(first + AT_ONCE, count) - 1,
             },
-        )  # fmt: skip
+        )
         connection.execute(
             """
             INSERT INTO segment_detections SELECT s.id, 'd' || n, s.camera_id, 5000

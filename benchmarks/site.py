@@ -56,10 +56,11 @@ class Site:
     def record(self) -> None:
         """Start what records: dispatch, capture, two writers of parts and one finaliser."""
         for name, *arguments in (
-            ("dispatch", "dispatch"), ("capture", "capture"),
+            ("dispatch", "dispatch"),
+            ("capture", "capture"),
             ("parts", "worker", "--queues", "parts", "--concurrency", "2"),
             ("finalise", "worker", "--queues", "finalise", "--concurrency", "1"),
-        ):  # fmt: skip
+        ):
             self.run(name, *arguments)
 
     def wait_for(
@@ -159,7 +160,7 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
                 f"{ENV_PREFIX}DATABASE_URL": addresses.database, f"{ENV_PREFIX}FRAMES_URL": addresses.frames,
                 f"{ENV_PREFIX}BROKER_URL": addresses.broker, f"{ENV_PREFIX}STORAGE_URL": addresses.storage,
             }  # fmt: skip
-            yield Site(folder, addresses, supervisor, path, env)
+            yield Site(folder=folder, addresses=addresses, supervisor=supervisor, config=path, env=env)
         except BaseException as error:
             error.add_note(_last_lines(folder / "logs"))
             raise

@@ -42,7 +42,7 @@ def run(*, quick: bool) -> list[Row]:
             bare.join()
     ours_ms, peer_ms = ours_ms[WARM_UP:], peer_ms[WARM_UP:]
     return [
-        compare("detection to row", "p50 ms", median(ours_ms), median(peer_ms), "<= 2.0"),
+        compare(case="detection to row", metric="p50 ms", ours=median(ours_ms), peer=median(peer_ms), target="<= 2.0"),
         compare("detection to row", "p90 ms", quantiles(ours_ms, n=10)[8], quantiles(peer_ms, n=10)[8]),
     ]
 

@@ -78,7 +78,7 @@ def write_clip(frames: Sequence[bytes], policy: RecordingPolicy, size: tuple[int
             encoder.add(jpeg, _ms(number))
         part = encoder.finish()
         pieces.append(Piece(start_ms, part.data, part.index))
-    video.join(path, pieces, (0, _ms(len(frames))), policy, form)
+    video.join(path=path, pieces=pieces, span_ms=(0, _ms(len(frames))), policy=policy, form=form)
 
 
 def _ms(number: int) -> int:
@@ -100,12 +100,34 @@ def _opencv(footage: _Footage, path: Path) -> None:
 def _command(footage: _Footage, crf: float, path: Path) -> None:
     subprocess.run(  # noqa: S603 - our own arguments
         [
-            "ffmpeg", "-y", "-v", "error", "-threads", "1", "-f", "mjpeg", "-framerate", str(FPS),
-            "-i", str(footage.mjpeg), "-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf:.2f}", "-threads", "1",
-            "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path),
+            "ffmpeg",
+            "-y",
+            "-v",
+            "error",
+            "-threads",
+            "1",
+            "-f",
+            "mjpeg",
+            "-framerate",
+            str(FPS),
+            "-i",
+            str(footage.mjpeg),
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            f"{crf:.2f}",
+            "-threads",
+            "1",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            str(path),
         ],
         check=True,
-    )  # fmt: skip
+    )
 
 
 def ssim(clip: Path, footage_file: Path) -> float:
@@ -116,11 +138,27 @@ def ssim(clip: Path, footage_file: Path) -> float:
     )
     told = subprocess.run(  # noqa: S603 - our own arguments
         [
-            "ffmpeg", "-hide_banner", "-nostats", "-i", str(clip), "-f", "mjpeg", "-framerate", str(FPS),
-            "-i", str(footage_file), "-lavfi", judge, "-f", "null", "-",
+            "ffmpeg",
+            "-hide_banner",
+            "-nostats",
+            "-i",
+            str(clip),
+            "-f",
+            "mjpeg",
+            "-framerate",
+            str(FPS),
+            "-i",
+            str(footage_file),
+            "-lavfi",
+            judge,
+            "-f",
+            "null",
+            "-",
         ],
-        check=True, capture_output=True, text=True,
-    ).stderr  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stderr
     return float(told.rsplit("All:", 1)[1].split()[0])
 
 
@@ -142,11 +180,35 @@ def _against_opencv(footage: _Footage, rounds: int) -> list[Row]:
     megabytes = {name: path.stat().st_size / 1e6 for name, path in paths.items()}
     case = f"{footage.height}p"
     return [
-        compare(f"{case} mp4v / OpenCV mp4v", "frames per CPU s", speed["mp4v"], speed["opencv"], ">= 1.9"),
-        compare(f"{case} mp4v / OpenCV mp4v", "SSIM", quality["mp4v"], quality["opencv"], ">= 1.0"),
+        compare(
+            case=f"{case} mp4v / OpenCV mp4v",
+            metric="frames per CPU s",
+            ours=speed["mp4v"],
+            peer=speed["opencv"],
+            target=">= 1.9",
+        ),
+        compare(
+            case=f"{case} mp4v / OpenCV mp4v",
+            metric="SSIM",
+            ours=quality["mp4v"],
+            peer=quality["opencv"],
+            target=">= 1.0",
+        ),
         compare(f"{case} mp4v / OpenCV mp4v", "MB", megabytes["mp4v"], megabytes["opencv"]),
-        compare(f"{case} h264 / OpenCV mp4v", "frames per CPU s", speed["h264"], speed["opencv"], ">= 0.75"),
-        compare(f"{case} h264 / OpenCV mp4v", "MB", megabytes["h264"], megabytes["opencv"], "<= 0.60"),
+        compare(
+            case=f"{case} h264 / OpenCV mp4v",
+            metric="frames per CPU s",
+            ours=speed["h264"],
+            peer=speed["opencv"],
+            target=">= 0.75",
+        ),
+        compare(
+            case=f"{case} h264 / OpenCV mp4v",
+            metric="MB",
+            ours=megabytes["h264"],
+            peer=megabytes["opencv"],
+            target="<= 0.60",
+        ),
         compare(f"{case} h264 / OpenCV mp4v", "SSIM", quality["h264"], quality["opencv"]),
     ]
 
@@ -167,8 +229,10 @@ def _against_ffmpeg(footage: _Footage, rounds: int) -> list[Row]:
     speed = {name: len(footage.jpegs) / cost.cpu_s for name, cost in costs.items()}
     case = f"{footage.height}p h264 / ffmpeg veryfast"
     return [
-        compare(case, "frames per CPU s", speed["ours"], speed["ffmpeg"], ">= 1.4"),
-        compare(case, "MB", ours.stat().st_size / 1e6, theirs.stat().st_size / 1e6, "<= 1.05"),
+        compare(case=case, metric="frames per CPU s", ours=speed["ours"], peer=speed["ffmpeg"], target=">= 1.4"),
+        compare(
+            case=case, metric="MB", ours=ours.stat().st_size / 1e6, peer=theirs.stat().st_size / 1e6, target="<= 1.05"
+        ),
         compare(case, "SSIM", ssim(ours, footage.mjpeg), ssim(theirs, footage.mjpeg)),
     ]
 

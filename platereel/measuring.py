@@ -55,9 +55,7 @@ def _newest(buffer: FrameBuffer, camera_id: str) -> list[Frame]:
 
 def _real(load: CameraLoad, frames: list[Frame]) -> CameraLoad:
     info = check_jpeg(frames[-1].data)
-    return replace(
-        load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.data) for frame in frames)
-    )  # fmt: skip
+    return replace(load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.data) for frame in frames))
 
 
 def _figures(

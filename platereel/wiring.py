@@ -69,7 +69,7 @@ def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds:
         database.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What the commands for clips use."""
 
@@ -96,11 +96,15 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
     stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
     try:
         yield Desk(
-            database, PostgresSegmentRows(database), PostgresAccessRows(database),
-            PostgresDetectionRows(database), stream,
-            RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys), open_store(urls.storage, clock),
-            clock,
-        )  # fmt: skip
+            database=database,
+            segments=PostgresSegmentRows(database),
+            access=PostgresAccessRows(database),
+            detections=PostgresDetectionRows(database),
+            stream=stream,
+            cameras=RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys),
+            store=open_store(urls.storage, clock),
+            clock=clock,
+        )
     finally:
         database.close()
 
@@ -139,9 +143,11 @@ def cameras_now(world: Desk, settings: Settings) -> list[WatchRow]:
         state = world.cameras.state(camera_id)
         rows.append(
             WatchRow(
-                camera_id, state.get("state", CameraState.UNKNOWN), float(state.get("fps", 0)),
-                int(state.get("frames", 0)),
-                int(state.get("dropped", 0)),
+                camera_id=camera_id,
+                state=state.get("state", CameraState.UNKNOWN),
+                fps=float(state.get("fps", 0)),
+                frames=int(state.get("frames", 0)),
+                dropped=int(state.get("dropped", 0)),
             )
-        )  # fmt: skip
+        )
     return rows

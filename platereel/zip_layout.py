@@ -140,7 +140,7 @@ def _entry(directory: bytes, at: int, path: str) -> Entry:
             (size,) = struct.unpack_from("<Q", directory, behind + 4)
     except (struct.error, UnicodeDecodeError):
         raise _unlike(path, "its directory") from None
-    entry = Entry(name, size, crc, stamp, version, header_at)
+    entry = Entry(name=name, size_bytes=size, crc=crc, stamp=stamp, version=version, header_at=header_at)
     if version not in {_NARROW, _WIDE} or (size > LARGE and version != _WIDE):
         raise _unlike(path, f"{name!r}: its version in the directory")
     if not directory.startswith(entry.record(), at):

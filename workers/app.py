@@ -83,9 +83,11 @@ def _looks_step(settings: Settings, overruns: Overruns, more: Sequence[Look]) ->
         def start(self, parent: Any) -> None:
             queues = sorted(parent.app.amqp.queues.consume_from)
             taking = watch(
-                queues_hold_work(settings, queues), lambda: bool(state.active_requests),
-                lambda: sum(state.total_count.values()), SystemClock(),
-            )  # fmt: skip
+                queues_hold_work(settings, queues),
+                lambda: bool(state.active_requests),
+                lambda: sum(state.total_count.values()),
+                SystemClock(),
+            )
             looks = [(EVERY_SECONDS, alive), *((LOOK_SECONDS, look) for look in (taking, overruns.tell, *more))]
             self.timers = [parent.timer.call_repeatedly(every, look) for every, look in looks]
 

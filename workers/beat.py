@@ -26,6 +26,8 @@ def run_beat(celery: Celery, settings: Settings) -> None:
 
     beat = celery.Beat(
         scheduler_cls=Scheduling,  # type: ignore[arg-type]  # a class is taken too
-        max_interval=round(EVERY_SECONDS), loglevel=settings.log_level, quiet=True,
-    )  # fmt: skip
+        max_interval=round(EVERY_SECONDS),
+        loglevel=settings.log_level,
+        quiet=True,
+    )
     beat.run()

@@ -41,7 +41,7 @@ ASK_SECONDS = 1.0  # the event loop itself waits for this answer
 PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything a task may use."""
 
@@ -69,45 +69,45 @@ def build(settings: Settings) -> World:
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
     frames_servers = frame_servers(urls.frames, name="platereel-worker")
     return World(
-        WriterPorts(
-            RedisFrames(frames_servers, keys),
-            RedisPackets(frames_servers, keys),
-            RedisParking(frames_servers, keys),
-            lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
-            store,
-            rows,
-            video,
-            clock,
-            ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
-            RedisCameras(frames_servers, keys),
-            end_task,
+        writer=WriterPorts(
+            frames=RedisFrames(frames_servers, keys),
+            packets=RedisPackets(frames_servers, keys),
+            parking=RedisParking(frames_servers, keys),
+            parking_bytes=lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
+            store=store,
+            rows=rows,
+            video=video,
+            clock=clock,
+            threads=ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
+            states=RedisCameras(frames_servers, keys),
+            stalled=end_task,
         ),
-        CleanupPorts(
-            PostgresRetentionRows(database),
-            counters,
-            store,
-            jobs,
-            clock,
-            settings.retention_policy(),
-            settings.delete_grace_seconds,
-            settings.retention.history_days,
-            PartsPorts(consistency, store, settings.parts_kept_seconds),
+        cleanup=CleanupPorts(
+            rows=PostgresRetentionRows(database),
+            counters=counters,
+            store=store,
+            jobs=jobs,
+            clock=clock,
+            policy=settings.retention_policy(),
+            grace_s=settings.delete_grace_seconds,
+            history_days=settings.retention.history_days,
+            parts=PartsPorts(rows=consistency, store=store, kept_s=settings.parts_kept_seconds),
         ),
-        CheckPorts(
-            consistency,
-            counters,
-            store,
-            video,
-            jobs,
-            clock,
-            settings.check_age_floor_seconds,
-            settings.parts_kept_seconds,
-            settings.work_dir,
+        check=CheckPorts(
+            rows=consistency,
+            counters=counters,
+            store=store,
+            video=video,
+            jobs=jobs,
+            clock=clock,
+            age_floor_s=settings.check_age_floor_seconds,
+            parts_kept_s=settings.parts_kept_seconds,
+            work_dir=settings.work_dir,
         ),
-        database,
-        settings.work_dir,
-        settings.cleanup_seconds,
-        settings.check_seconds,
+        database=database,
+        work_dir=settings.work_dir,
+        cleanup_seconds=settings.cleanup_seconds,
+        check_seconds=settings.check_seconds,
     )
 
 

@@ -42,9 +42,9 @@ def plain(text: str, keep: str = "\n") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        each if each in keep or unicodedata.category(each) not in _STEERING
-        else each.encode("unicode_escape").decode() for each in text
-    )  # fmt: skip
+        each if each in keep or unicodedata.category(each) not in _STEERING else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 class PlainConsole(Console):

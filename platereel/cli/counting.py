@@ -95,5 +95,8 @@ class Beside:
         handle = self._listening.fileno()
         return subprocess.Popen(  # noqa: S603 - our own arguments
             [sys.executable, "-P", "-m", "shared.runtime.metrics_server", str(handle), str(os.getpid()), self._style],
-            stdin=subprocess.PIPE, pass_fds=[handle], start_new_session=True, cwd="/",
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            pass_fds=[handle],
+            start_new_session=True,
+            cwd="/",
+        )

@@ -59,7 +59,16 @@ def demo(
     stopping = stop_event(at_once)
     configure("demo", "warning", "console")
     errors.print("starting PostgreSQL, two Valkeys, an S3 server, and every Platereel process ...")
-    stack = Stack(StackPlan(settings, config, data, port, storage == "file", stopping.is_set))
+    stack = Stack(
+        StackPlan(
+            settings=settings,
+            config=config,
+            data=data,
+            port=port,
+            file_storage=storage == "file",
+            stopping=stopping.is_set,
+        )
+    )
     with running(stack):
         if stack.addresses is None:
             raise typer.Exit(1)
@@ -91,10 +100,15 @@ def _tell(result: dict[str, Any], target: Path | None) -> None:
     table = Table("camera", "plate", "start (UTC)", "seconds", "pre-roll", "frames", "size", "status", box=None)
     for clip in result["clips"]:
         table.add_row(
-            clip["camera_id"], clip["plate"] or "?", clip["start_time"][11:19], f"{clip['duration_seconds'] or 0:.2f}",
-            f"{clip['pre_roll_delivered_seconds'] or 0:.2f}", str(clip["frame_count"] or "-"),
-            human_bytes(clip["file_size_bytes"]), _state(clip),
-        )  # fmt: skip
+            clip["camera_id"],
+            clip["plate"] or "?",
+            clip["start_time"][11:19],
+            f"{clip['duration_seconds'] or 0:.2f}",
+            f"{clip['pre_roll_delivered_seconds'] or 0:.2f}",
+            str(clip["frame_count"] or "-"),
+            human_bytes(clip["file_size_bytes"]),
+            _state(clip),
+        )
     errors.print(table)
     for clip in result["clips"]:
         if clip["local_path"]:
@@ -148,8 +162,11 @@ def _view(state: Rehearsal) -> Group:
     segments = Table("recording", "camera", "status", "from", "to", box=None)
     for row in state.segments[-8:]:
         segments.add_row(
-            str(row.id)[:8], row.camera_id, row.status, f"{row.start_time:%H:%M:%S}",
+            str(row.id)[:8],
+            row.camera_id,
+            row.status,
+            f"{row.start_time:%H:%M:%S}",
             f"{row.deadline:%H:%M:%S}",
-        )  # fmt: skip
+        )
     again = f", {state.restarts} processes started again" if state.restarts else ""
     return Group(Text(f"{state.phase}: {state.detections} detections{again}", style="bold"), cameras, segments)

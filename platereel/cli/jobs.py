@@ -68,7 +68,11 @@ def cleanup(
         with _bars() as bars:
             tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("marking", "deleting")}
             tell = _teller(bars, tasks)
-            result = in_steps(lambda cursor: cleanup(world.cleanup, params, tell, cursor, STEP_SECONDS))
+            result = in_steps(
+                lambda cursor: cleanup(
+                    ports=world.cleanup, params=params, progress=tell, cursor=cursor, longest_s=STEP_SECONDS
+                )
+            )
     finally:
         world.database.close()
     if json:
@@ -134,9 +138,14 @@ def _teller(bars: Progress, tasks: dict[str, TaskID]) -> Callable[[str, int, int
 
 def _bars() -> Progress:
     return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=errors, transient=True, disable=not errors.is_terminal,
-    )  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
 
 
 def _print_report(result: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def create(
         if settings.api_keys is None and settings.api.jwt is None and not world.access.list_keys():
             _warn_of_the_first(ask=not (json or yes))
         expires_at = None if days is None else from_ms(world.clock.now_ms()) + timedelta(days=days)
-        key, secret = world.access.create_key(name, wanted, camera, expires_at, who())
+        key, secret = world.access.create_key(name=name, role=wanted, cameras=camera, expires_at=expires_at, who=who())
     if json:
         print_json({**_shape(key), "secret": secret})
         return
@@ -92,10 +92,13 @@ def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOp
     for key in keys:
         ends = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
         table.add_row(
-            key.caller.name, str(key.caller.role), ", ".join(key.caller.scope or ["all"]), f"{key.created_at:%Y-%m-%d}",
+            key.caller.name,
+            str(key.caller.role),
+            ", ".join(key.caller.scope or ["all"]),
+            f"{key.created_at:%Y-%m-%d}",
             "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H}h",
             "revoked" if key.revoked_at else ends if key.usable(now) else f"{ends} (over)",
-        )  # fmt: skip
+        )
     console.print(table)
 
 

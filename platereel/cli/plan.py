@@ -111,7 +111,9 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
     width, height = given["size"]
     fps = given["fps"] or policy.fps
     return CameraLoad(
-        width, height, count,
+        width,
+        height,
+        count,
         capture_fps=given["fps"] or policy.capture_fps,
         fps=fps,
         buffer_seconds=policy.buffer_seconds,
@@ -123,7 +125,7 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
         event_seconds=given["event_seconds"],
         retention_days=given["days"] if given["days"] is not None else settings.kept_days(camera_id),
         jpeg_bytes=given["jpeg_bytes"],
-    )  # fmt: skip
+    )
 
 
 def scaled_share(policy: RecordingPolicy, width: int, height: int) -> float:

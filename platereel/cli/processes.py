@@ -94,11 +94,23 @@ def worker(
     celery = build_app(settings, addresses(settings).broker, looks=[look])
     celery.worker_main(
         [
-            "--quiet", "worker", "--queues", ",".join(wanted), "--concurrency", str(concurrency), "--pool", "prefork",
-            "--hostname", f"{wanted[0]}-{os.getpid()}@{socket.gethostname()}", "--loglevel", settings.log_level,
-            "--without-gossip", "--without-mingle", "--without-heartbeat",
+            "--quiet",
+            "worker",
+            "--queues",
+            ",".join(wanted),
+            "--concurrency",
+            str(concurrency),
+            "--pool",
+            "prefork",
+            "--hostname",
+            f"{wanted[0]}-{os.getpid()}@{socket.gethostname()}",
+            "--loglevel",
+            settings.log_level,
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
         ]
-    )  # fmt: skip
+    )
 
 
 def beat(config: ConfigOption = None) -> None:

@@ -68,7 +68,9 @@ def list_segments(
 
     where = SegmentFilter(camera_id=camera, status=status, plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
-        page = world.segments.search(where, limit, 0, None, Order.NEAREST if fuzzy else Order.NEWEST)
+        page = world.segments.search(
+            where=where, limit=limit, offset=0, cursor=None, order=Order.NEAREST if fuzzy else Order.NEWEST
+        )
     if json:
         shown = schemas.SegmentPage(
             items=[schemas.ListedSegment.model_validate(item) for item in page.items],
@@ -91,10 +93,15 @@ def list_segments(
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for row in page.items:
         table.add_row(
-            str(row.id), row.camera_id, " ".join(row.plates[:3]), f"{row.start_time:%m-%d %H:%M:%S}",
-            f"{row.duration_seconds or 0:.1f}", str(row.frames_lost or 0), human_bytes(row.file_size_bytes),
+            str(row.id),
+            row.camera_id,
+            " ".join(row.plates[:3]),
+            f"{row.start_time:%m-%d %H:%M:%S}",
+            f"{row.duration_seconds or 0:.1f}",
+            str(row.frames_lost or 0),
+            human_bytes(row.file_size_bytes),
             _status(row),
-        )  # fmt: skip
+        )
     console.print(table)
     console.print(f"{len(page.items)} of {page.total}")
 

@@ -45,7 +45,16 @@ def up(
     stopping = stop_event(at_once)
     follow("up", settings)
     chosen = settings.api.port if port is None else port
-    stack = Stack(StackPlan(settings, path, data.resolve(), chosen, storage == "file", stopping.is_set))
+    stack = Stack(
+        StackPlan(
+            settings=settings,
+            config=path,
+            data=data.resolve(),
+            port=chosen,
+            file_storage=storage == "file",
+            stopping=stopping.is_set,
+        )
+    )
     with running(stack):
         console.print(f"platereel is up: {stack.api_url}  ({len(settings.cameras)} cameras, data in {data})")
         while not stopping.wait(POLL_SECONDS):

@@ -65,5 +65,6 @@ def _say(verdict: Verdict) -> None:
         console.print(
             "all is as whoever has that key signed it, and anybody can sign with an own key: give --key with the "
             "fingerprint that your deployment tells (GET /v2/video/signing-key)",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -86,7 +86,7 @@ class Demo:
 
     def _look(self) -> None:
         where = SegmentFilter(from_ms=self._began_ms - 60_000)
-        page = self._desk.segments.search(where, 100, 0, None, Order.OLDEST)
+        page = self._desk.segments.search(where=where, limit=100, offset=0, cursor=None, order=Order.OLDEST)
         self.state.segments = [row for row in page.items if to_ms(row.created_at) >= self._began_ms]
         self.state.detections = self._desk.detections.count_since(self._began_ms)
         self.state.cameras = cameras_now(self._desk, self._settings)

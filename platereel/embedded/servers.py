@@ -126,11 +126,24 @@ def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None
         with log.open("ab") as out:
             subprocess.run(  # noqa: S603 - our own arguments
                 [
-                    binaries / "initdb", "-D", data, "-U", "platereel", "--auth=scram-sha-256",
-                    f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8",
+                    binaries / "initdb",
+                    "-D",
+                    data,
+                    "-U",
+                    "platereel",
+                    "--auth=scram-sha-256",
+                    f"--pwfile={secret}",
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
                 ],
-                check=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", preexec_fn=identity,
-            )  # fmt: skip
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                preexec_fn=identity,
+            )
     except subprocess.CalledProcessError as error:
         raise Permanent(f"the database could not be initialised; see {log}") from error
     finally:

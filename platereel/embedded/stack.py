@@ -40,7 +40,7 @@ FRAMES_MEMORY, BROKER_MEMORY = 2_000, 256
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackPlan:
     """What to run: the settings, their file, where data goes, the API's port, and whether storage is a folder.
 

@@ -77,9 +77,14 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
     kinds = ((flag.split(".")[0], port) for flag, port in ports.items())
     leaves = [Path(f"/tmp/seaweedfs-{name}-{port}.sock") for kind, port in kinds for name in (kind, f"{kind}-grpc")]  # noqa: S108
     command = Command(
-        name="storage", argv=argv, log=log, env=environment, stop_signal=signal.SIGKILL, death_signal=signal.SIGKILL,
+        name="storage",
+        argv=argv,
+        log=log,
+        env=environment,
+        stop_signal=signal.SIGKILL,
+        death_signal=signal.SIGKILL,
         leaves=leaves,
-    )  # fmt: skip
+    )
     return Server(command, url, probe)
 
 

@@ -69,23 +69,43 @@ class Looks:
 
     def handed_over(self, caller: Caller, segment_id: UUID) -> None:
         """The store is about to send a clip, by a link that is good for about ten minutes."""
-        self._once(caller, "download", segment_id, f"store:{segment_id}", {"by": "store"})
+        self._once(
+            caller=caller,
+            action="download",
+            segment_id=segment_id,
+            subject=f"store:{segment_id}",
+            details={"by": "store"},
+        )
 
     def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
         """Pictures or facts of a segment are about to be shown."""
-        self._once(caller, "view", segment_id, f"{what}:{segment_id}", {"what": what})
+        self._once(
+            caller=caller, action="view", segment_id=segment_id, subject=f"{what}:{segment_id}", details={"what": what}
+        )
 
     def watched(self, caller: Caller, what: str, camera_id: str) -> None:
         """A camera's pictures will be shown. That needs no database: while it is away, the process's log tells."""
         try:
-            self._once(caller, "view", None, f"{what}:{camera_id}", {"what": what, "camera_id": camera_id})
+            self._once(
+                caller=caller,
+                action="view",
+                segment_id=None,
+                subject=f"{what}:{camera_id}",
+                details={"what": what, "camera_id": camera_id},
+            )
         except PlatereelError:
             _log.warning("look_not_noted", who=caller.name, what=what, camera_id=camera_id)
 
     def listed(self, caller: Caller, what: str, asked: Mapping[str, Any]) -> None:
         """A list is about to be shown: what was asked for."""
         given = {name: str(value) for name, value in asked.items() if value is not None}
-        self._once(caller, "list", None, f"{what}:{sorted(given.items())}", {"what": what, **given})
+        self._once(
+            caller=caller,
+            action="list",
+            segment_id=None,
+            subject=f"{what}:{sorted(given.items())}",
+            details={"what": what, **given},
+        )
 
     def _once(
         self, caller: Caller, action: str, segment_id: UUID | None, subject: str, details: Mapping[str, Any]

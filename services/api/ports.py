@@ -29,7 +29,7 @@ from shared.domain.ports import (
 from shared.runtime.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPorts:
     """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used).
 

@@ -69,19 +69,34 @@ def build(settings: Settings) -> FastAPI:
             broker.ping()
 
     ports = ApiPorts(
-        PostgresSegmentRows(database), PostgresRetentionRows(database), PostgresCounterRows(database),
-        PostgresDetectionRows(database),
-        RedisDetections(broker, names, f"api-{os.getpid()}", clock), RedisFrames(frames_servers, names),
-        states, store, _video, PostgresJobRows(database), RedisEventFeed(broker, names), clock,
-        settings, access, keys, Attempts(clock), Ed25519Signer(seed), PostgresConsistencyRows(database).deployment_id(),
-        CameraWatch(states, list(settings.cameras), clock), Viewers(), Looks(access, clock),
-        {
+        segments=PostgresSegmentRows(database),
+        retention=PostgresRetentionRows(database),
+        counters=PostgresCounterRows(database),
+        detections=PostgresDetectionRows(database),
+        stream=RedisDetections(broker, names, f"api-{os.getpid()}", clock),
+        frames=RedisFrames(frames_servers, names),
+        states=states,
+        store=store,
+        video=_video,
+        jobs=PostgresJobRows(database),
+        feed=RedisEventFeed(broker, names),
+        clock=clock,
+        settings=settings,
+        access=access,
+        keys=keys,
+        attempts=Attempts(clock),
+        signer=Ed25519Signer(seed),
+        deployment_id=PostgresConsistencyRows(database).deployment_id(),
+        watch=CameraWatch(states, list(settings.cameras), clock),
+        viewers=Viewers(),
+        looks=Looks(access, clock),
+        checks={
             "database": lambda: database.fetch_one("SELECT 1"),
             "frames": lambda: ping(frames_servers),
             "broker": ping_broker,
             "storage": lambda: store.head(SENTINEL),
         },
-    )  # fmt: skip
+    )
     return create_app(ports, database.close, pulse(settings.pulse_file, clock))
 
 
@@ -98,5 +113,7 @@ def _tokens(settings: Settings) -> Tokens | None:
         return None
     from shared.adapters.jwt_tokens import Claims, JwtTokens  # noqa: PLC0415 - only where tokens are wanted
 
-    claims = Claims(jwt.issuer, jwt.audience, jwt.name_claim, jwt.role_claim, jwt.cameras_claim)
+    claims = Claims(
+        issuer=jwt.issuer, audience=jwt.audience, name=jwt.name_claim, role=jwt.role_claim, cameras=jwt.cameras_claim
+    )
     return JwtTokens(jwt.jwks_url, claims)

@@ -248,7 +248,9 @@ class Camera:
             return None
         self.health.note(None)
         self.report.width, self.report.height = info.width, info.height
-        frame = Frame(self.camera_id, captured_ms, jpeg, run.counter, run.run_id)
+        frame = Frame(
+            camera_id=self.camera_id, captured_ms=captured_ms, data=jpeg, counter=run.counter, run_id=run.run_id
+        )
         run.counter += 1
         return frame
 
@@ -265,4 +267,11 @@ class Camera:
             self.report.gop_ms = max(self.report.gop_ms, captured_ms - run.keyframe_ms)
         mark = PacketMark(picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters)
         run.packets += 1
-        return Frame(self.camera_id, captured_ms, picture.data, run.packets - 1, run.run_id, mark)
+        return Frame(
+            camera_id=self.camera_id,
+            captured_ms=captured_ms,
+            data=picture.data,
+            counter=run.packets - 1,
+            run_id=run.run_id,
+            packet=mark,
+        )

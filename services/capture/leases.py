@@ -16,7 +16,7 @@ ALIVE_SECONDS = 3.0
 _log = logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Ownership:
     """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender."""
 

@@ -29,7 +29,7 @@ FLUSH_ON_HANDOVER_SECONDS = 1.0
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraPlan:
     """How one camera is captured.
 
@@ -47,7 +47,7 @@ class CameraPlan:
     timeout_s: float = TIMEOUT_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapturePorts:
     """What capture needs of the world; `alive` is called after every good round."""
 
@@ -70,7 +70,9 @@ class Capture:
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._paused: dict[str, float] = {}
         copied = {camera_id: plan.limits.keep_ms for camera_id, plan in plans.items() if plan.copied}
-        self._reporter = Reporter(ports.states, ports.clock, ownership, self._outbox, copied)
+        self._reporter = Reporter(
+            states=ports.states, clock=ports.clock, ownership=ownership, outbox=self._outbox, keep_ms=copied
+        )
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping`, then write what waits and give the cameras back."""
@@ -125,9 +127,14 @@ class Capture:
             self._refused[camera_id] = error.message
             return
         camera = Camera(
-            camera_id, source, plan.fps, self._outbox, self._ports.clock, lambda: self._newest_ms(camera_id),
-            plan.timeout_s,
-        )  # fmt: skip
+            camera_id=camera_id,
+            source=source,
+            fps=plan.fps,
+            outbox=self._outbox,
+            clock=self._ports.clock,
+            newest=lambda: self._newest_ms(camera_id),
+            timeout_s=plan.timeout_s,
+        )
         self._cameras[camera_id] = camera
         camera.start()
 

@@ -68,14 +68,23 @@ class Reporter:
         self._tell(
             camera_id,
             {
-                "state": state, "run": report.run, "width": report.width, "height": report.height, "fps": fps,
-                "frames": report.frames, "jpeg_bytes": round(report.jpeg_bytes), "gop_ms": report.gop_ms,
-                "dropped": self.outbox.dropped(camera_id), "bad_frames": report.bad_frames,
-                "reconnects": report.reconnects, "error": error, "outbox": self.outbox.waiting(camera_id),
+                "state": state,
+                "run": report.run,
+                "width": report.width,
+                "height": report.height,
+                "fps": fps,
+                "frames": report.frames,
+                "jpeg_bytes": round(report.jpeg_bytes),
+                "gop_ms": report.gop_ms,
+                "dropped": self.outbox.dropped(camera_id),
+                "bad_frames": report.bad_frames,
+                "reconnects": report.reconnects,
+                "error": error,
+                "outbox": self.outbox.waiting(camera_id),
                 # What an earlier process captured counts on: it is asked whether the camera has ever delivered.
                 **({"last_ms": report.last_ms} if report.last_ms else {}),
             },
-        )  # fmt: skip
+        )
 
     def _look_at_clock(self, camera: Camera) -> int:
         """Have a run whose clock is wrong begin anew; seconds by which one is too far ahead for the buffer, else 0."""

@@ -58,14 +58,14 @@ def build(settings: Settings) -> Capture:
     cameras = RedisCameras(frame_servers(url, name="platereel-leases", patience_s=LEASES_PATIENCE_SECONDS), keys)
     plans = {
         camera_id: CameraPlan(
-            settings.source(camera_id),
-            settings.jpeg_fps(camera_id),
-            settings.jpeg_quality(camera_id),
-            settings.limits(camera_id),
-            max(1000, settings.policy(camera_id).buffer_ms),
-            settings.policy(camera_id).copied,
-            settings.cameras[camera_id].detect,
-            settings.source_timeout_s(camera_id),
+            source=settings.source(camera_id),
+            fps=settings.jpeg_fps(camera_id),
+            jpeg_quality=settings.jpeg_quality(camera_id),
+            limits=settings.limits(camera_id),
+            outbox_ms=max(1000, settings.policy(camera_id).buffer_ms),
+            copied=settings.policy(camera_id).copied,
+            watched=settings.cameras[camera_id].detect,
+            timeout_s=settings.source_timeout_s(camera_id),
         )
         for camera_id in settings.cameras
         if not settings.source(camera_id).startswith("push:")
@@ -73,7 +73,12 @@ def build(settings: Settings) -> Capture:
     holds = RedisFrames(servers, keys)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     ownership = Ownership(
-        cameras, clock, owner, list(plans), frames.server_ms, lambda camera_id: bool(holds.holds(camera_id))
+        leases=cameras,
+        clock=clock,
+        owner=owner,
+        cameras=list(plans),
+        server_ms=frames.server_ms,
+        recorded=lambda camera_id: bool(holds.holds(camera_id)),
     )
     alive = pulse(settings.pulse_file, clock)
-    return Capture(plans, CapturePorts(frames, cameras, clock, alive), ownership)
+    return Capture(plans, CapturePorts(frames=frames, states=cameras, clock=clock, alive=alive), ownership)

@@ -41,7 +41,15 @@ class TemplateDetector:
             detections.append({"confidence": confidence, "plate": text, "bbox": [box.x, box.y, box.width, box.height]})
             cv2.rectangle(annotated, (box.x, box.y), (box.x + box.width, box.y + box.height), (0, 200, 0), 2)
             label = f"{text or '?'} {confidence:.2f}"
-            cv2.putText(annotated, label, (box.x, box.y - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 200, 0), 2)
+            cv2.putText(
+                annotated,
+                label,
+                (box.x, box.y - 6),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                fontScale=0.6,
+                color=(0, 200, 0),
+                thickness=2,
+            )
         return annotated, detections
 
 

@@ -34,7 +34,7 @@ def find_plates(image: Image) -> Iterator[Box]:
         x, y, width, height = cv2.boundingRect(contour)
         if height < LEAST_HEIGHT or not NARROWEST <= width / height <= WIDEST * 1.6:
             continue
-        plate = _ground(grey, x, y, width, height)
+        plate = _ground(grey=grey, x=x, y=y, width=width, height=height)
         if plate is not None:
             yield Box(*(round(side / factor) for side in (plate.x, plate.y, plate.width, plate.height)))
 

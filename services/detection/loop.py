@@ -20,7 +20,7 @@ BACKOFF_SECONDS = 1.0
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionPorts:
     """What the detector needs of the world; it publishes through the durable stream. decode: JPEG to BGR.
 
@@ -87,6 +87,13 @@ class DetectionLoop:
         self._reported[key] = frame.captured_ms
         # The same frame gives the same id: two detectors on one camera report it once.
         identifier = str(uuid5(NAMESPACE, f"{frame.camera_id}|{frame.captured_ms}|{plate}|{box.x},{box.y}"))
-        detection = Detection(identifier, frame.camera_id, frame.captured_ms, round(confidence, 4), plate, box)
+        detection = Detection(
+            detection_id=identifier,
+            camera_id=frame.camera_id,
+            captured_ms=frame.captured_ms,
+            confidence=round(confidence, 4),
+            plate=plate,
+            bbox=box,
+        )
         self._ports.stream.publish(encode_detection(detection))
         _log.info("plate_seen", camera_id=frame.camera_id, plate=plate, confidence=round(confidence, 2))

@@ -50,7 +50,7 @@ class PlateReader:
 
 def _draw(letter: str, font: int, thick: int) -> Image:
     canvas = np.zeros((120, 120), np.uint8)
-    cv2.putText(canvas, letter, (20, 90), font, 2.4, 255, thick, cv2.LINE_AA)
+    cv2.putText(canvas, letter, (20, 90), font, fontScale=2.4, color=(255,), thickness=thick, lineType=cv2.LINE_AA)
     x, y, width, height = cv2.boundingRect(cv2.threshold(canvas, 127, 255, cv2.THRESH_BINARY)[1])
     return canvas[y : y + height, x : x + width]
 

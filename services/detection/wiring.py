@@ -29,5 +29,7 @@ def build(settings: Settings) -> DetectionLoop:
     detector: Detector = LibraryDetector() if find_spec("fast_alpr") else TemplateDetector()
     cameras = [camera_id for camera_id, camera in settings.cameras.items() if camera.detect]
     stream = RedisDetections(broker, keys, f"detect-{os.getpid()}", clock)
-    ports = DetectionPorts(frames, stream, clock, decode_bgr, pulse(settings.pulse_file, clock))
+    ports = DetectionPorts(
+        frames=frames, stream=stream, clock=clock, decode=decode_bgr, alive=pulse(settings.pulse_file, clock)
+    )
     return DetectionLoop(cameras, settings.detect_fps, detector, ports)

@@ -43,7 +43,7 @@ FIELDS = frozenset(DetectionMessage.model_fields)
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntakePorts:
     """What the intake needs of the world; `policies` has an entry per camera of the configuration."""
 
@@ -248,9 +248,14 @@ class Intake:
     def _count(self, detection: Detection, answer: Accepted) -> None:
         DETECTIONS.labels(str(answer.outcome)).inc()
         _log.info(
-            "detection", detection_id=detection.detection_id, camera_id=detection.camera_id, plate=detection.plate,
-            outcome=str(answer.outcome), segments=[str(s) for s in answer.segment_ids], reason=answer.reason,
-        )  # fmt: skip
+            "detection",
+            detection_id=detection.detection_id,
+            camera_id=detection.camera_id,
+            plate=detection.plate,
+            outcome=str(answer.outcome),
+            segments=[str(s) for s in answer.segment_ids],
+            reason=answer.reason,
+        )
         if answer.reason == ID_REUSED:
             self._told("", encode_detection(detection), BadInput("detection_id", REUSED))
 

@@ -40,7 +40,7 @@ RELAY_SECONDS = 2.0
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PacerPorts:
     """What the pacer needs of the world.
 
@@ -147,9 +147,13 @@ class Pacer:
             return False
         try:
             return self.ports.rows.advance(
-                segment.camera_id, watermark_ms, silent=silent, still_ms=reached.still_ms, behind_ms=behind_ms,
+                segment.camera_id,
+                watermark_ms,
+                silent=silent,
+                still_ms=reached.still_ms,
+                behind_ms=behind_ms,
                 deadline_ms=segment.deadline_ms,
-            )  # fmt: skip
+            )
         except Retryable as error:
             # One camera's lock may be stuck; what concerns them all comes again with the next.
             if self._put_off:
@@ -171,6 +175,10 @@ def _moves(segment: LiveSegment, reached: Reached) -> bool:
     """Whether the buffer has passed something of a growing window: a part to plan, or its end."""
     late_ms = segment.late_ms + reached.behind_ms
     passed = parts_passed(
-        segment.covered_to_ms, segment.deadline_ms, segment.policy.part_ms, reached.watermark_ms, late_ms
+        covered_to_ms=segment.covered_to_ms,
+        deadline_ms=segment.deadline_ms,
+        part_ms=segment.policy.part_ms,
+        watermark_ms=reached.watermark_ms,
+        late_ms=late_ms,
     )
     return reached.ends(segment.deadline_ms, segment.late_ms) or next(passed, None) is not None

@@ -68,8 +68,12 @@ class Lane:
         try:
             body, media_type = body_of(delivery.name, delivery.body, self.webhook.source)
             headers = headers_of(
-                str(delivery.delivery_id), self.clock.now_ms() // 1000, body, media_type, self.webhook.secret
-            )  # fmt: skip
+                identifier=str(delivery.delivery_id),
+                seconds=self.clock.now_ms() // 1000,
+                body=body,
+                media_type=media_type,
+                secret=self.webhook.secret,
+            )
             status = self.sender.post(self.webhook.url, body, headers, private=self.webhook.private)
         except Retryable as error:
             self._failed(delivery, error.message)
@@ -93,7 +97,7 @@ class Lane:
         WEBHOOKS.labels(self.webhook.name, "given_up" if over else "failed").inc()
         _log.warning(
             "webhook_failed", webhook=self.webhook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over
-        )  # fmt: skip
+        )
 
 
 def lanes(

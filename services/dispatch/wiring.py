@@ -43,7 +43,7 @@ from shared.wire.keys import Keys
 CONNECTIONS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Dispatch's loops and what they close at the end."""
 
@@ -84,31 +84,55 @@ def build(settings: Settings) -> World:
     deployment = PostgresConsistencyRows(database).deployment_id()
     intake = Intake(
         IntakePorts(
-            stream, channel, PostgresDetectionRows(database), frames, holds, clock,
-            {camera_id: settings.policy(camera_id) for camera_id in cameras},
+            stream=stream,
+            channel=channel,
+            rows=PostgresDetectionRows(database),
+            frames=frames,
+            holds=holds,
+            clock=clock,
+            policies={camera_id: settings.policy(camera_id) for camera_id in cameras},
         )
-    )  # fmt: skip
+    )
     pacer = Pacer(
         PacerPorts(
-            rows, Offering(PostgresOfferRows(database), CeleryQueue(celery_app(urls.broker), broker), clock),
-            Holding(holds, RedisParking(frames_servers, keys), rows, clock, cameras),
-            Silence(frames, RedisCameras(frames_servers, keys), clock), frames, stream,
-            RedisEvents(broker, keys), PostgresJobRows(database), clock,
-            {JobKind.CLEANUP: settings.cleanup_seconds, JobKind.CHECK: settings.check_seconds},
-            {webhook.name: webhook.events for webhook in settings.webhooks},
-            intake.in_hand.behind_s,
+            rows=rows,
+            offering=Offering(PostgresOfferRows(database), CeleryQueue(celery_app(urls.broker), broker), clock),
+            holding=Holding(
+                holds=holds, parking=RedisParking(frames_servers, keys), rows=rows, clock=clock, cameras=cameras
+            ),
+            silence=Silence(frames, RedisCameras(frames_servers, keys), clock),
+            frames=frames,
+            stream=stream,
+            events=RedisEvents(broker, keys),
+            jobs=PostgresJobRows(database),
+            clock=clock,
+            periods_s={JobKind.CLEANUP: settings.cleanup_seconds, JobKind.CHECK: settings.check_seconds},
+            webhooks={webhook.name: webhook.events for webhook in settings.webhooks},
+            behind_s=intake.in_hand.behind_s,
         )
-    )  # fmt: skip
+    )
     webhooks = lanes(PostgresWebhookRows(database), HttpWebhooks(), clock, _webhooks(settings, deployment))
-    return World(intake, pacer, webhooks, clock, database, rows, channel, pulse(settings.pulse_file, clock))
+    return World(
+        intake=intake,
+        pacer=pacer,
+        webhooks=webhooks,
+        clock=clock,
+        database=database,
+        rows=rows,
+        channel=channel,
+        alive=pulse(settings.pulse_file, clock),
+    )
 
 
 def _webhooks(settings: Settings, deployment: UUID) -> dict[str, Webhook]:
     source = f"urn:platereel:{deployment}"
     return {
         webhook.name: Webhook(
-            webhook.name, webhook.url.get_secret_value(), webhook.secret.get_secret_value(), webhook.private,
-            source if webhook.format == "cloudevents" else None,
+            name=webhook.name,
+            url=webhook.url.get_secret_value(),
+            secret=webhook.secret.get_secret_value(),
+            private=webhook.private,
+            source=source if webhook.format == "cloudevents" else None,
         )
         for webhook in settings.webhooks
-    }  # fmt: skip
+    }

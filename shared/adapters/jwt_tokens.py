@@ -42,9 +42,14 @@ class JwtTokens:
         try:
             key = self._keys.get_signing_key_from_jwt(token)
             found: Mapping[str, Any] = jwt.decode(
-                token, key, algorithms=ALGORITHMS, audience=self._claims.audience, issuer=self._claims.issuer,
-                leeway=LEEWAY_SECONDS, options={"require": ["exp", "iss", "aud"]},
-            )  # fmt: skip
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self._claims.audience,
+                issuer=self._claims.issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud"]},
+            )
         except jwt.PyJWKClientConnectionError as error:
             raise Retryable("the identity provider does not answer") from error
         except jwt.PyJWTError:

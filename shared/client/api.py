@@ -159,7 +159,7 @@ class ApiClient:
         """What the recordings of a camera lack."""
         return self._read(
             api.MissingFootageList, f"cameras/{quote(camera_id, safe='')}/gaps", {"from": from_, "to": to}
-        )  # fmt: skip
+        )
 
     def snapshot(self, camera_id: str) -> bytes:
         """The camera's newest picture, as JPEG."""
@@ -233,9 +233,14 @@ class ApiClient:
         """The answer, of 2xx; anything else is an ApiError."""
         tries = TRIES - 1 if again or method == "GET" else 0
         retries = urllib3.Retry(
-            total=tries, backoff_factor=0.5, status_forcelist=[AWAY], allowed_methods=None, raise_on_status=False,
-            raise_on_redirect=False, redirect=3,
-        )  # fmt: skip
+            total=tries,
+            backoff_factor=0.5,
+            status_forcelist=[AWAY],
+            allowed_methods=None,
+            raise_on_status=False,
+            raise_on_redirect=False,
+            redirect=3,
+        )
         try:
             answer = self._pool.request(
                 method,

@@ -153,7 +153,13 @@ class VideoRecorder:
         self._end_part(clip)
         if not any(piece.index for piece in clip.pieces) or clip.form is None:
             return None, 0, 0.0
-        joined = self._video.join(clip.path, clip.pieces, (clip.start_ms, clip.end_ms), self._policy, clip.form)
+        joined = self._video.join(
+            path=clip.path,
+            pieces=clip.pieces,
+            span_ms=(clip.start_ms, clip.end_ms),
+            policy=self._policy,
+            form=clip.form,
+        )
         return str(clip.path), joined.frame_count, joined.duration_ms / 1000
 
     def _detected(self) -> Detected:

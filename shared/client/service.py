@@ -114,7 +114,11 @@ class VideoRecordingService:
             self.frames_dropped += 1
             return
         self._last_ms = captured_ms
-        self._waiting.append(Frame(self.camera_id, captured_ms, jpeg, self._counter, self._run_id))
+        self._waiting.append(
+            Frame(
+                camera_id=self.camera_id, captured_ms=captured_ms, data=jpeg, counter=self._counter, run_id=self._run_id
+            )
+        )
         self._counter += 1
         while captured_ms - self._waiting[0].captured_ms > max(1000, self._policy.buffer_ms):
             self._waiting.popleft()
@@ -208,11 +212,17 @@ class VideoRecordingService:
         self._world.states.report(
             self.camera_id,
             {
-                "state": state, "error": error, "owner": self._world.owner, "run": self._run_id,
-                "frames": self._counter, "dropped": self.frames_dropped, "outbox": len(self._waiting),
-                "updated_ms": self._world.clock.now_ms(), "last_ms": self._last_ms or 0,
+                "state": state,
+                "error": error,
+                "owner": self._world.owner,
+                "run": self._run_id,
+                "frames": self._counter,
+                "dropped": self.frames_dropped,
+                "outbox": len(self._waiting),
+                "updated_ms": self._world.clock.now_ms(),
+                "last_ms": self._last_ms or 0,
             },
-        )  # fmt: skip
+        )
 
     def _trigger(self, detection_id: str, facts: dict[str, Any]) -> None:
         now_ms = self._world.clock.now_ms()

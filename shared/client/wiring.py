@@ -37,7 +37,7 @@ DetectionRepository = PostgresDetectionRows
 VideoRepository = PostgresSegmentRows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doorway:
     """What VideoRecordingService uses besides the repositories it is given."""
 
@@ -69,9 +69,15 @@ def connect(settings: Settings) -> Doorway:
     owner = f"push:{socket.gethostname()}:{os.getpid()}"
     cameras = RedisCameras(frames_servers, keys)
     return Doorway(
-        RedisFrames(frames_servers, keys), cameras, cameras, RedisDetections(broker, keys, owner, clock),
-        PostgresJobRows(database), clock, database, owner,
-    )  # fmt: skip
+        frames=RedisFrames(frames_servers, keys),
+        leases=cameras,
+        states=cameras,
+        stream=RedisDetections(broker, keys, owner, clock),
+        jobs=PostgresJobRows(database),
+        clock=clock,
+        database=database,
+        owner=owner,
+    )
 
 
 def repositories(settings: Settings | None = None) -> tuple[DetectionRepository, VideoRepository]:

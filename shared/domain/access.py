@@ -59,7 +59,7 @@ class AccessEntry:
     details: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
     """A key of the database, without its secret."""
 

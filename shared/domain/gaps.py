@@ -55,7 +55,7 @@ class Gap:
         return from_ms(self.to_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
     """What a finished part says of itself.
 
@@ -83,7 +83,7 @@ class PartFacts:
         return self.first is None or self.first.counter > 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
     """A part as finalise sees it. `object_key` and `facts` are None for a part that was given up; `error` says why."""
 
@@ -156,7 +156,10 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
                 gaps.append(between if told is None else replace(between, cause=told))
             gaps += facts.gaps
             previous, cause = facts.last, None
-    return (*gaps, *_tail(parts, previous, cause, start_ms, deadline_ms, fps))
+    return (
+        *gaps,
+        *_tail(parts=parts, previous=previous, cause=cause, start_ms=start_ms, deadline_ms=deadline_ms, fps=fps),
+    )
 
 
 def _head(facts: PartFacts, start_ms: int, fps: float, cause: GapCause | None) -> Gap | None:

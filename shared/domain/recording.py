@@ -276,9 +276,13 @@ def _record(
         stop_ms = min(end_ms, start_ms + given.max_segment_ms)
         last = stop_ms == end_ms
         window = Window(
-            mint(), start_ms, stop_ms, growing=last and not in_the_past, late_ms=given.late_ms,
+            mint(),
+            start_ms,
+            stop_ms,
+            growing=last and not in_the_past,
+            late_ms=given.late_ms,
             fillable=last and in_the_past and given.late_ms > 0,
-        )  # fmt: skip
+        )
         before = next((w.segment_id for w in state.windows if w.end_ms == start_ms), None)
         state = state.with_(window)
         effects.append(Opened(window, given.captured_ms, before))

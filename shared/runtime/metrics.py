@@ -16,9 +16,11 @@ BUFFER_SHED = Counter(
 )
 RECONNECTS = Counter("platereel_camera_reconnects_total", "Times a camera's source was opened again.", ["camera_id"])
 CAMERA_OK = Gauge(
-    "platereel_camera_ok", "1 while the camera delivers pictures that can be used, else 0.", ["camera_id"],
+    "platereel_camera_ok",
+    "1 while the camera delivers pictures that can be used, else 0.",
+    ["camera_id"],
     multiprocess_mode="livemostrecent",
-)  # fmt: skip
+)
 TIME_STEPS = Counter(
     "platereel_camera_time_steps_total", "Times a camera's own time stepped, and was anchored anew.", ["camera_id"]
 )

@@ -314,9 +314,13 @@ class Settings(BaseSettings):
         overall = self.retention
         classes = [ContentClass(each.name, each.days, tuple(each.plates), each.attribute) for each in overall.classes]
         return RetentionPolicy(
-            RetentionRule(overall.days, overall.bytes), cameras, classes, overall.free_bytes, overall.min_days,
-            overall.guard_share,
-        )  # fmt: skip
+            overall=RetentionRule(overall.days, overall.bytes),
+            cameras=cameras,
+            classes=classes,
+            free_bytes=overall.free_bytes,
+            min_days=overall.min_days,
+            guard_share=overall.guard_share,
+        )
 
     def kept_days(self, camera_id: str) -> float | None:
         """How long a camera's clips are kept; None: for ever."""

@@ -56,9 +56,13 @@ def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:
     """What `build` makes once it no longer raises Retryable; None when told to stop before."""
     retrying = Retrying(
-        retry=retry_if_exception_type(Retryable), wait=_PAUSES, stop=stop_when_event_set(stopping),
-        sleep=sleep_using_event(stopping), after=_Teller(), reraise=True,
-    )  # fmt: skip
+        retry=retry_if_exception_type(Retryable),
+        wait=_PAUSES,
+        stop=stop_when_event_set(stopping),
+        sleep=sleep_using_event(stopping),
+        after=_Teller(),
+        reraise=True,
+    )
     try:
         return retrying(build)
     except Retryable:
@@ -68,7 +72,10 @@ def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built |
 def ready_within(build: Callable[[], Built], seconds: float) -> Built:
     """The same for a command that ends: what `build` raises is raised once that time is over."""
     retrying = Retrying(
-        retry=retry_if_exception_type(Retryable), wait=_PAUSES, stop=stop_before_delay(seconds), after=_Teller(),
+        retry=retry_if_exception_type(Retryable),
+        wait=_PAUSES,
+        stop=stop_before_delay(seconds),
+        after=_Teller(),
         reraise=True,
-    )  # fmt: skip
+    )
     return retrying(build)

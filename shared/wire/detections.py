@@ -119,7 +119,13 @@ def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entr
         moment = from_ms(captured_ms).isoformat(timespec="milliseconds")
         identifier = str(uuid5(NAMESPACE, f"{message.camera_id}|{moment}|{message.plate}|{message.bbox}"))
     return Detection(
-        identifier, message.camera_id, captured_ms, message.confidence, message.plate, box, message.attributes
+        detection_id=identifier,
+        camera_id=message.camera_id,
+        captured_ms=captured_ms,
+        confidence=message.confidence,
+        plate=message.plate,
+        bbox=box,
+        attributes=message.attributes,
     )
 
 

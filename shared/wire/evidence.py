@@ -33,7 +33,7 @@ class ListedFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Who made the archive when, of which segment, with which key (base64), and its files."""
 
@@ -88,7 +88,14 @@ def parse_manifest(data: bytes) -> Manifest:
     except ValueError as error:
         raise BadInput(MANIFEST, "not a manifest of evidence") from error
     files = [ListedFile(each.name, each.bytes, each.sha256) for each in body.files]
-    manifest = Manifest(body.deployment, body.segment, body.made_at, body.made_by, body.key.public, files)
+    manifest = Manifest(
+        deployment=body.deployment,
+        segment=body.segment,
+        made_at=body.made_at,
+        made_by=body.made_by,
+        public_key=body.key.public,
+        files=files,
+    )
     names = [each.name for each in files]
     if len(set(names)) != len(names) or {MANIFEST, SIGNATURE} & set(names):
         raise BadInput(MANIFEST, "lists a file twice, or itself")

@@ -39,7 +39,9 @@ def decode_mark(identifier: bytes, fields: Mapping[bytes, bytes]) -> FrameMark:
 def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
     """A frame from its stream entry."""
     mark = decode_mark(identifier, fields)
-    return Frame(camera_id, mark.captured_ms, fields[b"j"], mark.counter, mark.run_id)
+    return Frame(
+        camera_id=camera_id, captured_ms=mark.captured_ms, data=fields[b"j"], counter=mark.counter, run_id=mark.run_id
+    )
 
 
 def encode_packet(frame: Frame) -> dict[str, bytes | int | str]:
@@ -55,7 +57,14 @@ def decode_packet(camera_id: str, identifier: bytes, fields: Mapping[bytes, byte
     """A packet from its stream entry."""
     mark = decode_mark(identifier, fields)
     packet = PacketMark(fields[b"k"] == b"1", int(fields[b"pts"]), fields[b"x"].decode())
-    return Frame(camera_id, mark.captured_ms, fields[b"p"], mark.counter, mark.run_id, packet)
+    return Frame(
+        camera_id=camera_id,
+        captured_ms=mark.captured_ms,
+        data=fields[b"p"],
+        counter=mark.counter,
+        run_id=mark.run_id,
+        packet=packet,
+    )
 
 
 @dataclass(frozen=True, slots=True)

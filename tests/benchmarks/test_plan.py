@@ -68,8 +68,12 @@ def foretold(place: Site, events: float) -> dict[str, Any]:
             wait_for("most of a part", partial(_most_of_a_part, buffer))
         done = subprocess.run(
             [sys.executable, "-m", "platereel", "plan", *arguments],
-            env=environment | place.env, capture_output=True, text=True, timeout=100, check=False,
-        )  # fmt: skip
+            env=environment | place.env,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
         if "measure in some seconds" not in done.stderr:
             break
     assert done.returncode == 0, done.stderr

@@ -32,8 +32,10 @@ def test_it_runs(name: str) -> None:
 
 
 def test_ratios_and_targets() -> None:
-    assert compare("a", "MB", 3.0, 4.0, "<= 0.8") == Row("a", "MB", 3.0, 4.0, 0.75, "<= 0.8", met=True)
-    assert compare("a", "frames", 3.0, 4.0, ">= 0.8").met is False
+    assert compare(case="a", metric="MB", ours=3.0, peer=4.0, target="<= 0.8") == Row(
+        case="a", metric="MB", ours=3.0, peer=4.0, ratio=0.75, target="<= 0.8", met=True
+    )
+    assert compare(case="a", metric="frames", ours=3.0, peer=4.0, target=">= 0.8").met is False
     assert compare("a", "frames", 3.0, 4.0).met is None
     assert report("a", "MB", 5.0, "<= 4").met is False
     assert holds(1.4, ">= 1.4")
@@ -43,7 +45,11 @@ def test_results_and_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A chart is well-formed, names every row with a peer, and escapes what it is told."""
     monkeypatch.setattr("benchmarks.harness.RESULTS", tmp_path)
     monkeypatch.setattr("benchmarks.chart.CHARTS", tmp_path)
-    rows = [compare("a < b", "MB", 3.0, 4.0, "<= 0.8"), compare("c", "s", 9.0, 3.0), report("alone", "MB", 5.0)]
+    rows = [
+        compare(case="a < b", metric="MB", ours=3.0, peer=4.0, target="<= 0.8"),
+        compare("c", "s", 9.0, 3.0),
+        report("alone", "MB", 5.0),
+    ]
     assert '"ratio": 0.75' in save("trial", rows).read_text(encoding="utf-8")
     path = draw("trial", rows, "a machine")
     assert path is not None

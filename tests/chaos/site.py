@@ -357,8 +357,12 @@ class Site:
         env["PLATEREEL_CONFIG"] = str(self.folder / "platereel.yaml")
         return subprocess.run(
             [sys.executable, "-m", "platereel", *arguments],
-            capture_output=True, text=True, timeout=timeout, check=False, env=clean_environment() | env,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env=clean_environment() | env,
+        )
 
 
 def _ms(entries: Any) -> int:

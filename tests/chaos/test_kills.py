@@ -89,7 +89,7 @@ def test_kill_a_writer_in_the_middle_of_a_part(deployment: Deployment) -> None:
             os.kill(pid, signal.SIGKILL)
         killed_in_the_middle = connection.execute("SELECT FROM segment_parts WHERE state = 'running'").fetchone()
     assert killed_in_the_middle is not None
-    whole(deployment, "one", "one-1", number, (3, 6))
+    whole(deployment=deployment, camera="one", detection="one-1", number=number, seconds=(3, 6))
     assert writer not in deployment.refresh()["pids"]["worker"]
 
 
@@ -106,7 +106,7 @@ def test_kill_the_dispatcher_between_two_parts(deployment: Deployment) -> None:
     )
     (dispatcher,) = deployment.refresh()["pids"]["dispatch"]
     os.kill(dispatcher, signal.SIGKILL)
-    whole(deployment, "two", "two-1", number, (3, 6))
+    whole(deployment=deployment, camera="two", detection="two-1", number=number, seconds=(3, 6))
     assert deployment.refresh()["pids"]["dispatch"] != [dispatcher]
 
 
@@ -179,8 +179,10 @@ def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(tmp_path: Path
             env["PLATEREEL_REDIS_PREFIX"] = "elsewhere"  # so that it does not take its share of the cameras
         process = subprocess.Popen(
             [sys.executable, "-m", "platereel", *arguments],
-            env=clean_environment() | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            env=clean_environment() | env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             wait_until(f"a sign of life of {name}", file.exists, 30)
             assert platereel("health", "--within", "5", environment=env).returncode == 0

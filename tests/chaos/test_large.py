@@ -35,10 +35,17 @@ MEGABYTE = 1_000_000
 PARTS = 20_000
 AWAY_SECONDS = float(os.environ.get("CHAOS_AWAY_SECONDS", "60"))
 COPIED_FAULTS = (
-    "writer child killed in a part", "dispatcher killed", "broker killed, restarted with its file", "Postgres killed",
-    "S3 stopped (SIGSTOP)", "S3 loses an acknowledged clip", "connections reset", "network slow",
-    "broker, Postgres and store 100 ms away", "capture process killed",
-)  # fmt: skip
+    "writer child killed in a part",
+    "dispatcher killed",
+    "broker killed, restarted with its file",
+    "Postgres killed",
+    "S3 stopped (SIGSTOP)",
+    "S3 loses an acknowledged clip",
+    "connections reset",
+    "network slow",
+    "broker, Postgres and store 100 ms away",
+    "capture process killed",
+)
 Told = Callable[[Row], None]
 
 

@@ -100,7 +100,7 @@ def test_a_killed_finalisers_clip_is_being_made_again_within_ten_seconds(site: S
 def test_a_dead_dispatchers_share_is_taken_over_within_eight_seconds(site: Site) -> None:
     """It dies with messages delivered to it; the other one has them, and it stays dead."""
     history = site.history
-    with Traffic(site, history, 2, ("stream",), (0.01, 0.03)) as traffic:
+    with Traffic(site=site, history=history, seed=2, doors=("stream",), pause_s=(0.01, 0.03)) as traffic:
         site.sleep(1)
         with site.down("dispatch-1"):
             began = time.monotonic()

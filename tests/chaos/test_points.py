@@ -134,7 +134,7 @@ def test_write_part(world: World, victim: Victims, told: Told, tmp_path: Path) -
     for point in points.each(job):
         finish(world, points.camera)
         (row,) = world.database.fetch("SELECT id FROM video_segments WHERE camera_id = %s", points.camera)
-        whole(world, points, row["id"], point, tmp_path)
+        whole(world=world, points=points, segment_id=row["id"], point=point, folder=tmp_path)
     left_behind(world)
     told(points.row)
 
@@ -151,7 +151,7 @@ def test_finalise(world: World, victim: Victims, told: Told, tmp_path: Path) -> 
 
     for point in points.each(job):
         finish(world, points.camera)
-        whole(world, points, segment[0], point, tmp_path)
+        whole(world=world, points=points, segment_id=segment[0], point=point, folder=tmp_path)
     left_behind(world)
     told(points.row)
 
@@ -195,7 +195,7 @@ def test_check_repairing(world: World, victim: Victims, told: Told, tmp_path: Pa
     for point in points.each(job):
         check(checking(world), {"repair": True})
         finish(world, points.camera)
-        whole(world, points, segment[0], point, tmp_path)
+        whole(world=world, points=points, segment_id=segment[0], point=point, folder=tmp_path)
         cleanup(ports(world), {})
     left_behind(world)
     told(points.row)
@@ -267,6 +267,6 @@ def test_pacer(world: World, victim: Victims, told: Told, tmp_path: Path) -> Non
     for point in points.each(job, every=PACER_EVERY):
         finish(world, points.camera)
         (row,) = world.database.fetch("SELECT id FROM video_segments WHERE camera_id = %s", points.camera)
-        whole(world, points, row["id"], point, tmp_path)
+        whole(world=world, points=points, segment_id=row["id"], point=point, folder=tmp_path)
     left_behind(world)
     told(points.row)

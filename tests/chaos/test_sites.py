@@ -41,9 +41,11 @@ def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) 
     cameras: dict[str, dict[str, Any]] = {kind: {"quality": quality} for quality, kind in kinds.items()}
     env = {MARKS: str(tmp_path), "PYTHONPATH": str(ROOT)}
     site = Site(
-        tmp_path / "site", {**cameras, "probe": {}}, env=dict.fromkeys(("parts-1", "parts-2"), env),
+        tmp_path / "site",
+        {**cameras, "probe": {}},
+        env=dict.fromkeys(("parts-1", "parts-2"), env),
         programs=dict.fromkeys(("parts-1", "parts-2"), "tests.chaos.poisoned"),
-    )  # fmt: skip
+    )
     row = Row(key="F4", fault="poison: MemoryError, segfault, exit, 8 GB, error", injected=len(kinds))
     with running(site):
         history = site.history
@@ -67,10 +69,11 @@ def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) 
 def test_an_endless_task_is_ended_and_its_part_given_up(tmp_path: Path, told: Told) -> None:
     env = {MARKS: str(tmp_path), "PYTHONPATH": str(ROOT)}
     site = Site(
-        tmp_path / "site", {"loop": {"quality": 46}, "probe": {}},
+        tmp_path / "site",
+        {"loop": {"quality": 46}, "probe": {}},
         env=dict.fromkeys(("parts-1", "parts-2"), env),
         programs=dict.fromkeys(("parts-1", "parts-2"), "tests.chaos.poisoned"),
-    )  # fmt: skip
+    )
     row = Row(key="F4", fault="poison: a task that never ends", injected=1)
     with running(site):
         history = site.history
@@ -93,8 +96,10 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
     path.mkdir(parents=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         pytest.skip(
             f"a small disk cannot be mounted here ({done.stderr.strip()}); ENOSPC is injected in the contract tests"
@@ -123,10 +128,11 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, full: str, seed: int, told: T
     """While it is full, work waits where there is room; when there is room again it goes on by itself."""
     with small_disk(tmp_path / "disk", {"storage": 40, "database": 220, "broker": 40}[full]) as disk:
         site = Site(
-            tmp_path / "site", {"one": {}, "two": {}, "probe": {}},
+            tmp_path / "site",
+            {"one": {}, "two": {}, "probe": {}},
             file_storage=disk / "store" if full == "storage" else None,
             server_folders={full: disk} if full != "storage" else {},
-        )  # fmt: skip
+        )
         row = Row(key="F15", fault=f"disk full: {full}", seed=seed)
         with running(site):
             history = site.history

@@ -86,9 +86,11 @@ class Traffic:
 
     def _post(self, body: dict[str, Any]) -> str:
         request = urllib.request.Request(  # noqa: S310 - our own address
-            f"{self.site.api_url}/v2/video/detections", json.dumps(body).encode(),
-            {"Content-Type": "application/json"}, method="POST",
-        )  # fmt: skip
+            f"{self.site.api_url}/v2/video/detections",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method="POST",
+        )
         try:
             with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - our own address
                 return "ok" if response.status == 202 else "unknown"

@@ -42,7 +42,10 @@ def buffer(request: pytest.FixtureRequest) -> Iterator[Buffer]:
 
 
 def frames(start: int, end: int, every: int = 100, run: str = "r", first: int = 0) -> list[Frame]:
-    return [Frame("cam", ms, JPEG, first + n, run) for n, ms in enumerate(range(start, end, every))]
+    return [
+        Frame(camera_id="cam", captured_ms=ms, data=JPEG, counter=first + n, run_id=run)
+        for n, ms in enumerate(range(start, end, every))
+    ]
 
 
 def times(buffer: Buffer, start: int = 0, end: int = 10**9) -> list[int]:
@@ -107,9 +110,13 @@ def test_a_frame_that_is_there_already_is_no_error_but_an_older_one_is_refused(b
     buffer.append(given, {"cam": LIMIT})
     again = buffer.append(given[-1:], {"cam": LIMIT})
     assert again[0].stored
-    zombie = buffer.append([Frame("cam", 1350, JPEG, 0, "zombie")], {"cam": LIMIT})
+    zombie = buffer.append(
+        [Frame(camera_id="cam", captured_ms=1350, data=JPEG, counter=0, run_id="zombie")], {"cam": LIMIT}
+    )
     assert not zombie[0].stored
-    same_time = buffer.append([Frame("cam", 1400, JPEG, 0, "zombie")], {"cam": LIMIT})
+    same_time = buffer.append(
+        [Frame(camera_id="cam", captured_ms=1400, data=JPEG, counter=0, run_id="zombie")], {"cam": LIMIT}
+    )
     assert not same_time[0].stored
     assert len(times(buffer)) == 5
 

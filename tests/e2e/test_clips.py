@@ -73,7 +73,14 @@ def test_plain_event(deployment: Deployment) -> None:
     captured_ms, number = deployment.newest("plain")
     deployment.detect("plain", captured_ms, "plain-1", plate="AB123CD", bbox=[10, 20, 30, 10])
     (segment,) = deployment.clips_of("plain-1")
-    check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
+    check_clip(
+        deployment=deployment,
+        segment=segment,
+        captured_ms=captured_ms,
+        number=number,
+        fps=15,
+        spans=(BUFFER_MS, POST_MS),
+    )
     check_format(deployment.folder / f"{segment['id']}.mp4", "h264")
     detail = deployment.get(f"/v2/video/segments/{segment['id']}")
     (detection,) = detail["detections"]
@@ -104,7 +111,14 @@ def test_extended_three_times(deployment: Deployment) -> None:
     (segment,) = deployment.clips_of("extended-3")
     for count in range(3):
         assert [s["id"] for s in deployment.clips_of(f"extended-{count}")] == [segment["id"]]
-    check_clip(deployment, segment, first_ms, number, 15, (BUFFER_MS, last_ms - first_ms + POST_MS))
+    check_clip(
+        deployment=deployment,
+        segment=segment,
+        captured_ms=first_ms,
+        number=number,
+        fps=15,
+        spans=(BUFFER_MS, last_ms - first_ms + POST_MS),
+    )
 
 
 def test_roll_over(deployment: Deployment) -> None:
@@ -144,7 +158,14 @@ def test_two_cameras_at_once(deployment: Deployment) -> None:
         deployment.detect(camera, captured_ms, f"{camera}-event")
         (segment,) = deployment.clips_of(f"{camera}-event")
         assert segment["camera_id"] == camera
-        check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
+        check_clip(
+            deployment=deployment,
+            segment=segment,
+            captured_ms=captured_ms,
+            number=number,
+            fps=15,
+            spans=(BUFFER_MS, POST_MS),
+        )
 
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(event, camera) for camera in ("both-1", "both-2")]:
@@ -158,7 +179,14 @@ def test_late_detection(deployment: Deployment) -> None:
     captured_ms = newest_ms - 8000
     deployment.detect("late", captured_ms, "late-1")
     (segment,) = deployment.clips_of("late-1")
-    check_clip(deployment, segment, captured_ms, number - 120, 15, (BUFFER_MS, POST_MS))
+    check_clip(
+        deployment=deployment,
+        segment=segment,
+        captured_ms=captured_ms,
+        number=number - 120,
+        fps=15,
+        spans=(BUFFER_MS, POST_MS),
+    )
 
 
 def test_duplicate_detection(deployment: Deployment) -> None:
@@ -173,7 +201,14 @@ def test_duplicate_detection(deployment: Deployment) -> None:
             broker.xadd("detections", {"json": body})
             broker.publish("detections", body)
     (segment,) = deployment.clips_of("doubled-1")
-    check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
+    check_clip(
+        deployment=deployment,
+        segment=segment,
+        captured_ms=captured_ms,
+        number=number,
+        fps=15,
+        spans=(BUFFER_MS, POST_MS),
+    )
     links = deployment.query("SELECT * FROM segment_detections WHERE detection_id = 'doubled-1'")
     assert len(links) == 1
     assert len(deployment.query("SELECT FROM video_segments WHERE camera_id = 'doubled'")) == 1
@@ -218,7 +253,14 @@ def test_true_rate_of_nine(deployment: Deployment) -> None:
     captured_ms, number = deployment.newest("slow")
     deployment.detect("slow", captured_ms, "slow-1")
     (segment,) = deployment.clips_of("slow-1")
-    check_clip(deployment, segment, captured_ms, number, 9, (BUFFER_MS, POST_MS))
+    check_clip(
+        deployment=deployment,
+        segment=segment,
+        captured_ms=captured_ms,
+        number=number,
+        fps=9,
+        spans=(BUFFER_MS, POST_MS),
+    )
 
 
 def test_other_codecs(deployment: Deployment) -> None:
@@ -230,7 +272,14 @@ def test_other_codecs(deployment: Deployment) -> None:
         captured_ms, number = deployment.newest(camera)
         deployment.detect(camera, captured_ms, f"{camera}-1")
         (segment,) = deployment.clips_of(f"{camera}-1")
-        check_clip(deployment, segment, captured_ms, number, 15, (BUFFER_MS, POST_MS))
+        check_clip(
+            deployment=deployment,
+            segment=segment,
+            captured_ms=captured_ms,
+            number=number,
+            fps=15,
+            spans=(BUFFER_MS, POST_MS),
+        )
         check_format(deployment.folder / f"{segment['id']}.mp4", decoder)
 
     wanted = {"hevc": "hevc", "av1": "libdav1d", "mp4v": "mpeg4", "mjpeg": "mjpeg"}

@@ -99,8 +99,12 @@ def test_the_example_detection_service_records(deployment: Deployment) -> None:
     data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
     done = subprocess.run(
         [sys.executable, str(example), *data, "--seconds", "12"],
-        env=clean_environment(), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False,
-    )  # fmt: skip
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     seen = deployment.query("SELECT detection_id, plate FROM detections WHERE camera_id = 'mine' ORDER BY captured_at")
     assert "JM788VT" in {row["plate"] for row in seen}
@@ -116,9 +120,20 @@ def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
     """
     report = tmp_path / "demo.json"
     done = platereel(
-        "demo", "--exit", "--cameras", "1", "--duration", "9", "--storage", "file", "--json", str(report),
-        "--data", str(tmp_path / "data"), timeout=120,
-    )  # fmt: skip
+        "demo",
+        "--exit",
+        "--cameras",
+        "1",
+        "--duration",
+        "9",
+        "--storage",
+        "file",
+        "--json",
+        str(report),
+        "--data",
+        str(tmp_path / "data"),
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(report.read_text())
     assert result["ok"]

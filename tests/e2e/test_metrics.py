@@ -64,8 +64,9 @@ def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: D
     assert deployment.clips_of("counted-by-others")[0]["status"] == "ready"
     wait_until(
         "the next clip",
-        lambda: total(counters(deployment), "platereel_segments_total") > total(after, "platereel_segments_total"), 10,
-    )  # fmt: skip
+        lambda: total(counters(deployment), "platereel_segments_total") > total(after, "platereel_segments_total"),
+        10,
+    )
     files = list((deployment.folder / "data" / "metrics").glob("*.db"))
     pids = {path.stem.rpartition("_")[2] for path in files} - {"ended"}
     assert all(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110 - the files of ended ones were folded

@@ -29,18 +29,51 @@ OPEN = {
     "storage": {"/", "/healthz", "/readyz", "/status", "/cluster/status", "/cluster/healthz", "/ui/index.html"},
 }
 READS = (
-    "/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/status", "/ui/index.html", "/cluster/status",
-    "/cluster/healthz", "/dir/status", "/dir/assign", "/dir/lookup?volumeId=1", "/vol/status", "/vol/grow?count=1",
-    "/vol/vacuum", "/col/delete?collection=nobody", "/stats/disk", "/debug/pprof/", "/debug/vars", "/buckets/",
-    "/buckets/platereel/?limit=9", "/buckets/platereel/{clip}", "/platereel/{clip}", "/platereel?list-type=2", "/1,01",
-    "/v2/video/segments", "/v2/video/session", "/v2/video/access-log", "/v2/video/segments/{id}/download",
-)  # fmt: skip
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/status",
+    "/ui/index.html",
+    "/cluster/status",
+    "/cluster/healthz",
+    "/dir/status",
+    "/dir/assign",
+    "/dir/lookup?volumeId=1",
+    "/vol/status",
+    "/vol/grow?count=1",
+    "/vol/vacuum",
+    "/col/delete?collection=nobody",
+    "/stats/disk",
+    "/debug/pprof/",
+    "/debug/vars",
+    "/buckets/",
+    "/buckets/platereel/?limit=9",
+    "/buckets/platereel/{clip}",
+    "/platereel/{clip}",
+    "/platereel?list-type=2",
+    "/1,01",
+    "/v2/video/segments",
+    "/v2/video/session",
+    "/v2/video/access-log",
+    "/v2/video/segments/{id}/download",
+)
 CHANGES = (
-    ("POST", "/submit"), ("PUT", "/buckets/platereel/{clip}"), ("POST", "/buckets/platereel/{clip}"),
-    ("DELETE", "/buckets/platereel/{clip}"), ("DELETE", "/buckets/platereel/?recursive=true"),
-    ("PUT", "/platereel/{clip}"), ("DELETE", "/platereel/{clip}"), ("POST", "/1,01"), ("PUT", "/1,01"),
-    ("POST", "/dir/assign"), ("POST", "/v2/video/cleanup?retention_days=0"), ("DELETE", "/v2/video/segments/{id}"),
-)  # fmt: skip
+    ("POST", "/submit"),
+    ("PUT", "/buckets/platereel/{clip}"),
+    ("POST", "/buckets/platereel/{clip}"),
+    ("DELETE", "/buckets/platereel/{clip}"),
+    ("DELETE", "/buckets/platereel/?recursive=true"),
+    ("PUT", "/platereel/{clip}"),
+    ("DELETE", "/platereel/{clip}"),
+    ("POST", "/1,01"),
+    ("PUT", "/1,01"),
+    ("POST", "/dir/assign"),
+    ("POST", "/v2/video/cleanup?retention_days=0"),
+    ("DELETE", "/v2/video/segments/{id}"),
+)
 LISTENING = "0A"  # in the kernel's tables
 FOREIGN = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site", "Host": "evil.example"}
 
@@ -109,7 +142,7 @@ def test_no_port_gives_a_stranger_anything(site: Deployment) -> None:
     got = []
     for port, name in sorted(ports):
         for method, path in (*(("GET", path) for path in READS), *CHANGES) if _speaks_http(port) else ():
-            got += _asked(name, port, method, path.format(**names), row["sha256"])
+            got += _asked(name=name, port=port, method=method, path=path.format(**names), secret=row["sha256"])
         assert _redis_says(port) in {None, "-NOAUTH"}, (name, port)
         assert not _answers_grpc(port), (name, port)
         with pytest.raises(psycopg.OperationalError):

@@ -86,7 +86,9 @@ def opened(world: World) -> Iterator[Doors]:
     settings = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{BOSS}")})
     access = PostgresAccessRows(world.database)
     keys = {
-        (role, scoped): access.create_key(f"{role}-{scoped}", role, [OWN] if scoped else None, None, "test")[1]
+        (role, scoped): access.create_key(
+            name=f"{role}-{scoped}", role=role, cameras=[OWN] if scoped else None, expires_at=None, who="test"
+        )[1]
         for role in Role
         for scoped in (False, True)
     }
@@ -121,9 +123,14 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
     """The path and body of a request that concerns a camera."""
     clip = doors.clips[camera]
     path = path.format(
-        segment_id=clip, detection_id=f"{clip}-0", camera_id=camera, job_id=UUID(int=1), name="nobody",
-        from_ms=0, to_ms=1000,
-    )  # fmt: skip
+        segment_id=clip,
+        detection_id=f"{clip}-0",
+        camera_id=camera,
+        job_id=UUID(int=1),
+        name="nobody",
+        from_ms=0,
+        to_ms=1000,
+    )
     bodies: dict[str, Any] = {
         "PATCH": {"protected": False},
         "/v2/video/keys": {"name": "made"},
@@ -223,12 +230,12 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
 def test_a_key_expires(doors: Doors) -> None:
     access = PostgresAccessRows(doors.world.database)
     soon = from_ms(doors.world.clock.now_ms()) + timedelta(days=1)
-    key, secret = access.create_key("short", Role.VIEWER, None, soon, "test")
+    key, secret = access.create_key(name="short", role=Role.VIEWER, cameras=None, expires_at=soon, who="test")
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 200
     doors.world.database.execute("UPDATE api_keys SET expires_at = now() WHERE id = %s", key.key_id)
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
     with pytest.raises(Conflict, match="short"):
-        access.create_key("short", Role.VIEWER, None, None, "test")
+        access.create_key(name="short", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
     past = {"name": "late", "expires_at": "2020-01-01T00:00:00Z"}
     assert doors.ask("POST", "/v2/video/keys", BOSS, json=past).status_code == 422
 
@@ -287,7 +294,9 @@ def test_pages_of_other_sites_are_refused(world: World) -> None:
             assert api.delete(path, headers=header).status_code == 403, header
         own = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
         assert api.delete(path, headers=own).status_code == 204
-        PostgresAccessRows(world.database).create_key("first", Role.ADMIN, None, None, "test")
+        PostgresAccessRows(world.database).create_key(
+            name="first", role=Role.ADMIN, cameras=None, expires_at=None, who="test"
+        )
         assert api.get(path).status_code == 401, "once there is a key, it is needed"
 
 

@@ -65,10 +65,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = from_ms(SystemClock().now_ms())
     made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -363,9 +368,10 @@ def test_doctor_says_which_server_is_meant(world: World) -> None:
     assert found["database"].health is not Health.BROKEN or "schema" in found["database"].detail
     assert found["clocks"].detail.startswith("the broker Redis ")
     both = changed(
-        world, storage_url=at_port(secret_of(world, "storage_url"), 9),
+        world,
+        storage_url=at_port(secret_of(world, "storage_url"), 9),
         database_url=at_port(secret_of(world, "database_url"), 9),
-    )  # fmt: skip
+    )
     found = {f.what: f for f in examine(both)}
     assert found["database"].detail.startswith("the database does not answer: nothing listens")
     assert found["storage"].detail.startswith("the store does not answer: nothing listens")

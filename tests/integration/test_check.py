@@ -344,7 +344,7 @@ def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, fails)
+            take_turn(jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=None, period_s=0, work=fails)
     rows = world.database.fetch("SELECT state, error FROM jobs ORDER BY requested_at")
     assert [row["state"] for row in rows] == ["failed"] * 4
     assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "another database"]
@@ -353,7 +353,14 @@ def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
 @pytest.mark.parametrize("error", [Retryable("the store is away"), SystemExit("the worker is told to stop")])
 def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseException) -> None:
     """Hours of work are not thrown away for a deploy, or for a store that hiccups."""
-    take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, lambda *_: Step({}, {"at": 1}))
+    take_turn(
+        jobs=world.jobs,
+        clock=world.clock,
+        kind=JobKind.CHECK,
+        job_id=None,
+        period_s=0,
+        work=lambda *_: Step({}, {"at": 1}),
+    )
     (job,) = world.jobs.due({})
 
     def fails(*_: object) -> Step:
@@ -361,7 +368,9 @@ def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseE
 
     for attempt in range(MOST_DEATHS):
         with pytest.raises(type(error)):
-            take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 0, fails)
+            take_turn(
+                jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=str(job.job_id), period_s=0, work=fails
+            )
         assert world.jobs.due({}) == []  # not at once
         world.database.execute("UPDATE jobs SET offered_at = now() - interval '1 min'")
         again = world.jobs.due({})
@@ -371,7 +380,14 @@ def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseE
 
 def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
     """And meanwhile neither beat nor the pacer begins a second one of its kind."""
-    take_turn(world.jobs, world.clock, JobKind.CHECK, None, 0, lambda *_: Step({}, {"at": 1}))
+    take_turn(
+        jobs=world.jobs,
+        clock=world.clock,
+        kind=JobKind.CHECK,
+        job_id=None,
+        period_s=0,
+        work=lambda *_: Step({}, {"at": 1}),
+    )
     assert world.jobs.begin_turn(JobKind.CHECK, 0) is None
     (job,) = world.jobs.due({JobKind.CHECK: 0.0})
     assert (job.cursor, job.regular) == ({"at": 1}, True)
@@ -381,7 +397,7 @@ def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
         seen.append(job)
         return Step({"objects": 7})
 
-    take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 0, last)
+    take_turn(jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=str(job.job_id), period_s=0, work=last)
     assert seen[0].cursor == {"at": 1}
     row = world.jobs.get(job.job_id)
     assert (row.state, row.result) == ("done", {"objects": 7})
@@ -404,7 +420,14 @@ def test_without_beat_the_pacers_turn_repairs_too(world: World, monkeypatch: pyt
     world.database.execute("UPDATE deployment SET created_at = now() - interval '3 h'")
     (job,) = world.jobs.due({JobKind.CHECK: 60})
     monkeypatch.setattr(check_tasks, "world", lambda: SimpleNamespace(check=checking(world)))
-    take_turn(world.jobs, world.clock, JobKind.CHECK, str(job.job_id), 60, check_tasks._step)
+    take_turn(
+        jobs=world.jobs,
+        clock=world.clock,
+        kind=JobKind.CHECK,
+        job_id=str(job.job_id),
+        period_s=60,
+        work=check_tasks._step,
+    )
     result = world.jobs.get(job.job_id).result
     assert result is not None
     assert result["findings"]["orphan"]["repaired"] == 1
@@ -429,7 +452,7 @@ def test_every_statement_of_a_check_has_an_index(world: World) -> None:
         rows.failed_with_parts(3)
         PostgresOfferRows(database).take_back_lost_parts(queue_empty=False)
         PostgresOfferRows(database).offer_parts({uuid4(): None}, 10)
-        retention.oldest("cam", world.base_ms, None, 10, None)
+        retention.oldest(camera_id="cam", before_ms=world.base_ms, after=None, limit=10, attributes=None)
         assert scans(database) == before
     finally:
         database.close()

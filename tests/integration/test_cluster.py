@@ -45,7 +45,10 @@ def servers_of(cluster: Cluster) -> Iterator[FrameServers]:
 
 
 def frames(camera: str, first: int, count: int) -> list[Frame]:
-    return [Frame(camera, 1000 + n * 100, JPEG, n, "run") for n in range(first, first + count)]
+    return [
+        Frame(camera_id=camera, captured_ms=1000 + n * 100, data=JPEG, counter=n, run_id="run")
+        for n in range(first, first + count)
+    ]
 
 
 def test_one_batch_goes_to_every_node(cluster: Cluster, servers_of: FrameServers) -> None:
@@ -71,8 +74,10 @@ def test_every_key_of_a_camera_is_on_its_node(cluster: Cluster, servers_of: Fram
     """Frames, holds, lease, state and parked parts go and stay together."""
     keys = Keys()
     buffer, cameras, parking = (
-        RedisFrames(servers_of, keys), RedisCameras(servers_of, keys), RedisParking(servers_of, keys),
-    )  # fmt: skip
+        RedisFrames(servers_of, keys),
+        RedisCameras(servers_of, keys),
+        RedisParking(servers_of, keys),
+    )
     for camera in cluster.cameras(1):
         buffer.append(frames(camera, 0, 1), {camera: LIMITS})
         buffer.hold(camera, {"segment": 1000})
@@ -124,7 +129,14 @@ def test_a_lost_node_does_not_hold_up_the_packets_of_another(cluster: Cluster, s
     )
     ping(servers_of)  # the table of slots is known from here on
     cluster.kill(cluster.node_of(lost))
-    packet = Frame(copied, 1000, JPEG, 0, "run", PacketMark(keyframe=True, shown_ms=1000, parameters="h264:1"))
+    packet = Frame(
+        camera_id=copied,
+        captured_ms=1000,
+        data=JPEG,
+        counter=0,
+        run_id="run",
+        packet=PacketMark(keyframe=True, shown_ms=1000, parameters="h264:1"),
+    )
     answers = buffers.append([*frames(lost, 0, 2), packet], dict.fromkeys((lost, copied), LIMITS))
     assert [(answer.frame.camera_id, answer.stored, answer.waits) for answer in answers] == [
         (lost, False, True), (lost, False, True), (copied, True, False)
@@ -150,12 +162,21 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
     clock = SystemClock()
     with frame_servers(cluster.url, patience_s=2.0) as writing, frame_servers(cluster.url, patience_s=1.0) as leasing:
         buffer, states = RedisFrames(writing, Keys()), RedisCameras(leasing, Keys())
-        plan = CameraPlan("synthetic:numbered?fps=10&size=320x180", 10, 85, LIMITS, 2000)
-        ownership = Ownership(states, clock, "me", cameras, buffer.server_ms, lambda _: False)
+        plan = CameraPlan(
+            source="synthetic:numbered?fps=10&size=320x180", fps=10, jpeg_quality=85, limits=LIMITS, outbox_ms=2000
+        )
+        ownership = Ownership(
+            leases=states,
+            clock=clock,
+            owner="me",
+            cameras=cameras,
+            server_ms=buffer.server_ms,
+            recorded=lambda _: False,
+        )
         rounds: list[float] = []
         capture = Capture(
             dict.fromkeys(cameras, plan),
-            CapturePorts(buffer, states, clock, lambda: rounds.append(time.monotonic())),
+            CapturePorts(frames=buffer, states=states, clock=clock, alive=lambda: rounds.append(time.monotonic())),
             ownership,
         )
         stopping = threading.Event()

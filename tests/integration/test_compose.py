@@ -30,8 +30,11 @@ def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
     def resolved(more: dict[str, str]) -> dict[str, Any]:
         done = subprocess.run(
             [compose, "-f", str(ROOT / "docker-compose.yml"), "config"],
-            env=os.environ | variables | more, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=os.environ | variables | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
         return found

@@ -129,9 +129,7 @@ def test_a_part_that_is_lost_costs_no_more_than_its_gop(world: World, tmp_path: 
 def test_a_camera_that_changes_its_settings_is_encoded_then(world: World, tmp_path: Path) -> None:
     """Other parameter sets in the middle: packets that cannot be in one track are made one by encoding."""
     first = as_frames(coded(range(75), 15), world.base_ms)
-    second = as_frames(
-        coded(range(75, 150), 15, size=(640, 360)), world.base_ms + 5000, run="again", sets="two"
-    )  # fmt: skip
+    second = as_frames(coded(range(75, 150), 15, size=(640, 360)), world.base_ms + 5000, run="again", sets="two")
     film(world, first + second)
     path, numbers, _ = clip(world, record(world, world.base_ms + 4000), tmp_path)
     assert numbers == list(range(30, 120))

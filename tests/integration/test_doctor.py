@@ -54,9 +54,17 @@ def test_a_sound_deployment(world: World) -> None:
     world.film("cam", 0, 1)
     states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
     states.report(
-        "cam", {"state": "connected", "width": 320, "height": 180, "fps": 10, "jpeg_bytes": 4000, "dropped": 0,
-                "updated_ms": world.clock.now_ms()},
-    )  # fmt: skip
+        "cam",
+        {
+            "state": "connected",
+            "width": 320,
+            "height": 180,
+            "fps": 10,
+            "jpeg_bytes": 4000,
+            "dropped": 0,
+            "updated_ms": world.clock.now_ms(),
+        },
+    )
     found = findings(asked(world, cam="auto"))
     assert {f.health for f in found.values()} <= {Health.OK, Health.WARNING}
     assert found["database"].health is Health.OK
@@ -136,9 +144,17 @@ def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> N
     """Judged by what it really sends: 15 pictures of a megabyte a second, for an hour."""
     states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
     states.report(
-        "cam", {"state": "connected", "width": 3840, "height": 2160, "fps": 15, "jpeg_bytes": 1_000_000, "dropped": 0,
-                "updated_ms": world.clock.now_ms()},
-    )  # fmt: skip
+        "cam",
+        {
+            "state": "connected",
+            "width": 3840,
+            "height": 2160,
+            "fps": 15,
+            "jpeg_bytes": 1_000_000,
+            "dropped": 0,
+            "updated_ms": world.clock.now_ms(),
+        },
+    )
     given = CameraSettings(source=SecretStr("push:"), codec=Codec.MJPEG, fps=15, max_segment_seconds=3600)
     found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
     assert named(found, "clips of cam").health is Health.BROKEN

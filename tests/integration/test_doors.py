@@ -136,13 +136,30 @@ def test_both_forms_of_plate_recognizer_are_understood(api: TestClient, world: W
 @pytest.mark.parametrize(
     "change",
     [
-        {"direction": ""}, {"direction": None}, {"direction": "N"}, {"direction": {"value": 3}}, {"region": "gb"},
-        {"region": None}, {"region": []}, {"vehicle": None}, {"vehicle": "car"}, {"color": "white"},
-        {"model_make": None}, {"model_make": "VW"}, {"model_make": [None]}, {"box": None}, {"box": [1, 2, 3, 4]},
-        {"box": {"xmin": 0.1, "ymin": 0.1, "xmax": 0.4, "ymax": 0.2}}, {"box": {"xmin": "a"}}, {"dscore": "high"},
-        {"score": "0.8"}, {"vehicle": {"props": None}}, {"candidates": 3}, {"orientation": {}},
+        {"direction": ""},
+        {"direction": None},
+        {"direction": "N"},
+        {"direction": {"value": 3}},
+        {"region": "gb"},
+        {"region": None},
+        {"region": []},
+        {"vehicle": None},
+        {"vehicle": "car"},
+        {"color": "white"},
+        {"model_make": None},
+        {"model_make": "VW"},
+        {"model_make": [None]},
+        {"box": None},
+        {"box": [1, 2, 3, 4]},
+        {"box": {"xmin": 0.1, "ymin": 0.1, "xmax": 0.4, "ymax": 0.2}},
+        {"box": {"xmin": "a"}},
+        {"dscore": "high"},
+        {"score": "0.8"},
+        {"vehicle": {"props": None}},
+        {"candidates": 3},
+        {"orientation": {}},
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_beside_a_plate_is_left_out(
     api: TestClient, world: World, change: dict[str, Any]
 ) -> None:
@@ -158,12 +175,22 @@ def test_what_is_not_understood_beside_a_plate_is_left_out(
 @pytest.mark.parametrize(
     "bad",
     [
-        {**PLAIN, "plate": "x" * 33}, {**PLAIN, "score": 1.01}, {**PLAIN, "score": None}, {**PLAIN, "plate": None},
-        {**PLAIN, "plate": ""}, {**PLAIN, "plate": "\ud800"}, {**PLAIN, "plate": "A\x00B"},
+        {**PLAIN, "plate": "x" * 33},
+        {**PLAIN, "score": 1.01},
+        {**PLAIN, "score": None},
+        {**PLAIN, "plate": None},
+        {**PLAIN, "plate": ""},
+        {**PLAIN, "plate": "\ud800"},
+        {**PLAIN, "plate": "A\x00B"},
         {**PLAIN, "plate": "A\x07B"},
-        {**BY_VEHICLE, "plate": None}, {**BY_VEHICLE, "plate": {"props": {}}}, {"plate": []}, None, 3, [],
+        {**BY_VEHICLE, "plate": None},
+        {**BY_VEHICLE, "plate": {"props": {}}},
+        {"plate": []},
+        None,
+        3,
+        [],
     ],
-)  # fmt: skip
+)
 def test_a_bad_result_is_reported_and_drops_no_neighbour(api: TestClient, world: World, bad: Any) -> None:
     body = json.dumps(message(world, PLAIN, bad, {**PLAIN, "plate": "last"})).encode()
     answer = api.post(PLATE_RECOGNIZER, content=body)
@@ -234,9 +261,14 @@ class Reader:
         self.stream = RedisDetections(world.redis, keys, self.name, world.clock)
         policies = {f"cam{n}": POLICY for n in range(5)}
         ports = IntakePorts(
-            self.stream, RedisChannel(world.redis, keys), world.detections, world.frames, world.frames, world.clock,
-            policies,
-        )  # fmt: skip
+            stream=self.stream,
+            channel=RedisChannel(world.redis, keys),
+            rows=world.detections,
+            frames=world.frames,
+            holds=world.frames,
+            clock=world.clock,
+            policies=policies,
+        )
         self.intake = Intake(ports)
         self.stream.read(1, 0.01)
 
@@ -255,9 +287,14 @@ class Reader:
     def grow_idle(self) -> None:
         for each in self.pending():
             self.world.redis.xclaim(
-                self.keys.detections, GROUP, each["consumer"], 0, [each["message_id"]],
-                idle=CLAIM_IDLE_MS + 1_000, justid=True,
-            )  # fmt: skip
+                self.keys.detections,
+                GROUP,
+                each["consumer"],
+                0,
+                [each["message_id"]],
+                idle=CLAIM_IDLE_MS + 1_000,
+                justid=True,
+            )
         self.stream._claimed_at = float("-inf")
 
 
@@ -397,8 +434,12 @@ def test_a_plate_without_a_character_that_counts_is_none(api: TestClient, world:
 
 def test_an_id_is_its_cameras_own(api: TestClient, world: World) -> None:
     """No detector takes another camera's ids, and nobody learns by a conflict that another camera has one."""
-    _, secret = PostgresAccessRows(world.database).create_key("one", Role.OPERATOR, ["cam1"], None, "test")
-    _, boss = PostgresAccessRows(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    _, secret = PostgresAccessRows(world.database).create_key(
+        name="one", role=Role.OPERATOR, cameras=["cam1"], expires_at=None, who="test"
+    )
+    _, boss = PostgresAccessRows(world.database).create_key(
+        name="boss", role=Role.ADMIN, cameras=None, expires_at=None, who="test"
+    )
     one, all_cameras = ({"Authorization": f"Bearer {key}"} for key in (secret, boss))
     body = {"confidence": 0.9, "detection_id": "seq-17"}
     assert api.post(DETECTIONS, json={**body, "camera_id": "cam2"}, headers=all_cameras).status_code == 202
@@ -442,19 +483,32 @@ def _ask_everywhere(api: TestClient, moment: str) -> None:
 
 ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12")
 NO_JSON = (
-    b"{", b"", b"\xff", b"[" * 900 + b"]" * 900, b'{"a":' * 500 + b"1" + b"}" * 500, b"NaN", b"null",
-    b'{"key":"plr_\\ud800aaaaaaaaaaa_x"}', b'{"name":"\\ud800"}', b'{"name":"a\\u0000"}',
+    b"{",
+    b"",
+    b"\xff",
+    b"[" * 900 + b"]" * 900,
+    b'{"a":' * 500 + b"1" + b"}" * 500,
+    b"NaN",
+    b"null",
+    b'{"key":"plr_\\ud800aaaaaaaaaaa_x"}',
+    b'{"name":"\\ud800"}',
+    b'{"name":"a\\u0000"}',
     b'{"days":' + b"9" * 5_000 + b"}",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "keys"), ("POST", "bulk"), ("POST", "cleanup"), ("POST", "session"), ("POST", "detections"),
-        ("POST", "plate-recognizer"), ("PATCH", "segments/{id}"),
+        ("POST", "keys"),
+        ("POST", "bulk"),
+        ("POST", "cleanup"),
+        ("POST", "session"),
+        ("POST", "detections"),
+        ("POST", "plate-recognizer"),
+        ("PATCH", "segments/{id}"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_json_is_told_to_those_who_may_ask(api: TestClient, world: World, method: str, path: str) -> None:
     """422 to a caller, 401 to somebody without a key; never a crash, whatever its nesting or its characters."""
     address = f"/v2/video/{path.format(id=ready(world, 'cam1', 0))}"
@@ -462,7 +516,9 @@ def test_what_is_no_json_is_told_to_those_who_may_ask(api: TestClient, world: Wo
     for body in NO_JSON:
         fine = {202, 200} if (path, body) in {("cleanup", b""), ("cleanup", b"null")} else {422}
         assert api.request(method, address, content=body, headers=headers).status_code in fine, body
-    PostgresAccessRows(world.database).create_key("boss", Role.ADMIN, None, None, "test")
+    PostgresAccessRows(world.database).create_key(
+        name="boss", role=Role.ADMIN, cameras=None, expires_at=None, who="test"
+    )
     for body in NO_JSON:
         stranger = api.request(method, address, content=body, headers=headers)
         assert stranger.status_code == (422 if path == "session" else 401), body

@@ -74,8 +74,12 @@ def test_a_start_that_fails_is_told_in_json(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "platereel", command, *arguments],
-        env=clean_environment() | JSON | variables, capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
+        env=clean_environment() | JSON | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.returncode != 0
     events = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
     assert any(reason in str(event) for event in events), events
@@ -87,8 +91,12 @@ def test_a_file_that_cannot_be_read_still_says_how_to_log(tmp_path: Path, text: 
     (tmp_path / "own.yaml").write_text(text)
     done = subprocess.run(
         [sys.executable, "-m", "platereel", "capture", "--config=own.yaml"],
-        env=clean_environment(), capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     (event,) = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
     assert (event["event"], event["level"], done.returncode) == ("process_ended", "critical", 1)
     assert event["reason"].startswith("own.yaml:")
@@ -108,6 +116,10 @@ def test_a_migration_is_an_event_and_a_document_stays_one(world: World, tmp_path
 def test_people_read_plain_sentences(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "platereel", "capture"],
-        env=clean_environment() | {"PLATEREEL_BUFER": "1"}, capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
+        env=clean_environment() | {"PLATEREEL_BUFER": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.stderr.startswith("platereel: PLATEREEL_BUFER: unknown environment variable")

@@ -51,9 +51,12 @@ sys.stdin.read()
 def counting(folder: Path, frames: int) -> subprocess.Popen[str]:
     """A process that has counted, and lives until its standard input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", COUNT, str(frames)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
-    )  # fmt: skip
+        [sys.executable, "-W", "error", "-c", COUNT, str(frames)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "counted\n"
     return process
@@ -93,9 +96,7 @@ MetricsFolder(Path(sys.argv[1])).enter()
 @contextmanager
 def stopped_in_a_fold(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that stands where the sum is written and what was summed is not yet removed; it holds the folder."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", STOP_IN_A_FOLD, str(folder)], stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", STOP_IN_A_FOLD, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "folding\n"
@@ -136,8 +137,10 @@ def test_scrapes_are_answered_while_a_process_stands_in_a_fold(tmp_path: Path, m
     with socket.create_server(("127.0.0.1", port)) as listening:
         beside = subprocess.Popen(
             [sys.executable, "-m", "shared.runtime.metrics_server", str(listening.fileno()), str(os.getpid()), "json"],
-            stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=ROOT,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            pass_fds=[listening.fileno()],
+            cwd=ROOT,
+        )
     try:
         with stopped_in_a_fold(tmp_path):
             with pytest.raises(HTTPError, match="503") as refused:
@@ -205,13 +208,14 @@ def test_files_have_their_room_before_they_are_written(tmp_path: Path) -> None:
 
 
 def test_more_cameras_than_there_was_room_for_are_folded_too(tmp_path: Path) -> None:
-    script = COUNT.replace(
-        "print(", "for n in range(400): LATENESS.labels('camera-' + str(n)).observe(1)\nprint("
-    )  # fmt: skip
+    script = COUNT.replace("print(", "for n in range(400): LATENESS.labels('camera-' + str(n)).observe(1)\nprint(")
     subprocess.run(
-        [sys.executable, "-c", script, "1"], stdin=subprocess.DEVNULL, capture_output=True, check=True,
+        [sys.executable, "-c", script, "1"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
         env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
-    )  # fmt: skip
+    )
     found = [each for family in MetricsFolder(tmp_path).collect() for each in family.samples]
     assert sum(each.name.endswith("late_seconds_count") for each in found) == 401
 

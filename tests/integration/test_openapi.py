@@ -63,7 +63,7 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     access = PostgresAccessRows(world.database)
     names = [f"guard-{number}" for number in range(3)]
     for name in names:
-        access.create_key(name, Role.VIEWER, None, None, "test")
+        access.create_key(name=name, role=Role.VIEWER, cameras=None, expires_at=None, who="test")
     app: Any = build(world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{KEY}")}))
     app.state.ports = replace(app.state.ports, attempts=_Patient(world.clock))
     with serving(app) as url:

@@ -174,9 +174,21 @@ def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path
     world.film("cam", 0, 9.5)
     world.film("cam", 10, 11, first=100)
     broken = numbered_jpeg(7)[:600] + b"\xff\xd9"
-    world.frames.append([Frame("cam", world.base_ms + 11_000, broken, 110, "run")], {"cam": LIMITS})
+    world.frames.append(
+        [Frame(camera_id="cam", captured_ms=world.base_ms + 11_000, data=broken, counter=110, run_id="run")],
+        {"cam": LIMITS},
+    )
     world.film("cam", 11.1, 12, first=111)
-    restarted = [Frame("cam", world.base_ms + 12_500 + n * 100, numbered_jpeg(n), n, "again") for n in range(60)]
+    restarted = [
+        Frame(
+            camera_id="cam",
+            captured_ms=world.base_ms + 12_500 + n * 100,
+            data=numbered_jpeg(n),
+            counter=n,
+            run_id="again",
+        )
+        for n in range(60)
+    ]
     world.frames.append(restarted, {"cam": LIMITS})
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
@@ -229,7 +241,13 @@ def test_two_finalisers_write_one_clip(world: World) -> None:
 def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
     world.film("cam", 0, 10)
     larger = [
-        Frame("cam", world.base_ms + 10_000 + n * 100, numbered_jpeg(100 + n, 640, 360), 100 + n, "run")
+        Frame(
+            camera_id="cam",
+            captured_ms=world.base_ms + 10_000 + n * 100,
+            data=numbered_jpeg(100 + n, 640, 360),
+            counter=100 + n,
+            run_id="run",
+        )
         for n in range(100)
     ]
     world.frames.append(larger, {"cam": LIMITS})
@@ -307,12 +325,12 @@ def test_the_database_enforces_the_lifecycles(world: World) -> None:
     world.film("cam", 0, 5)
     for status in SegmentStatus:
         for wanted in SegmentStatus:
-            assert _moves(world, "video_segments", "status", status, wanted) == (
+            assert _moves(world=world, table="video_segments", column="status", before=status, after=wanted) == (
                 status == wanted or wanted in TRANSITIONS[status]
             ), (status, wanted)
     for state in PartState:
         for other in PartState:
-            assert _moves(world, "segment_parts", "state", state, other) == (
+            assert _moves(world=world, table="segment_parts", column="state", before=state, after=other) == (
                 state == other or other in PART_TRANSITIONS[state]
             ), (state, other)
 
@@ -428,7 +446,10 @@ def test_an_empty_buffer_is_silence_unless_the_camera_had_delivered(
 
 def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(world: World, tmp_path: Path) -> None:
     jpegs = [with_pixel_aspect(numbered_jpeg(n), (2, 1)) for n in range(300)]
-    shots = [Frame("cam", world.base_ms + n * 100, jpeg, n, "run") for n, jpeg in enumerate(jpegs)]
+    shots = [
+        Frame(camera_id="cam", captured_ms=world.base_ms + n * 100, data=jpeg, counter=n, run_id="run")
+        for n, jpeg in enumerate(jpegs)
+    ]
     world.frames.append(shots, {"cam": LIMITS})
     (segment_id,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")

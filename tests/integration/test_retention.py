@@ -38,10 +38,18 @@ def clip(world: World, camera: str, days_ago: float, plates: Sequence[str] = (),
 
 
 def ports(world: World, policy: RetentionPolicy, history_days: float = 365) -> CleanupPorts:
-    parts = PartsPorts(world.consistency, world.store, 0)
+    parts = PartsPorts(rows=world.consistency, store=world.store, kept_s=0)
     return CleanupPorts(
-        world.retention, world.counters, world.store, world.jobs, world.clock, policy, 0, history_days, parts
-    )  # fmt: skip
+        rows=world.retention,
+        counters=world.counters,
+        store=world.store,
+        jobs=world.jobs,
+        clock=world.clock,
+        policy=policy,
+        grace_s=0,
+        history_days=history_days,
+        parts=parts,
+    )
 
 
 def statuses(world: World, segments: Sequence[UUID]) -> list[str]:
@@ -118,10 +126,12 @@ def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pyte
     stuck = str(world.segments.get(clips[0]).file_path)
     delete = world.store.delete
     monkeypatch.setattr(
-        world.store, "delete",
-        lambda keys: {stuck: "AccessDenied"} | delete([key for key in keys if key != stuck])
-        if stuck in keys else delete(keys),
-    )  # fmt: skip
+        world.store,
+        "delete",
+        lambda keys: (
+            {stuck: "AccessDenied"} | delete([key for key in keys if key != stuck]) if stuck in keys else delete(keys)
+        ),
+    )
     result = cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {})
     assert (result["deleted"], result["failed"]) == (5, 1)
     assert statuses(world, clips) == ["expiring", *["expired"] * 5]
@@ -205,7 +215,13 @@ def test_clips_that_are_kept_starve_nobody_in_short_steps(world: World) -> None:
     marked = False
     cursor: Any = {**State(dry_run=False).as_json(), "looked": True}
     for _ in range(20):
-        run = cleaning._Cleanup(ports(world, policy), policy, lambda *_: None, -1.0, State.from_json(cursor))
+        run = cleaning._Cleanup(
+            ports=ports(world, policy),
+            policy=policy,
+            progress=lambda *_: None,
+            longest_s=-1.0,
+            state=State.from_json(cursor),
+        )
         marked = run.mark()
         cursor = json.loads(json.dumps(run.state.as_json()))
         if marked:
@@ -267,7 +283,14 @@ def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> Non
     given = ports(world, RetentionPolicy(RetentionRule(3, None)))
     stopped = "SELECT body FROM outbox WHERE name = 'retention.stopped'"
     for _ in range(3):
-        take_turn(world.jobs, world.clock, JobKind.CLEANUP, None, 0, lambda *_: cleaning.cleanup(given, {}))
+        take_turn(
+            jobs=world.jobs,
+            clock=world.clock,
+            kind=JobKind.CLEANUP,
+            job_id=None,
+            period_s=0,
+            work=lambda *_: cleaning.cleanup(given, {}),
+        )
     (row, *_) = world.database.fetch("SELECT result FROM jobs")
     assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (0, True)
     assert [each["body"] for each in world.database.fetch(stopped)] == [{"would_archive": 40, "allowed": 20}]

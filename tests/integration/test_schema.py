@@ -27,9 +27,12 @@ WORDS = {
     FOREIGN: "the database schema is '8f3a2b\\x1b[2J', which no version of Platereel makes",
 }
 COMMANDS = (
-    ("check",), ("cleanup", "--dry-run"), ("segments", "list"), ("keys", "list"),
+    ("check",),
+    ("cleanup", "--dry-run"),
+    ("segments", "list"),
+    ("keys", "list"),
     ("trigger", "cam", "--plate", "AB123"),
-)  # fmt: skip
+)
 
 
 def set_version(url: str, version: str) -> None:

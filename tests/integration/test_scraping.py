@@ -98,11 +98,21 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
         wait_until("frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20)
         frame = world.frames.newest("cam")
         assert frame is not None
-        world.detections.publish(Detection("counted", "cam", frame.captured_ms, 0.9, None, None))
+        world.detections.publish(
+            Detection(
+                detection_id="counted",
+                camera_id="cam",
+                captured_ms=frame.captured_ms,
+                confidence=0.9,
+                plate=None,
+                bbox=None,
+            )
+        )
         made = wait_until(
-            "a segment", lambda: scraped(ports["worker"]).get("platereel_segments_total") and scraped(ports["worker"]),
+            "a segment",
+            lambda: scraped(ports["worker"]).get("platereel_segments_total") and scraped(ports["worker"]),
             60,
-        )  # fmt: skip
+        )
         assert made["platereel_segments_total"] == 1
         assert made["platereel_parts_total"] == made["platereel_part_seconds_count"] >= 2
         told = scraped(ports["dispatch"])

@@ -24,7 +24,7 @@ DAY_S = 86_400.0
 
 
 def found(world: World, where: SegmentFilter, order: Order = Order.NEWEST, limit: int = 100, offset: int = 0) -> Page:
-    return world.segments.search(where, limit, offset, None, order)
+    return world.segments.search(where=where, limit=limit, offset=offset, cursor=None, order=order)
 
 
 def ids(page: Page) -> list[UUID]:
@@ -81,9 +81,11 @@ def test_near_misses_need_a_plate_without_wildcards(world: World) -> None:
     """Without any, or with wildcards, `fuzzy` and the order by match change nothing."""
     early, later = ready(world, "a", 0, ["AB1"]), ready(world, "a", 50, ["AB2"])
     for where in (SegmentFilter(fuzzy=True), SegmentFilter(plate="A*", fuzzy=True), SegmentFilter()):
-        page = world.segments.search(where, 1, 0, None, Order.NEAREST)
+        page = world.segments.search(where=where, limit=1, offset=0, cursor=None, order=Order.NEAREST)
         assert ids(page) == [later]
-        assert ids(world.segments.search(where, 1, 0, page.next_cursor, Order.NEAREST)) == [early]
+        assert ids(
+            world.segments.search(where=where, limit=1, offset=0, cursor=page.next_cursor, order=Order.NEAREST)
+        ) == [early]
 
 
 def test_near_misses_are_ranked(world: World) -> None:
@@ -106,7 +108,7 @@ def test_pages_by_cursor_neither_repeat_nor_skip(world: World, order: Order) -> 
     seen: list[UUID] = []
     cursor = None
     while True:
-        page = world.segments.search(where, 7, 0, cursor, order)
+        page = world.segments.search(where=where, limit=7, offset=0, cursor=cursor, order=order)
         seen += ids(page)
         assert page.total == 30
         ready(world, "z", -1000 + len(seen) if order is not Order.OLDEST else 9000 + len(seen) * 20, ["ZZZZ99"])
@@ -140,7 +142,7 @@ def test_a_deep_page_is_the_same_by_its_day(world: World, order: Order, where: S
         camera,
     )
     for offset in (SEEK_FROM, 733, len(walked) - 3, len(walked) + 5):
-        page = found(world, where, order, 10, offset)
+        page = found(world=world, where=where, order=order, limit=10, offset=offset)
         assert ids(page) == [row["id"] for row in walked[offset : offset + 10]]
         assert page.total == len(walked)
 
@@ -244,7 +246,7 @@ def test_searches_use_their_indexes(world: World) -> None:
         connection.execute("VACUUM ANALYZE segment_plates")
     for where, order, index in PLANNED:
         with world.database.transaction() as connection:
-            statement, args = _statement(_pieces(where), 20, 0, None, order)
+            statement, args = _statement(found=_pieces(where), limit=20, offset=0, cursor=None, order=order)
             plan = connection.execute("EXPLAIN " + statement, args).fetchall()
         text = "\n".join(row["QUERY PLAN"] for row in plan)
         assert index in text, f"{where}\n{text}"
@@ -256,6 +258,6 @@ def test_every_field_of_a_segment_comes_from_its_row(world: World) -> None:
     """Segments are filled past their __init__: nothing else would say that a column was forgotten."""
     segment_id = ready(world, "a", 0, ["AB123CD"])
     (linked,) = world.segments.by_detection("a", str(world.segments.row(segment_id).detection_ids))
-    (found,) = world.segments.search(SegmentFilter(), 10, 0, None, Order.NEWEST).items
+    (found,) = world.segments.search(where=SegmentFilter(), limit=10, offset=0, cursor=None, order=Order.NEWEST).items
     for segment in (world.segments.row(segment_id), world.segments.get(segment_id), linked, found):
         assert vars(segment).keys() == {field.name for field in fields(segment)}

@@ -284,7 +284,10 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
     frames = site.dispatch.intake._ports.frames
     start = site.api.app.state.ports.clock.now_ms() - 20_000  # type: ignore[attr-defined]
     limits = {"mine": site.settings.limits("mine")}
-    film = [Frame("mine", start + n * 200, numbered_jpeg(n), n, "run") for n in range(60)]
+    film = [
+        Frame(camera_id="mine", captured_ms=start + n * 200, data=numbered_jpeg(n), counter=n, run_id="run")
+        for n in range(60)
+    ]
     frames.append(film[:21], limits)
     site.detection(detection_id="d", captured_at=(start + 4000) / 1000)
     site.dispatch.intake.read_stream(0.2)

@@ -61,9 +61,11 @@ def test_a_download_is_logged_by_the_bytes_that_are_sent(world: World, api: Test
     size, whole = len(CLIP), f"0-{len(CLIP) - 1}/{len(CLIP)}"
     etag = api.head(path, headers={"Range": "bytes=0-9"}).headers["etag"]
     for header, status in (
-        ({"If-None-Match": etag}, 304), ({"If-Match": '"another"'}, 412), ({"Range": f"bytes={size}-"}, 416),
+        ({"If-None-Match": etag}, 304),
+        ({"If-Match": '"another"'}, 412),
+        ({"Range": f"bytes={size}-"}, 416),
         ({"Range": "bytes=-0"}, 416),
-    ):  # fmt: skip
+    ):
         assert api.get(path, headers=header).status_code == status
     assert lines(world, "download") == []
     for span, status, told in (

@@ -33,10 +33,26 @@ BOSS = "boss-secret-of-16-characters"
 PATHS = ("/v2/video/segments", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/", "/nothing")
 
 OTHERS = (
-    "evil.example", "a{b.evil.example:8080", "a}b.evil.example", "a`b.evil.example", 'a"b.evil.example', "",
-    "127.0.0.1.evil.example", "127.0.0.1@evil.example", "localhost.evil.example", "localhost:8080@evil.example",
-    "[::1", "[::2]", "128.0.0.1", "127.0.0.1:", "127.0.0.1:x", "localhost evil", " ", "0x7f.1", "2130706433",
-)  # fmt: skip
+    "evil.example",
+    "a{b.evil.example:8080",
+    "a}b.evil.example",
+    "a`b.evil.example",
+    'a"b.evil.example',
+    "",
+    "127.0.0.1.evil.example",
+    "127.0.0.1@evil.example",
+    "localhost.evil.example",
+    "localhost:8080@evil.example",
+    "[::1",
+    "[::2]",
+    "128.0.0.1",
+    "127.0.0.1:",
+    "127.0.0.1:x",
+    "localhost evil",
+    " ",
+    "0x7f.1",
+    "2130706433",
+)
 
 
 @pytest.fixture
@@ -54,8 +70,8 @@ def api(world: World) -> Iterator[TestClient]:
 def test_a_key_that_is_over_does_not_open_the_door(world: World, access: PostgresAccessRows, api: TestClient) -> None:
     assert api.get(SESSION).json()["role"] == "admin"
     soon = from_ms(world.clock.now_ms()) + timedelta(days=1)
-    access.create_key("phone", Role.VIEWER, None, soon, "test")
-    access.create_key("leaked", Role.ADMIN, None, None, "test")
+    access.create_key(name="phone", role=Role.VIEWER, cameras=None, expires_at=soon, who="test")
+    access.create_key(name="leaked", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
     world.database.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE name = 'phone'")
     access.revoke_key("leaked", "test")
     assert api.get(SESSION).status_code == 401
@@ -65,11 +81,22 @@ def test_a_key_that_is_over_does_not_open_the_door(world: World, access: Postgre
 
 def test_what_somebody_passed_on_is_not_this_machines_own(api: TestClient) -> None:
     for mark in (
-        {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-Host": "x"},
-        {"Forwarded": "for=203.0.113.9"}, {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 cache"}, {"X-Forwarded-User": "bob"},
-        {"CF-Connecting-IP": "x"}, {"Fly-Client-IP": "x"}, {"X-Envoy-External-Address": "x"}, {"CDN-Loop": "x"},
-        {"X-Original-URL": "/"}, {"X_Forwarded_For": "x"}, {"Tailscale-User-Login": "x"}, {"X-Amzn-Trace-Id": "x"},
-    ):  # fmt: skip
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Host": "x"},
+        {"Forwarded": "for=203.0.113.9"},
+        {"X-Real-IP": "127.0.0.1"},
+        {"Via": "1.1 cache"},
+        {"X-Forwarded-User": "bob"},
+        {"CF-Connecting-IP": "x"},
+        {"Fly-Client-IP": "x"},
+        {"X-Envoy-External-Address": "x"},
+        {"CDN-Loop": "x"},
+        {"X-Original-URL": "/"},
+        {"X_Forwarded_For": "x"},
+        {"Tailscale-User-Login": "x"},
+        {"X-Amzn-Trace-Id": "x"},
+    ):
         assert api.get(SESSION, headers=mark).status_code == 401, mark
         assert api.post("/v2/video/cleanup?dry_run=true", headers=mark).status_code == 401, mark
 
@@ -86,7 +113,7 @@ def test_another_name_is_refused_on_every_path(access: PostgresAccessRows, api: 
     for host in OTHERS:
         for path in PATHS:
             assert api.get(path, headers={"Host": host}).status_code == 421, (host, path)
-    access.create_key("first", Role.ADMIN, None, None, "test")
+    access.create_key(name="first", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
     for host in OTHERS:
         assert api.get("/healthz", headers={"Host": host}).status_code == 200, "keys keep the door now"
 
@@ -166,11 +193,16 @@ def test_identity_that_is_doubled_or_unreadable_is_refused(world: World) -> None
     with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
         assert behind.get(SESSION, headers=[user, role]).json()["role"] == "operator"
         for headers in (
-            [user, user, role], [("X-Forwarded-User", "evil"), user], [user, ("X-Forwarded-Role", "admin"), role],
-            [("X-Forwarded-User", "evil, ann"), role], [user, ("X-Forwarded-Role", "admin,operator")],
-            [("X-Forwarded-User", "a" * 200)], [("X-Forwarded-User", "a\x7f")],
-            [user, ("X-Forwarded-For", "nonsense")], [user, ("X-Forwarded-For", "203.0.113.9, unknown")],
-        ):  # fmt: skip
+            [user, user, role],
+            [("X-Forwarded-User", "evil"), user],
+            [user, ("X-Forwarded-Role", "admin"), role],
+            [("X-Forwarded-User", "evil, ann"), role],
+            [user, ("X-Forwarded-Role", "admin,operator")],
+            [("X-Forwarded-User", "a" * 200)],
+            [("X-Forwarded-User", "a\x7f")],
+            [user, ("X-Forwarded-For", "nonsense")],
+            [user, ("X-Forwarded-For", "203.0.113.9, unknown")],
+        ):
             assert behind.get(SESSION, headers=headers).status_code == 400, headers
 
 
@@ -209,7 +241,7 @@ def test_a_session_has_what_its_key_has_now(world: World, access: PostgresAccess
         assert api.post(SESSION, json={"key": BOSS}).json()["role"] == "admin"
         with TestClient(build(lowered), base_url="http://127.0.0.1", cookies=api.cookies) as restarted:
             assert restarted.get(SESSION).json()["role"] == "viewer"
-    _, secret = access.create_key("ann", Role.ADMIN, None, None, "test")
+    _, secret = access.create_key(name="ann", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
         assert api.post(SESSION, json={"key": secret}).json()["role"] == "admin"
         world.database.execute("UPDATE api_keys SET role = 'operator', cameras = '{cam1}' WHERE name = 'ann'")
@@ -223,7 +255,7 @@ def test_endless_answers_end_with_their_key(world: World, access: PostgresAccess
     paths = ("/v2/video/events", "/v2/video/cameras/cam1/live.mjpeg?fps=0.1")
     with serving(build(world.settings)) as url:
         open_door = [pool.request("GET", url + path, preload_content=False) for path in paths]
-        _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+        _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
         session = pool.request("POST", url + SESSION, json={"key": secret})
         cookie = session.headers["Set-Cookie"].partition(";")[0]
         ways = ({"Authorization": f"Bearer {secret}"}, {"Cookie": cookie})
@@ -243,10 +275,13 @@ def test_endless_answers_end_with_their_key(world: World, access: PostgresAccess
 
 def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, access: PostgresAccessRows) -> None:
     """Nothing can be sent to it any more, so nothing that is sent notices: the place is given up all the same."""
-    _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+    _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
     app = build(world.settings)
     viewers = app.state.ports.viewers
-    world.frames.append([Frame("cam1", world.clock.now_ms(), bytes(4_000_000), 1, "run")], {"cam1": LIMITS})
+    world.frames.append(
+        [Frame(camera_id="cam1", captured_ms=world.clock.now_ms(), data=bytes(4_000_000), counter=1, run_id="run")],
+        {"cam1": LIMITS},
+    )
     with serving(app) as url:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
         with socket.socket() as deaf:
@@ -283,8 +318,8 @@ def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
 
 
 def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAccessRows) -> None:
-    _, one = access.create_key("one", Role.VIEWER, ["cam1"], None, "test")
-    _, two = access.create_key("two", Role.VIEWER, None, None, "test")
+    _, one = access.create_key(name="one", role=Role.VIEWER, cameras=["cam1"], expires_at=None, who="test")
+    _, two = access.create_key(name="two", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
     app = build(world.settings)
     app.state.ports.viewers.most_a_caller = 2
     pool = urllib3.PoolManager(retries=False, maxsize=8, timeout=WAIT_SECONDS)
@@ -312,7 +347,7 @@ def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAcce
 
 
 def test_logging_out_is_logged_once(world: World, access: PostgresAccessRows, api: TestClient) -> None:
-    _, secret = access.create_key("ann", Role.VIEWER, None, None, "test")
+    _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
     opened = api.post(SESSION, json={"key": secret})
     assert opened.headers["cache-control"] == "no-store"
     csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}

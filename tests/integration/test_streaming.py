@@ -63,7 +63,7 @@ def test_it_plays_while_it_is_made_and_after(world: World, api: TestClient, tmp_
     seen = play(api, segment_id, ended, tmp_path)
     assert seen[0] == list(range(80, 140))
 
-    settle(PartsPorts(world.consistency, world.store, 0))
+    settle(PartsPorts(rows=world.consistency, store=world.store, kept_s=0))
     assert world.database.fetch("SELECT FROM segment_parts") == []
     assert playlist(api, segment_id).text == ended
     assert play(api, segment_id, ended, tmp_path) == seen
@@ -84,7 +84,7 @@ def test_a_missing_part_is_a_gap(world: World, api: TestClient, tmp_path: Path) 
     numbers, times = play(api, segment_id, text.replace(gap, ""), tmp_path)
     assert numbers == [*range(80, 100), *range(120, 140)]
     assert times[20] - times[19] == pytest.approx(2.1, abs=0.002)
-    settle(PartsPorts(world.consistency, world.store, 0))
+    settle(PartsPorts(rows=world.consistency, store=world.store, kept_s=0))
     after = playlist(api, segment_id).text
     assert play(api, segment_id, after, tmp_path) == (numbers, times)
 

@@ -38,7 +38,12 @@ classes = st.lists(
     max_size=2,
 )
 policies = st.builds(
-    RetentionPolicy, rules, st.dictionaries(st.just("b"), rules), classes, st.just(None), st.floats(0, 50)
+    RetentionPolicy,
+    overall=rules,
+    cameras=st.dictionaries(st.just("b"), rules),
+    classes=classes,
+    free_bytes=st.just(None),
+    min_days=st.floats(0, 50),
 )
 missing = st.integers(-100, 3000)
 

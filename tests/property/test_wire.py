@@ -45,7 +45,7 @@ def test_detections_go_round(detection: Detection) -> None:
 
 @given(names, st.integers(0, 2**43), st.binary(max_size=50), st.integers(0, 2**40), names)
 def test_frames_go_round(camera: str, ms: int, jpeg: bytes, counter: int, run: str) -> None:
-    frame = Frame(camera, ms, jpeg, counter, run)
+    frame = Frame(camera_id=camera, captured_ms=ms, data=jpeg, counter=counter, run_id=run)
     stored = {k.encode(): v if isinstance(v, bytes) else str(v).encode() for k, v in encode_frame(frame).items()}
     assert decode_frame(camera, entry_id(ms).encode(), stored) == frame
 

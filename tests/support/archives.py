@@ -47,7 +47,14 @@ def streamed(entries: Iterable[tuple[str, bytes]], kind: int = zipfile.ZIP_STORE
 
 def manifest_of(files: Files, signer: Ed25519Signer = OURS, **changes: Any) -> Manifest:
     listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in files.items()]
-    made = Manifest("site", "1234", "2026-11-26T10:00:00+00:00", "local", signer.public_key, listed)
+    made = Manifest(
+        deployment="site",
+        segment="1234",
+        made_at="2026-11-26T10:00:00+00:00",
+        made_by="local",
+        public_key=signer.public_key,
+        files=listed,
+    )
     return replace(made, **changes)
 
 

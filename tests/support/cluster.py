@@ -59,13 +59,34 @@ class Cluster:
         with (self.folder / f"{node}.log").open("ab") as log:
             self.processes[node] = subprocess.Popen(
                 [
-                    str(binary), "--port", str(self.ports[node]), "--bind", "127.0.0.1", "--dir", str(data),
-                    "--save", "", "--appendonly", "no", "--maxmemory", "300mb", "--maxmemory-policy", "noeviction",
-                    "--cluster-enabled", "yes", "--cluster-node-timeout", str(TIMEOUT_MS),
-                    "--cluster-require-full-coverage", "no", "--cluster-port", str(self.ports[NODES + node]),
+                    str(binary),
+                    "--port",
+                    str(self.ports[node]),
+                    "--bind",
+                    "127.0.0.1",
+                    "--dir",
+                    str(data),
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                    "--maxmemory",
+                    "300mb",
+                    "--maxmemory-policy",
+                    "noeviction",
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-node-timeout",
+                    str(TIMEOUT_MS),
+                    "--cluster-require-full-coverage",
+                    "no",
+                    "--cluster-port",
+                    str(self.ports[NODES + node]),
                 ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         wait_until(f"node {node}", lambda: _pings(self.client(node)))
 
     def kill(self, node: int) -> None:

@@ -71,11 +71,22 @@ class Deployment:
         with log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "platereel", "up", "--config", str(path), "--data", str(self.folder / "data"),
-                    "--port", "0",
+                    sys.executable,
+                    "-m",
+                    "platereel",
+                    "up",
+                    "--config",
+                    str(path),
+                    "--data",
+                    str(self.folder / "data"),
+                    "--port",
+                    "0",
                 ],
-                stdout=log, stderr=log, env=clean_environment() | self.environment, start_new_session=True,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                env=clean_environment() | self.environment,
+                start_new_session=True,
+            )
 
     def _running(self) -> bool:
         assert self.process is not None

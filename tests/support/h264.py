@@ -71,5 +71,7 @@ def as_frames(
         decoded_ms = start_ms + round((packet.dts - packets[0].dts) * 1000 / FPS)
         shown_ms = decoded_ms + round((packet.pts - packet.dts) * 1000 / FPS)
         mark = PacketMark(packet.keyframe, shown_ms, f"{codec}:{sha256(sets.encode()).hexdigest()[:8]}")
-        made.append(Frame("cam", decoded_ms, packet.data, counter, run, mark))
+        made.append(
+            Frame(camera_id="cam", captured_ms=decoded_ms, data=packet.data, counter=counter, run_id=run, packet=mark)
+        )
     return made

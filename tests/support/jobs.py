@@ -42,29 +42,47 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
     assert run is not None
     world.store.put(run.file_path, bytes(size), "video/mp4")
     nothing_lost: dict[str, Any] = {"has_thumbnail": False, "truncated_reason": None}
-    facts = ClipFacts(run.start_ms, 6000, size, "0" * 64, 60, 0, (), 2000, 2000, **nothing_lost)
+    facts = ClipFacts(
+        first_frame_ms=run.start_ms,
+        duration_ms=6000,
+        size_bytes=size,
+        sha256="0" * 64,
+        frame_count=60,
+        frames_lost=0,
+        gaps=(),
+        pre_roll_requested_ms=2000,
+        pre_roll_delivered_ms=2000,
+        **nothing_lost,
+    )
     assert world.writing.commit_ready(segment_id, run.token, facts)
     return segment_id
 
 
 def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> CleanupPorts:
-    parts = PartsPorts(world.consistency, world.store, 0)
+    parts = PartsPorts(rows=world.consistency, store=world.store, kept_s=0)
     return CleanupPorts(
-        world.retention, world.counters, world.store, world.jobs, world.clock,
-        policy or RetentionPolicy(RetentionRule(30, None)), grace_s, 365, parts,
-    )  # fmt: skip
+        rows=world.retention,
+        counters=world.counters,
+        store=world.store,
+        jobs=world.jobs,
+        clock=world.clock,
+        policy=policy or RetentionPolicy(RetentionRule(30, None)),
+        grace_s=grace_s,
+        history_days=365,
+        parts=parts,
+    )
 
 
 def checking(world: World, age_floor_s: float = -60) -> CheckPorts:
     claim_store(world.store, world.consistency)
     return CheckPorts(
-        world.consistency,
-        world.counters,
-        world.store,
-        AvVideo(),
-        world.jobs,
-        world.clock,
-        age_floor_s,
+        rows=world.consistency,
+        counters=world.counters,
+        store=world.store,
+        video=AvVideo(),
+        jobs=world.jobs,
+        clock=world.clock,
+        age_floor_s=age_floor_s,
     )
 
 

@@ -34,11 +34,22 @@ def ready(
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'h264', 10, %s, %s, 1, 'x')
             """,
             [
-                segment_id, camera, status, video_key(segment_id, start_ms), thumbnail_key(segment_id, start_ms),
-                from_ms(start_ms), from_ms(end_ms), from_ms(end_ms), from_ms(start_ms), from_ms(start_ms + 2000),
-                from_ms(end_ms), Jsonb(RecordingPolicy().to_json()), seconds, size,
+                segment_id,
+                camera,
+                status,
+                video_key(segment_id, start_ms),
+                thumbnail_key(segment_id, start_ms),
+                from_ms(start_ms),
+                from_ms(end_ms),
+                from_ms(end_ms),
+                from_ms(start_ms),
+                from_ms(start_ms + 2000),
+                from_ms(end_ms),
+                Jsonb(RecordingPolicy().to_json()),
+                seconds,
+                size,
             ],
-        )  # fmt: skip
+        )
         for number, plate in enumerate(plates or (None,)):
             name = f"{segment_id}-{number}"
             connection.execute(

@@ -49,9 +49,7 @@ class Servers:
         """The server has room for a hundred or so buckets at once."""
         address = parse_storage_url(url)
         assert isinstance(address, S3Address)
-        client = Minio(
-            address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region
-        )  # fmt: skip
+        client = Minio(address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region)
         for found in client.list_objects(address.bucket, recursive=True):
             client.remove_object(address.bucket, str(found.object_name))
         client.remove_bucket(address.bucket)

@@ -48,7 +48,7 @@ THREADS = ThreadPoolExecutor(4)
 _prefixes = count(1)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class World:
     """Every repository over one fresh database, a buffer of its own, a bucket of its own."""
 
@@ -75,27 +75,36 @@ class World:
     @property
     def writer(self) -> WriterPorts:
         return WriterPorts(
-            self.frames,
-            self.packets,
-            self.parking,
-            lambda _: PARKING_BYTES,
-            self.store,
-            self.writing,
-            AvVideo(),
-            self.clock,
-            THREADS,
-            self.states,
+            frames=self.frames,
+            packets=self.packets,
+            parking=self.parking,
+            parking_bytes=lambda _: PARKING_BYTES,
+            store=self.store,
+            rows=self.writing,
+            video=AvVideo(),
+            clock=self.clock,
+            threads=THREADS,
+            states=self.states,
         )
 
     def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
         """Put numbered frames of [start, end) seconds after base into a camera's buffer."""
         moments = range(self.base_ms + round(start_s * 1000), self.base_ms + round(end_s * 1000), every_ms)
-        batch = [Frame(camera, ms, numbered_jpeg(first + n), first + n, "run") for n, ms in enumerate(moments)]
+        batch = [
+            Frame(camera_id=camera, captured_ms=ms, data=numbered_jpeg(first + n), counter=first + n, run_id="run")
+            for n, ms in enumerate(moments)
+        ]
         for at in range(0, len(batch), 20):
             self.frames.append(batch[at : at + 20], {camera: LIMITS})
 
     def detection(self, camera: str, at_s: float, name: str, confidence: float = 0.9) -> Detection:
-        return Detection(name, camera, self.base_ms + round(at_s * 1000), confidence, "AB123CD")
+        return Detection(
+            detection_id=name,
+            camera_id=camera,
+            captured_ms=self.base_ms + round(at_s * 1000),
+            confidence=confidence,
+            plate="AB123CD",
+        )
 
     def status(self, segment_id: object) -> str:
         row = self.database.fetch_one("SELECT status FROM video_segments WHERE id = %s", segment_id)
@@ -116,25 +125,40 @@ def open_world(servers: Servers) -> Iterator[World]:
     settings = Settings(
         cameras={f"cam{n}": CameraSettings(source=SecretStr("push:")) for n in range(CAMERAS)},
         defaults=RecordingSettings(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10),
-        database_url=SecretStr(database.url), frames_url=SecretStr(servers.redis_url),
-        broker_url=SecretStr(servers.redis_url), storage_url=SecretStr(bucket), redis_prefix=prefix,
-        detections_name=f"{prefix}-detections", delete_grace_seconds=0, parts_kept_seconds=0,
+        database_url=SecretStr(database.url),
+        frames_url=SecretStr(servers.redis_url),
+        broker_url=SecretStr(servers.redis_url),
+        storage_url=SecretStr(bucket),
+        redis_prefix=prefix,
+        detections_name=f"{prefix}-detections",
+        delete_grace_seconds=0,
+        parts_kept_seconds=0,
         check_age_floor_seconds=0,
-    )  # fmt: skip
+    )
     with redis_client(servers.redis_url) as client:
         pacing = PostgresPacerRows(database)
         keys = Keys(prefix, settings.detections_name)
         yield World(
-            database, PostgresDetectionRows(database), pacing, PostgresOfferRows(database),
-            PostgresWriterRows(database),
-            PostgresSegmentRows(database),
-            PostgresRetentionRows(database), PostgresCounterRows(database),
-            PostgresJobRows(database), PostgresConsistencyRows(database), client,
-            RedisFrames(OneServer(client), keys),
-            RedisPackets(OneServer(client), keys),
-            RedisParking(OneServer(client), keys),
-            RedisCameras(OneServer(client), keys), store, clock, clock.now_ms() - 60_000, settings,
-        )  # fmt: skip
+            database=database,
+            detections=PostgresDetectionRows(database),
+            pacing=pacing,
+            offers=PostgresOfferRows(database),
+            writing=PostgresWriterRows(database),
+            segments=PostgresSegmentRows(database),
+            retention=PostgresRetentionRows(database),
+            counters=PostgresCounterRows(database),
+            jobs=PostgresJobRows(database),
+            consistency=PostgresConsistencyRows(database),
+            redis=client,
+            frames=RedisFrames(OneServer(client), keys),
+            packets=RedisPackets(OneServer(client), keys),
+            parking=RedisParking(OneServer(client), keys),
+            states=RedisCameras(OneServer(client), keys),
+            store=store,
+            clock=clock,
+            base_ms=clock.now_ms() - 60_000,
+            settings=settings,
+        )
         pacing.close()
     database.close()
     servers.drop_database(database.url)

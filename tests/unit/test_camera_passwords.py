@@ -23,9 +23,11 @@ from tests.support.pictures import numbered_jpeg
 
 PASSWORD = "p@ss/w#rd%1?&=:ü +"
 PLACES = (
-    ("http://admin:{}@HOST/x", "basic"), ("http://admin:{}@HOST/x", "digest"), ("http://HOST/x?pass={}&n=1", "query"),
+    ("http://admin:{}@HOST/x", "basic"),
+    ("http://admin:{}@HOST/x", "digest"),
+    ("http://HOST/x?pass={}&n=1", "query"),
     ("http://HOST/password={}_channel=1", "path"),
-)  # fmt: skip
+)
 
 
 def filled(template: str, host: str) -> str:

@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 
 
 def frame(ms: int, size: int = 100) -> Frame:
-    return Frame("cam", ms, bytes(size), ms // 100, "run")
+    return Frame(camera_id="cam", captured_ms=ms, data=bytes(size), counter=ms // 100, run_id="run")
 
 
 class Leases:
@@ -80,11 +80,25 @@ def test_capture_processes_share_cameras_and_hand_one_over() -> None:
     clock, leases = SimulatedClock(), Leases(alive=1)
     cameras = ["a", "b", "c", "d"]
     busy = {"d"}
-    first = Ownership(leases, clock, "first", cameras, lambda _: clock.now_ms(), busy.__contains__)
+    first = Ownership(
+        leases=leases,
+        clock=clock,
+        owner="first",
+        cameras=cameras,
+        server_ms=lambda _: clock.now_ms(),
+        recorded=busy.__contains__,
+    )
     first.round()
     assert first.owned() == cameras
     leases.alive = 2
-    second = Ownership(leases, clock, "second", cameras, lambda _: clock.now_ms(), busy.__contains__)
+    second = Ownership(
+        leases=leases,
+        clock=clock,
+        owner="second",
+        cameras=cameras,
+        server_ms=lambda _: clock.now_ms(),
+        recorded=busy.__contains__,
+    )
     for _ in range(4):
         surplus = first.round()
         if surplus is not None:
@@ -100,7 +114,14 @@ def test_capture_processes_share_cameras_and_hand_one_over() -> None:
 
 def test_a_lease_that_was_not_renewed_writes_nothing() -> None:
     clock, leases = SimulatedClock(), Leases(alive=1)
-    owner = Ownership(leases, clock, "me", ["a"], lambda _: clock.now_ms(), lambda _: False)
+    owner = Ownership(
+        leases=leases,
+        clock=clock,
+        owner="me",
+        cameras=["a"],
+        server_ms=lambda _: clock.now_ms(),
+        recorded=lambda _: False,
+    )
     owner.round()
     assert owner.holds("a")
     clock.sleep(3.1)
@@ -252,7 +273,7 @@ def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run(monkeypatch: pyt
     monkeypatch.setattr("services.capture.camera.FIRST_PAUSE_SECONDS", 0.05)
     outbox, source = Outbox(), Troubled()
     outbox.open("cam", keep_ms=60_000, max_bytes=10**8)
-    camera = Camera("cam", source, 100, outbox, SystemClock(), lambda: None)
+    camera = Camera(camera_id="cam", source=source, fps=100, outbox=outbox, clock=SystemClock(), newest=lambda: None)
     camera.start()
     wait_until("a second connection", lambda: source.opened >= 2 and camera.report.frames >= 8)
     camera.stop(2)

@@ -98,10 +98,17 @@ def watch(
     outbox = Outbox()
     outbox.open("gate-1", 5000, 10**9)
     server = Server(0, late=False)
-    ownership = Ownership(server, clock, "me", ["gate-1"], lambda _: START_MS + round(clock.monotonic() * 1000), bool)
+    ownership = Ownership(
+        leases=server,
+        clock=clock,
+        owner="me",
+        cameras=["gate-1"],
+        server_ms=lambda _: START_MS + round(clock.monotonic() * 1000),
+        recorded=bool,
+    )
     reporter = Reporter(server, clock, ownership, outbox)
     told: list[tuple[str, str]] = []
-    camera = Camera("gate-1", film, FPS, outbox, clock, stream.newest)
+    camera = Camera(camera_id="gate-1", source=film, fps=FPS, outbox=outbox, clock=clock, newest=stream.newest)
 
     def waits(seconds: float) -> bool:
         clock.sleep(seconds)

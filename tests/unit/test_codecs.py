@@ -75,7 +75,9 @@ def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path
     assert form == ClipForm(320, 180, MAKING[policy.codec].software)
     assert len({part.parameters_sha256 for part in parts}) == 1
     path = tmp_path / "clip.mp4"
-    joined = video.join(path, pieces_of(parts), (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
+    joined = video.join(
+        path=path, pieces=pieces_of(parts), span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form
+    )
     numbers, times = numbers_of_clip(path)
     assert numbers == list(range(90))
     assert [round(t * 1000) for t in times] == [ms - TIMES_MS[0] for ms in TIMES_MS]
@@ -119,7 +121,7 @@ def test_parts_of_different_settings_are_told_apart_and_made_one(codec: Codec, t
     mixed = pieces_of([parts[0], others[1], parts[2]])
     path = tmp_path / "clip.mp4"
     pieces, policy, form = video.reencode(mixed, policy, form, tmp_path)
-    video.join(path, pieces, (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
+    video.join(path=path, pieces=pieces, span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form)
     assert numbers_of_clip(path)[0] == list(range(90))
 
 
@@ -192,7 +194,7 @@ def test_frames_that_repeat_are_all_in_the_clip(tmp_path: Path) -> None:
     video, policy = AvVideo(), RecordingPolicy()
     form, parts = encode_parts(video, policy, [numbered_jpeg(n // 10) for n in range(90)])
     path = tmp_path / "clip.mp4"
-    video.join(path, pieces_of(parts), (TIMES_MS[0], TIMES_MS[-1] + 67), policy, form)
+    video.join(path=path, pieces=pieces_of(parts), span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form)
     assert numbers_of_clip(path)[0] == [n // 10 for n in range(90)]
 
 
@@ -230,7 +232,13 @@ def test_colours_and_size(policy: RecordingPolicy, size: tuple[int, int], tolera
         encoder.add(jpeg, START_MS + n * 67)
     part = encoder.finish()
     path = tmp_path / "clip.mp4"
-    video.join(path, [Piece(START_MS, part.data, part.index)], (START_MS, START_MS + 200), policy, form)
+    video.join(
+        path=path,
+        pieces=[Piece(START_MS, part.data, part.index)],
+        span_ms=(START_MS, START_MS + 200),
+        policy=policy,
+        form=form,
+    )
     with av.open(str(path)) as container:
         frame = next(iter(container.decode(video=0)))
     assert (frame.width, frame.height) == size
@@ -264,12 +272,19 @@ def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
     index = tuple(Packet(ms, len(jpeg), keyframe=True) for ms, jpeg in zip((0, 100, 100, 101), jpegs, strict=True))
     piece, form = Piece(1000, b"".join(jpegs), index), ClipForm(320, 180, "mjpeg")
     path = tmp_path / "clip.mp4"
-    assert video.join(path, [piece], (1000, 1200), RecordingPolicy(codec=Codec.MJPEG), form).frame_count == 4
+    assert (
+        video.join(
+            path=path, pieces=[piece], span_ms=(1000, 1200), policy=RecordingPolicy(codec=Codec.MJPEG), form=form
+        ).frame_count
+        == 4
+    )
     assert numbers_of_clip(path)[0] == [0, 1, 2, 3]
     coded = h264.coded(range(4), gop=4)
     index = tuple(Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True))
     piece, form = Piece(1000, b"".join(p.data for p in coded), index), ClipForm(320, 180, "copy:h264")
-    assert video.fragment(piece, 1200, 1000, RecordingPolicy(codec=Codec.COPY), form).media
+    assert video.fragment(
+        piece=piece, end_ms=1200, base_ms=1000, policy=RecordingPolicy(codec=Codec.COPY), form=form
+    ).media
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.HEVC, Codec.AV1])

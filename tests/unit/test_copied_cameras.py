@@ -65,7 +65,14 @@ def coded(packets: tuple[bytes, ...], *, watched: bool = False) -> Iterator[Code
 
 
 def frame_of(picture: CodedPicture) -> Frame:
-    return Frame("gate-1", 1000, picture.data, 0, "run", PacketMark(picture.keyframe, 1000, picture.parameters))
+    return Frame(
+        camera_id="gate-1",
+        captured_ms=1000,
+        data=picture.data,
+        counter=0,
+        run_id="run",
+        packet=PacketMark(picture.keyframe, 1000, picture.parameters),
+    )
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -123,10 +130,12 @@ def test_a_camera_that_cannot_be_copied_stays_told_until_it_can() -> None:
     clock, outbox, states = SimulatedClock(), Outbox(), list[str]()
     outbox.open("gate-1", 5000, 10**9)
     source = Scripted(clock, states)
-    camera = Camera("gate-1", source, FPS, outbox, clock, lambda: None)
+    camera = Camera(camera_id="gate-1", source=source, fps=FPS, outbox=outbox, clock=clock, newest=lambda: None)
     server = Server(0, late=False)
-    ownership = Ownership(server, clock, "me", ["gate-1"], server.time, bool)
-    reporter = Reporter(server, clock, ownership, outbox, {"gate-1": 15_000})
+    ownership = Ownership(
+        leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool
+    )
+    reporter = Reporter(states=server, clock=clock, ownership=ownership, outbox=outbox, keep_ms={"gate-1": 15_000})
 
     def look() -> str:
         reporter.report({"gate-1": camera}, {})
@@ -154,10 +163,18 @@ def test_a_camera_that_cannot_be_copied_stays_told_until_it_can() -> None:
 def test_a_keyframe_that_does_not_come_again_is_told_before_a_recording_needs_it() -> None:
     clock, outbox, states = SimulatedClock(), Outbox(), list[str]()
     outbox.open("gate-1", 5000, 10**9)
-    camera = Camera("gate-1", Scripted(clock, states), FPS, outbox, clock, lambda: None)
+    camera = Camera(
+        camera_id="gate-1", source=Scripted(clock, states), fps=FPS, outbox=outbox, clock=clock, newest=lambda: None
+    )
     server = Server(0, late=False)
     reporter = Reporter(
-        server, clock, Ownership(server, clock, "me", ["gate-1"], server.time, bool), outbox, {"gate-1": 5000}
+        states=server,
+        clock=clock,
+        ownership=Ownership(
+            leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool
+        ),
+        outbox=outbox,
+        keep_ms={"gate-1": 5000},
     )
     with pytest.raises(Unusable):
         camera._read()
@@ -185,7 +202,7 @@ def test_pictures_beside_copied_packets_are_thinned_by_their_own_rate() -> None:
                 yield CodedPicture(b"x", n % 30 == 0, "h264:1", n / FPS)
                 yield Picture(lambda n=n: numbered_jpeg(n), n / FPS)  # type: ignore[misc]
 
-    Camera("gate-1", Watched(), 5, outbox, clock, lambda: None)._read()
+    Camera(camera_id="gate-1", source=Watched(), fps=5, outbox=outbox, clock=clock, newest=lambda: None)._read()
     assert sum(frame.packet is None for frame in frames[900:]) == pytest.approx(len(frames[900:]) / 4, rel=0.05)
     assert sum(frame.packet is not None for frame in frames) == 900
 

@@ -77,7 +77,16 @@ class Redis:
 def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
     made = Redis()
     parts = cast("Any", made)
-    world = Doorway(parts, parts, parts, parts, parts, made.clock, parts, "push:me")
+    world = Doorway(
+        frames=parts,
+        leases=parts,
+        states=parts,
+        stream=parts,
+        jobs=parts,
+        clock=made.clock,
+        database=parts,
+        owner="push:me",
+    )
     monkeypatch.setattr(doorway, "connect", lambda _: world)
     return made
 

@@ -171,12 +171,17 @@ def test_a_name_of_the_environment_finds_its_file(name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("file:", "needs a path"), ("file:?speed=1", "needs a path"), ("file:a%00b", "character"),
+        ("file:", "needs a path"),
+        ("file:?speed=1", "needs a path"),
+        ("file:a%00b", "character"),
         ("file:a%0Ab", "character"),
-        ("file:a.mp4?sped=2", "unknown option sped"), ("file:a.mp4?fps=0", "fps"), ("file:a.mp4?fps=nan", "fps"),
-        ("file:a.mp4?loop=maybe", "loop is true or false"), ("file:a.mp4?speed=2&loop=true", "cannot loop"),
+        ("file:a.mp4?sped=2", "unknown option sped"),
+        ("file:a.mp4?fps=0", "fps"),
+        ("file:a.mp4?fps=nan", "fps"),
+        ("file:a.mp4?loop=maybe", "loop is true or false"),
+        ("file:a.mp4?speed=2&loop=true", "cannot loop"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_named(source: str, named: str) -> None:
     with pytest.raises(BadInput, match=named):
         make_source(source, SimulatedClock(), 90)

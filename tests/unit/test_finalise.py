@@ -68,8 +68,25 @@ def stored_parts(store: FileObjects, count: int) -> tuple[StoredPart, ...]:
         store.put(key, picture * PICTURES, "application/octet-stream")
         marks = [FrameMark(start_ms + n * 100, number * PICTURES + n, "run") for n in (0, PICTURES - 1)]
         index = tuple(Packet(n * 100, PICTURE_BYTES, keyframe=True) for n in range(PICTURES))
-        facts = PartFacts(index, None, marks[0], marks[1], (), PICTURE_BYTES * PICTURES, SHA)
-        parts.append(StoredPart(uuid4(), number, start_ms, start_ms + PART_MS, key, facts))
+        facts = PartFacts(
+            index=index,
+            before=None,
+            first=marks[0],
+            last=marks[1],
+            gaps=(),
+            size_bytes=PICTURE_BYTES * PICTURES,
+            parameters_sha256=SHA,
+        )
+        parts.append(
+            StoredPart(
+                part_id=uuid4(),
+                number=number,
+                start_ms=start_ms,
+                end_ms=start_ms + PART_MS,
+                object_key=key,
+                facts=facts,
+            )
+        )
     return tuple(parts)
 
 
@@ -79,12 +96,32 @@ def waiting(tmp_path: Path, parts: int = PARTS) -> tuple[Rows, WriterPorts]:
     policy = RecordingPolicy(codec=Codec.MJPEG, fps=10, capture_fps=10)
     end_ms = START_MS + parts * PART_MS
     run = FinaliseRun(
-        uuid4(), "gate", "videos/clip.mp4", "thumbnails/clip.jpg", START_MS, end_ms, START_MS, "token", 1, policy,
-        ClipForm(320, 180, "mjpeg"), None, stored_parts(store, parts),
-    )  # fmt: skip
+        segment_id=uuid4(),
+        camera_id="gate",
+        file_path="videos/clip.mp4",
+        thumbnail_path="thumbnails/clip.jpg",
+        start_ms=START_MS,
+        deadline_ms=end_ms,
+        trigger_ms=START_MS,
+        token="token",
+        attempts=1,
+        policy=policy,
+        form=ClipForm(320, 180, "mjpeg"),
+        continues_from_ms=None,
+        parts=stored_parts(store, parts),
+    )
     rows, none = Rows(run), cast("Any", None)
     return rows, WriterPorts(
-        none, none, none, lambda _: 0, store, cast("Any", rows), AvVideo(), CLOCK, ThreadPoolExecutor(4), none
+        frames=none,
+        packets=none,
+        parking=none,
+        parking_bytes=lambda _: 0,
+        store=store,
+        rows=cast("Any", rows),
+        video=AvVideo(),
+        clock=CLOCK,
+        threads=ThreadPoolExecutor(4),
+        states=none,
     )
 
 

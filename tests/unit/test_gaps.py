@@ -30,14 +30,20 @@ def part(
 ) -> StoredPart:
     """A part of [start, end) whose frames are all there unless said otherwise."""
     facts = PartFacts(
-        (), before or mark(start - 100), first or mark(start), last or mark(end - 100), gaps, 1, "x",
+        index=(),
+        before=before or mark(start - 100),
+        first=first or mark(start),
+        last=last or mark(end - 100),
+        gaps=gaps,
+        size_bytes=1,
+        parameters_sha256="x",
         after=after or mark(end),
-    )  # fmt: skip
-    return StoredPart(uuid4(), 0, start, end, "key", facts)
+    )
+    return StoredPart(part_id=uuid4(), number=0, start_ms=start, end_ms=end, object_key="key", facts=facts)
 
 
 def lost(start: int, end: int, error: GapCause = GapCause.WRITER_FAILED) -> StoredPart:
-    return StoredPart(uuid4(), 0, start, end, None, None, error)
+    return StoredPart(part_id=uuid4(), number=0, start_ms=start, end_ms=end, object_key=None, facts=None, error=error)
 
 
 def test_a_whole_window_lacks_nothing() -> None:
@@ -89,8 +95,10 @@ def test_a_camera_that_paused_lost_nothing_and_a_viewer_is_told_of_a_long_pause(
 
 
 def test_the_tail_without_a_frame_after_it_is_silence() -> None:
-    facts = PartFacts((), mark(900), mark(1000), mark(1900), (), 1, "x")
-    only = StoredPart(uuid4(), 0, 1000, 6000, "key", facts)
+    facts = PartFacts(
+        index=(), before=mark(900), first=mark(1000), last=mark(1900), gaps=(), size_bytes=1, parameters_sha256="x"
+    )
+    only = StoredPart(part_id=uuid4(), number=0, start_ms=1000, end_ms=6000, object_key="key", facts=facts)
     assert gaps_of([only], 1000, 6000, FPS) == (Gap(1900, 6000, 0, GapCause.CAMERA_SILENT),)
 
 
@@ -104,14 +112,37 @@ def test_parts_that_were_given_up_say_why() -> None:
 
 
 def test_a_window_in_which_capture_was_down_all_the_time() -> None:
-    facts = PartFacts((), mark(900), None, None, (), 0, "x", after=mark(5000, 0, "new"))
-    empty = StoredPart(uuid4(), 0, 1000, 3000, None, facts)
+    facts = PartFacts(
+        index=(),
+        before=mark(900),
+        first=None,
+        last=None,
+        gaps=(),
+        size_bytes=0,
+        parameters_sha256="x",
+        after=mark(5000, 0, "new"),
+    )
+    empty = StoredPart(part_id=uuid4(), number=0, start_ms=1000, end_ms=3000, object_key=None, facts=facts)
     assert gaps_of([empty], 1000, 3000, FPS) == (Gap(1000, 3000, 19, GapCause.CAPTURE_INTERRUPTED, estimated=True),)
 
 
 def test_frames_that_left_the_buffer_before_they_were_read() -> None:
-    trimmed = PartFacts((), None, mark(2000), mark(2900), (), 1, "x", after=mark(3000))
-    (gap,) = gaps_of([StoredPart(uuid4(), 0, 1000, 3000, "key", trimmed)], 1000, 3000, FPS)
+    trimmed = PartFacts(
+        index=(),
+        before=None,
+        first=mark(2000),
+        last=mark(2900),
+        gaps=(),
+        size_bytes=1,
+        parameters_sha256="x",
+        after=mark(3000),
+    )
+    (gap,) = gaps_of(
+        [StoredPart(part_id=uuid4(), number=0, start_ms=1000, end_ms=3000, object_key="key", facts=trimmed)],
+        1000,
+        3000,
+        FPS,
+    )
     assert gap == Gap(1000, 2000, 10, GapCause.BUFFER_EXPIRED, estimated=True)
 
 
@@ -132,17 +163,41 @@ def test_whether_a_camera_had_delivered(after: FrameMark | None, state: dict[str
 
 
 def test_a_camera_that_never_delivered_lost_nothing() -> None:
-    facts = PartFacts((), None, None, None, (), 0, "", silence="wrong password")
-    parts = [StoredPart(uuid4(), n, n * 1000, n * 1000 + 1000, None, facts) for n in range(1, 4)]
+    facts = PartFacts(
+        index=(),
+        before=None,
+        first=None,
+        last=None,
+        gaps=(),
+        size_bytes=0,
+        parameters_sha256="",
+        silence="wrong password",
+    )
+    parts = [
+        StoredPart(part_id=uuid4(), number=n, start_ms=n * 1000, end_ms=n * 1000 + 1000, object_key=None, facts=facts)
+        for n in range(1, 4)
+    ]
     assert gaps_of(parts, 1000, 4000, FPS) == (Gap(1000, 4000, 0, GapCause.CAMERA_SILENT, detail="wrong password"),)
     late = part(4000, 6000, before=mark(3900), first=mark(4000, 0))
-    began = StoredPart(late.part_id, 4, 4000, 6000, "key", replace(late.facts, before=None) if late.facts else None)
+    began = StoredPart(
+        part_id=late.part_id,
+        number=4,
+        start_ms=4000,
+        end_ms=6000,
+        object_key="key",
+        facts=replace(late.facts, before=None) if late.facts else None,
+    )
     assert gaps_of([*parts, began], 1000, 6000, FPS) == (Gap(1000, 4000, 0, GapCause.CAMERA_STARTED),)
 
 
 def test_frames_that_were_all_gone_before_a_writer_came_were_lost() -> None:
-    facts = PartFacts((), None, None, None, (), 0, "")
-    (gap,) = gaps_of([StoredPart(uuid4(), 1, 1000, 3000, None, facts)], 1000, 3000, FPS)
+    facts = PartFacts(index=(), before=None, first=None, last=None, gaps=(), size_bytes=0, parameters_sha256="")
+    (gap,) = gaps_of(
+        [StoredPart(part_id=uuid4(), number=1, start_ms=1000, end_ms=3000, object_key=None, facts=facts)],
+        1000,
+        3000,
+        FPS,
+    )
     assert (gap.cause, gap.frames) == (GapCause.BUFFER_EXPIRED, 19)
 
 

@@ -30,11 +30,20 @@ def days(*sizes: int) -> dict[date, int]:
         (days(0, 100), 5000, 1000, None, Forecast(100, 0)),
     ],
     ids=[
-        "nothing", "no complete day", "one day", "a day without clips counts", "a week at most",
-        "the limit comes first", "age comes first", "no limit", "over already",
+        "nothing",
+        "no complete day",
+        "one day",
+        "a day without clips counts",
+        "a week at most",
+        "the limit comes first",
+        "age comes first",
+        "no limit",
+        "over already",
     ],
-)  # fmt: skip
+)
 def test_forecast(
     by_day: dict[date, int], used: int, limit: int | None, kept_days: float | None, expected: Forecast
 ) -> None:
-    assert forecast(by_day, TODAY, used, limit, kept_days) == expected
+    assert (
+        forecast(bytes_by_day=by_day, today=TODAY, used_bytes=used, limit_bytes=limit, kept_days=kept_days) == expected
+    )

@@ -167,10 +167,19 @@ XML = b"<Event><time>12:00</time></Event>"
         lambda jpeg: b"--frame\r\nContent-Type: text/plain\r\n\r\nhello\r\n--frame\r\n\r\n\r\n" + part(jpeg),
     ],
     ids=[
-        "json-first", "xml-after", "empty", "blank-and-no-type", "octets", "called-text", "audio",
-        "told-too-short", "told-too-long", "told-empty", "no-lengths",
+        "json-first",
+        "xml-after",
+        "empty",
+        "blank-and-no-type",
+        "octets",
+        "called-text",
+        "audio",
+        "told-too-short",
+        "told-too-long",
+        "told-empty",
+        "no-lengths",
     ],
-)  # fmt: skip
+)
 def test_parts_that_are_no_picture_are_passed_over_and_every_picture_comes(film: Callable[[bytes], bytes]) -> None:
     def play(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"".join(film(frame) for frame in FRAMES) + b"--frame--\r\n")
@@ -232,10 +241,13 @@ def take(source: StreamSource, count: int) -> list[Picture]:
 @pytest.mark.parametrize(
     ("kind", "option", "every_s"),
     [
-        ("image/jpeg", "", 1.0), ("image/jpeg", "&poll=1", 1.0), ("image/jpeg", "&poll=0.5", 0.5),
-        ("text/html", "&poll=3", 3.0), ("application/octet-stream", "", 1.0),
+        ("image/jpeg", "", 1.0),
+        ("image/jpeg", "&poll=1", 1.0),
+        ("image/jpeg", "&poll=0.5", 0.5),
+        ("text/html", "&poll=3", 3.0),
+        ("application/octet-stream", "", 1.0),
     ],
-)  # fmt: skip
+)
 def test_an_address_that_answers_one_picture_is_asked_again_and_again(kind: str, option: str, every_s: float) -> None:
     clock = SimulatedClock()
     with camera(shots, kind=kind) as address:

@@ -118,9 +118,15 @@ class Bench:
         policies = {"cam": RecordingPolicy(), "other": RecordingPolicy()}
         self.intake = Intake(
             IntakePorts(
-                cast("Any", self.stream), self.channel, cast("Any", self.rows), frames, frames, clock, policies,
+                stream=cast("Any", self.stream),
+                channel=self.channel,
+                rows=cast("Any", self.rows),
+                frames=frames,
+                holds=frames,
+                clock=clock,
+                policies=policies,
             )
-        )  # fmt: skip
+        )
 
 
 JSON_OF_ANYTHING = st.recursive(

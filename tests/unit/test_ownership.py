@@ -109,10 +109,14 @@ def handover(server: Server, number: int) -> None:
 def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rounds:
     clock = server.clock
     clock.sleep(1)
-    plans = {camera: CameraPlan(source, 15, 85, LIMITS, 1000) for camera in CAMERAS}
-    ownership = Ownership(server, clock, "me", CAMERAS, server.time, lambda _: False)
+    plans = {
+        camera: CameraPlan(source=source, fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000) for camera in CAMERAS
+    }
+    ownership = Ownership(
+        leases=server, clock=clock, owner="me", cameras=CAMERAS, server_ms=server.time, recorded=lambda _: False
+    )
     rounds = Rounds(server, scene)
-    ports = CapturePorts(MemoryFrames(clock), server, clock, lambda: None)
+    ports = CapturePorts(frames=MemoryFrames(clock), states=server, clock=clock, alive=lambda: None)
     Capture(plans, ports, ownership).run(rounds)
     return rounds
 
@@ -140,7 +144,9 @@ def test_a_round_that_fails_half_way_forgets_no_camera(scene: Scene, mine: int, 
 
 def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
     server = Server(0, late=False)
-    ownership = Ownership(server, server.clock, "me", CAMERAS, server.time, lambda _: False)
+    ownership = Ownership(
+        leases=server, clock=server.clock, owner="me", cameras=CAMERAS, server_ms=server.time, recorded=lambda _: False
+    )
     ownership.round()
     server.fails_at = server._count + 1
     ownership.leave()

@@ -41,11 +41,18 @@ class Rows:
     def live(self) -> list[LiveSegment]:
         return [
             LiveSegment(
-                UUID(int=1), "cam", SegmentStatus.RECORDING, START, START + 20_000, START + self.covered_ms,
-                RecordingPolicy(capture_fps=self.fps), START if self.due else None, has_due=bool(self.due),
+                segment_id=UUID(int=1),
+                camera_id="cam",
+                status=SegmentStatus.RECORDING,
+                start_ms=START,
+                deadline_ms=START + 20_000,
+                covered_to_ms=START + self.covered_ms,
+                policy=RecordingPolicy(capture_fps=self.fps),
+                needed_ms=START if self.due else None,
+                has_due=bool(self.due),
                 late_ms=self.late_ms,
             )
-        ]  # fmt: skip
+        ]
 
     def advance(self, camera_id: str, watermark_ms: int, *, silent: bool, **told: int | None) -> bool:
         self.silent.append(silent)
@@ -140,17 +147,28 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.frames = Frames(self.clock)
-        self.frames.append([Frame("cam", START + 3_000, b"x", 0, "r")], LIMITS)
+        self.frames.append(
+            [Frame(camera_id="cam", captured_ms=START + 3_000, data=b"x", counter=0, run_id="r")], LIMITS
+        )
         ports: Any = None
         rows: Any = self.rows
         self.pacer = Pacer(
             PacerPorts(
-                rows, Offering(self.rows, self.queue, self.clock),
-                Holding(self.frames, MemoryParking(), rows, self.clock, ("cam",)),
-                Silence(self.frames, cast("Any", States()), self.clock), self.frames, ports, ports, ports, self.clock,
-                {}, behind_s=lambda: self.behind_s,
+                rows=rows,
+                offering=Offering(self.rows, self.queue, self.clock),
+                holding=Holding(
+                    holds=self.frames, parking=MemoryParking(), rows=rows, clock=self.clock, cameras=("cam",)
+                ),
+                silence=Silence(self.frames, cast("Any", States()), self.clock),
+                frames=self.frames,
+                stream=ports,
+                events=ports,
+                jobs=ports,
+                clock=self.clock,
+                periods_s={},
+                behind_s=lambda: self.behind_s,
             )
-        )  # fmt: skip
+        )
 
     def ticks(self, count: int, every_s: float = 0.1) -> None:
         for _ in range(count):
@@ -179,7 +197,14 @@ def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(apart_s: 
     """Whether that is set, or seen of its last two frames."""
     bench = Bench(rows=Rows(fps=fps))
     if apart_s:
-        bench.frames.append([Frame("cam", START + 3_000 + round(apart_s * 1000), b"x", 1, "r")], LIMITS)
+        bench.frames.append(
+            [
+                Frame(
+                    camera_id="cam", captured_ms=START + 3_000 + round(apart_s * 1000), data=b"x", counter=1, run_id="r"
+                )
+            ],
+            LIMITS,
+        )
     bench.ticks(240)
     assert True not in bench.rows.silent
     bench.ticks(20)
@@ -189,7 +214,7 @@ def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(apart_s: 
 def passed(bench: Bench, ms: int) -> bool:
     """Whether the pacer has something to do once the buffer holds a frame so long after the start."""
     bench.rows.silent.clear()
-    bench.frames.append([Frame("cam", START + ms, b"x", 1, "r")], LIMITS)
+    bench.frames.append([Frame(camera_id="cam", captured_ms=START + ms, data=b"x", counter=1, run_id="r")], LIMITS)
     bench.ticks(1)
     return bool(bench.rows.silent)
 
@@ -244,7 +269,7 @@ def test_time_in_which_nobody_looked_is_no_silence(stopped: str) -> None:
 def test_a_frame_ends_the_silence() -> None:
     bench = Bench()
     bench.ticks(60)
-    bench.frames.append([Frame("cam", START + 3_500, b"x", 1, "r")], LIMITS)
+    bench.frames.append([Frame(camera_id="cam", captured_ms=START + 3_500, data=b"x", counter=1, run_id="r")], LIMITS)
     bench.ticks(60)
     assert bench.rows.silent == []
 

@@ -54,10 +54,19 @@ def multi_picture() -> bytes:
 @pytest.mark.parametrize(
     "padding",
     [
-        b"\0", bytes(65), bytes(512), bytes(-len(JPEG) % 4096), b"\xff" * 100, b"\r\n", b" " * 80, b"\xa5" * 3000,
-        bytes(range(256)) * 10, b"trailer \xff\xd9 and more", JPEG[:-2][-400:],
+        b"\0",
+        bytes(65),
+        bytes(512),
+        bytes(-len(JPEG) % 4096),
+        b"\xff" * 100,
+        b"\r\n",
+        b" " * 80,
+        b"\xa5" * 3000,
+        bytes(range(256)) * 10,
+        b"trailer \xff\xd9 and more",
+        JPEG[:-2][-400:],
     ],
-)  # fmt: skip
+)
 def test_bytes_after_a_picture_are_not_of_it(padding: bytes) -> None:
     assert (check_jpeg(JPEG + padding).width, check_jpeg(JPEG + padding).height) == (320, 180)
     assert whole_jpeg(JPEG + padding) == JPEG
@@ -73,11 +82,14 @@ def test_bytes_before_a_picture_are_not_of_it(lead: bytes) -> None:
 @pytest.mark.parametrize(
     "jpeg",
     [
-        saved(progressive=True), saved(quality=95, subsampling=0), saved(restart_marker_blocks=4), with_thumbnail(),
+        saved(progressive=True),
+        saved(quality=95, subsampling=0),
+        saved(restart_marker_blocks=4),
+        with_thumbnail(),
         saved(comment=b"\xff\xd8\xff \xff\xd9"),
     ],
     ids=["progressive", "444", "restarts", "thumbnail", "comment"],
-)  # fmt: skip
+)
 def test_a_picture_is_cut_nowhere_but_at_its_end(jpeg: bytes) -> None:
     for data in (jpeg, jpeg + bytes(700), jpeg + b"\x5a" * 700, jpeg + JPEG[:900]):
         assert whole_jpeg(data) == jpeg
@@ -126,10 +138,22 @@ def captured(
     """The camera, what it put into its buffer, and its state as it is told."""
     clock, outbox, frames = SimulatedClock(), Outbox(), list[Frame]()
     outbox.put = frames.append  # type: ignore[method-assign, assignment]
-    camera = Camera("gate-1", Played(clock, pictures, fps, at_once), limit, outbox, clock, lambda: None)
+    camera = Camera(
+        camera_id="gate-1",
+        source=Played(clock, pictures, fps, at_once),
+        fps=limit,
+        outbox=outbox,
+        clock=clock,
+        newest=lambda: None,
+    )
     camera._read()
     server = Server(0, late=False)
-    reporter = Reporter(server, clock, Ownership(server, clock, "me", ["gate-1"], server.time, bool), outbox)
+    reporter = Reporter(
+        server,
+        clock,
+        Ownership(leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool),
+        outbox,
+    )
     reporter.report({"gate-1": camera}, {})
     return camera, frames, {"state": server.states["gate-1"], "error": server.errors["gate-1"]}
 
@@ -192,7 +216,7 @@ def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
                 clock.sleep(0.1 if n < 100 else 8.0 if n == 100 else 0.1 if n < 140 else 1 / 30)
                 yield Picture(lambda n=n: numbered_jpeg(n), n / 10)  # type: ignore[misc]
 
-    Camera("gate-1", Late(), 15, outbox, clock, lambda: None)._read()
+    Camera(camera_id="gate-1", source=Late(), fps=15, outbox=outbox, clock=clock, newest=lambda: None)._read()
     assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(300)]
 
 

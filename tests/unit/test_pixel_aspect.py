@@ -55,7 +55,7 @@ def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: Co
     policy, video, path = RecordingPolicy(codec=codec, fps=10), AvVideo(), tmp_path / "clip.mp4"
     form, part = encoded(policy)
     piece = Piece(1000, part.data, part.index)
-    video.join(path, [piece], (1000, 2200), policy, form)
+    video.join(path=path, pieces=[piece], span_ms=(1000, 2200), policy=policy, form=form)
     assert shown(path) == Fraction(32, 9)
     if not CODECS[codec].square_pixels:
         assert form.aspect == WIDE
@@ -63,7 +63,7 @@ def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: Co
     assert numbers_of_clip(path)[0] == list(range(12))
     assert size_of(part.thumbnail) == (320, 90)
     if video.streamable(policy, form):
-        fragment = video.fragment(piece, 2200, 1000, policy, form)
+        fragment = video.fragment(piece=piece, end_ms=2200, base_ms=1000, policy=policy, form=form)
         assert shown(io.BytesIO(fragment.header + fragment.media)) == Fraction(32, 9)
         with path.open("rb") as clip:
             cut = video.cut(clip, (0, 1200), 0)
@@ -75,7 +75,9 @@ def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: Co
 def test_a_scaled_clip_has_the_cameras_shape(codec: Codec, scale: str, tmp_path: Path) -> None:
     policy, path = RecordingPolicy(codec=codec, fps=10, scale=scale), tmp_path / "clip.mp4"
     form, part = encoded(policy)
-    AvVideo().join(path, [Piece(1000, part.data, part.index)], (1000, 2200), policy, form)
+    AvVideo().join(
+        path=path, pieces=[Piece(1000, part.data, part.index)], span_ms=(1000, 2200), policy=policy, form=form
+    )
     if codec == Codec.H264 or scale == "0.5":
         assert float(shown(path)) == pytest.approx(32 / 9, rel=0.02)
     half = 320 if CODECS[codec].square_pixels else 160
@@ -85,7 +87,9 @@ def test_a_scaled_clip_has_the_cameras_shape(codec: Codec, scale: str, tmp_path:
 def test_square_pixels_stay_as_they_were(tmp_path: Path) -> None:
     policy, path = RecordingPolicy(fps=10), tmp_path / "clip.mp4"
     form, part = encoded(policy, [numbered_jpeg(n) for n in range(12)])
-    AvVideo().join(path, [Piece(1000, part.data, part.index)], (1000, 2200), policy, form)
+    AvVideo().join(
+        path=path, pieces=[Piece(1000, part.data, part.index)], span_ms=(1000, 2200), policy=policy, form=form
+    )
     assert (form.aspect, shown(path), b"pasp" in path.read_bytes()) == ((1, 1), Fraction(16, 9), False)
     assert size_of(part.thumbnail) == (320, 180)
 
@@ -110,12 +114,12 @@ def test_a_copied_clip_keeps_it_too(tmp_path: Path) -> None:
         part.add(frame)
     made = part.finish()
     piece = Piece(1000, made.data, made.index)
-    video.join(path, [piece], (1000, 2000), policy, form)
+    video.join(path=path, pieces=[piece], span_ms=(1000, 2000), policy=policy, form=form)
     assert (form.aspect, shown(path), size_of(made.thumbnail)) == (WIDE, Fraction(32, 9), (320, 90))
     assert b"pasp" in path.read_bytes()
     assert numbers_of_clip(path)[0] == list(range(15))
     again, policy, form = video.reencode([piece], policy, form, tmp_path)
-    video.join(path, again, (1000, 2000), policy, form)
+    video.join(path=path, pieces=again, span_ms=(1000, 2000), policy=policy, form=form)
     assert shown(path) == Fraction(32, 9)
 
 

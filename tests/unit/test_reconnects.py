@@ -47,7 +47,9 @@ def watched(
     clock, outbox = SimulatedClock(), Outbox()
     outbox.open("gate-1", 5000, 10**9)
     source = Connections(clock, plan, every_s)
-    camera = Camera("gate-1", source, FPS, outbox, clock, lambda: None, timeout_s)
+    camera = Camera(
+        camera_id="gate-1", source=source, fps=FPS, outbox=outbox, clock=clock, newest=lambda: None, timeout_s=timeout_s
+    )
 
     def waits(seconds: float) -> bool:
         clock.sleep(seconds)

@@ -19,11 +19,18 @@ from shared.wire.urls import encoded, masked, shown, unusable_source
 # Whatever people make passwords of; a line's end is refused where a source is read.
 PASSWORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=24)
 SHAPES = (
-    "rtsp://admin:{}@camera:1/stream", "rtsp://{}@camera:1/stream", "rtsp://:{}@camera:1",
-    "http://camera:1/snapshot?user=admin&pass={}", "http://camera:1/snapshot?api_key={}&poll=2",
-    "rtsp://camera:1/user=admin_password={}_channel=1", "https://admin:{}@camera:1/x?pass={}", "rtsp://camera:1/{}",
-    "redis://:{}@camera:1/0", "postgresql://user:{}@camera:1/name", "s3://KEY:{}@camera:1/bucket?secure=false",
-)  # fmt: skip
+    "rtsp://admin:{}@camera:1/stream",
+    "rtsp://{}@camera:1/stream",
+    "rtsp://:{}@camera:1",
+    "http://camera:1/snapshot?user=admin&pass={}",
+    "http://camera:1/snapshot?api_key={}&poll=2",
+    "rtsp://camera:1/user=admin_password={}_channel=1",
+    "https://admin:{}@camera:1/x?pass={}",
+    "rtsp://camera:1/{}",
+    "redis://:{}@camera:1/0",
+    "postgresql://user:{}@camera:1/name",
+    "s3://KEY:{}@camera:1/bucket?secure=false",
+)
 
 
 @given(PASSWORDS, st.sampled_from(SHAPES))
@@ -131,11 +138,19 @@ def test_a_password_of_the_environment_is_filled_in_where_a_source_is_read(tmp_p
 @pytest.mark.parametrize(
     "source",
     [
-        "rtsp://admin:hun/ter2@h/x", "rtsp://admin:hun?ter2@h/x", "rtsp://admin:hun#ter2@h/x", "rtsp://admin:hun",
-        "rtsp://admin:hunter2@/x", "http://h:99999/x", "http://h/hun ter2", "rtsp://", "http://h:hunter2/x",
-        "rtsp://admin:hunter2@h\n/x", "rtsp://admin:hun@ter/2@h/x",
+        "rtsp://admin:hun/ter2@h/x",
+        "rtsp://admin:hun?ter2@h/x",
+        "rtsp://admin:hun#ter2@h/x",
+        "rtsp://admin:hun",
+        "rtsp://admin:hunter2@/x",
+        "http://h:99999/x",
+        "http://h/hun ter2",
+        "rtsp://",
+        "http://h:hunter2/x",
+        "rtsp://admin:hunter2@h\n/x",
+        "rtsp://admin:hun@ter/2@h/x",
     ],
-)  # fmt: skip
+)
 def test_a_source_that_cannot_be_read_is_refused_in_words(
     tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,8 +87,10 @@ def test_the_program_imports_nothing_of_ours_and_nothing_heavy(tmp_path: Path) -
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(ROOT), str(tmp_path / "pulse")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert set(done.stdout.split()) <= {
         "__future__", "_stat", "genericpath", "os", "os.path", "posixpath", "shared", "shared.runtime",
         "shared.runtime.vitals", "stat", "time", "_collections_abc",

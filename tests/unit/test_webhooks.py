@@ -20,10 +20,28 @@ from tests.support.twins import SimulatedClock
 
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8")
 PRIVATE = (
-    "127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1",
-    "::1", "fe80::1%eth0", "fd00::1", "fec0::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::a00:1",
-    "64:ff9b::808:808", "2002:a00:1::1", "2001:0:808:808::1", "240.0.0.1", "2001:db8::1",
-)  # fmt: skip
+    "127.0.0.1",
+    "10.1.2.3",
+    "192.168.1.1",
+    "172.16.0.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "::1",
+    "fe80::1%eth0",
+    "fd00::1",
+    "fec0::1",
+    "::ffff:10.0.0.1",
+    "::10.0.0.1",
+    "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "64:ff9b::808:808",
+    "2002:a00:1::1",
+    "2001:0:808:808::1",
+    "240.0.0.1",
+    "2001:db8::1",
+)
 NOBODY = ("0.0.0.0", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "ff0e::1", "255.255.255.255", "::ffff:224.0.0.1")
 WEBHOOK = Webhook("a", "https://a/", "0123456789abcdef", private=True, source=None)
 
@@ -37,7 +55,10 @@ class Rows:
     failures: list[str] = field(default_factory=list)
 
     def add(self, count: int) -> None:
-        self.waiting += [WebhookDelivery(uuid4(), "a", "segment.ready", {}, 0) for _ in range(count)]
+        self.waiting += [
+            WebhookDelivery(delivery_id=uuid4(), webhook="a", name="segment.ready", body={}, attempts=0)
+            for _ in range(count)
+        ]
 
     def take(self, webhooks: Sequence[str], limit: int, lease_s: float) -> list[WebhookDelivery]:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
@@ -126,10 +147,18 @@ def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
     nothing: Any = None
     pacer = Pacer(
         PacerPorts(
-            cast("Any", outbox), nothing, nothing, nothing, nothing, nothing,
-            cast("Any", SimpleNamespace(publish_all=None)), nothing, clock, {},
+            rows=cast("Any", outbox),
+            offering=nothing,
+            holding=nothing,
+            silence=nothing,
+            frames=nothing,
+            stream=nothing,
+            events=cast("Any", SimpleNamespace(publish_all=None)),
+            jobs=nothing,
+            clock=clock,
+            periods_s={},
         )
-    )  # fmt: skip
+    )
     failures = 0
     for _ in range(5_000):
         try:

@@ -53,7 +53,7 @@ BAD_CLIPS = (Kind.MISSING, Kind.WRONG_SIZE, Kind.DAMAGED)
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPorts:
     """What the check needs of the world."""
 
@@ -83,7 +83,7 @@ def check(
         check_store(ports.store, ports.rows)
     except NotFound:
         raise Conflict(f"the store has no {SENTINEL}: is it the right one? `platereel migrate` claims it") from None
-    return _Check(ports, params, progress, cursor or {}, longest_s).run()
+    return _Check(ports=ports, params=params, progress=progress, cursor=cursor or {}, longest_s=longest_s).run()
 
 
 class _Check:
@@ -217,7 +217,9 @@ class _Check:
             return None  # gone, or of another size: that has been found already
         until = ports.clock.monotonic() + (self._longest_s if isinf(self._longest_s) else READ_BACK_SECONDS)
         try:
-            wrong = damage(clip, ports.store, ports.video, ports.clock, ports.work_dir, until)
+            wrong = damage(
+                clip=clip, store=ports.store, video=ports.video, clock=ports.clock, work_dir=ports.work_dir, until=until
+            )
         except TimeoutError:
             self._findings.unread += 1
             _log.warning("clip_not_read_back", key=clip.key, seconds=READ_BACK_SECONDS)

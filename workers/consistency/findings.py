@@ -76,9 +76,14 @@ class Findings:
     def from_json(cls, report: Mapping[str, Any]) -> Findings:
         """A report that `as_json` gave, to go on with."""
         findings = cls(
-            report["repair"], report["deep"], report["objects"], report["clips"], report["read_back"], report["unread"],
-            list(report["stopped"]),
-        )  # fmt: skip
+            repair=report["repair"],
+            deep=report["deep"],
+            objects=report["objects"],
+            clips=report["clips"],
+            read_back=report["read_back"],
+            unread=report["unread"],
+            stopped=list(report["stopped"]),
+        )
         for kind, each in report["findings"].items():
             findings.kinds[Kind(kind)] = Finding(each["found"], each["repaired"], list(each["examples"]))
         return findings

@@ -21,10 +21,17 @@ def register(app: Celery, overruns: Overruns) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Check.NAME, SOFT_LIMIT_SECONDS, overruns):
             ports = world().check
-            take_turn(ports.jobs, ports.clock, JobKind.CHECK, job_id, world().check_seconds, _step)
+            take_turn(
+                jobs=ports.jobs,
+                clock=ports.clock,
+                kind=JobKind.CHECK,
+                job_id=job_id,
+                period_s=world().check_seconds,
+                work=_step,
+            )
 
 
 def _step(job: Job, tell: Progress) -> Step:
     """The regular turn repairs what loses nothing, whoever began it: beat, or the pacer in its place."""
     params = {"repair": True, "regular": True} if job.regular else job.params
-    return check(world().check, params, tell, job.cursor, STEP_SECONDS)
+    return check(ports=world().check, params=params, progress=tell, cursor=job.cursor, longest_s=STEP_SECONDS)

@@ -29,7 +29,7 @@ USUAL_RUNS = 10
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupPorts:
     """What the cleanup needs of the world; grace_s: how long an object outlives its clip's deletion."""
 
@@ -58,7 +58,13 @@ def cleanup(
     whole of a run is judged before any of it happens.
     """
     state = State.from_json(cursor) if cursor else State(dry_run=bool(params.get("dry_run")))
-    run = _Cleanup(ports, ports.policy.requested(params.get("retention_days")), progress, longest_s, state)
+    run = _Cleanup(
+        ports=ports,
+        policy=ports.policy.requested(params.get("retention_days")),
+        progress=progress,
+        longest_s=longest_s,
+        state=state,
+    )
     if cursor is None:
         state.allowed = None if params.get("confirm") or state.dry_run else run.allowed()
     cut = not run.look()
@@ -178,10 +184,20 @@ class _Cleanup:
             for camera_id in cameras:
                 by_bytes = partial(judge.by_camera_bytes, last_resort=last_resort)
                 over = partial(judge.over, camera_id)
-                yield _Station(f"bytes of {camera_id}, {word}", camera_id, self.policy.min_days, by_bytes, over)
+                yield _Station(
+                    name=f"bytes of {camera_id}, {word}",
+                    camera_id=camera_id,
+                    days=self.policy.min_days,
+                    judge=by_bytes,
+                    needed=over,
+                )
             pressed = partial(judge.by_pressure, last_resort=last_resort)
             yield _Station(
-                f"pressure, {word}", None, self.policy.min_days, pressed, lambda: judge.pressure() is not None
+                name=f"pressure, {word}",
+                camera_id=None,
+                days=self.policy.min_days,
+                judge=pressed,
+                needed=lambda: judge.pressure() is not None,
             )
 
     def _oldest(self, station: _Station, after: Clip | None) -> Iterator[list[Clip]]:
@@ -190,7 +206,11 @@ class _Cleanup:
         attributes = {each.attribute for each in self.policy.classes if each.attribute is not None}
         while station.needed():
             clips = self.ports.rows.oldest(
-                station.camera_id, before_ms, after, BATCH, attributes if self.policy.classes else None
+                camera_id=station.camera_id,
+                before_ms=before_ms,
+                after=after,
+                limit=BATCH,
+                attributes=attributes if self.policy.classes else None,
             )
             yield clips
             if len(clips) < BATCH:

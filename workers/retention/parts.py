@@ -19,7 +19,7 @@ OBJECT_LOST = "object_lost"
 _log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartsPorts:
     """What settling needs of the world; kept_s: how long parts stay after READY."""
 

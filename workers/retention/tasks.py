@@ -21,8 +21,15 @@ def register(app: Celery, overruns: Overruns) -> None:
     def run(job_id: str | None = None) -> None:
         with at_the_boundary(Cleanup.NAME, SOFT_LIMIT_SECONDS, overruns):
             ports = world().cleanup
-            take_turn(ports.jobs, ports.clock, JobKind.CLEANUP, job_id, world().cleanup_seconds, _step)
+            take_turn(
+                jobs=ports.jobs,
+                clock=ports.clock,
+                kind=JobKind.CLEANUP,
+                job_id=job_id,
+                period_s=world().cleanup_seconds,
+                work=_step,
+            )
 
 
 def _step(job: Job, tell: Progress) -> Step:
-    return cleanup(world().cleanup, job.params, tell, job.cursor, STEP_SECONDS)
+    return cleanup(ports=world().cleanup, params=job.params, progress=tell, cursor=job.cursor, longest_s=STEP_SECONDS)

@@ -43,11 +43,14 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
     try:
         with (
             Lease(
-                lambda: ports.rows.renew_finalise(run.segment_id, run.token), ports.clock,
-                since=began, still_s=STILL_SECONDS, stalled=ports.stalled,
+                lambda: ports.rows.renew_finalise(run.segment_id, run.token),
+                ports.clock,
+                since=began,
+                still_s=STILL_SECONDS,
+                stalled=ports.stalled,
             ) as lease,
             workspace(work_dir, ports.clock) as folder,
-        ):  # fmt: skip
+        ):
             result = _make(run, ports, lease, folder)
     except Conflict as error:
         log.warning("finalise_lease_lost", error=error.message)
@@ -86,9 +89,18 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
     policy, form = run.policy, run.form
     if len(hashes) > 1:
-        pieces, policy, form = ports.video.reencode(pieces, policy, form, folder, lease.progress)
+        pieces, policy, form = ports.video.reencode(
+            pieces=pieces, policy=policy, form=form, folder=folder, progress=lease.progress
+        )
     path = folder / "clip.mp4"
-    joined = ports.video.join(path, pieces, (run.start_ms, run.deadline_ms), policy, form, lease.progress)
+    joined = ports.video.join(
+        path=path,
+        pieces=pieces,
+        span_ms=(run.start_ms, run.deadline_ms),
+        policy=policy,
+        form=form,
+        progress=lease.progress,
+    )
     lease.progress()
     picture, size_bytes = _picture(run, parts), path.stat().st_size
     with path.open("rb") as clip:
@@ -98,7 +110,15 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     if picture is not None:
         ports.store.put(run.thumbnail_path, picture, "image/jpeg", allowed=lease.holds)
     ports.store.put(run.file_path, path, "video/mp4", allowed=lease.holds)
-    facts = _facts(run, joined, gaps, parts, size_bytes, digest, has_thumbnail=picture is not None)
+    facts = _facts(
+        run=run,
+        joined=joined,
+        gaps=gaps,
+        parts=parts,
+        size_bytes=size_bytes,
+        digest=digest,
+        has_thumbnail=picture is not None,
+    )
     return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
 
 

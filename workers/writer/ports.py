@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, WriterRows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriterPorts:
     """The writer's ports.
 

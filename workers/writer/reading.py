@@ -38,9 +38,17 @@ class Reading:
         self._after = self._buffer.mark_after(run.camera_id, run.end_ms)
         made = EncodedPart(b"", (), "") if part is None else part.finish()
         return made.data, PartFacts(
-            made.index, self._before, self._first, self._last, tuple(self._gaps), len(made.data),
-            made.parameters_sha256, made.thumbnail, self._after, self._silence(),
-        )  # fmt: skip
+            index=made.index,
+            before=self._before,
+            first=self._first,
+            last=self._last,
+            gaps=tuple(self._gaps),
+            size_bytes=len(made.data),
+            parameters_sha256=made.parameters_sha256,
+            thumbnail=made.thumbnail,
+            after=self._after,
+            silence=self._silence(),
+        )
 
     def _silence(self) -> str | None:
         """What capture says of a camera that has delivered nothing; None where it has, or may have."""

@@ -45,7 +45,7 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
             if lease.lost:
                 log.warning("part_lease_lost")
                 return _ended("lost")
-            result = _store(run, data, facts, ports, lease)
+            result = _store(run=run, data=data, facts=facts, ports=ports, lease=lease)
     except MemoryError:
         log.error("part_out_of_memory", attempts=run.attempts)
         ports.rows.fail_part(run.part_id, run.token, "out of memory", retryable=False)
@@ -87,7 +87,7 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
         try:
             ports.store.put(key, data, "application/octet-stream", patience_s=PUT_PATIENCE_SECONDS, allowed=lease.holds)
         except Retryable as error:
-            return _park(run, data, facts, error, ports)
+            return _park(run=run, data=data, facts=facts, refusal=error, ports=ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):
         if run.parked is not None:
             ports.parking.unpark(run.camera_id, [str(run.part_id)])

@@ -73,7 +73,7 @@ class _Zip:
         return self._pipe.take()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What goes into one archive: the segment with its detections, its clip, and who asked for it."""
 
@@ -100,7 +100,12 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[
     listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in sorted(small.items())]
     listed.append(ListedFile(film, clip.size_bytes, clip.sha256))
     manifest = Manifest(
-        evidence.deployment, str(segment.id), evidence.made_at.isoformat(), evidence.made_by, signer.public_key, listed
+        deployment=evidence.deployment,
+        segment=str(segment.id),
+        made_at=evidence.made_at.isoformat(),
+        made_by=evidence.made_by,
+        public_key=signer.public_key,
+        files=listed,
     ).encode()
     small |= {MANIFEST: manifest, SIGNATURE: signer.sign(manifest).encode() + b"\n"}
     into = _Zip(evidence.made_at)

@@ -84,7 +84,9 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
     now = from_ms(ports.clock.now_ms())
     if body.expires_at is not None and body.expires_at <= now:
         raise BadInput("expires_at", "is over already")
-    key, secret = ports.access.create_key(body.name, Role.named(body.role), body.cameras, body.expires_at, caller.name)
+    key, secret = ports.access.create_key(
+        name=body.name, role=Role.named(body.role), cameras=body.cameras, expires_at=body.expires_at, who=caller.name
+    )
     return schemas.NewKey(**_key(key).model_dump(), secret=secret)
 
 
@@ -107,7 +109,7 @@ def access_log(
 ) -> schemas.AccessLog:
     """Who found, watched, downloaded, exported, protected, deleted, logged in or out, or made keys; newest first."""
     of_everything(caller)
-    items = ports.access.log(before, limit, who, action, segment_id)
+    items = ports.access.log(before=before, limit=limit, who=who, action=action, segment_id=segment_id)
     ports.looks.listed(caller, "access-log", {"who": who, "action": action, "segment_id": segment_id})
     return schemas.AccessLog.model_validate(
         {"items": items, "next_before": items[-1].id if len(items) == limit else None}

@@ -73,7 +73,13 @@ def live(
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = pictures(ports.frames, camera_id, fps, permit)
-    answer = Endless(body, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {}, ports.viewers, permit)
+    answer = Endless(
+        body=body,
+        media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
+        headers={},
+        viewers=ports.viewers,
+        permit=permit,
+    )
     ports.looks.watched(caller, "live", camera_id)
     return answer
 

@@ -29,4 +29,10 @@ def listen(
     """
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = events(ports.feed, ports.watch, last_event_id or after, permit)
-    return Endless(body, "text/event-stream", {"X-Accel-Buffering": "no"}, ports.viewers, permit)
+    return Endless(
+        body=body,
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+        viewers=ports.viewers,
+        permit=permit,
+    )

@@ -51,11 +51,19 @@ def list_segments(
     if cursor is not None and offset:
         raise BadInput("offset", "a cursor already says where to go on; leave offset out")
     where = SegmentFilter(
-        camera_id, status, archived, protected, plate, min_confidence,
-        ms_of(from_), ms_of(to), fuzzy, caller.scope,
-    )  # fmt: skip
+        camera_id=camera_id,
+        status=status,
+        archived=archived,
+        protected=protected,
+        plate=plate,
+        min_confidence=min_confidence,
+        from_ms=ms_of(from_),
+        to_ms=ms_of(to),
+        fuzzy=fuzzy,
+        cameras=caller.scope,
+    )
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
-    page = ports.segments.search(where, limit, offset, cursor, order)
+    page = ports.segments.search(where=where, limit=limit, offset=offset, cursor=cursor, order=order)
     asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
     ports.looks.listed(caller, "segments", asked)
     # Of a mapping a model is made in half the time that it takes of attributes.

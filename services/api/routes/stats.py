@@ -50,7 +50,13 @@ def _capacity(ports: ApiPorts, found: Totals, *, limited: bool) -> schemas.Capac
     elif limited and (room := ports.store.room()) is not None:
         limited_by, limit = "disk", used + max(0, room.free_bytes - (retention.free_bytes or 0))
     today = from_ms(ports.clock.now_ms()).date()
-    expected = forecast({day.day: day.bytes for day in found.days}, today, used, limit, retention.days)
+    expected = forecast(
+        bytes_by_day={day.day: day.bytes for day in found.days},
+        today=today,
+        used_bytes=used,
+        limit_bytes=limit,
+        kept_days=retention.days,
+    )
     return schemas.Capacity(
         limited_by=limited_by,
         limit_bytes=limit,

@@ -120,4 +120,6 @@ def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment 
     except NotFound:  # the clip is finished, and the cleanup has just taken its parts
         return None
     piece = Piece(part.start_ms, data, part.facts.index)
-    return ports.video().fragment(piece, part.end_ms, streamed.start_ms, streamed.policy, streamed.form)
+    return ports.video().fragment(
+        piece=piece, end_ms=part.end_ms, base_ms=streamed.start_ms, policy=streamed.policy, form=streamed.form
+    )

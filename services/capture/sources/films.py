@@ -41,8 +41,8 @@ class FileSource:
         if _CONTROL.search(unquote(self._path)):
             raise BadInput("source", "the path has a character that no file's name should have")
         self._quality = jpeg_quality
-        self._speed = number(options, "speed", 1, 0, 1000)
-        self._fps = number(options, "fps", 0, 0.1, 1000) if "fps" in options else None
+        self._speed = number(options=options, key="speed", default=1, least=0, most=1000)
+        self._fps = number(options=options, key="fps", default=0, least=0.1, most=1000) if "fps" in options else None
         loop = options.get("loop", "true" if self._speed == 1 else "false")
         if loop not in _FLAGS:
             raise BadInput("source", "loop is true or false")

@@ -72,7 +72,13 @@ class PacketSource:
             clock = packet.time_base or Fraction(1, 90_000)
             decoded = packet.pts if packet.dts is None else packet.dts
             at_s = float(decoded * clock)
-            yield CodedPicture(data, keyframe, parameters, at_s, _shown_after_ms(packet.pts - decoded, clock))
+            yield CodedPicture(
+                data=data,
+                keyframe=keyframe,
+                parameters=parameters,
+                source_s=at_s,
+                shown_after_ms=_shown_after_ms(packet.pts - decoded, clock),
+            )
             yield from self._seen(decoder, packet, at_s, keyframe=keyframe)
 
     def _seen(

@@ -27,7 +27,7 @@ def poll_of(url: str) -> tuple[str, float | None]:
     options = dict(parse_qsl(address.query, keep_blank_values=True))
     if "poll" not in options:
         return url, None
-    every_s = number(options, "poll", EVERY_SECONDS, OFTENEST_SECONDS, RAREST_SECONDS)
+    every_s = number(options=options, key="poll", default=EVERY_SECONDS, least=OFTENEST_SECONDS, most=RAREST_SECONDS)
     query = re.sub(r"(^|&)poll=[^&]*", "", address.query).removeprefix("&")
     return urlunsplit(address._replace(query=query)), every_s
 

@@ -21,9 +21,13 @@ from shared.domain.ports import Clock
 _SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
 # Asked over UDP, these would be answered the same, or worse: a second wrong password.
 _NOT_OF_TRANSPORT = (
-    av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.HTTPNotFoundError,
-    av.error.ConnectionRefusedError, av.error.ExitError, av.error.TimeoutError,
-)  # fmt: skip
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.HTTPNotFoundError,
+    av.error.ConnectionRefusedError,
+    av.error.ExitError,
+    av.error.TimeoutError,
+)
 
 
 class StreamSource:

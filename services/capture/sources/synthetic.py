@@ -36,22 +36,26 @@ class SyntheticSource:
         kind, options = options_of(name.removeprefix("synthetic:"), _OPTIONS)
         if kind not in {"", "street", "numbered"}:
             raise BadInput("source", f"synthetic:{kind} is unknown; there are synthetic:street and synthetic:numbered")
-        self._fps = number(options, "fps", 15, 0.1, 120)
-        self._frames = int(number(options, "frames", 0, 0, 1e9))
-        speed = number(options, "speed", 1, 0, 1000)
+        self._fps = number(options=options, key="fps", default=15, least=0.1, most=120)
+        self._frames = int(number(options=options, key="frames", default=0, least=0, most=1e9))
+        speed = number(options=options, key="speed", default=1, least=0, most=1000)
         if speed != 1 and not self._frames:
             raise BadInput("source", "a speed other than 1 needs frames: the source must end by now")
-        self._since = number(options, "since", 0, 0, 1e11)
+        self._since = number(options=options, key="since", default=0, least=0, most=1e11)
         if self._since and speed != 1:
             raise BadInput("source", "since goes with speed 1 alone")
         self._clock = clock
         width, height = _size(options.get("size", "1280x720"))
-        self._quality = int(number(options, "quality", jpeg_quality, 10, 100))
-        seed = int(number(options, "seed", 1, 0, 1e9))
-        interval = number(options, "interval", 12, PASS_SECONDS + 1, 86_400)
-        first = number(options, "first", 2, 0, 86_400)
+        self._quality = int(number(options=options, key="quality", default=jpeg_quality, least=10, most=100))
+        seed = int(number(options=options, key="seed", default=1, least=0, most=1e9))
+        interval = number(options=options, key="interval", default=12, least=PASS_SECONDS + 1, most=86_400)
+        first = number(options=options, key="first", default=2, least=0, most=86_400)
         self._scene: _Numbered | _Street
-        self._scene = _Numbered(width, height) if kind == "numbered" else _Street(width, height, seed, interval, first)
+        self._scene = (
+            _Numbered(width, height)
+            if kind == "numbered"
+            else _Street(width=width, height=height, seed=seed, interval=interval, first=first)
+        )
         self._pace = Pace(clock, speed, self._frames / self._fps if speed != 1 else None)
 
     def pictures(self) -> Iterator[Picture]:
@@ -115,7 +119,15 @@ class _Numbered:
             image[:tall, left:right] = 235 if bit == "1" else 20
         x = count * 7 % self._width
         cv2.rectangle(image, (x, self._height // 2), (x + self._width // 8, self._height * 3 // 4), (40, 60, 200), -1)
-        cv2.putText(image, str(count), (8, self._height - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2)
+        cv2.putText(
+            image,
+            str(count),
+            (8, self._height - 12),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            fontScale=0.8,
+            color=(255, 255, 255),
+            thickness=2,
+        )
         return image
 
 
@@ -185,5 +197,12 @@ def _plate(image: Image, text: str, centre: tuple[int, int], wide: int) -> None:
         (across, high), _ = cv2.getTextSize(letter, cv2.FONT_HERSHEY_DUPLEX, scale, thick)
         x = round(left + wide * 0.03 + (at + 0.5) * cell - across / 2)
         cv2.putText(
-            image, letter, (x, centre[1] + high // 2), cv2.FONT_HERSHEY_DUPLEX, scale, (20, 20, 20), thick, cv2.LINE_AA
+            image,
+            letter,
+            (x, centre[1] + high // 2),
+            cv2.FONT_HERSHEY_DUPLEX,
+            fontScale=scale,
+            color=(20, 20, 20),
+            thickness=thick,
+            lineType=cv2.LINE_AA,
         )

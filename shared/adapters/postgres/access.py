@@ -52,7 +52,13 @@ class PostgresAccessRows:
                 raise Conflict(f"there is a key {name} already; a name is never used again") from None
             if row is None:
                 raise Conflict("the key was not stored")
-            log_access(connection, who, "key.create", None, {"name": name, "role": str(role), "cameras": scope})
+            log_access(
+                connection=connection,
+                who=who,
+                action="key.create",
+                segment_id=None,
+                details={"name": name, "role": str(role), "cameras": scope},
+            )
         return _stored(row), secret
 
     def list_keys(self) -> list[StoredKey]:
@@ -66,7 +72,7 @@ class PostgresAccessRows:
             if row is None:
                 raise NotFound(f"there is no key {name}")
             connection.execute("DELETE FROM sessions WHERE key_id = %s", [row["id"]])
-            log_access(connection, who, "key.revoke", None, {"name": name})
+            log_access(connection=connection, who=who, action="key.revoke", segment_id=None, details={"name": name})
 
     def any_key(self) -> bool:
         """See the port; once there is one it is not asked for again."""
@@ -106,7 +112,7 @@ class PostgresAccessRows:
                 """,
                 [_digest(token), caller.name, str(caller.role), caller.scope, key_id, key_digest, seconds],
             )
-            log_access(connection, caller.name, "session.open", None, {})
+            log_access(connection=connection, who=caller.name, action="session.open", segment_id=None, details={})
         return token
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
@@ -126,7 +132,7 @@ class PostgresAccessRows:
     def close_session(self, token: str, who: str) -> None:
         with self._database.transaction() as connection:
             if connection.execute("DELETE FROM sessions WHERE digest = %s", [_digest(token)]).rowcount:
-                log_access(connection, who, "session.close", None, {})
+                log_access(connection=connection, who=who, action="session.close", segment_id=None, details={})
 
     def signing_seed(self) -> bytes:
         row = self._database.fetch_one(
@@ -143,7 +149,7 @@ class PostgresAccessRows:
         with self._database.pipelined() as connection:
             if not lasting:
                 connection.execute("SET LOCAL synchronous_commit TO off")
-            log_access(connection, who, action, segment_id, details)
+            log_access(connection=connection, who=who, action=action, segment_id=segment_id, details=details)
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
@@ -180,9 +186,14 @@ def _caller(row: DictRow) -> Caller:
 
 def _stored(row: DictRow) -> StoredKey:
     return StoredKey(
-        row["id"], _caller(row), row["created_at"], row["created_by"], row["expires_at"], row["revoked_at"],
-        row["last_used_at"],
-    )  # fmt: skip
+        key_id=row["id"],
+        caller=_caller(row),
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
+    )
 
 
 def log_access(

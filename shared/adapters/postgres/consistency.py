@@ -90,10 +90,12 @@ class PostgresConsistencyRows:
             SELECT %(run)s, %(kind)s, * FROM unnest(%(keys)s::text[], %(segments)s::uuid[]) ON CONFLICT DO NOTHING
             """,
             {
-                "run": run_id, "kind": kind, "keys": [key for key, _ in suspects],
+                "run": run_id,
+                "kind": kind,
+                "keys": [key for key, _ in suspects],
                 "segments": [segment_id for _, segment_id in suspects],
             },
-        )  # fmt: skip
+        )
 
     def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
         rows = self._database.fetch(
@@ -238,7 +240,13 @@ class PostgresConsistencyRows:
 
 
 def _ready_clip(row: DictRow) -> ReadyClip:
-    return ReadyClip(row["id"], row["file_path"], row["file_size_bytes"], row["sha256"], row["frame_count"])
+    return ReadyClip(
+        segment_id=row["id"],
+        key=row["file_path"],
+        size_bytes=row["file_size_bytes"],
+        sha256=row["sha256"],
+        frame_count=row["frame_count"],
+    )
 
 
 def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...]) -> DictRow | None:

@@ -72,9 +72,13 @@ class PostgresDetectionRows:
     ) -> Accepted | None:
         """One detection in one transaction; None when the buffer no longer has its footage."""
         given = Detected(
-            detection.captured_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms, oldest_ms,
-            lateness(detection.captured_ms, newest_ms, policy.most_late_ms),
-        )  # fmt: skip
+            captured_ms=detection.captured_ms,
+            buffer_ms=policy.buffer_ms,
+            post_event_ms=policy.post_event_ms,
+            max_segment_ms=policy.max_segment_ms,
+            oldest_ms=oldest_ms,
+            late_ms=lateness(detection.captured_ms, newest_ms, policy.most_late_ms),
+        )
         with self._database.pipelined() as connection:
             lock_camera(connection, detection.camera_id)
             _insert(connection, detection)
@@ -188,11 +192,15 @@ def _insert(connection: Connection, detection: Detection) -> None:
         VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
         """,
         [
-            detection.detection_id, detection.camera_id, from_ms(detection.captured_ms), detection.confidence,
-            detection.plate, None if box is None else Jsonb([box.x, box.y, box.width, box.height]),
+            detection.detection_id,
+            detection.camera_id,
+            from_ms(detection.captured_ms),
+            detection.confidence,
+            detection.plate,
+            None if box is None else Jsonb([box.x, box.y, box.width, box.height]),
             Jsonb(dict(detection.attributes)),
         ],
-    )  # fmt: skip
+    )
 
 
 def _stored(row: DictRow | None, detection: Detection) -> DictRow:
@@ -219,8 +227,15 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
     segment_id = uuid4()
     window = Window(segment_id, start_ms, end_ms, growing=False)
     insert_segment(
-        connection, missed[0].camera_id, policy, window, missed[0].captured_ms, None, "failed", GapCause.BUFFER_EXPIRED
-    )  # fmt: skip
+        connection=connection,
+        camera_id=missed[0].camera_id,
+        policy=policy,
+        window=window,
+        trigger_ms=missed[0].captured_ms,
+        continues=None,
+        status="failed",
+        error=GapCause.BUFFER_EXPIRED,
+    )
     for detection in missed:
         _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=GapCause.BUFFER_EXPIRED)
     with connection.cursor() as cursor:
@@ -253,6 +268,11 @@ def _conclude(
 def _detection(row: DictRow) -> Detection:
     box = row["bbox"]
     return Detection(
-        row["detection_id"], row["camera_id"], to_ms(row["captured_at"]), row["confidence"], row["plate"],
-        None if box is None else Box(*box), row["attributes"],
-    )  # fmt: skip
+        detection_id=row["detection_id"],
+        camera_id=row["camera_id"],
+        captured_ms=to_ms(row["captured_at"]),
+        confidence=row["confidence"],
+        plate=row["plate"],
+        bbox=None if box is None else Box(*box),
+        attributes=row["attributes"],
+    )

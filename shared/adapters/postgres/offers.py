@@ -43,10 +43,11 @@ class PostgresOfferRows:
             RETURNING id, offer, start_time
             """,
             {
-                "segments": list(passed), "limit": limit,
+                "segments": list(passed),
+                "limit": limit,
                 "until": [None if ms is None else from_ms(ms) for ms in passed.values()],
             },
-        )  # fmt: skip
+        )
         return _offers(rows)
 
     def offer_clips(self, limit: int) -> list[Offer]:

@@ -89,7 +89,13 @@ class PostgresPacerRows:
             reached = Reached(watermark_ms, silent and unchanged, still_ms, behind_ms)
             policy = RecordingPolicy.from_json(row["policy"])
             late_ms = growing.late_ms + behind_ms
-            passed = parts_passed(to_ms(row["covered_to"]), growing.end_ms, policy.part_ms, watermark_ms, late_ms)
+            passed = parts_passed(
+                covered_to_ms=to_ms(row["covered_to"]),
+                deadline_ms=growing.end_ms,
+                part_ms=policy.part_ms,
+                watermark_ms=watermark_ms,
+                late_ms=late_ms,
+            )
             planned = plan_parts(connection, growing.segment_id, passed)
             _, effects = step(windows, reached, uuid4)
             apply(connection, camera_id, policy, effects)
@@ -120,7 +126,13 @@ class PostgresPacerRows:
                 """
             ).fetchall()
             for row in clips:
-                settle_clip(connection, row["id"], row["camera_id"], _expired(row, "finalise_failed"), None)
+                settle_clip(
+                    connection=connection,
+                    segment_id=row["id"],
+                    camera_id=row["camera_id"],
+                    decision=_expired(row, "finalise_failed"),
+                    error=None,
+                )
         return len(parts) + len(clips)
 
     def relay_events(self, publish: Publish, limit: int, hooks: Webhooks) -> int:
@@ -161,7 +173,14 @@ def _expired(row: DictRow, cause: str) -> Later | GiveUp:
 
 def _live(row: DictRow) -> LiveSegment:
     return LiveSegment(
-        row["id"], row["camera_id"], row["status"], to_ms(row["start_time"]), to_ms(row["deadline"]),
-        to_ms(row["covered_to"]), RecordingPolicy.from_json(row["policy"]),
-        None if row["needed"] is None else to_ms(row["needed"]), row["due"], row["late_ms"],
-    )  # fmt: skip
+        segment_id=row["id"],
+        camera_id=row["camera_id"],
+        status=row["status"],
+        start_ms=to_ms(row["start_time"]),
+        deadline_ms=to_ms(row["deadline"]),
+        covered_to_ms=to_ms(row["covered_to"]),
+        policy=RecordingPolicy.from_json(row["policy"]),
+        needed_ms=None if row["needed"] is None else to_ms(row["needed"]),
+        has_due=row["due"],
+        late_ms=row["late_ms"],
+    )

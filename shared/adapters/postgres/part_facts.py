@@ -21,13 +21,16 @@ def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
     return Jsonb(
         [
             {
-                "from": from_ms(gap.from_ms).isoformat(), "to": from_ms(gap.to_ms).isoformat(), "frames": gap.frames,
-                "cause": gap.cause, **({"estimated": True} if gap.estimated else {}),
+                "from": from_ms(gap.from_ms).isoformat(),
+                "to": from_ms(gap.to_ms).isoformat(),
+                "frames": gap.frames,
+                "cause": gap.cause,
+                **({"estimated": True} if gap.estimated else {}),
                 **({"detail": gap.detail} if gap.detail else {}),
             }
             for gap in gaps
         ]
-    )  # fmt: skip
+    )
 
 
 def gaps_of_row(stored: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
@@ -66,14 +69,17 @@ def facts_of(row: DictRow) -> PartFacts | None:
     if stored is None:
         return None
     return PartFacts(
-        tuple(Packet(pts, size, bool(key), bool(lead)) for pts, size, key, *lead in stored["index"]),
-        _mark(stored["before"]),
-        _mark(stored["first"]),
-        _mark(stored["last"]),
-        tuple(Gap(**{**gap, "cause": GapCause(gap["cause"])}) for gap in stored["gaps"]),
-        stored["size_bytes"], stored["parameters_sha256"], row["thumbnail"], _mark(stored.get("after")),
-        stored.get("silence"),
-    )  # fmt: skip
+        index=tuple(Packet(pts, size, bool(key), bool(lead)) for pts, size, key, *lead in stored["index"]),
+        before=_mark(stored["before"]),
+        first=_mark(stored["first"]),
+        last=_mark(stored["last"]),
+        gaps=tuple(Gap(**{**gap, "cause": GapCause(gap["cause"])}) for gap in stored["gaps"]),
+        size_bytes=stored["size_bytes"],
+        parameters_sha256=stored["parameters_sha256"],
+        thumbnail=row["thumbnail"],
+        after=_mark(stored.get("after")),
+        silence=stored.get("silence"),
+    )
 
 
 def _mark(stored: dict[str, Any] | None) -> FrameMark | None:
@@ -83,9 +89,14 @@ def _mark(stored: dict[str, Any] | None) -> FrameMark | None:
 def stored_part(row: DictRow) -> StoredPart:
     """A part's row, as finalise sees it."""
     return StoredPart(
-        row["id"], row["number"], to_ms(row["start_time"]), to_ms(row["end_time"]), row["object_key"],
-        facts_of(row) if row["state"] == "done" else None, GapCause(row["error"]) if row["state"] == "gap" else None,
-    )  # fmt: skip
+        part_id=row["id"],
+        number=row["number"],
+        start_ms=to_ms(row["start_time"]),
+        end_ms=to_ms(row["end_time"]),
+        object_key=row["object_key"],
+        facts=facts_of(row) if row["state"] == "done" else None,
+        error=GapCause(row["error"]) if row["state"] == "gap" else None,
+    )
 
 
 def form_of_row(row: Mapping[str, Any]) -> ClipForm | None:

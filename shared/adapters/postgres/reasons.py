@@ -28,7 +28,7 @@ _WORDS = (
     (r"starting up|shutting down|recovery", "is starting or stopping"),
     (r"closed the connection|received invalid response", "does not answer as a database does: is this its port?"),
     (r"", "does not answer"),
-)  # fmt: skip
+)
 _ELSEWHERE = re.compile(r"[?&](?:host|hostaddr|port|service)=")
 
 

@@ -80,11 +80,14 @@ class PostgresRetentionRows:
              ORDER BY coalesce(end_time, deadline), id LIMIT %(limit)s
             """,
             {
-                "camera": camera_id, "before": from_ms(before_ms), "limit": limit, "attributes": list(attributes or ()),
+                "camera": camera_id,
+                "before": from_ms(before_ms),
+                "limit": limit,
+                "attributes": list(attributes or ()),
                 "after": None if after is None else from_ms(after.end_ms),
                 "after_id": None if after is None else after.segment_id,
             },
-        )  # fmt: skip
+        )
         return [
             Clip(
                 row["id"], row["camera_id"], to_ms(row["ended"]), row["size"] or 0, protected=False,
@@ -121,10 +124,12 @@ class PostgresRetentionRows:
              ORDER BY archived_at, id LIMIT %(limit)s
             """,
             {
-                "grace": grace_s, "limit": limit, "after": None if after is None else after.marked_at,
+                "grace": grace_s,
+                "limit": limit,
+                "after": None if after is None else after.marked_at,
                 "after_id": None if after is None else after.segment_id,
             },
-        )  # fmt: skip
+        )
         return [Marked(row["id"], row["file_path"], row["thumbnail_path"], row["archived_at"]) for row in rows]
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:

@@ -81,7 +81,9 @@ def search(
     if where.fuzzy:
         connection.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY])
     total = _total(connection, found, where)
-    rows = connection.execute(*_statement(found, limit, offset, cursor, order)).fetchall()
+    rows = connection.execute(
+        *_statement(found=found, limit=limit, offset=offset, cursor=cursor, order=order)
+    ).fetchall()
     more = len(rows) > limit
     rows = rows[:limit]
     return Page([segment_of(FoundSegment, row) for row in rows], total, _write_cursor(rows[-1]) if more else None)

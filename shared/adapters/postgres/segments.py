@@ -59,7 +59,7 @@ class PostgresSegmentRows:
 
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
         with self._database.transaction() as connection:
-            return search(connection, where, limit, offset, cursor, order)
+            return search(connection=connection, where=where, limit=limit, offset=offset, cursor=cursor, order=order)
 
     def row(self, segment_id: UUID) -> Segment:
         return segment_of(Segment, self._row(segment_id))
@@ -159,7 +159,13 @@ class PostgresSegmentRows:
             if row is None:
                 raise _why_not(connection, segment_id)
             details = {"protected": protected, "note": note}
-            log_access(connection, who, "protect" if protected else "unprotect", segment_id, details)
+            log_access(
+                connection=connection,
+                who=who,
+                action="protect" if protected else "unprotect",
+                segment_id=segment_id,
+                details=details,
+            )
         return self.get(segment_id)
 
     def archive(self, segment_id: UUID, who: str) -> None:
@@ -167,7 +173,7 @@ class PostgresSegmentRows:
         with self._database.transaction() as connection:
             if not mark(connection, {segment_id: "request"}, who):
                 raise _why_not(connection, segment_id)
-            log_access(connection, who, "delete", segment_id, {})
+            log_access(connection=connection, who=who, action="delete", segment_id=segment_id, details={})
 
     def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
         with self._database.transaction() as connection:
@@ -200,7 +206,14 @@ def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed
         begin = clip.first_frame_ms - start_ms
         fragments = [(begin, begin + round(row["duration_seconds"] * 1000))]
     return Streamed(
-        row["id"], row["camera_id"], SegmentStatus(row["status"]), start_ms, RecordingPolicy.from_json(row["policy"]),
-        form_of_row(row),
-        [stored_part(part) for part in parts], fragments, clip, complete,
-    )  # fmt: skip
+        segment_id=row["id"],
+        camera_id=row["camera_id"],
+        status=SegmentStatus(row["status"]),
+        start_ms=start_ms,
+        policy=RecordingPolicy.from_json(row["policy"]),
+        form=form_of_row(row),
+        parts=[stored_part(part) for part in parts],
+        fragments=fragments,
+        clip=clip,
+        complete=complete,
+    )

@@ -28,7 +28,16 @@ class PostgresWebhookRows:
             list(webhooks),
             limit,
         )
-        return [WebhookDelivery(row["id"], row["webhook"], row["name"], row["body"], row["before"]) for row in rows]
+        return [
+            WebhookDelivery(
+                delivery_id=row["id"],
+                webhook=row["webhook"],
+                name=row["name"],
+                body=row["body"],
+                attempts=row["before"],
+            )
+            for row in rows
+        ]
 
     def put_back(self, delivery_ids: Sequence[UUID], again_s: float) -> None:
         self._database.execute(

@@ -59,12 +59,12 @@ def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: 
     return CameraWindows(
         tuple(
             Window(
-                row["id"],
-                to_ms(row["start_time"]),
-                to_ms(row["deadline"]),
-                row["status"] == "recording",
-                row["late_ms"],
-                row["fillable"],
+                segment_id=row["id"],
+                start_ms=to_ms(row["start_time"]),
+                end_ms=to_ms(row["deadline"]),
+                growing=row["status"] == "recording",
+                late_ms=row["late_ms"],
+                fillable=row["fillable"],
             )
             for row in rows
         )
@@ -89,7 +89,14 @@ def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effec
     for effect in effects:
         match effect:
             case Opened(window, trigger_ms, continues):
-                _open(connection, camera_id, policy, window, trigger_ms, continues)
+                _open(
+                    connection=connection,
+                    camera_id=camera_id,
+                    policy=policy,
+                    window=window,
+                    trigger_ms=trigger_ms,
+                    continues=continues,
+                )
                 touched.append(window.segment_id)
             case Extended(segment_id, end_ms):
                 connection.execute(
@@ -119,7 +126,15 @@ def _open(
     trigger_ms: int,
     continues: UUID | None,
 ) -> None:
-    insert_segment(connection, camera_id, policy, window, trigger_ms, continues, "recording")
+    insert_segment(
+        connection=connection,
+        camera_id=camera_id,
+        policy=policy,
+        window=window,
+        trigger_ms=trigger_ms,
+        continues=continues,
+        status="recording",
+    )
     if not window.growing:
         _close(connection, window.segment_id, from_ms(window.end_ms))
     if window.fillable:
@@ -145,12 +160,23 @@ def insert_segment(
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         [
-            window.segment_id, camera_id, status if window.growing or status == "failed" else "finalizing",
-            video_key(window.segment_id, window.start_ms), thumbnail_key(window.segment_id, window.start_ms),
-            start, from_ms(window.end_ms), start, from_ms(trigger_ms), continues,
-            Jsonb(policy.to_json()), policy.codec, policy.fps, error, window.late_ms,
+            window.segment_id,
+            camera_id,
+            status if window.growing or status == "failed" else "finalizing",
+            video_key(window.segment_id, window.start_ms),
+            thumbnail_key(window.segment_id, window.start_ms),
+            start,
+            from_ms(window.end_ms),
+            start,
+            from_ms(trigger_ms),
+            continues,
+            Jsonb(policy.to_json()),
+            policy.codec,
+            policy.fps,
+            error,
+            window.late_ms,
         ],
-    )  # fmt: skip
+    )
     emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id)
 
 

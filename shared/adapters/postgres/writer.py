@@ -48,11 +48,19 @@ class PostgresWriterRows:
         if row is None:
             return None
         return PartRun(
-            row["id"], row["segment_id"], row["camera_id"], row["number"], to_ms(row["start_time"]),
-            to_ms(row["end_time"]), to_ms(row["trigger_time"]), row["token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
-            facts_of(row) if row["parked"] else None,
-        )  # fmt: skip
+            part_id=row["id"],
+            segment_id=row["segment_id"],
+            camera_id=row["camera_id"],
+            number=row["number"],
+            start_ms=to_ms(row["start_time"]),
+            end_ms=to_ms(row["end_time"]),
+            trigger_ms=to_ms(row["trigger_time"]),
+            token=row["token"],
+            attempts=row["attempts"],
+            policy=RecordingPolicy.from_json(row["policy"]),
+            form=form_of_row(row),
+            parked=facts_of(row) if row["parked"] else None,
+        )
 
     def renew_part(self, part_id: UUID, token: str) -> bool:
         return self._database.execute(
@@ -69,16 +77,18 @@ class PostgresWriterRows:
         """See the port; the first part to arrive here decides."""
         row = self._database.fetch_one(
             """
-            UPDATE video_segments SET width = coalesce(width, %s), height = coalesce(height, %s),
-                   encoder = coalesce(encoder, %s),
-                   pixel_aspect = CASE WHEN width IS NULL THEN %s ELSE pixel_aspect END
-             WHERE id = %s RETURNING width, height, encoder, pixel_aspect
+            UPDATE video_segments SET width = coalesce(width, %(width)s), height = coalesce(height, %(height)s),
+                   encoder = coalesce(encoder, %(encoder)s),
+                   pixel_aspect = CASE WHEN width IS NULL THEN %(aspect)s ELSE pixel_aspect END
+             WHERE id = %(id)s RETURNING width, height, encoder, pixel_aspect
             """,
-            form.width,
-            form.height,
-            form.encoder,
-            None if form.aspect == (1, 1) else "{}:{}".format(*form.aspect),
-            segment_id,
+            {
+                "width": form.width,
+                "height": form.height,
+                "encoder": form.encoder,
+                "aspect": None if form.aspect == (1, 1) else "{}:{}".format(*form.aspect),
+                "id": segment_id,
+            },
         )
         return (None if row is None else form_of_row(row)) or form
 
@@ -143,12 +153,21 @@ class PostgresWriterRows:
                 "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY start_time", [segment_id]
             ).fetchall()
         return FinaliseRun(
-            row["id"], row["camera_id"], row["file_path"], row["thumbnail_path"], to_ms(row["start_time"]),
-            to_ms(row["deadline"]), to_ms(row["trigger_time"]), row["lease_token"], row["attempts"],
-            RecordingPolicy.from_json(row["policy"]), form_of_row(row),
-            None if row["since"] is None else to_ms(row["since"]), tuple(stored_part(part) for part in parts),
-            None if row["closed_early"] is None else GapCause(row["closed_early"]),
-        )  # fmt: skip
+            segment_id=row["id"],
+            camera_id=row["camera_id"],
+            file_path=row["file_path"],
+            thumbnail_path=row["thumbnail_path"],
+            start_ms=to_ms(row["start_time"]),
+            deadline_ms=to_ms(row["deadline"]),
+            trigger_ms=to_ms(row["trigger_time"]),
+            token=row["lease_token"],
+            attempts=row["attempts"],
+            policy=RecordingPolicy.from_json(row["policy"]),
+            form=form_of_row(row),
+            continues_from_ms=None if row["since"] is None else to_ms(row["since"]),
+            parts=tuple(stored_part(part) for part in parts),
+            closed_early=None if row["closed_early"] is None else GapCause(row["closed_early"]),
+        )
 
     def renew_finalise(self, segment_id: UUID, token: str) -> bool:
         return self._database.execute(
@@ -175,12 +194,23 @@ class PostgresWriterRows:
                 RETURNING camera_id, start_time, file_path
                 """,
                 [
-                    first, from_ms(facts.first_frame_ms + facts.duration_ms), facts.duration_ms / 1000,
-                    facts.size_bytes, facts.sha256, facts.frame_count, facts.frames_lost, gaps_json(facts.gaps),
-                    facts.pre_roll_requested_ms / 1000, facts.pre_roll_delivered_ms / 1000, facts.has_thumbnail,
-                    facts.truncated_reason, Jsonb([list(span) for span in facts.fragments]), segment_id, token,
+                    first,
+                    from_ms(facts.first_frame_ms + facts.duration_ms),
+                    facts.duration_ms / 1000,
+                    facts.size_bytes,
+                    facts.sha256,
+                    facts.frame_count,
+                    facts.frames_lost,
+                    gaps_json(facts.gaps),
+                    facts.pre_roll_requested_ms / 1000,
+                    facts.pre_roll_delivered_ms / 1000,
+                    facts.has_thumbnail,
+                    facts.truncated_reason,
+                    Jsonb([list(span) for span in facts.fragments]),
+                    segment_id,
+                    token,
                 ],
-            ).fetchone()  # fmt: skip
+            ).fetchone()
             if row is None:
                 return False
             connection.execute(
@@ -228,4 +258,10 @@ class PostgresWriterRows:
                 decision = retry_decision(
                     attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause=reason
                 )
-                settle_clip(connection, segment_id, row["camera_id"], decision, reason)
+                settle_clip(
+                    connection=connection,
+                    segment_id=segment_id,
+                    camera_id=row["camera_id"],
+                    decision=decision,
+                    error=reason,
+                )

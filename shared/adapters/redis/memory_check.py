@@ -14,7 +14,7 @@ from shared.domain.capacity import maxmemory_for
 from shared.domain.errors import PartlyAway, Permanent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """What a server says of itself; maxmemory_bytes 0: no limit. now_ms: its clock."""
 
@@ -34,13 +34,13 @@ def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
         seconds, microseconds = node.time()
     address = node.connection_pool.connection_kwargs
     return NodeFacts(
-        f"{address.get('host', 'local')}:{address.get('port', '')}",
-        str(told.get("valkey_version") or told["redis_version"]),
-        int(told.get("maxmemory", 0)),
-        int(told["used_memory"]),
-        str(told.get("maxmemory_policy", "noeviction")),
-        bool(told.get("aof_enabled", 0)),
-        int(seconds) * 1000 + int(microseconds) // 1000,
+        name=f"{address.get('host', 'local')}:{address.get('port', '')}",
+        version=str(told.get("valkey_version") or told["redis_version"]),
+        maxmemory_bytes=int(told.get("maxmemory", 0)),
+        used_bytes=int(told["used_memory"]),
+        policy=str(told.get("maxmemory_policy", "noeviction")),
+        append_only=bool(told.get("aof_enabled", 0)),
+        now_ms=int(seconds) * 1000 + int(microseconds) // 1000,
     )
 
 

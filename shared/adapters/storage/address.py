@@ -50,6 +50,10 @@ def parse_storage_url(url: str) -> S3Address | Path:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     endpoint = host if parts.port is None else f"{host}:{parts.port}"
     return S3Address(
-        endpoint, bucket, unquote(parts.username), unquote(parts.password), _FLAGS[secure],
-        query.get("region", ["us-east-1"])[0],
-    )  # fmt: skip
+        endpoint=endpoint,
+        bucket=bucket,
+        access_key=unquote(parts.username),
+        secret_key=unquote(parts.password),
+        secure=_FLAGS[secure],
+        region=query.get("region", ["us-east-1"])[0],
+    )

@@ -73,7 +73,13 @@ class MinioObjects:
         """See the port; HEAD after the PUT must tell the same size."""
         with self._pool.patience(patience_s), self._kinds(key):
             size = upload(
-                self._pool, self._address, key, body, content_type, now_ms=self._clock.now_ms(), allowed=allowed
+                pool=self._pool,
+                address=self._address,
+                key=key,
+                body=body,
+                content_type=content_type,
+                now_ms=self._clock.now_ms(),
+                allowed=allowed,
             )
             stored = self._stat(key)
         if stored is None or stored.size_bytes != size:

@@ -56,7 +56,9 @@ class AvVideo:
         self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
     ) -> PartEncoder:
         name = self._encoders.choose(policy, form.encoder or None)
-        return PartEncoder(self._encoders, name, policy, form, base_ms, picture_ms)
+        return PartEncoder(
+            encoders=self._encoders, name=name, policy=policy, form=form, base_ms=base_ms, picture_ms=picture_ms
+        )
 
     def reencode(
         self,
@@ -88,7 +90,7 @@ class AvVideo:
         return streamable(policy, form)
 
     def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
-        return fragment_of(piece, end_ms, base_ms, policy, form)
+        return fragment_of(piece=piece, end_ms=end_ms, base_ms=base_ms, policy=policy, form=form)
 
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
         return cut(source, span_ms, shift_ms)
@@ -105,7 +107,7 @@ class AvVideo:
         form: ClipForm,
         progress: Callable[[], None] = lambda: None,
     ) -> Joined:
-        return join(path, pieces, span_ms, policy, form, progress)
+        return join(path=path, pieces=pieces, span_ms=span_ms, policy=policy, form=form, progress=progress)
 
 
 def _pictures(piece: Piece, codec: Codec) -> Iterator[VideoFrame]:

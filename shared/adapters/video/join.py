@@ -56,7 +56,13 @@ def join(
         with av.open(str(path), "w", format="mp4", options=options) as container:
             stream = add_stream(container, pieces, policy, form)
             stream.time_base = MEDIA_CLOCK
-            _copy(container, stream, pieces, _Times(times, order, lasts, delay, first_ms), progress)
+            _copy(
+                container=container,
+                stream=stream,
+                pieces=pieces,
+                times=_Times(coded=times, order=order, lasts=lasts, delay=delay, first_ms=first_ms),
+                progress=progress,
+            )
     except av.error.FFmpegError as error:
         if error.errno in _OF_THE_DISK:
             raise Retryable(f"the work folder refuses: {error.strerror}") from error

@@ -11,7 +11,7 @@ from shared.domain.lifecycle import SegmentStatus
 from shared.domain.policy import RecordingPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSegment:
     """A segment that is recording or finalizing, as the pacer sees it.
 

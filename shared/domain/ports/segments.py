@@ -25,7 +25,7 @@ class Order(StrEnum):
     NEAREST = "match"  # of a search for near misses: the closest plate first, then the newest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFilter:
     """What to list; None means any. `cameras`: those the caller may see at all; `fuzzy`: near misses of `plate` too."""
 
@@ -59,7 +59,7 @@ class StoredClip:
     first_frame_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
     """What a segment can be played from: its finished parts in order (none once they are gone), and its clip.
 

@@ -12,7 +12,7 @@ from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartRun:
     """A writer's right to make one part, until its lease runs out; `parked`: the facts of what is encoded already."""
 
@@ -30,7 +30,7 @@ class PartRun:
     parked: PartFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinaliseRun:
     """A writer's right to finalise one segment."""
 
@@ -50,7 +50,7 @@ class FinaliseRun:
     closed_early: GapCause | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFacts:
     """What READY records of a finished clip."""
 
