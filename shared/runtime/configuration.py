@@ -12,14 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.domain.errors import Permanent
-from shared.runtime.settings import (
-    ENV_PREFIX,
-    ApiSettings,
-    CameraSettings,
-    RecordingSettings,
-    Settings,
-    StoreRetentionSettings,
-)
+from shared.runtime.sections import ApiSettings, CameraSettings, RecordingSettings, StoreRetentionSettings
+from shared.runtime.settings import ENV_PREFIX, Settings
 from shared.runtime.yaml_text import Document, parse
 from shared.wire.urls import encoded, masked
 

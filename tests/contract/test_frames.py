@@ -22,7 +22,7 @@ from shared.wire.keys import Keys
 from tests.support.servers import Servers
 from tests.support.twins import MemoryFrames
 
-JPEG = b"\xff\xd8" + bytes(6000) + b"\xff\xd9"
+JPEG = b"\xff\xd8" + bytes(30_000) + b"\xff\xd9"
 LIMIT = BufferLimits(keep_ms=5_000, cap_ms=20_000, max_bytes=100_000_000)
 _names = count(1)
 

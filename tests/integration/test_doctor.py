@@ -15,7 +15,8 @@ from shared.adapters.redis.servers import OneServer
 from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
 from shared.domain.job import JobKind
-from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
+from shared.runtime.sections import CameraSettings, RecordingSettings
+from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 from tests.support.world import World
 from workers.consistency.sentinel import claim_store

@@ -33,7 +33,8 @@ from shared.adapters.video.av_video import AvVideo
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits, ObjectStore
-from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
+from shared.runtime.sections import CameraSettings, RecordingSettings
+from shared.runtime.settings import Settings
 from shared.wire.keys import Keys
 from tests.support.pictures import numbered_jpeg
 from tests.support.servers import Servers

@@ -16,7 +16,7 @@ from shared.domain.codec import CODECS, CODED, COPYABLE, Codec
 from shared.domain.errors import Permanent
 from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy, unfit
-from shared.runtime.settings import RecordingSettings
+from shared.runtime.sections import RecordingSettings
 from shared.wire import parameter_sets
 from shared.wire.api.segments import Segment
 

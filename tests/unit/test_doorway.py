@@ -16,7 +16,8 @@ from shared.client.wiring import Doorway
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits
-from shared.runtime.settings import CameraSettings, Settings
+from shared.runtime.sections import CameraSettings
+from shared.runtime.settings import Settings
 from tests.support.pictures import numbered_jpeg
 from tests.support.twins import MemoryFrames, SimulatedClock
 

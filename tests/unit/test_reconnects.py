@@ -14,7 +14,8 @@ from services.capture.camera import Camera
 from services.capture.outbox import Outbox
 from services.capture.sources.picture import Picture, SourceLost
 from services.capture.sources.stream import StreamSource
-from shared.runtime.settings import CameraSettings, RecordingSettings, Settings
+from shared.runtime.sections import CameraSettings, RecordingSettings
+from shared.runtime.settings import Settings
 from tests.support.pictures import numbered_jpeg
 from tests.support.twins import SimulatedClock
 from tests.support.waiting import WAIT_SECONDS
