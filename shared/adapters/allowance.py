@@ -1,4 +1,4 @@
-"""A body that is read in pieces, each only while whoever sends it still may."""
+"""A request body that is read in pieces, and only while its sender may go on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from shared.domain.ports import Allowed
 
 
 class Allowance:
-    """Reads from `source`; Conflict as soon as `allowed` says no."""
+    """Reads from `source`; raises Conflict as soon as `allowed` says no."""
 
     def __init__(self, source: BinaryIO, key: str, allowed: Allowed | None) -> None:
         self._source, self._key, self._allowed = source, key, allowed
 
     def read(self, size: int = -1) -> bytes:
-        """The next piece of at most `size` bytes, empty at the end."""
+        """Returns the next piece of at most `size` bytes, empty at the end."""
         if self._allowed is not None and not self._allowed():
             raise Conflict("the right to store it was lost", key=self._key)
         return self._source.read(size)

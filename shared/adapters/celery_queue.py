@@ -1,7 +1,8 @@
 """Celery as transport: its settings, and the producer's side.
 
-A message is a wake-up, not a record of work: kombu pops it and only then notes it as unacknowledged, so a kill in
-between loses it. The rows know what is due, and the pacer offers it again.
+A message wakes a worker; it is no record of work. kombu removes a message from its queue and only
+then notes it as unacknowledged, so a kill in between loses it. The rows say what is due, and the
+pacer offers it again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def celery_options() -> dict[str, Any]:
 
 
 def celery_app(broker_url: str) -> Celery:
-    """An application without tasks: enough to send by name."""
+    """Returns an application without tasks: enough to send tasks by name."""
     app = Celery("platereel", broker=broker_url, set_as_current=False)
     app.conf.update(celery_options())
     return app
@@ -83,7 +84,7 @@ class CeleryQueue:
         self._threads = ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="publish")
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
-        """See the port. A publish that raises may still have been delivered; offers make that harmless."""
+        """A publish that raises may still have been delivered; offers make that harmless."""
         try:
             self._app.send_task(task, kwargs=dict(payload), ignore_result=True)
         except (OperationalError, OSError, redis.RedisError) as error:
@@ -91,7 +92,7 @@ class CeleryQueue:
             raise Retryable(f"the broker Redis {reason(below)}", **place(below)) from error
 
     def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
-        """See the port. Several are on their way at once: each costs a round trip to the broker."""
+        """Sends them side by side, because each costs a round trip to the broker."""
         if len(messages) == 1:
             return [self._sent(messages[0])]
         return list(self._threads.map(self._sent, messages))
@@ -104,7 +105,7 @@ class CeleryQueue:
         return True
 
     def waiting(self, queue: str) -> int:
-        """See the port; a queue of kombu is a list."""
+        """A queue of kombu is a Redis list."""
         with kinds("broker"):
             waiting: Any = self._broker.llen(queue)
         return int(waiting)

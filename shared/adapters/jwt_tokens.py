@@ -19,9 +19,10 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token must be for (issuer, audience), and where in it name, role and cameras stand.
+    """What a token must be for (issuer, audience), and which claims name, role and cameras are.
 
-    cameras: the claim that every token must have to see any camera; None: a token is limited by `cameras` if it has it.
+    cameras: the claim that a token needs to see any camera. None: a token that has the claim
+    `cameras` is limited by it.
     """
 
     issuer: str
@@ -57,7 +58,7 @@ class JwtTokens:
         return self._of(found)
 
     def _of(self, found: Mapping[str, Any]) -> Caller | None:
-        """The caller that a token's claims describe; None without a role of ours."""
+        """Returns the caller whom a token's claims describe; None without a role of Platereel's."""
         claims = self._claims
         name, roles = _at(found, claims.name), _at(found, claims.role)
         known = [Role.named(role) for role in _list(roles) if role in {str(each) for each in Role}]
@@ -66,7 +67,10 @@ class JwtTokens:
         return Caller(name, max(known), self._scope(found))
 
     def _scope(self, found: Mapping[str, Any]) -> frozenset[str] | None:
-        """The token's cameras; None: all. Providers leave an empty claim out, so a missing one gives nothing away."""
+        """Returns the token's cameras, None for all.
+
+        Providers omit empty claims, so a missing claim means none where one is configured.
+        """
         given = _at(found, self._claims.cameras or UNASKED_CAMERAS)
         if given is None and self._claims.cameras is None:
             return None
@@ -74,7 +78,7 @@ class JwtTokens:
 
 
 def _at(found: Mapping[str, Any], path: str) -> Any:
-    """A claim, by a path with dots such as `realm_access.roles`."""
+    """Returns a claim, by a path with dots such as `realm_access.roles`."""
     value: Any = found
     for step in path.split("."):
         value = value.get(step) if isinstance(value, Mapping) else None

@@ -28,7 +28,7 @@ class Ed25519Signer:
 
 
 def seed_of(text: str) -> bytes:
-    """The secret bytes in the setting; BadInput, which never repeats them."""
+    """Returns the secret bytes of the setting; raises BadInput, which never repeats them."""
     try:
         seed = base64.b64decode(text, validate=True)
     except binascii.Error:
@@ -39,7 +39,7 @@ def seed_of(text: str) -> bytes:
 
 
 def signed_by(data: bytes, signature: str, public_key: str) -> bool:
-    """Whether the signature over `data` is of this key (both base64)."""
+    """Returns whether the signature over `data` is of this key (both base64)."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
         key.verify(base64.b64decode(signature, validate=True), data)

@@ -1,4 +1,4 @@
-"""Requests to webhooks: to the address that was checked, over the time that is given, and nowhere else."""
+"""Requests to webhooks: only to the address that was checked, and only for the time that is given."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 
 
 class HttpWebhooks:
-    """Implements the port `WebhookSender`. No redirect is followed, no proxy of the environment is used."""
+    """Implements the port `WebhookSender`.
+
+    Follows no redirect and uses no proxy of the environment.
+    """
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, private: bool) -> int:
-        """See the port. The name is resolved once, and what was checked is what is connected to."""
+        """The name is resolved once, and the address that was checked is connected to."""
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -50,7 +53,9 @@ class HttpWebhooks:
 
 
 def checked_address(host: str, port: int, *, private: bool) -> str:
-    """An address of the host; BadInput when any of them is not public and need not be called."""
+    """Returns an address of the host; raises BadInput when any of its addresses is not public,
+    unless private ones are allowed.
+    """
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
@@ -63,18 +68,18 @@ def checked_address(host: str, port: int, *, private: bool) -> str:
 
 
 def _names_nobody(address: str) -> bool:
-    """Whether an address is for many (multicast, broadcast), or for none: what is sent there ends up anywhere."""
+    """Returns whether an address is for many hosts (multicast, broadcast) or for none."""
     read = _read(address)
     return read.is_multicast or read.is_unspecified or read == BROADCAST
 
 
 def _is_public(address: str) -> bool:
-    """Whether an address is the public net's, and wraps none that a gateway would unwrap to one of a private net."""
+    """Returns whether an address is public, and wraps no private one that a gateway would unwrap."""
     read = _read(address)
     return read.is_global and not read.is_reserved and not any(read in network for network in NOT_PUBLIC)
 
 
 def _read(address: str) -> IPv4Address | IPv6Address:
-    """The address, without its zone; the IPv4 address where it is only mapped into IPv6."""
+    """Returns the address without its zone; the IPv4 address where it is only mapped into IPv6."""
     read = ip_address(address.partition("%")[0])
     return read.ipv4_mapped or read if isinstance(read, IPv6Address) else read

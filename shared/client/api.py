@@ -44,10 +44,10 @@ class Event:
 
 
 class ApiClient:
-    """Talks to one API. Use it as a context manager; it may be shared by threads.
+    """Talks to one API. Use it as a context manager; threads may share it.
 
-    Reading is tried again when the API is away for a moment; what changes something is not, unless it changes nothing
-    the second time. Times must have a zone. Raises ApiError.
+    Reads are tried again when the API is away for a moment; changes only where a second try changes
+    nothing more. Times must have a zone. Raises ApiError.
     """
 
     def __init__(self, base_url: str, key: str | None = None) -> None:
@@ -84,7 +84,7 @@ class ApiClient:
         offset: int | None = None,
         cursor: str | None = None,
     ) -> api.SegmentPage:
-        """One page of clips; `next_cursor` of it is the `cursor` of the next."""
+        """Returns one page of segments; its `next_cursor` is the `cursor` of the next."""
         query = {
             "camera_id": camera_id, "status": status, "archived": archived, "protected": protected, "plate": plate,
             "fuzzy": fuzzy, "min_confidence": min_confidence, "from": from_, "to": to, "sort": sort, "limit": limit,
@@ -93,7 +93,7 @@ class ApiClient:
         return self._read(api.SegmentPage, "segments", query)
 
     def every_segment(self, **where: Any) -> Iterator[api.ListedSegment]:
-        """All clips that match, page by page; takes what `segments` takes."""
+        """Yields all segments that match, page by page. Takes what `segments` takes."""
         page = self.segments(**where)
         yield from page.items
         while page.next_cursor is not None:
@@ -101,11 +101,14 @@ class ApiClient:
             yield from page.items
 
     def segment(self, segment_id: UUID | str) -> api.SegmentDetail:
-        """One clip with its detections."""
+        """Returns one segment with its detections."""
         return self._read(api.SegmentDetail, f"segments/{segment_id}")
 
     def by_detection(self, detection_id: str, camera_id: str | None = None) -> api.SegmentsOfDetection:
-        """The clips that hold a detection, and what became of it; `camera_id` where several cameras have its id."""
+        """Returns the segments that hold a detection, and its outcome.
+
+        `camera_id`: where several cameras have its id.
+        """
         path = f"by-detection/{quote(detection_id, safe='')}"
         return self._read(api.SegmentsOfDetection, path, {"camera_id": camera_id})
 
@@ -114,12 +117,12 @@ class ApiClient:
         return self._send(api.DetectionReceipt, "POST", "detections", detection, again="detection_id" in detection)
 
     def protect(self, segment_id: UUID | str, *, protected: bool = True, note: str | None = None) -> api.SegmentDetail:
-        """Protect a clip from retention and deletion, or lift that."""
+        """Protect a segment from retention and deletion, or lift that."""
         body = {"protected": protected, "note": note}
         return self._send(api.SegmentDetail, "PATCH", f"segments/{segment_id}", body, again=True)
 
     def delete(self, segment_id: UUID | str) -> None:
-        """Delete a clip."""
+        """Delete a segment's clip."""
         self._answer("DELETE", f"segments/{segment_id}")
 
     def bulk(
@@ -132,12 +135,15 @@ class ApiClient:
     def cleanup(
         self, retention_days: float | None = None, *, dry_run: bool = False, confirm: bool = False
     ) -> api.JobState:
-        """Apply retention; poll `job` until its state is done or failed. confirm: archive far more than usual, too."""
+        """Apply retention. Poll `job` until its state is done or failed.
+
+        confirm: archive far more than usual, too.
+        """
         body = {"retention_days": retention_days, "dry_run": dry_run, "confirm": confirm}
         return self._send(api.JobState, "POST", "cleanup", body)
 
     def job(self, job_id: UUID | str) -> api.JobState:
-        """How a job stands."""
+        """Returns how a job stands."""
         return self._read(api.JobState, f"jobs/{job_id}")
 
     def stats(self, days: int = 30) -> api.Stats:
@@ -151,18 +157,18 @@ class ApiClient:
     def calendar(
         self, camera_id: str, from_: date | None = None, to: date | None = None, time_zone: str = "UTC"
     ) -> api.Calendar:
-        """Days with footage of a camera."""
+        """Returns the days with footage of a camera."""
         query = {"from": from_, "to": to, "tz": time_zone}
         return self._read(api.Calendar, f"cameras/{quote(camera_id, safe='')}/calendar", query)
 
     def gaps(self, camera_id: str, from_: datetime | None = None, to: datetime | None = None) -> api.MissingFootageList:
-        """What the recordings of a camera lack."""
+        """Returns what the segments of a camera lack."""
         return self._read(
             api.MissingFootageList, f"cameras/{quote(camera_id, safe='')}/gaps", {"from": from_, "to": to}
         )
 
     def snapshot(self, camera_id: str) -> bytes:
-        """The camera's newest picture, as JPEG."""
+        """Returns the camera's newest picture, as JPEG."""
         return self._answer("GET", f"cameras/{quote(camera_id, safe='')}/snapshot.jpg").data
 
     def download(self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None) -> Path:
@@ -174,7 +180,7 @@ class ApiClient:
         return self._fetch(f"segments/{segment_id}/export", path, progress)
 
     def events(self, after: str | None = None) -> Iterator[Event]:
-        """What happens, as it happens; goes on after an event's id. Ends when the API ends it."""
+        """Yields events as they happen, after an event's id. Ends when the API ends the stream."""
         headers = {**self._headers, **({} if after is None else {"Last-Event-ID": after})}
         answer = self._answer("GET", "events", headers=headers, stream=True)
         found: dict[str, str] = {}
@@ -230,7 +236,7 @@ class ApiClient:
         stream: bool = False,
         again: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """The answer, of 2xx; anything else is an ApiError."""
+        """Returns an answer of 2xx; any other raises ApiError."""
         tries = TRIES - 1 if again or method == "GET" else 0
         retries = urllib3.Retry(
             total=tries,

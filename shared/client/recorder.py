@@ -26,7 +26,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(slots=True)
 class _Clip:
-    """One recording; made anew for each, so that nothing of the last one lives on."""
+    """One recording. A new one is made for each, so that it inherits nothing."""
 
     path: Path
     start_ms: int
@@ -42,8 +42,9 @@ class _Clip:
 class VideoRecorder:
     """Buffers the last seconds of one camera and records around triggers, in this process.
 
-    Frames are kept as JPEG, so the buffer of a 720p camera is megabytes. Times come from the timestamps given: the clip
-    lasts as long as the world did, whatever the real frame rate. Not for use by several threads at once.
+    Frames are kept as JPEG, so the buffer of a 720p camera takes megabytes. Times come from the
+    given timestamps, so a clip lasts as long as the scene did, whatever the real frame rate. Not
+    for several threads at once.
     """
 
     def __init__(
@@ -81,11 +82,12 @@ class VideoRecorder:
         return self._clip is not None or self._pending is not None
 
     def add_frame(self, frame: Image, timestamp: float) -> bool:
-        """Add a frame; True when the recording is complete and should be stopped.
+        """Add a frame. Returns True when the recording is complete and should be stopped.
 
-        frame: BGR, uint8, shape (height, width, 3). timestamp: seconds since 1970; a frame that is not newer than the
-        last is dropped and counted in `frames_dropped`. After two seconds of such frames the caller's clock counts as
-        set back: the recorder begins anew, and an open recording is complete.
+        frame: BGR, uint8, shape (height, width, 3). timestamp: seconds since 1970; a frame that is
+        not newer than the last is dropped and counted in `frames_dropped`. After two seconds of
+        such frames the caller's clock counts as set back: the recorder begins anew, and an open
+        recording is complete.
         """
         captured_ms = milliseconds(timestamp)
         jpeg = jpeg_of(frame, JPEG_QUALITY)
@@ -107,9 +109,9 @@ class VideoRecorder:
         return self._complete()
 
     def _set_back(self, captured_ms: int) -> bool:
-        """Whether the caller's clock was set back: frames have been too old for two seconds of their own time.
-
-        Then what is buffered lies in the future: it goes, and an open recording is complete.
+        """Returns whether the caller's clock was set back: frames have been too old for two seconds
+        of their own time. What is buffered then lies in the future: it is dropped, and an open
+        recording is complete.
         """
         newest_ms = self._newest_ms or 0
         if newest_ms - captured_ms <= STEP_IS_GAP_MS:
@@ -125,10 +127,11 @@ class VideoRecorder:
         return True
 
     def start_recording(self, video_path: str | Path) -> tuple[float, int]:
-        """Start, with the buffer's frames first: (timestamp of the first frame in seconds, frames from the buffer).
+        """Start with the buffer's frames.
 
-        While recording, this restarts the post-roll instead and answers (start timestamp, 0); with an empty buffer the
-        recording begins with the next frame. The path's folder is made.
+        Returns the timestamp (s) of the first frame, and how many frames came from the buffer.
+        While recording, this restarts the post-roll and returns (start timestamp, 0). With an empty
+        buffer the recording begins with the next frame. The path's folder is made.
         """
         if self._clip is not None and not self._clip.complete:
             self._step(self._detected())
@@ -144,7 +147,11 @@ class VideoRecorder:
         return (self._newest_ms if clip.first_ms is None else clip.first_ms) / 1000, written
 
     def stop_recording(self) -> tuple[str | None, int, float]:
-        """Finish the MP4: (path, frames written, duration in seconds); (None, 0, 0.0) when nothing was recorded."""
+        """Finish the MP4.
+
+        Returns path, frames written and duration in seconds; (None, 0, 0.0) when nothing was
+        recorded.
+        """
         clip, self._clip, self._pending = self._clip, None, None
         if clip is None:
             return None, 0, 0.0
@@ -168,7 +175,7 @@ class VideoRecorder:
         return Detected(newest_ms, policy.buffer_ms, policy.post_event_ms, policy.max_segment_ms)
 
     def _begin(self, path: Path) -> tuple[_Clip, int]:
-        """Open a window at the newest frame; footage the last clip already has is not repeated."""
+        """Open a window at the newest frame. Footage that the last clip has is not repeated."""
         last = self._windows.windows[-1:]
         self._windows = CameraWindows(last)
         effects = self._step(self._detected())
@@ -183,7 +190,7 @@ class VideoRecorder:
         return clip, len(wanted)
 
     def _step(self, given: Detected | Reached) -> tuple[Effect, ...]:
-        """Advance the windows; a roll-over completes this clip, and the caller starts the next."""
+        """Advance the windows. A roll-over completes this clip, and the caller starts the next."""
         windows, effects = step(self._windows, given, uuid4)
         clip = self._clip
         for effect in effects if clip is not None else ():
@@ -221,7 +228,9 @@ class VideoRecorder:
 
 
 def milliseconds(timestamp: float) -> int:
-    """Capture time of a timestamp in seconds; BadInput for anything that is not one."""
+    """Returns the capture time of a timestamp in seconds; raises BadInput for anything that is not
+    one.
+    """
     if isinstance(timestamp, bool) or not isinstance(timestamp, int | float | np.number):
         raise BadInput("timestamp", "seconds since 1970, a number")
     if not 0 <= float(timestamp) < LATEST_SECONDS:

@@ -1,4 +1,7 @@
-"""The distributed recorder behind the original design's service: call it from a detection service and await it."""
+"""The distributed recorder behind the original design's service.
+
+A detection service calls and awaits it.
+"""
 
 from __future__ import annotations
 
@@ -87,13 +90,17 @@ class VideoRecordingService:
         await self._call(lambda: self._trigger(detection_id, facts))
 
     async def stop_recording(self) -> UUID | None:
-        """End the camera's open recording now, keeping what it has; its segment's id, None when there is none."""
+        """End the camera's open recording now and keep its footage.
+
+        Returns its segment's id, None when there is none.
+        """
         return await self._call(self._stop)
 
     async def cleanup_old_videos(self, retention_days: float = 30, *, confirm: bool = False) -> int:
-        """Archive clips older than retention_days; how many. A worker does it, and deletes their files afterwards.
+        """Archive clips older than retention_days. Returns how many.
 
-        Raises Conflict where that would archive far more than usual; confirm: do it all the same.
+        A worker does it, and deletes their files afterwards. Raises Conflict where that would
+        archive far more than usual; confirm: archive them all the same.
         """
         return await self._call(lambda: self._cleanup(retention_days, confirm=confirm))
 
@@ -127,7 +134,9 @@ class VideoRecordingService:
             self._write()
 
     def _too_far_ahead(self, captured_ms: int) -> bool:
-        """Whether a time is refused: by the frames server's clock, by this host's as long as that never answered."""
+        """Returns whether a time is refused: by the frames server's clock, or by this host's until
+        the server has answered.
+        """
         now = self._world.clock.monotonic()
         if self._server is None and now >= self._paused_until:
             self._read_server_time()
@@ -135,7 +144,7 @@ class VideoRecordingService:
         return server.too_far_ahead(captured_ms, self._world.clock.monotonic())
 
     def _read_server_time(self) -> None:
-        """Ask the frames server for its time; what was known before counts where it does not answer.
+        """Ask the frames server for its time. Where it does not answer, the earlier answer counts.
 
         Frames that were taken before its first answer are judged now.
         """
@@ -152,9 +161,10 @@ class VideoRecordingService:
             self.frames_dropped += 1
 
     def _set_back(self, captured_ms: int) -> bool:
-        """Whether a time that is not newer than the last counts nevertheless; asked once a second.
+        """Returns whether a time that is not newer than the last counts nevertheless.
 
-        It does when the caller's clock was set back and the buffer has let go of all that is newer.
+        Asks once a second. It counts when the caller's clock was set back and the buffer has
+        dropped all that is newer.
         """
         now = self._world.clock.monotonic()
         behind_ms = (self._last_ms or 0) - captured_ms
@@ -178,7 +188,10 @@ class VideoRecordingService:
         return not held
 
     def _write(self) -> None:
-        """Write what waits; when Redis is away, pause a moment so that the caller's frames do not each wait for it."""
+        """Write what waits.
+
+        While Redis is away, pause a moment, so that the caller's frames do not each wait for it.
+        """
         try:
             self._hold_lease()
             answers = self._world.frames.append(list(self._waiting), {self.camera_id: self._limits})

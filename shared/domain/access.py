@@ -11,7 +11,7 @@ from shared.domain.json_object import JsonObject
 
 
 class Role(IntEnum):
-    """What a key may do; each role may do what the ones before it may."""
+    """What a key may do. Each role includes the ones before it."""
 
     VIEWER = 1
     OPERATOR = 2
@@ -19,7 +19,7 @@ class Role(IntEnum):
 
     @classmethod
     def named(cls, name: str) -> Role:
-        """A role by its lower-case name; ValueError for any other."""
+        """Returns the role of a lower-case name; raises ValueError for any other."""
         found = {role.name.lower(): role for role in cls}.get(name)
         if found is None:
             raise ValueError(f"{name!r} is none of viewer, operator, admin")
@@ -31,19 +31,19 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and which cameras that is about (None: all)."""
+    """Who makes a request, and for which cameras (None: all)."""
 
     name: str
     role: Role
     cameras: frozenset[str] | None = None
 
     def sees(self, camera_id: str) -> bool:
-        """Whether a camera, and what was recorded of it, is the caller's business."""
+        """Returns whether the caller may see a camera and what was recorded of it."""
         return self.cameras is None or camera_id in self.cameras
 
     @property
     def scope(self) -> list[str] | None:
-        """The cameras, as a filter of a list."""
+        """The caller's cameras as a list's filter, in order; None for all."""
         return None if self.cameras is None else sorted(self.cameras)
 
 
@@ -72,5 +72,5 @@ class StoredKey:
     last_used_at: datetime | None
 
     def usable(self, now: datetime) -> bool:
-        """Whether it opens anything at that time."""
+        """Returns whether the key opens anything at that time."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -1,6 +1,7 @@
-"""How large a site has to be: memory of the frames Redis, network, cores, storage. Pure arithmetic on measured figures.
+"""How large a site must be: memory of the frames Redis, network, cores, storage.
 
-The figures are of the benchmarks; docs/performance.md says which row each comes from and how to take them again.
+The arithmetic is pure. Its figures come from the benchmarks; docs/performance.md says which row
+each comes from and how to measure it again.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ STORED_TIMES = 3  # a clip's bytes go out as parts, come back to be joined, and 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What things cost. Seconds are CPU seconds of one core; a megapixel is one million pixels of one frame.
+    """What things cost.
 
-    jpeg_bytes_per_pixel: of a street at quality 85. What a codec costs is by default as in `CODECS`.
+    Seconds are CPU seconds of one core; a megapixel is one million pixels of one frame.
+    jpeg_bytes_per_pixel: of a street at quality 85. The costs of a codec default to its row in
+    `CODECS`.
     """
 
     jpeg_bytes_per_pixel: float = 0.141
@@ -87,9 +90,10 @@ class CameraLoad:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a site needs. Rates are per second, cores are CPU seconds per second; storage_bytes None: without end.
+    """What a site needs. Rates are per second, cores are CPU seconds per second.
 
-    redis_bytes is what the buffers take; redis_maxmemory_bytes what the server should be allowed.
+    storage_bytes is None where clips are kept without end. redis_bytes is what the buffers take;
+    redis_maxmemory_bytes what the server should be allowed.
     """
 
     cameras: int
@@ -122,21 +126,21 @@ class _Need:
 
 
 def buffered_bytes(capture_fps: float, jpeg_bytes: float, keep_seconds: float) -> float:
-    """JPEG bytes that a camera's buffer holds."""
+    """Returns how many bytes of JPEG a camera's buffer holds."""
     return capture_fps * jpeg_bytes * keep_seconds
 
 
 def maxmemory_for(buffered: float) -> float:
-    """The maxmemory that a frames Redis needs for buffers of so many bytes."""
+    """Returns the maxmemory (bytes) that a frames Redis needs for buffers of so many bytes."""
     return buffered * BUDGET_MARGIN / MAXMEMORY_SHARE
 
 
 def clip_bytes(
     policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
 ) -> float:
-    """How large a clip of max_segment_seconds becomes, of a camera with pictures of `size` pixels.
-
-    Exact where a bitrate is set, otherwise by the figures; jpeg_bytes: of one frame, where it was measured.
+    """Returns the size in bytes of a clip of max_segment_seconds, of a camera with pictures of
+    `size` pixels. Exact where a bitrate is set, otherwise by the figures. jpeg_bytes: the size of
+    one frame, where it was measured.
     """
     figures = figures or Figures()
     seconds = policy.max_segment_seconds
@@ -151,7 +155,9 @@ def clip_bytes(
 def too_large(
     policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
 ) -> str | None:
-    """Why clips of a camera cannot be stored in one piece, with the setting that mends it; None where they can."""
+    """Returns why a camera's clips are too large for one object, with the setting to change; None
+    where they are not.
+    """
     expected = clip_bytes(policy, size, jpeg_bytes, figures)
     if expected <= LARGEST_CLIP_BYTES:
         return None
@@ -164,14 +170,14 @@ def too_large(
 
 
 def _frame_bytes(codec: Codec, megapixels: float, jpeg_bytes: float, figures: Figures) -> float:
-    """Bytes that one frame takes in a clip, which may be the camera's own picture."""
+    """Returns how many bytes one frame takes in a clip."""
     if CODECS[codec].clip_bytes_per_megapixel is None:
         return jpeg_bytes
     return megapixels * figures.clip_bytes_per_megapixel[codec]
 
 
 def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:
-    """Sum up a site."""
+    """Returns what a site needs for these cameras together."""
     figures = figures or Figures()
     loads = list(cameras)
     needs = [(camera.count, _need(camera, figures)) for camera in loads]

@@ -1,6 +1,7 @@
-"""The codecs of a clip: one row each, with what is true of it whatever makes it.
+"""The codecs of a clip: one row each, with what is true of a codec whatever encodes it.
 
-How an encoder is set stands in the adapters, where a packet keeps its parameter sets in `shared.wire`.
+The settings of an encoder stand in the adapters; where a packet keeps its parameter sets stands in
+`shared.wire`.
 """
 
 from __future__ import annotations

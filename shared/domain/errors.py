@@ -1,10 +1,10 @@
-"""Errors by what can be done about them; each carries the ids that find the thing."""
+"""Errors, named by what can be done about them. Each carries the ids that find the thing."""
 
 from __future__ import annotations
 
 
 class PlatereelError(Exception):
-    """Something went wrong that Platereel can name; `facts` are the ids and values a log line needs."""
+    """An error that Platereel can name. `facts` are the ids and values for a log line."""
 
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
@@ -13,25 +13,27 @@ class PlatereelError(Exception):
 
 
 def told(error: PlatereelError) -> str:
-    """The message, and of a server its host and port: for operators, not for whoever asks the API."""
+    """Returns the message, and a server's host and port: for operators, never for clients of the
+    API.
+    """
     at = error.facts.get("at")
     return error.message if at is None else f"{error.message} ({at})"
 
 
 class Retryable(PlatereelError):
-    """The same call may succeed later: a server is away, slow, or full for now."""
+    """The same call may succeed later: a server is away, slow or full now."""
 
 
 class PartlyAway(Retryable):
-    """One server of several does not answer; others may, so what is not on it should go on."""
+    """One server of several does not answer. What is not on it should go on."""
 
 
 class Permanent(PlatereelError):
-    """The same call fails again: bad input, an impossible setting, a broken frame."""
+    """The same call will fail again: bad input, an impossible setting, a broken frame."""
 
 
 class Conflict(PlatereelError):
-    """Somebody else's work came first: a lost lease, a used id, a state that does not allow it."""
+    """Somebody else was first: a lost lease, a used id, a state that does not allow the call."""
 
 
 class NotFound(PlatereelError):

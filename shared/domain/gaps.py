@@ -1,4 +1,4 @@
-"""What a finished part tells of the frames it holds, and what a window lacks."""
+"""What a finished part says of the frames it holds, and which frames a window lacks."""
 
 from __future__ import annotations
 
@@ -57,11 +57,12 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
-    """What a finished part says of itself.
+    """What is known of a finished part. index: its packets in decode order.
 
-    Its index in decode order, the first and last frame taken from the buffer, the last frame before it, gaps inside,
-    and the first frame after it (None when there was none yet, or no more). silence: of a part without a frame in the
-    buffer, that the camera had delivered none, with what was said of it; None when it may have.
+    first, last: the marks of the first and last frame that were read from the buffer; before,
+    after: of the frames around them, None where there was none. gaps: missing frames inside.
+    silence: for a part without frames of a camera that had delivered none: what capture said of the
+    camera; otherwise None.
     """
 
     index: tuple[Packet, ...]
@@ -77,7 +78,7 @@ class PartFacts:
 
     @property
     def trimmed(self) -> bool:
-        """True when frames before the first one had left the buffer before they were read."""
+        """Whether frames before the first one had left the buffer before they were read."""
         if self.before is not None or self.silence is not None:
             return False
         return self.first is None or self.first.counter > 0
@@ -97,11 +98,11 @@ class StoredPart:
 
 
 def never_delivered(after: FrameMark | None, state: Mapping[str, str], start_ms: int) -> bool:
-    """Whether a camera of which the buffer has nothing up to a part's end had delivered nothing since its start.
+    """Returns whether a camera had delivered no frame since a part's start.
 
-    after: the buffer's first frame; a run that begins with it has lost none before. state: what capture says of the
-    camera, `last_ms` being the newest frame it ever captured; a camera of which nothing is said has nobody who captures
-    it.
+    The buffer has nothing of the part's time. after: the buffer's first frame; a run that begins
+    with it has lost none. state: what capture says of the camera; `last_ms` is the newest frame
+    that it ever captured.
     """
     if after is not None:
         return after.counter == 0
@@ -111,15 +112,16 @@ def never_delivered(after: FrameMark | None, state: Mapping[str, str], start_ms:
 
 
 def follows(before: FrameMark, after: FrameMark) -> bool:
-    """Whether no frame is missing between two."""
+    """Returns whether no frame is missing between two."""
     return before.run_id == after.run_id and after.counter == before.counter + 1
 
 
 def gap_between(before: FrameMark, after: FrameMark, fps: float) -> Gap | None:
-    """What was lost between two frames that follow each other in the buffer.
+    """Returns what was lost between two neighbours in the buffer; None where nothing was.
 
-    Within a run the counter tells exactly; between runs the clock estimates it. A long silence without a hole in the
-    counter is a camera that delivered nothing: no frame was lost, but a viewer should know.
+    Within a run the counter is exact; between runs the clock estimates. A long silence without a
+    hole in the counter is a camera that delivered nothing: no frame was lost, but a viewer should
+    know.
     """
     silence_ms = after.captured_ms - before.captured_ms
     if before.run_id == after.run_id:
@@ -136,7 +138,9 @@ def gap_between(before: FrameMark, after: FrameMark, fps: float) -> Gap | None:
 
 
 def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: float) -> tuple[Gap, ...]:
-    """Everything a window lacks: inside its parts, between them, before the first frame and after the last."""
+    """Returns everything that a window lacks: inside its parts, between them, before the first
+    frame, after the last.
+    """
     gaps: list[Gap] = []
     previous: FrameMark | None = None
     cause: GapCause | None = None
@@ -163,7 +167,9 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
 
 
 def _head(facts: PartFacts, start_ms: int, fps: float, cause: GapCause | None) -> Gap | None:
-    """What is missing between a window's start and its first frame; cause: why earlier parts have none, if they do."""
+    """Returns what is missing between a window's start and its first frame; cause: why earlier
+    parts have no frames.
+    """
     first, before = facts.first, facts.before
     if first is None:
         return None
@@ -194,7 +200,10 @@ def _tail(
     deadline_ms: int,
     fps: float,
 ) -> list[Gap]:
-    """What is missing after a window's last frame, or all of it. The first frame after the window tells."""
+    """Returns what is missing after a window's last frame, or in all of it.
+
+    The first frame after the window decides.
+    """
     since = start_ms if previous is None else previous.captured_ms
     if cause is not None:
         return [Gap(since, deadline_ms, _estimate(since, deadline_ms, fps), cause, estimated=True)]
@@ -213,5 +222,5 @@ def _tail(
 
 
 def _estimate(from_ms: int, to_ms: int, fps: float) -> int:
-    """Frames that fit strictly between two moments."""
+    """Returns how many frames fit strictly between two moments."""
     return max(0, round((to_ms - from_ms) * fps / 1000) - 1)

@@ -1,4 +1,4 @@
-"""How fast the store grows, and when it is full."""
+"""How fast the store grows, and when it will be full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ LOOKED_AT_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Bytes a day (None while no day is complete), and days until the limit is reached (None: never, or not known)."""
+    """Bytes a day (None before a day is complete), and days until the limit (None: never, or not
+    known).
+    """
 
     bytes_per_day: float | None
     days_left: float | None
@@ -20,9 +22,9 @@ class Forecast:
 def forecast(
     bytes_by_day: Mapping[date, int], today: date, used_bytes: int, limit_bytes: int | None, kept_days: float | None
 ) -> Forecast:
-    """From the complete days of the last week; `limit_bytes` is what clips may occupy in all.
+    """Returns the growth of the last week's complete days. limit_bytes: what all clips may occupy.
 
-    Where clips go by age before the limit is reached, it never is.
+    Where clips are deleted by age before the limit is reached, the limit is never reached.
     """
     complete = min(LOOKED_AT_DAYS, (today - min(bytes_by_day)).days) if bytes_by_day else 0
     if complete < 1:

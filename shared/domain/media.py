@@ -1,4 +1,4 @@
-"""Frames and detections: the two things that enter the system."""
+"""Frames and detections, the two things that enter the system."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class PacketMark:
-    """What a coded packet is.
+    """What is known of a coded packet. keyframe: whether decoding can begin with it.
 
-    keyframe: whether decoding can begin with it. shown_ms: when its picture is shown, milliseconds since 1970.
-    parameters: its codec and a hash of the parameter sets it needs, as `h264:1f2e3d4c`.
+    shown_ms: when its picture is shown, milliseconds since 1970. parameters: its codec and a hash
+    of the parameter sets it needs, as `h264:1f2e3d4c`.
     """
 
     keyframe: bool
@@ -37,7 +37,7 @@ class Frame:
 
     @property
     def mark(self) -> FrameMark:
-        """What gap accounting needs, without the picture."""
+        """What gap accounting needs of the frame, without the picture."""
         return FrameMark(self.captured_ms, self.counter, self.run_id)
 
 
@@ -62,7 +62,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One report that a plate was seen; captured_ms is the frame's own time, not the arrival's."""
+    """One report that a plate was seen. captured_ms is the frame's own time, not the arrival's."""
 
     detection_id: str
     camera_id: str

@@ -1,4 +1,6 @@
-"""What things may be called: in files, in addresses and on command lines, where `.` and `..` mean folders."""
+"""The characters that names may have in files, addresses and command lines, where `.` and `..` mean
+folders.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ import re
 
 
 def _named(letters: str, longest: int) -> re.Pattern[str]:
-    """Names of these letters and dots, but for `.` and `..`. Without a look ahead, which not all readers know."""
+    """Returns a pattern of these characters that refuses `.` and `..`, without look-ahead, which
+    not every reader of a JSON schema has.
+    """
     first, rest = f"[{letters}]", f"[.{letters}]"
     return re.compile(rf"(?:{rest}{{3,{longest}}}|{first}{rest}?|\.{first})")
 

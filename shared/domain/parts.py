@@ -10,9 +10,9 @@ MIN_PART_MS = 1_000
 
 
 def next_part_end(covered_to_ms: int, deadline_ms: int, part_ms: int) -> int | None:
-    """End of the next part of a growing window, or None while only its tail of about a second is left.
-
-    The tail is kept back because the deadline may still move; it is planned by the transaction that closes the window.
+    """Returns the end of a growing window's next part; None while only a tail of about a second is
+    left. The tail waits because the deadline may still move; the transaction that closes the window
+    plans it.
     """
     end = min(covered_to_ms + part_ms, deadline_ms - MIN_PART_MS)
     return end if end - covered_to_ms >= MIN_PART_MS else None
@@ -21,10 +21,11 @@ def next_part_end(covered_to_ms: int, deadline_ms: int, part_ms: int) -> int | N
 def parts_passed(
     covered_to_ms: int, deadline_ms: int, part_ms: int, watermark_ms: int, late_ms: int = 0
 ) -> Iterator[tuple[int, int]]:
-    """Parts of a growing window that the buffer has passed, in order.
+    """Yields the parts of a growing window that the buffer has passed, in order.
 
-    A part that is not full ends where the window does now. It waits until late detections have had their time to move
-    that end: with each of them a second later, it would be a part a second.
+    A part that is not full ends where the window ends now. It waits until late detections have had
+    time to move that end; otherwise each detection that moved it by a second would make a part of a
+    second.
     """
     start = covered_to_ms
     while (end := next_part_end(start, deadline_ms, part_ms)) is not None:
@@ -35,7 +36,10 @@ def parts_passed(
 
 
 def closing_parts(covered_to_ms: int, deadline_ms: int, part_ms: int) -> Iterator[tuple[int, int]]:
-    """All parts that are still missing from a closed window; no last part of under a second beside a full one."""
+    """Yields all parts that a closed window still lacks.
+
+    No last part is shorter than a second beside a full one.
+    """
     start = covered_to_ms
     while start < deadline_ms:
         end = min(start + part_ms, deadline_ms)
@@ -47,9 +51,9 @@ def closing_parts(covered_to_ms: int, deadline_ms: int, part_ms: int) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One encoded picture in a part: presentation time (ms after the part's start), bytes, whether it is a keyframe.
-
-    lead: copied from before the part's start, because what follows is decoded from it.
+    """One encoded picture of a part: presentation time (ms after the part's start), bytes, keyframe
+    or not. lead: the packet was copied from before the part's start, because the part is decoded
+    from it.
     """
 
     pts_ms: int
@@ -60,9 +64,8 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class ClipForm:
-    """What all parts of a clip share, fixed by the first that is written: size in pixels, and the encoder's name.
-
-    aspect: a pixel's width to its height; (2, 1) is shown twice as wide as it is coded.
+    """What all parts of a clip share, fixed by its first part: size in pixels and the encoder's
+    name. aspect: a pixel's width to its height; (2, 1) is shown twice as wide as it is coded.
     """
 
     width: int
@@ -73,9 +76,8 @@ class ClipForm:
 
 @dataclass(frozen=True, slots=True)
 class EncodedPart:
-    """Packets in decode order, their index, and a hash of the parameters that all parts of a clip must share.
-
-    thumbnail: a small JPEG, where one was asked for.
+    """Packets in decode order, their index, and a hash of the parameters that all parts of a clip
+    share. thumbnail: a small JPEG, where one was asked for.
     """
 
     data: bytes
@@ -86,10 +88,9 @@ class EncodedPart:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One part to join: its start (ms since 1970), packets (or the file that holds them) and index.
-
-    continues: whether the piece before it ends where this one starts, with no packet lost in between.
-    skipped_bytes: of the packets, what stands before the index's first.
+    """One part to join: its start (ms since 1970), its packets or the file with them, and their
+    index. continues: whether the piece before ends where this one starts, with no packet lost.
+    skipped_bytes: how many bytes of the packets stand before the index's first packet.
     """
 
     start_ms: int
@@ -99,7 +100,10 @@ class Piece:
     skipped_bytes: int = 0
 
     def packets(self) -> bytes:
-        """The bytes of the index's packets; of a file they are read anew, so that nobody need hold a whole clip."""
+        """Returns the bytes of the index's packets.
+
+        A file is read anew, so that nobody holds a whole clip.
+        """
         data = self.data if isinstance(self.data, bytes) else self.data.read_bytes()
         return data[self.skipped_bytes :] if self.skipped_bytes else data
 
@@ -124,6 +128,9 @@ class Joined:
 def pre_roll_delivered_ms(
     trigger_ms: int, requested_ms: int, first_frame_ms: int, continues_from_ms: int | None
 ) -> int:
-    """Footage before the trigger, at most what was asked for; a neighbour that this segment continues counts too."""
+    """Returns how much footage there is before the trigger, at most what was asked for.
+
+    A neighbour that this segment continues counts too.
+    """
     earliest = first_frame_ms if continues_from_ms is None else min(first_frame_ms, continues_from_ms)
     return max(0, min(requested_ms, trigger_ms - earliest))

@@ -1,4 +1,7 @@
-"""What of a plate counts when it is looked for. The database's generated columns do the same; a test compares them."""
+"""Normal forms of a plate number for search.
+
+The database's generated columns are equal; a test compares them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ _LOOK_ALIKES = str.maketrans("OQDILBSZG", "000118526")
 
 
 def plate_key(plate: str) -> str:
-    """Upper case, without separators."""
+    """Returns the plate in upper case, without separators."""
     return plate.upper().translate(_SEPARATORS)
 
 
 def plate_folded(plate: str) -> str:
-    """The key with one character for all that readers take for each other."""
+    """Returns the key with one character for all characters that readers confuse."""
     return plate_key(plate).translate(_LOOK_ALIKES)

@@ -1,4 +1,7 @@
-"""How a camera is recorded. Frozen into the segment's row when it opens; workers read no other."""
+"""How a camera is recorded.
+
+The policy is frozen into the segment's row when it opens; workers read no other.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class RecordingPolicy:
 
     @property
     def copied(self) -> bool:
-        """Whether recordings are made of the camera's own packets."""
+        """Whether clips are made of the camera's own packets."""
         return self.codec == Codec.COPY
 
     @property
@@ -64,11 +67,13 @@ class RecordingPolicy:
 
     @property
     def most_late_ms(self) -> int:
-        """For how long a window may wait for late detections: the frames of its last part are held meanwhile."""
+        """How long a window may wait for late detections; the frames of its last part are held
+        meanwhile.
+        """
         return max(0, round((self.hold_cap_seconds - self.part_seconds - HELD_BESIDE_SECONDS) * 1000))
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
-        """Pixels of a clip whose camera sends pictures of `width` x `height`."""
+        """Returns the size in pixels of a clip whose camera sends pictures of `width` x `height`."""
         if self.scale is None:
             return width, height
         if "x" in self.scale:
@@ -77,14 +82,15 @@ class RecordingPolicy:
         return round(width * float(self.scale)), round(height * float(self.scale))
 
     def to_json(self) -> dict[str, Any]:
-        """The row's `policy` column."""
+        """Returns the row's column `policy`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RecordingPolicy:
-        """Read a row's policy; keys of a newer version are ignored, missing ones take their default.
+        """Returns the policy of a row. Unknown keys are ignored, missing ones take their default.
 
-        A codec of a newer version keeps its name: that row's parts fail alone, and the rows beside it can be read.
+        A codec of a newer version keeps its name: only the parts of that row fail, and other rows
+        can be read.
         """
         known = {f.name for f in fields(cls)}
         values = {k: v for k, v in stored.items() if k in known}
@@ -98,7 +104,7 @@ def _codec(name: str) -> Codec:
 
 
 def unfit(policy: RecordingPolicy) -> str | None:
-    """What a policy's codec cannot do of what is asked of it, naming the setting; None when it can do all."""
+    """Returns why the policy's codec cannot honour a setting, or None."""
     codec = policy.codec
     worst = CODECS[codec].worst_quality
     if policy.quality is not None and worst is not None and policy.quality > worst:

@@ -24,8 +24,9 @@ LONGEST_MISSED_MS = 3_600_000  # of a segment that says what came too late; no o
 class Window:
     """A live segment's stretch of time; `growing` while it is `recording`.
 
-    late_ms: by how much its latest detection was late. fillable: born closed, because other footage follows it, and not
-    being joined yet, so that more late detections can still lengthen it.
+    late_ms: by how much its latest detection was late. fillable: the window was closed from the
+    beginning, because other footage follows it, and is not joined yet: late detections can still
+    lengthen it.
     """
 
     segment_id: UUID
@@ -44,15 +45,15 @@ class CameraWindows:
 
     @property
     def growing(self) -> Window | None:
-        """The recording that can still be extended."""
+        """The recording that can still be extended, or None."""
         return next((w for w in self.windows if w.growing), None)
 
     def meeting(self, start_ms: int, end_ms: int) -> tuple[Window, ...]:
-        """Windows that share time with [start, end)."""
+        """Returns the windows that share time with [start, end)."""
         return tuple(w for w in self.windows if w.start_ms < end_ms and start_ms < w.end_ms)
 
     def uncovered(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-        """The stretches of [start, end) that no window holds."""
+        """Yields the stretches of [start, end) that no window holds."""
         at = start_ms
         for window in self.meeting(start_ms, end_ms):
             if window.start_ms > at:
@@ -62,20 +63,22 @@ class CameraWindows:
             yield at, end_ms
 
     def beyond(self, before: CameraWindows) -> list[tuple[UUID, int, int]]:
-        """What these windows cover that those of before did not: segment, start and end, one stretch a segment."""
+        """Returns what these windows cover and the earlier ones did not: segment, start and end,
+        one stretch a segment.
+        """
         ends = {window.segment_id: window.end_ms for window in before.windows}
         stretches = ((w.segment_id, ends.get(w.segment_id, w.start_ms), w.end_ms) for w in self.windows)
         return [stretch for stretch in stretches if stretch[1] < stretch[2]]
 
     def with_(self, changed: Window) -> CameraWindows:
-        """These windows with `changed` in the place of its segment, or added."""
+        """Returns these windows with `changed` in the place of its segment, or added."""
         others = [w for w in self.windows if w.segment_id != changed.segment_id]
         return CameraWindows(tuple(sorted([*others, changed], key=lambda w: w.start_ms)))
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """An accepted detection. oldest_ms: the oldest frame still in the buffer, None when the buffer is empty.
+    """An accepted detection. oldest_ms: the oldest frame in the buffer, None when it is empty.
 
     late_ms: how much newer the buffer's newest frame was when the detection came (see `lateness`).
     """
@@ -89,7 +92,7 @@ class Detected:
 
     @property
     def wanted(self) -> tuple[int, int]:
-        """The footage it asks for."""
+        """The footage that the detection asks for."""
         return self.captured_ms - self.buffer_ms, self.captured_ms + self.post_event_ms
 
 
@@ -97,8 +100,8 @@ class Detected:
 class Reached:
     """The buffer holds everything before watermark_ms, or (silent) will get nothing more.
 
-    still_ms: for how long the watermark has not moved, as far as anybody looked. behind_ms: how late a detection may
-    still come that was sent on time, because those who read detections are behind.
+    still_ms: how long the watermark has not moved, as far as anybody looked. behind_ms: how late a
+    detection may still come that was sent on time, because its readers are behind.
     """
 
     watermark_ms: int
@@ -107,7 +110,9 @@ class Reached:
     behind_ms: int = 0
 
     def ends(self, end_ms: int, late_ms: int) -> bool:
-        """Whether a growing window is over: its footage has ended, and late detections have had their time."""
+        """Returns whether a growing window is over: its footage has ended, and late detections have
+        had their time.
+        """
         footage_end_ms = min(end_ms, self.watermark_ms) if self.silent else end_ms
         passed_ms = self.watermark_ms + (self.still_ms if self.silent else 0) - footage_end_ms
         return passed_ms >= late_ms + self.behind_ms
@@ -199,16 +204,17 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
 
 
 def lateness(captured_ms: int, newest_ms: int | None, most_ms: int) -> int:
-    """How late a detection comes: by how much the camera's newest frame is newer than its own, at most `most_ms`.
-
-    Both times are the camera's, so no two clocks are compared. Frames that wait for late detections are held in the
-    buffer, which is why there is a most.
+    """Returns by how much (ms) the camera's newest frame is newer than the detection's, at most
+    `most_ms`. Both times are the camera's, so no two clocks are compared. Frames that wait for late
+    detections are held in the buffer, which is why there is a limit.
     """
     return 0 if newest_ms is None else max(0, min(newest_ms - captured_ms, most_ms))
 
 
 def stretches_of(moments: Sequence[int], longest_ms: int) -> list[list[int]]:
-    """Moments in as few groups as possible, each of which lies within `longest_ms`, in order of time."""
+    """Returns moments in as few groups as possible, in order of time; each group spans at most
+    `longest_ms`.
+    """
     groups: list[list[int]] = []
     for moment in sorted(moments):
         if not groups or moment - groups[-1][0] > longest_ms:
@@ -307,9 +313,9 @@ def _lengthen(
 
 
 def _is_sliver(state: CameraWindows, start_ms: int, end_ms: int, captured_ms: int) -> bool:
-    """Less than a second beside footage that there is, without the detection's own moment: not worth a clip.
-
-    Detections that arrive out of order would each open a segment of some milliseconds, which holds a frame or none.
+    """Returns whether a stretch is not worth a clip: under a second, beside other footage, without
+    the detection's own moment. Without this rule, detections out of order would open segments of a
+    few milliseconds with one frame or none.
     """
     touches = any(start_ms == window.end_ms or window.start_ms == end_ms for window in state.windows)
     return touches and end_ms - start_ms < SLIVER_MS and not start_ms <= captured_ms < end_ms

@@ -1,4 +1,7 @@
-"""Which clips may go. Deciding is separate from doing: the cleanup marks, then deletes, then records."""
+"""Which clips are deleted.
+
+Deciding is separate from doing: a cleanup marks, then deletes, then records.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class ContentClass:
         return re.compile("|".join(_expression(plate) for plate in self.plates) or r"(?!)")
 
     def holds(self, clip: Clip) -> bool:
-        """Whether a clip belongs to it."""
+        """Returns whether a clip belongs to the class."""
         if self.attribute is not None and self.attribute in clip.labels:
             return True
         return any(self._pattern.fullmatch(plate_key(plate)) for plate in clip.plates)
@@ -76,21 +79,24 @@ class RetentionPolicy:
     guard_share: float = 0.5
 
     def days_of(self, camera_id: str) -> float | None:
-        """Days a camera's clips are kept: its own rule where it has one."""
+        """Returns how many days a camera's clips are kept: by its own rule where it has one."""
         return self.cameras.get(camera_id, self.overall).days
 
     def days_for(self, clip: Clip) -> float | None:
-        """Days this clip is kept: the longest of its camera's and of its classes'."""
+        """Returns how many days this clip is kept: the longest of its camera's and its classes'."""
         days = [self.days_of(clip.camera_id), *(each.days for each in self.classes if each.holds(clip))]
         return None if None in days else max(day for day in days if day is not None)
 
     def max_bytes_of(self, camera_id: str) -> int | None:
-        """The camera's own limit of bytes."""
+        """Returns the camera's own limit of bytes, or None."""
         own = self.cameras.get(camera_id)
         return None if own is None else own.max_bytes
 
     def requested(self, days: float | None) -> RetentionPolicy:
-        """The policy of one run: requested days stand for every camera's own. Classes keep what they keep."""
+        """Returns the policy of one run: requested days replace those of every camera.
+
+        Classes keep their own.
+        """
         if days is None:
             return self
         cameras = {camera_id: replace(rule, days=days) for camera_id, rule in self.cameras.items()}
@@ -98,16 +104,15 @@ class RetentionPolicy:
 
 
 def may_archive(clips: int, usual: int, guard_share: float) -> int:
-    """How many clips one run may archive without being asked about: a share of all beyond what the last runs did.
-
-    clips: how many there are. usual: the most that one of the last runs archived.
+    """Returns how many clips one run may archive without being confirmed: a share of all, beyond
+    what is usual. clips: how many there are. usual: the most that one of the last runs archived.
     """
     return max(GUARD_FROM, usual + int(clips * guard_share))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A clip that goes, and why: `age`, `camera_bytes`, `bytes` or `free_space`."""
+    """A clip to delete, and why: `age`, `camera_bytes`, `bytes` or `free_space`."""
 
     segment_id: UUID
     camera_id: str
@@ -117,10 +122,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class Judge:
-    """Judges clips one after the other, and knows what goes already.
+    """Judges clips one after the other, and remembers which it has chosen.
 
-    `used_bytes`: what each camera's ready clips occupy. `missing_bytes`: what the store lacks of its free space.
-    Protected clips never go, whatever the pressure; nor does one younger than min_days, except by age.
+    used_bytes: what each camera's ready clips occupy. missing_bytes: what the store lacks of its
+    free space. Protected clips are never chosen, nor one younger than min_days, except by age.
     """
 
     policy: RetentionPolicy
@@ -135,11 +140,11 @@ class Judge:
         return sum(self.used_bytes.values())
 
     def by_age(self, clips: Iterable[Clip]) -> list[Verdict]:
-        """Those that are older than they need be."""
+        """Returns those that are older than their days."""
         return [self._goes(clip, "age") for clip in clips if self._may_go(clip) and self._old(clip)]
 
     def by_camera_bytes(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
-        """Those that must go, oldest first, for their camera's limit; clips of a class only as a last resort."""
+        """Returns those to delete for their camera's limit, oldest first; clips of a class last."""
         return [
             self._goes(clip, "camera_bytes")
             for clip in _oldest_first(clips)
@@ -147,7 +152,7 @@ class Judge:
         ]
 
     def by_pressure(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
-        """Those that must go, oldest first, for the limit over all cameras or for free space."""
+        """Returns those to delete for the limit over all cameras or for free space, oldest first."""
         verdicts = []
         for clip in _oldest_first(clips):
             reason = self.pressure()
@@ -156,12 +161,12 @@ class Judge:
         return verdicts
 
     def over(self, camera_id: str) -> bool:
-        """Whether a camera has more than its own limit."""
+        """Returns whether a camera has more than its own limit."""
         limit = self.policy.max_bytes_of(camera_id)
         return limit is not None and self.used_bytes.get(camera_id, 0) > limit
 
     def pressure(self) -> str | None:
-        """Why clips of any camera must go; None when they need not."""
+        """Returns why clips of any camera must be deleted; None when none must."""
         limit = self.policy.overall.max_bytes
         if limit is not None and self.total_bytes > limit:
             return "bytes"

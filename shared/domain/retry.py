@@ -1,7 +1,8 @@
-"""Whether a run that did not succeed is tried again, and when.
+"""Whether and when a run that did not succeed is tried again. A row counts two things.
 
-A row counts two things: `attempts` are the runs that began, this one among them, and `retries` the runs that failed by
-nothing of their own. Such a run is not charged: while storage is away a part must not use up its attempts.
+`attempts` are the runs that began, with the present one. `retries` are the runs that failed through
+no fault of their own and are not charged: while storage is away, a part must not use up its
+attempts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _MOST_DOUBLINGS = 10  # so that the power stays a small number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """Try again after so many seconds; the row has these counts from now on."""
+    """Try again after `seconds`. The row gets these counts."""
 
     seconds: float
     attempts: int
@@ -27,7 +28,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """Do not try again. cause: what the row tells of it."""
+    """Do not try again. cause: the error that the row gets."""
 
     cause: str
 
@@ -35,10 +36,10 @@ class GiveUp:
 def retry_decision(
     *, attempts: int, retries: int, retryable: bool, cause: str, longest_s: float = LONGEST_PAUSE_SECONDS
 ) -> Later | GiveUp:
-    """What becomes of a run that did not succeed, by the counts of its row.
+    """Returns whether a run that did not succeed is tried again, by the counts of its row.
 
-    retryable: the same run may succeed later, so it is not charged. cause: of giving up, after the last attempt.
-    Pauses double from one second with each run that was not charged, up to longest_s.
+    retryable: the same run may succeed later, so it is not charged. cause: the error after the last
+    attempt. Pauses double from one second with each run that was not charged, up to longest_s.
     """
     if retryable:
         return put_off(attempts=attempts, retries=retries, longest_s=longest_s)
@@ -48,7 +49,7 @@ def retry_decision(
 
 
 def put_off(*, attempts: int, retries: int, longest_s: float) -> Later:
-    """When a run is tried again that is not charged."""
+    """Returns when a run is tried again that is not charged."""
     return Later(seconds=_pause_s(retries, longest_s), attempts=attempts - 1, retries=retries + 1)
 
 

@@ -69,7 +69,7 @@ class Segment:
 
     @property
     def clip(self) -> Clip | None:
-        """The segment's clip; None before the status is ready, and afterwards."""
+        """The segment's clip; None unless the status is `ready`."""
         if self.status is not SegmentStatus.READY:
             return None
         # The table's CHECK says that a ready row has all three.

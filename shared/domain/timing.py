@@ -16,14 +16,14 @@ RUN_OFF_MS = 5_000  # a detection further ahead of now is refused
 
 
 def to_ms(moment: datetime) -> int:
-    """Milliseconds since 1970 of an aware datetime; a naive one is a programming error."""
+    """Returns milliseconds since 1970 of an aware datetime. A naive one is a programming error."""
     if moment.tzinfo is None:
         raise ValueError("a datetime without a time zone has no place on the time line")
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def from_ms(ms: int) -> datetime:
-    """The UTC datetime of `ms`, exact to the millisecond."""
+    """Returns the UTC datetime of `ms`, exact to the millisecond."""
     return EPOCH + timedelta(milliseconds=ms)
 
 
@@ -66,10 +66,10 @@ class CaptureClock:
 
 
 def run_is_wrong(run_ms: float, wall_ms: float, server_ms: float) -> bool:
-    """Whether a run's clock should begin anew: the host's and the server's agree with each other, and not with it.
-
-    A run ignores steps of its host's clock. One that began while that clock was wrong would keep the error for as long
-    as the camera stays connected; of two clocks that disagree nobody can say which is right.
+    """Returns whether a run's clock should begin anew: the clocks of host and server agree, and the
+    run's differs. A run ignores steps of its host's clock. A run that began while that clock was
+    wrong would keep the error as long as the camera stays connected. Of two clocks that disagree
+    nobody can say which is right.
     """
     return abs(wall_ms - server_ms) <= STEP_IS_GAP_MS and abs(run_ms - server_ms) > RUN_OFF_MS
 

@@ -1,1 +1,1 @@
-"""Process furniture: settings, logging, metrics, signals."""
+"""What every process has: settings, logging, metrics, signals."""

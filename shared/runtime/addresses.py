@@ -1,4 +1,4 @@
-"""The addresses a process needs, with a clear word where one is missing."""
+"""The addresses that a process needs, and clear errors where one is missing."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Addresses:
 
 
 def addresses(settings: Settings) -> Addresses:
-    """All four addresses, or ConfigurationError naming those that are not set or cannot be read, and why.
-
-    The libraries that read them end in errors that quote passwords, or take a part of a password for the host.
+    """Returns all four addresses; raises ConfigurationError that names those that are not set or
+    cannot be read, and why. The libraries that read them raise errors that quote passwords, or take
+    a part of a password for the host.
     """
     given: dict[str, SecretStr | None] = {
         "database_url": settings.database_url,
@@ -65,7 +65,7 @@ def check_given(settings: Settings) -> None:
 
 
 def _wrong(name: str, url: str) -> str | None:
-    """Why an address cannot be read, in words that hold nothing of it."""
+    """Returns why an address cannot be read, in words that contain nothing of it."""
     if url.startswith("file:") and name == "storage_url":
         return None
     database = name == "database_url"

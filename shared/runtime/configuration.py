@@ -32,7 +32,7 @@ class ConfigurationError(Permanent):
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the file at `path` (or none) and the environment."""
+    """Returns settings from the file at `path` (or none) and the environment."""
     environ = os.environ if environ is None else environ
     text = _read(path)
     document = parse(text, str(path))
@@ -65,7 +65,7 @@ def _read(path: Path | None) -> str:
 
 
 def _fill(value: Any, environ: Mapping[str, str], key: object = None) -> Any:
-    """Values of the environment in their places; `key` is what the value is called in the file."""
+    """Put values of the environment in their places. `key`: what the value is called in the file."""
     if isinstance(value, dict):
         return {name: _fill(inner, environ, name) for name, inner in value.items()}
     if isinstance(value, list):
@@ -106,7 +106,9 @@ def _secret_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_environment(environ: Mapping[str, str], used: set[str]) -> None:
-    """An unknown PLATEREEL_ variable is a typing mistake somebody would otherwise search for at night."""
+    """Refuse unknown PLATEREEL_ variables: each is a typing mistake that somebody would search for
+    at night.
+    """
     known = {f"{ENV_PREFIX}{field.upper()}" for field in Settings.model_fields}
     known |= {CONFIG_VARIABLE} | {f"{ENV_PREFIX}{field.upper()}_FILE" for field in _SECRETS}
     known |= used | {f"{name}_FILE" for name in used}

@@ -1,4 +1,4 @@
-"""How many cores this process may use, and how many of them have nothing to do."""
+"""How many cores this process may use, and how many of them are idle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _QUOTA, _LOAD = Path("/sys/fs/cgroup/cpu.max"), Path("/proc/loadavg")
 
 
 def usable_cores() -> int:
-    """Cores of this process: its CPU affinity, or less where its control group has a quota (Linux, cgroup v2)."""
+    """Returns the cores of this process: its CPU affinity, or less where its control group has a
+    quota (Linux, cgroup v2).
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = _QUOTA.read_text(encoding="ascii").split()
@@ -21,9 +23,9 @@ def usable_cores() -> int:
 
 
 def idle_threads() -> int:
-    """Threads an encoder may use without taking a core from somebody: one, and one more for each idle core.
-
-    Beyond a few, x264 loses more to waiting than it gains. The kernel's count of what runs right now is one look.
+    """Returns how many threads an encoder may use without taking a core from another: one, and one
+    more for each idle core. Beyond a few, x264 loses more to waiting than it gains. The kernel's
+    count of running threads is a single look.
     """
     try:
         running = int(_LOAD.read_text(encoding="ascii").split()[3].split("/")[0])

@@ -1,4 +1,4 @@
-"""Logging: one static event name and fields a line, JSON or for people; secrets never pass."""
+"""Logging: a line is one static event name with fields, as JSON or for people. Secrets are masked."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 
 
 def _named(process: str, *, with_pid: bool) -> Processor:
-    """Says of every line whose it is, also of a thread's: a context that is bound holds in one thread alone.
-
-    The number is asked for each time: a logger that was used before a fork remembers how it was set up.
+    """Adds the process's name to every line, of every thread: a bound context holds in one thread
+    alone. The process id is asked for each time, because a logger that was used before a fork
+    remembers its setup.
     """
 
     def name(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -41,7 +41,9 @@ def _named(process: str, *, with_pid: bool) -> Processor:
 
 
 def _plain_traceback(out: TextIO, error: ExcInfo) -> None:
-    """Without local variables, which hold addresses with passwords; FFmpeg's errors quote the address themselves."""
+    """Removes local variables, which hold addresses with passwords, and masks the address in
+    FFmpeg's errors.
+    """
     text = io.StringIO()
     structlog.dev.plain_traceback(text, error)
     out.write(masked(text.getvalue()))
@@ -89,9 +91,10 @@ def configure(process: str, level: str, style: str) -> None:
 
 
 def log_everything() -> None:
-    """From now on all that this process has to say is a log line: for a process whose lines a machine parses.
+    """Make all output of this process log lines, for a process whose lines a machine parses.
 
-    What nobody caught, in any thread, and warnings are events with their traceback; what is printed is an event a line.
+    Uncaught exceptions of any thread and warnings become events with their traceback; each printed
+    line becomes an event.
     """
     if not logs_everything():
         sys.stdout = LoggedStream(sys.stdout, lambda line: _log.info("printed", line=line))
@@ -103,7 +106,7 @@ def log_everything() -> None:
 
 
 def logs_everything() -> bool:
-    """Whether what is printed is logged."""
+    """Returns whether printed lines are logged."""
     return isinstance(sys.stderr, LoggedStream)
 
 
@@ -128,7 +131,7 @@ def _unraisable(found: sys.UnraisableHookArgs) -> None:
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; its event names are static, everything else is a field."""
+    """Returns a logger. Its event names are static; everything else is a field."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return bound
 

@@ -1,4 +1,4 @@
-"""A bound on what one process may allocate."""
+"""A limit on what one process may allocate."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Counters that operators alarm on (docs/metrics.md); `metrics_folder` and `metrics_server` make them known.
+"""Counters that operators alarm on (docs/metrics.md).
 
-Several processes may tell of the same thing; of a gauge what was set last counts, as long as whoever set it lives.
+`metrics_folder` and `metrics_server` publish them. Several processes may report the same gauge; the
+value that was set last counts, as long as its process lives.
 """
 
 from __future__ import annotations
@@ -42,6 +43,6 @@ LIVE_SEGMENTS = Gauge(
 
 
 def forget_camera(camera_id: str) -> None:
-    """Another process has the camera now, and tells of it."""
+    """Remove the camera's gauges: another process has the camera now, and reports it."""
     if shared_folder() is None:  # files that processes share cannot forget a series; the other's is newer
         CAMERA_OK.remove(camera_id)

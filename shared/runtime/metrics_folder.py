@@ -1,8 +1,9 @@
 """One folder in which several processes count together (prometheus-client's multiprocess mode).
 
-Each process counts in files of its own there, so nobody waits for anybody; whoever answers a scrape adds them up. What
-a process has counted stays counted when it ends: its files are folded into one, so that a counter never goes back and
-the folder does not grow with every process that ever ran. A gauge goes with its process.
+Each process counts in files of its own there, so no process waits for another; the process that
+answers a scrape adds them up. Counts stay when a process ends: its files are folded into one, so
+that a counter never goes back and the folder does not grow with every process that ever ran. A
+gauge is removed with its process.
 """
 
 from __future__ import annotations
@@ -38,15 +39,16 @@ ENTER_TRIES, READ_TRIES, TRY_SECONDS = 10, 30, 0.02
 
 @dataclass(frozen=True, slots=True)
 class MetricsFolder(Collector):
-    """The folder `path`; every method may be called by any process at any time."""
+    """The folder `path`. Any process may call every method at any time."""
 
     path: Path
 
     def enter(self) -> None:
-        """Called by each process, and each pool child after its fork, before it counts.
+        """Begin to count. Each process calls it, and each pool child after its fork.
 
-        Folds what ended before, so that there are as many files as processes that lived at once. Who holds the folder
-        for longer may have been stopped: then work begins without, and the next one to begin folds.
+        Folds the files of processes that ended, so that there are only as many files as processes
+        that live at once. If another process holds the folder for long, it may have been stopped:
+        then work begins without folding, and the next process folds.
         """
         with self._alone(ENTER_TRIES) as alone:
             if alone:
@@ -54,10 +56,10 @@ class MetricsFolder(Collector):
             make_room(self.path)
 
     def collect(self) -> Iterator[Metric]:
-        """Everything that was counted here since the folder was empty.
+        """Returns everything that was counted here since the folder was empty.
 
-        Raises Retryable where another process holds the folder. It may stand in the middle of a fold, when the files
-        count some things twice: a counter that was read then would go back later.
+        Raises Retryable where another process holds the folder. In the middle of a fold the files
+        count some things twice, and a counter that was read then would go back later.
         """
         with self._alone(READ_TRIES) as alone:
             if not alone:
@@ -67,11 +69,13 @@ class MetricsFolder(Collector):
         yield from families
 
     def _files(self) -> list[str]:
-        """Files that can be read: a process may have been killed just when it made one."""
+        """Returns files that can be read: a process may have been killed while it made one."""
         return [str(path) for path in sorted(self.path.glob("*.db")) if _values(path) is not None]
 
     def _fold(self) -> None:
-        """Add the counts of ended processes to those of all that ended earlier, and drop their gauges."""
+        """Add the counts of ended processes to those of all that ended earlier, and drop their
+        gauges.
+        """
         ended = {pid for pid in self._pids() if not _lives(pid)}
         for pid in ended:
             mark_process_dead(pid, str(self.path))  # type: ignore[no-untyped-call]
@@ -104,24 +108,22 @@ class MetricsFolder(Collector):
 
     @contextmanager
     def _alone(self, tries: int) -> Iterator[bool]:
-        """A block in which nobody else folds or reads; False where another process does, and does not end.
-
-        Together with a fold a count would be seen twice, or not at all.
+        """Yields whether nobody else folds or reads during the block; False where another process
+        does not end. A count that is read during a fold would be seen twice, or not at all.
         """
         with (self.path / ".lock").open("w") as lock:
             yield _held(lock.fileno(), tries)
 
 
 def shared_folder() -> MetricsFolder | None:
-    """The folder this process counts in; None where it counts for itself."""
+    """Returns the folder in which this process counts; None where it counts alone."""
     named = os.environ.get(FOLDER_VARIABLE)
     return None if named is None else MetricsFolder(Path(named))
 
 
 def registry_of(folder: MetricsFolder | None, pid: int | None = None) -> CollectorRegistry:
-    """What is answered to a scrape: the counters, and what Python and the system know of one process.
-
-    pid: of which process; the one that answers where none is given.
+    """Returns what answers a scrape: the counters, and what Python and the system know of one
+    process. pid: the process; by default the one that answers.
     """
     if folder is None:
         return REGISTRY
@@ -135,12 +137,14 @@ def registry_of(folder: MetricsFolder | None, pid: int | None = None) -> Collect
 
 
 def exposition() -> bytes:
-    """All that can be told at this process's address, as text for Prometheus."""
+    """Returns everything that can be reported at this process's address, as text for Prometheus."""
     return generate_latest(registry_of(shared_folder()))
 
 
 def _held(handle: int, tries: int) -> bool:
-    """Whether a lock was got by one of some tries: to wait for it without an end would hold up the work."""
+    """Returns whether one of several tries got the lock: waiting for it without a limit would hold
+    up the work.
+    """
     pause = threading.Event()
     for _ in range(tries):
         try:
@@ -163,7 +167,7 @@ def _lives(pid: int) -> bool:
 
 
 def _values(path: Path) -> list[tuple[str, float]] | None:
-    """What a file counts; None where it is missing or torn."""
+    """Returns what a file counts; None where it is missing or torn."""
     try:
         read = mmap_dict.MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
         return [(key, value) for key, value, _, _ in read]

@@ -1,7 +1,7 @@
-"""Room for the files in which a process counts, made before anything is counted.
+"""Disk space for the files in which a process counts, reserved before anything is counted.
 
-The files are mapped into memory. One that had to grow on a full disk would end its process by SIGBUS, so each has its
-room from the start: enough for about a hundred cameras.
+The files are mapped into memory. A file that had to grow on a full disk would end its process by
+SIGBUS. So each gets its space at the start: enough for about a hundred cameras.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ ROOM_BYTES = 256 * 1024
 
 
 def make_room(folder: Path) -> None:
-    """Make this process's files in a folder. Raises OSError where there is no room for them."""
+    """Make this process's files in a folder. Raises OSError where the disk is full."""
     for kind in (*SUMMED, GAUGES):
         reserve(folder / f"{kind}_{os.getpid()}.db")
 
 
 def reserve(path: Path, size: int = ROOM_BYTES) -> None:
-    """Make a file of that size, or let an existing one grow to it; what it holds stays."""
+    """Make a file of that size, or let an existing one grow to it; its content stays."""
     with path.open("ab") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)

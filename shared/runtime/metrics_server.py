@@ -1,8 +1,9 @@
 """The port at which a process's counters can be scraped, where `metrics_port` is set.
 
-A process that never forks answers on a thread. A worker must not: a lock that a thread holds when the pool forks stays
-locked in the child. So a small process beside it answers, which is this file started as a program. It imports no more
-than it needs (docs/adr/0019-counters-that-can-be-scraped.md).
+A process that never forks answers on a thread. A worker must not: a lock that a thread holds while
+the pool forks stays locked in the child. So a small process beside it answers, which is this file
+started as a program. It imports no more than it needs
+(docs/adr/0019-counters-that-can-be-scraped.md).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 def _answers(registry: CollectorRegistry) -> Any:
-    """What the port says; 503 while the counters cannot be read."""
+    """Returns what the port answers; 503 while the counters cannot be read."""
     app = make_wsgi_app(registry)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A sign of life for whoever watches a process: a file that is touched while its loop makes progress."""
+"""A sign of life for supervisors: a file that is written while a process's loop makes progress."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _log = logger(__name__)
 
 
 def pulse(path: Path | None, clock: Clock) -> Callable[[], None]:
-    """A call that loops make after every good round; it writes `path` at most every two seconds (None: nothing).
+    """Returns a call for loops to make after every good round.
 
-    The file is replaced as a whole, so that no reader finds it empty. Where it cannot be written, the loop goes on: the
-    check finds an old sign then, and the log says why.
+    It writes `path` at most every two seconds (None: nothing). The file is replaced as a whole, so
+    that no reader finds it empty. Where it cannot be written, the loop goes on: the check finds an
+    old sign, and the log says why.
     """
     last = float("-inf")
     told = False
@@ -49,7 +50,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def seconds_since(path: Path, clock: Clock) -> float:
-    """Age of the last sign of life; Permanent when there never was one."""
+    """Returns the age of the last sign of life; raises Permanent when there never was one."""
     try:
         return (clock.now_ms() - noted_ms(path)) / 1000
     except (OSError, ValueError) as error:

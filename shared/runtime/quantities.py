@@ -25,17 +25,17 @@ def _parse(value: object, units: dict[str, float] | dict[str, int], plain: str, 
 
 
 def seconds(value: object) -> object:
-    """Seconds of a duration; other types pass for the validator behind."""
+    """Returns the seconds of a duration; other types pass on to the next validator."""
     return _parse(value, _DURATION, "s", "seconds, or 500ms, 30s, 5m, 12h, 90d")
 
 
 def days(value: object) -> object:
-    """Days of a duration; a bare number is days already."""
+    """Returns the days of a duration; a bare number is days already."""
     return _parse(value, {"": 1.0} | {unit: f / 86_400 for unit, f in _DURATION.items()}, "", "days, or 12h, 90d")
 
 
 def size_bytes(value: object) -> object:
-    """Bytes of a size; decimal units as disks are sold (GB), binary ones too (GiB)."""
+    """Returns the bytes of a size; decimal units as disks are sold (GB), and binary ones (GiB)."""
     parsed = _parse(value.upper() if isinstance(value, str) else value, _SIZE, "B", "bytes, or 500MB, 2TB, 16GiB")
     return round(parsed) if isinstance(parsed, float) else parsed
 

@@ -45,7 +45,10 @@ class _Model(BaseModel):
 
 
 class RecordingSettings(_Model):
-    """How a camera is recorded. Unset here means: as set more generally, in the end the default in RecordingPolicy."""
+    """How a camera is recorded.
+
+    An unset value means the more general one, in the end the default in RecordingPolicy.
+    """
 
     buffer_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
     post_event_seconds: Annotated[Seconds, Field(gt=0, le=600)] | None = None
@@ -76,7 +79,7 @@ class RecordingSettings(_Model):
 
 
 class RetentionSettings(_Model):
-    """How long and how much is kept; unset: no limit of that kind (overall, 30 days)."""
+    """How long and how much is kept. Unset means no limit of that kind (overall: 30 days)."""
 
     days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
     bytes: Annotated[Bytes, Field(ge=0)] | None = None
@@ -98,7 +101,10 @@ class ContentClassSettings(_Model):
 
 
 class StoreRetentionSettings(RetentionSettings):
-    """Retention over all cameras; what is under pressure goes oldest first, clips of a class last."""
+    """Retention over all cameras.
+
+    Under pressure the oldest clips are deleted first, clips of a class last.
+    """
 
     free_bytes: Annotated[Bytes, Field(ge=0)] | None = None
     min_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] = 0.0
@@ -126,7 +132,10 @@ class CameraSettings(RecordingSettings):
 
 
 class WebhookSettings(_Model):
-    """Where events are posted to, signed with `secret`; `private` allows an address of the own network."""
+    """Where events are posted, signed with `secret`.
+
+    `private` allows an address of the own network.
+    """
 
     name: Annotated[str, Field(pattern=f"^{PLAIN_NAME.pattern}$")]
     url: SecretStr
@@ -155,9 +164,10 @@ class WebhookSettings(_Model):
 
 
 class JwtSettings(_Model):
-    """Access tokens of an identity provider; claims may be paths such as realm_access.roles.
+    """Access tokens of an identity provider. Claims may be paths such as realm_access.roles.
 
-    Where cameras_claim is given, a token without it is for no camera. Else `cameras` limits a token that has it.
+    With cameras_claim, a token without that claim is for no camera. Otherwise `cameras` limits a
+    token that has it.
     """
 
     jwks_url: Annotated[str, Field(pattern=r"^https?://\S+$")]
@@ -169,7 +179,7 @@ class JwtSettings(_Model):
 
 
 class ApiSettings(_Model):
-    """Where the API listens, and whom it believes."""
+    """Where the API listens, and which proxies it trusts."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080

@@ -103,42 +103,44 @@ class Settings(BaseSettings):
         return self
 
     def merged(self, camera_id: str) -> dict[str, Any]:
-        """A camera's recording settings over the defaults; unset ones are absent."""
+        """Returns a camera's recording settings over the defaults, without unset ones."""
         camera = self.cameras.get(camera_id)
         general = self.defaults.model_dump(exclude_none=True)
         own = {} if camera is None else camera.model_dump(exclude_none=True, exclude={"source", "detect", "retention"})
         return general | own
 
     def policy(self, camera_id: str) -> RecordingPolicy:
-        """How a camera is recorded."""
+        """Returns how a camera is recorded."""
         merged = self.merged(camera_id)
         merged.setdefault("capture_fps", merged.get("fps", RecordingPolicy().fps))
         return RecordingPolicy.from_json(merged)
 
     def jpeg_fps(self, camera_id: str) -> float:
-        """JPEGs a second that capture makes: for recording, or of a camera that is copied for the detector alone."""
+        """Returns the JPEGs a second that capture makes: for recording, or for the detector of a
+        copied camera.
+        """
         policy = self.policy(camera_id)
         if not policy.copied:
             return policy.capture_fps
         return self.detect_fps if self.cameras[camera_id].detect else UNWATCHED_FPS
 
     def limits(self, camera_id: str) -> BufferLimits:
-        """How far back a camera's buffer reaches."""
+        """Returns how far back a camera's buffer reaches."""
         merged, policy = self.merged(camera_id), self.policy(camera_id)
         keep_ms = round((policy.buffer_seconds + policy.trigger_slack_seconds) * 1000)
         cap_ms = round(merged.get("hold_cap_seconds", 60) * 1000)
         return BufferLimits(keep_ms, max(cap_ms, keep_ms), merged.get("max_buffer_bytes", 256_000_000))
 
     def jpeg_quality(self, camera_id: str) -> int:
-        """Quality of JPEGs that capture encodes itself."""
+        """Returns the quality of JPEGs that capture encodes itself."""
         return int(self.merged(camera_id).get("jpeg_quality", 85))
 
     def source_timeout_s(self, camera_id: str) -> float:
-        """After how many seconds without a picture a camera is opened again."""
+        """Returns after how many seconds without a picture a camera is opened again."""
         return float(self.merged(camera_id).get("source_timeout_seconds", 10.0))
 
     def retention_policy(self) -> RetentionPolicy:
-        """What the cleanup decides by."""
+        """Returns the policy of cleanups."""
         cameras = {
             camera_id: RetentionRule(
                 self.retention.days if camera.retention.days is None else camera.retention.days,
@@ -159,10 +161,10 @@ class Settings(BaseSettings):
         )
 
     def kept_days(self, camera_id: str) -> float | None:
-        """How long a camera's clips are kept; None: for ever."""
+        """Returns how many days a camera's clips are kept; None: for ever."""
         own = self.cameras[camera_id].retention if camera_id in self.cameras else None
         return self.retention.days if own is None or own.days is None else own.days
 
     def source(self, camera_id: str) -> str:
-        """A camera's source with its password: never log it, see `shown`."""
+        """Returns a camera's source with its password: never log it, see `shown`."""
         return self.cameras[camera_id].source.get_secret_value()

@@ -19,9 +19,9 @@ LIFELINE_VARIABLE = "_PLATEREEL_LIFELINE"
 
 
 def stop_event(at_once: Callable[[], object] = lambda: None) -> threading.Event:
-    """An event that a signal to stop sets; the second one ends the process at once, whichever the first was.
+    """Returns an event that a signal to stop sets. A second signal ends the process at once.
 
-    at_once: what is done before that. A SIGHUP that whoever started us told us to ignore (nohup) stays ignored.
+    at_once: called before that. A SIGHUP that our parent told us to ignore (nohup) stays ignored.
     """
     stopping = threading.Event()
 
@@ -38,7 +38,7 @@ def stop_event(at_once: Callable[[], object] = lambda: None) -> threading.Event:
 
 
 def stop_as_usual() -> None:
-    """Give the signals back to the system: for whoever installs handlers of its own a moment later."""
+    """Give the signals back to the system, for code that installs its own handlers a moment later."""
     for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Starting: a process waits for its servers instead of dying because they are not up yet."""
+"""Starting: a process waits for its servers instead of ending because they are not up yet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logger(__name__)
 
 
 class _Teller:
-    """Says why a start waits: at once, when the reason changes, and now and then while it stays."""
+    """Logs why a start waits: at once, when the reason changes, and now and then while it stays."""
 
     def __init__(self) -> None:
         self._said = ""
@@ -43,7 +43,10 @@ class _Teller:
 
 
 def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
-    """Ask each server once, and log those that cannot be used, with the reason: nobody waits for them."""
+    """Ask each server once, and log those that cannot be used, with the reason.
+
+    Nobody waits for them.
+    """
     for server, check in checks.items():
         try:
             check()
@@ -54,7 +57,7 @@ def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
 
 
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:
-    """What `build` makes once it no longer raises Retryable; None when told to stop before."""
+    """Returns what `build` makes once it no longer raises Retryable; None when told to stop before."""
     retrying = Retrying(
         retry=retry_if_exception_type(Retryable),
         wait=_PAUSES,
@@ -70,7 +73,9 @@ def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built |
 
 
 def ready_within(build: Callable[[], Built], seconds: float) -> Built:
-    """The same for a command that ends: what `build` raises is raised once that time is over."""
+    """As `when_ready`, for a command that ends: what `build` raises is raised when that time is
+    over.
+    """
     retrying = Retrying(
         retry=retry_if_exception_type(Retryable),
         wait=_PAUSES,

@@ -1,4 +1,4 @@
-"""Standard output and error as events, for whatever a library prints instead of logging it."""
+"""Standard output and error as events, for libraries that print instead of logging."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ Say = Callable[[str], None]
 
 
 class LoggedStream(io.TextIOBase):
-    """A text stream that hands every line to `say`; `real` is the stream it stands before.
+    """A text stream that hands every line to `say`. `real` is the stream that it replaces.
 
-    What a thread has begun to write is its own: so lines do not mix, and there is no lock that could be held at a fork.
+    Each thread has its own unfinished line, so lines do not mix, and there is no lock that could be
+    held at a fork.
     """
 
     def __init__(self, stream: TextIO, say: Say) -> None:
@@ -37,7 +38,7 @@ class LoggedStream(io.TextIOBase):
         return self.real.fileno()
 
     def write(self, text: str) -> int:
-        """Hand over the lines that are whole now."""
+        """Hand over the lines that are complete now."""
         *lines, rest = (getattr(self._mine, "begun", "") + text).split("\n")
         self._mine.begun = rest
         for line in lines:
@@ -45,7 +46,7 @@ class LoggedStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Hand over what was written, though its line has no end yet."""
+        """Hand over an unfinished line, too."""
         begun = getattr(self._mine, "begun", "")
         self._mine.begun = ""
         self._hand_over(begun)

@@ -1,8 +1,8 @@
-"""The check of a container: the age of the sign of life that a process leaves in its pulse file.
+"""A container's health check: the age of the sign of life in the pulse file of its process.
 
-A container engine starts this program every few seconds, for every process. So it imports nothing but what Python has
-loaded anyway: settings, the command and even pathlib would cost more than the look itself. `platereel health` looks in
-the same way, and knows the settings.
+A container engine starts this program every few seconds, for every process. So it imports nothing
+but what Python has loaded anyway; settings, the command and even pathlib would cost more than the
+check. `platereel health` checks in the same way, and knows the settings.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ _USAGE = "usage: platereel-health [--within SECONDS] [PULSE_FILE]; the file is e
 
 
 def noted_ms(path: str | os.PathLike[str]) -> int:
-    """When the last sign of life was given, in epoch milliseconds. Raises OSError or ValueError where there is none."""
+    """Returns when the last sign of life was written (epoch ms).
+
+    Raises OSError or ValueError where there is none.
+    """
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs half of this program's time
         return int(file.read())
 
 
 def complaint(age_s: float, within_s: float) -> str | None:
-    """What is wrong with a sign of life of that age; None while it is young enough.
+    """Returns what is wrong with a sign of life of that age; None while it is young enough.
 
-    A sign from the future was given before the clock was set back, so it says nothing about now.
+    A sign from the future was written before the clock was set back, so it says nothing about now.
     """
     if -within_s <= age_s <= within_s:  # and nothing is within NaN
         return None
@@ -35,7 +38,7 @@ def complaint(age_s: float, within_s: float) -> str | None:
 
 
 def judge(arguments: list[str], environ: dict[str, str], now_s: float) -> str | None:
-    """What the check says: None for healthy, else a sentence."""
+    """Returns None for healthy, else a sentence."""
     within_s, path = WITHIN_SECONDS, environ.get(VARIABLE)
     rest = list(arguments)
     while rest:
@@ -58,7 +61,7 @@ def judge(arguments: list[str], environ: dict[str, str], now_s: float) -> str | 
 
 
 def main() -> None:
-    """Exit status 0 for healthy, else 1 and a sentence on standard error."""
+    """Returns exit status 0 for healthy, else 1, with a sentence on standard error."""
     sentence = judge(sys.argv[1:], dict(os.environ), time.time())  # noqa: TID251 - a program of its own, see above
     sys.exit(None if sentence is None else f"platereel-health: {sentence}")
 

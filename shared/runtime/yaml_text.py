@@ -1,4 +1,6 @@
-"""A YAML text: its values, the line of each, and what of it YAML takes for something else than people mean."""
+"""A YAML text: its values, their lines, and words that YAML reads differently from what people
+mean.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ _READ_AS = {
 
 @dataclass(slots=True)
 class Document:
-    """What a text holds. lines: of every key and value; misread: why a value that should be text is none."""
+    """What a text holds. lines: of every key and value.
+
+    misread: why a value that should be text is not text.
+    """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
@@ -31,7 +36,10 @@ class Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """The document in a text; its `problems` begin with `name` and a line, and without any it can be used."""
+    """Returns the document in a text.
+
+    Its `problems` begin with `name` and a line; a text with problems cannot be used.
+    """
     found = Document()
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -54,7 +62,7 @@ def parse(text: str, name: str) -> Document:
 
 
 class _Walk:
-    """Looks at every node; one that several places refer to is looked at there each time."""
+    """Visits every node; a node with several references is visited once for each."""
 
     def __init__(self, found: Document, name: str) -> None:
         self._found, self._name = found, name
@@ -82,7 +90,7 @@ class _Walk:
             self._found.misread[at] = f'{reading}: "{node.value}"' if told else reading  # another may be a secret
 
     def _entry(self, key: yaml.Node, value: yaml.Node, at: Place, inside: frozenset[int]) -> None:
-        """A key that is given twice, or is no text, is a mistake that YAML itself would hide."""
+        """Reports a key that is given twice or is not text, which YAML itself would hide."""
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             self._found.problems.append(f"{self._name}:{line}: {'.'.join((*at, '?'))}: a name is text, and no list")
@@ -100,7 +108,7 @@ class _Walk:
 
 
 def _misread(node: yaml.Node) -> str | None:
-    """Why a word that is written without quotes is no text; None where it is, or where it is no single word."""
+    """Returns why a word without quotes is not text; None where it is."""
     if not isinstance(node, yaml.ScalarNode) or node.tag not in _READ_AS:
         return None
     return f"YAML reads this {_READ_AS[node.tag]}; put it in quotes"

@@ -1,4 +1,7 @@
-"""JSON of strangers: its nesting is bounded before anything recursive reads it, and what no store takes is named."""
+"""JSON from strangers.
+
+Its nesting is limited before anything recursive reads it, and values that no store takes are named.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,14 @@ _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class TooDeep(ValueError):
-    """JSON that nests deeper than its readers can follow."""
+    """JSON that is nested deeper than its readers can follow."""
 
 
 def load_json(data: bytes | str) -> Any:
-    """The value in a JSON text; bytes may be UTF-8, UTF-16 or UTF-32. Raises ValueError for anything else.
+    """Returns the value in a JSON text; bytes may be UTF-8, UTF-16 or UTF-32.
 
-    Text that nests deeper than 32 is TooDeep before it is parsed: parsers of JSON are recursive.
+    Raises ValueError for anything else. Text that is nested deeper than 32 is refused as TooDeep
+    before it is parsed: JSON parsers are recursive.
     """
     text = data.decode(json.detect_encoding(data)) if isinstance(data, bytes) else data
     depth = 0
@@ -37,7 +41,10 @@ def load_json(data: bytes | str) -> Any:
 
 
 def unstorable(value: object) -> str | None:
-    """Why a value cannot be stored as JSON in a database, or None. Looks at nesting first, and never recurses."""
+    """Returns why a value cannot be stored as JSON in a database, or None.
+
+    Checks nesting first, and never recurses.
+    """
     waiting: list[tuple[object, int]] = [(value, 0)]
     while waiting:
         each, depth = waiting.pop()
@@ -54,7 +61,7 @@ def unstorable(value: object) -> str | None:
 
 
 def _unfit(value: object) -> str | None:
-    """Why a value without parts cannot be stored."""
+    """Returns why a value without parts cannot be stored."""
     match value:
         case None | bool():
             return None
@@ -78,5 +85,7 @@ def _unfit_text(text: str) -> str | None:
 
 
 def printable(text: str, most: int = 300) -> str:
-    """A text that any log, header or store takes: what cannot be written is replaced, and its end is cut off."""
+    """Returns text that any log, header or store takes: bad characters are replaced, and the end is
+    cut off.
+    """
     return text.encode("utf-8", "replace").decode().replace("\x00", "?")[:most]

@@ -1,4 +1,4 @@
-"""What a clip is called where it leaves the system."""
+"""The file name of a clip."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ MOST_PLATES = 3
 
 
 def clip_name(camera_id: str, start: datetime, plates: Sequence[str]) -> str:
-    """Camera, UTC start, and the first plates in their normal form: `AB 123` is AB123. Without an ending.
-
-    Plates with letters that not every file system and header takes are left out.
+    """Returns camera, UTC start, and the first plates in their normal form (`AB 123` is AB123),
+    without an extension. Plates with letters that some file systems or headers refuse are left out.
     """
     keys = [key for plate in plates if (key := plate_key(plate)).isalnum() and key.isascii()]
     return "_".join([camera_id, f"{start:%Y-%m-%dT%H-%M-%SZ}", *list(dict.fromkeys(keys))[:MOST_PLATES]])

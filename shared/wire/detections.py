@@ -33,7 +33,7 @@ _UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
 
 
 def _moment(value: object) -> datetime:
-    """RFC 3339 with a zone, or epoch seconds."""
+    """Reads RFC 3339 with a zone, or epoch seconds."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -63,7 +63,10 @@ def _seconds(value: float) -> float:
 
 
 def _plate(value: str | None) -> str | None:
-    """A plate as it was read; None where it has no character that counts. What nobody sees is in no plate."""
+    """Returns a plate as it was read; None where it has no letter or digit.
+
+    Invisible characters are refused.
+    """
     if value is None:
         return None
     hidden = next((each for each in value if unicodedata.category(each) in UNSEEN or _BLANK.match(each)), None)
@@ -99,10 +102,10 @@ class JsonDetection(DetectionMessage):
 
 
 def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entry_id: str) -> Detection:
-    """The detection in a message, or BadInput naming the first wrong field.
+    """Returns the detection in a message; raises BadInput that names the first wrong field.
 
-    arrival_ms, entry_id: when and as what it arrived; they stand in for a missing time and id, so that the same
-    message delivered again gets the same id.
+    arrival_ms, entry_id: when and as what it arrived. They replace a missing time and id, so that
+    the same message delivered again gets the same id.
     """
     message = _validated(payload)
     captured_ms = arrival_ms if message.captured_at is None else to_ms(message.captured_at)
@@ -144,14 +147,14 @@ def _validated(payload: bytes | Mapping[str, Any]) -> DetectionMessage:
 
 
 def refuse_unstorable(payload: Mapping[str, Any]) -> None:
-    """Raise BadInput for what no database takes, before anything walks into it: a validator, too, is recursive."""
+    """Raise BadInput for what no database takes, before a recursive validator reads it."""
     for name, value in payload.items():
         if isinstance(value, Mapping | list | tuple) and (reason := unstorable(value)) is not None:
             raise BadInput(printable(str(name), 64), reason)
 
 
 def read_json(field: str, data: bytes) -> Any:
-    """The JSON in a message of at most 64 KiB; BadInput names `field`."""
+    """Returns the JSON in a message of at most 64 KiB; BadInput names `field`."""
     if len(data) > MAX_BYTES:
         raise BadInput(field, f"{len(data)} bytes are over the limit of {MAX_BYTES}")
     try:
@@ -172,7 +175,9 @@ def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
 
 
 def payload_of(fields: Mapping[bytes, bytes]) -> bytes | dict[str, Any]:
-    """The message in a stream entry: one field that holds JSON, whatever its name, or a field per key."""
+    """Returns the message in a stream entry: one field that holds JSON, whatever its name, or a
+    field per key.
+    """
     if len(fields) == 1:
         return next(iter(fields.values()))
     size = sum(len(name) + len(value) for name, value in fields.items())
@@ -186,7 +191,7 @@ def payload_of(fields: Mapping[bytes, bytes]) -> bytes | dict[str, Any]:
 
 
 def encode_detection(detection: Detection) -> bytes:
-    """JSON of a detection, as every door takes it."""
+    """Returns the JSON of a detection, as every door takes it."""
     box = detection.bbox
     return json.dumps(
         {

@@ -1,7 +1,7 @@
-"""The manifest of an evidence archive: what is in it, with hashes, as text that a signature can be made over.
+"""The manifest of an evidence archive: its files with their hashes, as text that can be signed.
 
-An archive holds `manifest.json`, `manifest.sig` (base64 of an Ed25519 signature over the manifest's bytes) and the
-files that the manifest lists.
+An archive holds `manifest.json`, `manifest.sig` (base64 of an Ed25519 signature over the manifest's
+bytes) and the files that the manifest lists.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ class _Manifest(BaseModel):
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Read a manifest; BadInput says what is wrong with it, whatever bytes these are.
+    """Returns the manifest in these bytes; BadInput says what is wrong.
 
-    It must be written exactly as `encode` does: then no two readers of the same bytes see two manifests.
+    It must be written exactly as `encode` does, so that no two readers of the same bytes see two
+    manifests.
     """
     try:
         body = _Manifest.model_validate(load_json(data))
@@ -105,6 +106,6 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def fingerprint(public_key: str) -> str:
-    """What people compare: the first 16 bytes of the key's SHA-256, in pairs of bytes."""
+    """Returns what people compare: the first 16 bytes of the key's SHA-256, in pairs of bytes."""
     digest = sha256(public_key.encode()).hexdigest()[:32]
     return ":".join(digest[at : at + 4] for at in range(0, 32, 4))

@@ -22,22 +22,22 @@ _START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0
 
 
 def entry_id(captured_ms: int) -> str:
-    """A frame's stream id."""
+    """Returns a frame's stream id."""
     return f"{captured_ms}-0"
 
 
 def encode_frame(frame: Frame) -> dict[str, bytes | int | str]:
-    """Fields of a frame's stream entry."""
+    """Returns the fields of a frame's stream entry."""
     return {"j": frame.data, "s": frame.counter, "r": frame.run_id}
 
 
 def decode_mark(identifier: bytes, fields: Mapping[bytes, bytes]) -> FrameMark:
-    """Time and number of a stream entry."""
+    """Returns time and number of a stream entry."""
     return FrameMark(int(identifier.split(b"-")[0]), int(fields.get(b"s", b"0")), fields.get(b"r", b"").decode())
 
 
 def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
-    """A frame from its stream entry."""
+    """Returns the frame in a stream entry."""
     mark = decode_mark(identifier, fields)
     return Frame(
         camera_id=camera_id, captured_ms=mark.captured_ms, data=fields[b"j"], counter=mark.counter, run_id=mark.run_id
@@ -45,7 +45,7 @@ def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes
 
 
 def encode_packet(frame: Frame) -> dict[str, bytes | int | str]:
-    """Fields of a packet's stream entry."""
+    """Returns the fields of a packet's stream entry."""
     mark = frame.packet or PacketMark(keyframe=False, shown_ms=frame.captured_ms, parameters="")
     return {
         "p": frame.data, "k": int(mark.keyframe), "pts": mark.shown_ms, "dts": frame.captured_ms, "x": mark.parameters,
@@ -54,7 +54,7 @@ def encode_packet(frame: Frame) -> dict[str, bytes | int | str]:
 
 
 def decode_packet(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
-    """A packet from its stream entry."""
+    """Returns the packet in a stream entry."""
     mark = decode_mark(identifier, fields)
     packet = PacketMark(fields[b"k"] == b"1", int(fields[b"pts"]), fields[b"x"].decode())
     return Frame(
@@ -77,12 +77,12 @@ class JpegInfo:
 
 
 def starts_like_jpeg(data: bytes) -> bool:
-    """Whether a JPEG begins within the first bytes."""
+    """Returns whether a JPEG begins within the first bytes."""
     return data.find(_SOI, 0, _LEAD_BYTES + len(_SOI)) >= 0
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether `data` holds a JPEG from its start marker to its end marker."""
+    """Returns whether `data` holds a JPEG from its start marker to its end marker."""
     try:
         whole_jpeg(data)
     except BadInput:
@@ -91,18 +91,19 @@ def is_whole(data: bytes) -> bool:
 
 
 def whole_jpeg(data: bytes) -> bytes:
-    """A JPEG without what stands before its start marker, or is filled in after its end marker.
+    """Returns a JPEG without bytes before its start marker or after its end marker.
 
-    Cameras fill up to a block with zeros or whatever their memory held. Decoders stop at the end marker, so a second
-    picture behind the first does no harm and is not looked for: that would cost more than all other checks together.
-    Raises BadInput when there is no JPEG, or it is cut off.
+    Cameras fill up to a block with zeros or whatever their memory held. Decoders stop at the end
+    marker, so a second picture behind the first does no harm and is not searched for: that would
+    cost more than all other checks together. Raises BadInput when there is no JPEG, or it is cut
+    off.
     """
     data = _begun(data)
     return data if data.endswith(_EOI) else data[: _end_of(data)]
 
 
 def _begun(data: bytes) -> bytes:
-    """From the start marker on, without common fill at the end."""
+    """Returns the bytes from the start marker on, without common fill at the end."""
     start = data.find(_SOI, 0, _LEAD_BYTES + len(_SOI))
     if start < 0:
         raise BadInput("frame", "not a JPEG: the start marker is missing", size=len(data))
@@ -112,9 +113,9 @@ def _begun(data: bytes) -> bytes:
 
 
 def jpegs_in(data: bytes) -> list[bytes]:
-    """The JPEGs in `data`, one after the other, that have the first one's size; at least one, else BadInput.
-
-    Of a multi-picture file (CIPA DC-007) the first alone: the others show the same moment.
+    """Returns the JPEGs in `data` that have the first one's size, in order; raises BadInput where
+    there is none. Of a multi-picture file (CIPA DC-007) only the first: the others show the same
+    moment.
     """
     data = _begun(data)
     if data.endswith(_EOI) and data.find(_SOI, 2) < 0:
@@ -135,7 +136,9 @@ def jpegs_in(data: bytes) -> list[bytes]:
 
 
 def _end_of(data: bytes) -> int:
-    """Where the JPEG at the start of `data` ends (ITU T.81: within a scan 0xFF is followed by 0 or a restart)."""
+    """Returns where the JPEG at the start of `data` ends (ITU T.81: within a scan 0xFF is followed
+    by 0 or a restart).
+    """
     scan = at = _scan_of(data)[1]
     while True:
         found = _MARKER.search(data, at)
@@ -151,10 +154,9 @@ def _end_of(data: bytes) -> int:
 
 
 def check_jpeg(data: bytes) -> JpegInfo:
-    """Size of a complete JPEG, read from its header without decoding (ITU T.81, annex B).
-
-    Raises BadInput when it is not a JPEG, is cut off, is too large, or has no or absurd dimensions: decoders accept
-    many of those, and an absurd size makes them allocate gigabytes.
+    """Returns the size of a complete JPEG, read from its header without decoding (ITU T.81, annex
+    B). Raises BadInput when it is not a JPEG, is cut off, is too large, or has no or absurd
+    dimensions: decoders accept many of those, and an absurd size makes them allocate gigabytes.
     """
     if len(data) > MAX_JPEG_BYTES:
         raise BadInput("frame", f"a JPEG of {len(data)} bytes is over the limit of {MAX_JPEG_BYTES}")
@@ -163,7 +165,7 @@ def check_jpeg(data: bytes) -> JpegInfo:
 
 
 def _scan_of(data: bytes) -> tuple[JpegInfo, int]:
-    """What the frame header says, and where the first scan's data begins."""
+    """Returns what the frame header says, and where the first scan's data begins."""
     at, info = 2, None
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -189,7 +191,9 @@ def _scan_of(data: bytes) -> tuple[JpegInfo, int]:
 
 
 def pixel_aspect(jpeg: bytes) -> tuple[int, int]:
-    """A pixel's width to its height by the JFIF header (ITU T.871); (1, 1) where it says none, or none that can be."""
+    """Returns a pixel's width to its height by the JFIF header (ITU T.871); (1, 1) where it says
+    none.
+    """
     if not _has_jfif(jpeg) or jpeg[13] != 0:  # with a unit it is a density for printers
         return 1, 1
     across, down = int.from_bytes(jpeg[14:16], "big"), int.from_bytes(jpeg[16:18], "big")
@@ -199,7 +203,9 @@ def pixel_aspect(jpeg: bytes) -> tuple[int, int]:
 
 
 def with_pixel_aspect(jpeg: bytes, aspect: tuple[int, int]) -> bytes:
-    """The same JPEG with a pixel's width to its height in its JFIF header; as it is where they are the same."""
+    """Returns the same JPEG with this pixel aspect in its JFIF header; unchanged where it has it
+    already.
+    """
     if aspect[0] == aspect[1] or max(aspect) >= 1 << 16:
         return jpeg
     density = b"\0" + aspect[0].to_bytes(2, "big") + aspect[1].to_bytes(2, "big")

@@ -76,25 +76,28 @@ class Keys:
         return f"{self.prefix}:events"
 
     def heard(self, digest: str) -> str:
-        """Mark of a forwarded Pub/Sub message."""
+        """The mark of a forwarded Pub/Sub message."""
         return f"{self.prefix}:heard:{digest}"
 
 
 def video_key(segment_id: UUID, start_ms: int) -> str:
-    """Where a segment's MP4 is stored."""
+    """Returns where a segment's MP4 is stored."""
     return f"videos/{from_ms(start_ms):%Y-%m-%d}/{segment_id}_{start_ms // 1000}.mp4"
 
 
 def thumbnail_key(segment_id: UUID, start_ms: int) -> str:
-    """Where its picture is stored."""
+    """Returns where its picture is stored."""
     return f"thumbnails/{from_ms(start_ms):%Y-%m-%d}/{segment_id}_{start_ms // 1000}.jpg"
 
 
 def parts_prefix(segment_id: UUID) -> str:
-    """Folder of a segment's parts."""
+    """Returns the folder of a segment's parts."""
     return f"parts/{segment_id}/"
 
 
 def part_key(segment_id: UUID, number: int, token: str, suffix: str) -> str:
-    """Where one run of one part is stored; the run's token keeps two runs from overwriting each other."""
+    """Returns where one run of one part is stored.
+
+    The run's token keeps two runs from overwriting each other.
+    """
     return f"parts/{segment_id}/{number:05d}-{token}.{suffix}"

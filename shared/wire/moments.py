@@ -1,4 +1,4 @@
-"""Times that a request gives."""
+"""Times in requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d
 
 
 def _written(value: object) -> object:
-    """A number is no time here, whatever else would be read into it."""
+    """Refuses numbers: other readers would take them for many things."""
     if isinstance(value, str) and not _RFC3339.fullmatch(value):
         raise ValueError("write a time as 2026-11-25T18:00:00Z: with seconds, and ending with Z or an offset")
     if not isinstance(value, str | datetime):
@@ -25,7 +25,10 @@ def _written(value: object) -> object:
 
 
 def _placed(value: datetime) -> datetime:
-    """The time in UTC. One that its zone pushes out of the years 1 to 9999 is their beginning, or their end."""
+    """Returns the time in UTC.
+
+    A time that its zone moves out of the years 1 to 9999 becomes the first or the last one.
+    """
     try:
         return value.astimezone(UTC)
     except OverflowError:
@@ -43,5 +46,5 @@ Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_placed)]
 
 
 def ms_of(value: datetime | None) -> int | None:
-    """Milliseconds since 1970."""
+    """Returns milliseconds since 1970."""
     return None if value is None else to_ms(value)

@@ -15,10 +15,11 @@ _AV1_SEQUENCE_HEADER = 1
 
 
 def parameters_sha256(codec: Codec, first_packet: bytes, width: int, height: int) -> str:
-    """A hash of a part's parameters, from its first packet.
+    """Returns a hash of a part's parameters, from its first packet.
 
-    ITU-T H.264 and H.265, annex B: the parameter set units; AV1 (section 5.5): the sequence header; MPEG-4 part 2: all
-    before the first picture; Motion JPEG: every picture has its own tables, so the size alone.
+    ITU-T H.264 and H.265, annex B: the parameter set units. AV1 (section 5.5): the sequence header.
+    MPEG-4 part 2: everything before the first picture. Motion JPEG: every picture has its own
+    tables, so the size alone.
     """
     if codec == Codec.MJPEG:
         return sha256(f"{width}x{height}".encode()).hexdigest()
@@ -26,12 +27,14 @@ def parameters_sha256(codec: Codec, first_packet: bytes, width: int, height: int
 
 
 def parameter_sets(codec: Codec, packet: bytes) -> bytes:
-    """The parameter sets in a packet; empty where it has none."""
+    """Returns the parameter sets in a packet; empty where it has none."""
     return _SETS[codec](packet)
 
 
 def begins_anew(codec: Codec, packet: bytes) -> bool:
-    """Whether a packet of H.264 or H.265 holds a picture that refers to none before it (IDR; IRAP in H.265)."""
+    """Returns whether a packet of H.264 or H.265 holds a picture that refers to none before it
+    (IDR; IRAP in H.265).
+    """
     kinds = {unit[0] & 0x1F if codec == Codec.H264 else unit[0] >> 1 & 0x3F for unit in _units(packet)}
     return bool(kinds & (_H264_IDR if codec == Codec.H264 else _HEVC_IRAP))
 

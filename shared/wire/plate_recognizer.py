@@ -42,9 +42,10 @@ class Understood:
 
 
 def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
-    """A detection for every plate; `camera_id` stands for the message's own. BadInput names what all results lack.
+    """Returns a detection for every plate. `camera_id` replaces the message's own.
 
-    A message that tells of no picture (a heartbeat) has no detections.
+    BadInput names what all results lack. A message that reports no picture (a heartbeat) has no
+    detections.
     """
     data = body["data"] if isinstance(body.get("data"), Mapping) else body
     results = data.get("results")
@@ -71,7 +72,9 @@ def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
 
 
 def _shared(data: Mapping[str, Any], camera_id: str | None) -> dict[str, Any]:
-    """What all detections of a message have: the camera, and the time where the message has one."""
+    """Returns what all detections of a message share: the camera, and the time where the message
+    has one.
+    """
     camera = camera_id or _text(data.get("camera_id"))
     if camera is None:
         raise BadInput("data.camera_id", "missing, and no camera_id in the address")
@@ -87,7 +90,7 @@ def _shared(data: Mapping[str, Any], camera_id: str | None) -> dict[str, Any]:
 
 
 def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None:
-    """The detection in one result; None where no plate was read."""
+    """Returns the detection in one result; None where no plate was read."""
     if not isinstance(result, Mapping):
         raise BadInput("result", "not a JSON object")
     plate = result.get("plate")
@@ -106,14 +109,14 @@ def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None
 
 
 def _read_of(plate: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The best reading of a plate that is an object."""
+    """Returns the best reading of a plate that is an object."""
     first = _first(_props(plate).get("plate"))
     value = first.get("value", first.get("plate"))
     return {"value": value, "score": first.get("score", plate.get("score"))}
 
 
 def _box(box: object) -> list[float] | None:
-    """[x, y, width, height] in pixels; None for a box that is not understood, such as one in fractions."""
+    """Returns [x, y, width, height] in pixels; None for a box in another form, such as fractions."""
     if not isinstance(box, Mapping):
         return None
     corners = [_number(box.get(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
@@ -151,18 +154,18 @@ def _candidates(value: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _first(value: object) -> Mapping[str, Any]:
-    """The first (best) of a list of objects, or the object itself."""
+    """Returns the first (best) of a list of objects, or the object itself."""
     return next(_candidates(value), {})
 
 
 def _named(value: object, name: str) -> str | None:
-    """A word that comes as text, as an object, or as a list of objects with scores."""
+    """Returns a word that comes as text, as an object, or as a list of objects with scores."""
     first = _first(value)
     return _text(value) or _text(first.get(name)) or _text(first.get("value"))
 
 
 def _text(value: object) -> str | None:
-    """A text that can be stored and is not empty; a number as text."""
+    """Returns text that can be stored and is not empty; a number as text."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip() if unstorable(value) is None else ""
@@ -170,7 +173,7 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    """A finite number, also one that comes as text."""
+    """Returns a finite number, also from text."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

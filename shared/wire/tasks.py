@@ -57,15 +57,15 @@ ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}
 
 
 def encode_task(task: Task) -> dict[str, Any]:
-    """Keyword arguments of a task message."""
+    """Returns the keyword arguments of a task message."""
     return asdict(task)
 
 
 def write_part(part_id: UUID, offer: int) -> WritePart:
-    """The message for a part."""
+    """Returns the message for a part."""
     return WritePart(str(part_id), offer)
 
 
 def finalise(segment_id: UUID, offer: int) -> Finalise:
-    """The message for a segment."""
+    """Returns the message for a segment."""
     return Finalise(str(segment_id), offer)

@@ -1,4 +1,6 @@
-"""URLs as people write them: what of one may be shown, why one cannot be read, and values that are filled into one."""
+"""URLs as people write them: which part may be shown, why one cannot be read, and values that are
+filled into one.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,10 @@ _WRITTEN = "; in a user name or password write / as %2F, ? as %3F, # as %23, @ a
 
 
 def shown(source: str) -> str:
-    """A camera's source or a server's URL, fit for logs and pages: scheme, host and port; what is local is shown whole.
+    """Returns a camera's source or a server's URL, fit for logs and pages: scheme, host and port.
 
-    Where it cannot be told which part is the host, nothing but the scheme is shown.
+    A local source is shown whole. Where it is unclear which part is the host, only the scheme is
+    shown.
     """
     scheme, found, rest = source.partition("://")
     if source.startswith(("file:", "synthetic:", "/dev/video")):
@@ -41,7 +44,9 @@ def shown(source: str) -> str:
 
 
 def _place(rest: str) -> str | None:
-    """Host and port of what follows `scheme://`, None where a password may have been taken for them."""
+    """Returns host and port of what follows `scheme://`; None where a password may have been taken
+    for them.
+    """
     authority = _authority(rest)
     place = authority.rpartition("@")[2]
     if "@" in rest[len(authority) :]:
@@ -55,9 +60,10 @@ def _authority(rest: str, ends: re.Pattern[str] = _ENDS) -> str:
 
 
 def masked(text: str) -> str:
-    """A text with every URL in it as it may be shown.
+    """Returns a text in which every URL is as it may be shown.
 
-    A password may hold anything: in a line with an @, all from the first URL to the last @ is taken for one.
+    A password may hold anything: in a line with an @, everything from the first URL to the last @
+    is taken for one.
     """
     return "\n".join(_masked_line(line) if "://" in line else line for line in text.split("\n"))
 
@@ -74,9 +80,9 @@ def _masked_line(line: str) -> str:
 
 
 def unreadable(url: str, schemes: Sequence[str], *, ends: str = "/?#") -> str | None:
-    """Why a server's URL cannot be read, in words that hold nothing of it but its scheme; None for one that can.
-
-    schemes: as `redis://`. ends: the characters that end user, password and host for the library that reads it.
+    """Returns why a server's URL cannot be read, in words that contain nothing of it but its
+    scheme; None for one that can. schemes: as `redis://`. ends: the characters that end user,
+    password and host for the library that reads it.
     """
     scheme = next((each for each in schemes if url.startswith(each)), None)
     if scheme is None:
@@ -102,7 +108,9 @@ def _no_scheme(url: str, schemes: Sequence[str]) -> str:
 
 
 def _wrong_place(place: str) -> str | None:
-    """What is wrong with host and port, if they are there; several with commas between them are a database's."""
+    """Returns what is wrong with host and port; a database may have several, with commas between
+    them.
+    """
     for each in place.split(","):
         host, port = each, ""
         if not each.endswith("]") and ":" in each:
@@ -116,7 +124,9 @@ def _wrong_place(place: str) -> str | None:
 
 
 def _is_name(host: str) -> bool:
-    """Whether a host can be looked for at all; a database's may be a folder, percent-encoded."""
+    """Returns whether a host can be looked up at all; a database's may be a folder,
+    percent-encoded.
+    """
     if not _PLACE.fullmatch(re.sub(r"%2[Ff]", "", host)):
         return False
     try:
@@ -127,14 +137,18 @@ def _is_name(host: str) -> bool:
 
 
 def bad_percent(url: str) -> str | None:
-    """Why a reader that is strict about percent signs refuses a URL; None where it does not."""
+    """Returns why a reader that is strict about percent signs refuses a URL; None where it does
+    not.
+    """
     if _BAD_PERCENT.search(url):
         return "a % stands in it that begins no percent-encoded character: write % as %25 in a user name or password"
     return None
 
 
 def unusable_source(source: str) -> str | None:
-    """Why no camera can be reached at a source of the network, in words without a part of it; None where one may be."""
+    """Returns why no camera can be reached at a network source, in words without a part of it; None
+    where one may be.
+    """
     rest = source.partition("://")[2]
     if _UNWRITABLE.search(source):
         return "holds a space, a line's end or another character that no URL has; a space is written %20"
@@ -148,10 +162,9 @@ def unusable_source(source: str) -> str | None:
 
 
 def encoded(value: str, before: str, after: str) -> str:
-    """A value as it is filled in between two pieces of a source: percent-encoded for its place.
-
-    As it is where it stands for a whole source, a scheme or a host, and in sources that are no URL; in the path of a
-    file its slashes stay.
+    """Returns a value as it is filled in between two pieces of a source: percent-encoded for its
+    place. Unchanged where it is a whole source, a scheme or a host, and in sources that are no URL.
+    In the path of a file its slashes stay.
     """
     if before.startswith("file:"):
         return quote(value, safe="/")

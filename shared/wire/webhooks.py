@@ -1,7 +1,6 @@
-"""What a webhook is sent: the event as JSON, or as a CloudEvent, with a signature as Standard Webhooks has it.
-
-`webhook-signature` is `v1,` and the base64 of HMAC-SHA-256 over `ID.TIMESTAMP.BODY`; `webhook-id` stays the same when a
-delivery is tried again, so that a receiver can tell.
+"""What a webhook receives: the event as JSON or as a CloudEvent, signed as Standard Webhooks
+defines it. `webhook-signature` is `v1,` and the base64 of HMAC-SHA-256 over `ID.TIMESTAMP.BODY`.
+`webhook-id` stays the same when a delivery is tried again, so that a receiver can tell.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ PLAIN_TYPE, CLOUD_TYPE = "application/json", "application/cloudevents+json"
 
 
 def body_of(name: str, event: Mapping[str, Any], source: str | None) -> tuple[bytes, str]:
-    """Bytes and media type; `source` makes it a CloudEvent (1.0, structured mode)."""
+    """Returns bytes and media type. `source` makes it a CloudEvent (1.0, structured mode)."""
     if source is None:
         return json.dumps({"event": name, **event}, separators=(",", ":")).encode(), PLAIN_TYPE
     data = {key: value for key, value in event.items() if key not in {"event_id", "at"}}
@@ -32,7 +31,7 @@ def body_of(name: str, event: Mapping[str, Any], source: str | None) -> tuple[by
 
 
 def headers_of(identifier: str, seconds: int, body: bytes, media_type: str, secret: str) -> dict[str, str]:
-    """The headers of one delivery, made at that time (seconds since 1970)."""
+    """Returns the headers of one delivery, made at that time (seconds since 1970)."""
     return {
         "Content-Type": media_type,
         "User-Agent": "platereel",
@@ -48,7 +47,7 @@ def _signature(identifier: str, seconds: int, body: bytes, secret: str) -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """The key in a secret: of `whsec_…` the base64 behind it, else the text itself."""
+    """Returns the key in a secret: of `whsec_…` the base64 behind it, else the text itself."""
     if not secret.startswith(PREFIX):
         return secret.encode()
     try:

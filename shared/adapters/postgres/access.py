@@ -35,7 +35,7 @@ class PostgresAccessRows:
     def create_key(
         self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
     ) -> tuple[StoredKey, str]:
-        """See the port; a secret is `plr_LOOKUP_SECRET`."""
+        """A secret is `plr_LOOKUP_SECRET`."""
         lookup = secrets.token_hex(LOOKUP_BYTES)
         secret = f"{PREFIX}_{lookup}_{secrets.token_urlsafe(SECRET_BYTES)}"
         scope = None if cameras is None else list(cameras)
@@ -75,13 +75,13 @@ class PostgresAccessRows:
             log_access(connection=connection, who=who, action="key.revoke", segment_id=None, details={"name": name})
 
     def any_key(self) -> bool:
-        """See the port; once there is one it is not asked for again."""
+        """The answer "yes" is remembered: rows of keys stay for ever."""
         if not self._key_seen:
             self._key_seen = bool(self._database.fetch("SELECT FROM api_keys LIMIT 1"))
         return self._key_seen
 
     def key_of(self, secret: str) -> StoredKey | None:
-        """See the port; found by the part that is no secret, compared in constant time."""
+        """Finds the row by the part that is no secret, and compares digests in constant time."""
         prefix, _, rest = secret.partition("_")
         lookup = rest.partition("_")[0]
         if prefix != PREFIX or len(lookup) != 2 * LOOKUP_BYTES:
@@ -101,7 +101,7 @@ class PostgresAccessRows:
         return _stored(row)
 
     def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
-        """See the port; sessions that are over go."""
+        """Deletes sessions that have expired."""
         token = secrets.token_urlsafe(SECRET_BYTES)
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE expires_at < now()")
@@ -116,7 +116,7 @@ class PostgresAccessRows:
         return token
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
-        """See the port; a session ends with its key."""
+        """A session ends with its key."""
         row = self._database.fetch_one(
             """
             SELECT s.name, coalesce(k.role, s.role) AS role, s.key_digest,

@@ -37,7 +37,7 @@ class PostgresConsistencyRows:
         return UUID(str(row["id"]))
 
     def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
-        """See the port. An expired segment expects nothing; a part expects the key of its committed run."""
+        """An expired segment expects nothing; a part expects the key of its committed run."""
         rows = self._database.fetch(
             """
             SELECT file_path AS key, id, file_size_bytes AS size FROM video_segments
@@ -83,7 +83,7 @@ class PostgresConsistencyRows:
         return None if row is None else _ready_clip(row)
 
     def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
-        """See the port; a step that is done again notes the same."""
+        """A step that is repeated notes the same keys once."""
         self._database.execute(
             """
             INSERT INTO check_suspects (run_id, kind, key, segment_id)
@@ -131,7 +131,7 @@ class PostgresConsistencyRows:
         ]
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """See the port; a lease that runs is somebody at work, and a pacer that looks will go on with all of them."""
+        """A current lease is a writer at work, and a pacer that looks will go on with all segments."""
         rows = self._database.fetch(
             """
             SELECT id FROM video_segments s
@@ -173,7 +173,10 @@ class PostgresConsistencyRows:
         return as_uuids(rows)
 
     def reopen(self, segment_id: UUID, reason: str) -> bool:
-        """See the port; wakes the pacer. A failed segment whose time another one has taken meanwhile stays failed."""
+        """Wakes the pacer.
+
+        A failed segment stays failed where another segment has its time meanwhile.
+        """
         try:
             with self._database.transaction() as connection:
                 row = _locked(connection, segment_id, ("ready", "failed"))
@@ -210,7 +213,7 @@ class PostgresConsistencyRows:
         return True
 
     def give_up(self, segment_id: UUID) -> bool:
-        """See the port; what a writer is running now it may still commit."""
+        """A writer may still commit the part that it is running now."""
         with self._database.transaction() as connection:
             row = _locked(connection, segment_id, ("recording", "finalizing"))
             if row is None:
@@ -232,7 +235,9 @@ class PostgresConsistencyRows:
         return given_up > 0 or row["status"] == "recording"
 
     def forget_parts(self, segment_id: UUID) -> bool:
-        """See the port; under the camera's lock, as `reopen`: of the two only one finds what it needs."""
+        """Holds the camera's lock, as `reopen` does, so that only one of the two finds what it
+        needs.
+        """
         with self._database.transaction() as connection:
             if _locked(connection, segment_id, ("ready", "expiring", "expired")) is None:
                 return False
@@ -250,7 +255,7 @@ def _ready_clip(row: DictRow) -> ReadyClip:
 
 
 def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...]) -> DictRow | None:
-    """The segment under its camera's lock, if it is in one of these states."""
+    """Returns the segment under its camera's lock, if it is in one of these states."""
     camera = connection.execute("SELECT camera_id FROM video_segments WHERE id = %s", [segment_id]).fetchone()
     if camera is None:
         return None

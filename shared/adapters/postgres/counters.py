@@ -49,7 +49,7 @@ class PostgresCounterRows:
         self._database = database
 
     def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
-        """See the port; O(cameras), and cameras times `days` for the days: never O(segments)."""
+        """Costs O(cameras), and cameras times `days` for the days, never O(segments)."""
         given = {"days": days, "cameras": None if cameras is None else list(cameras)}
         with self._database.transaction() as connection:
             states = connection.execute(
@@ -88,7 +88,7 @@ class PostgresCounterRows:
         )
 
     def fold(self, limit: int) -> int:
-        """See the port; several may fold at once, each its own rows."""
+        """Several processes may fold at once, each its own rows."""
         row = self._database.fetch_one(
             f"""
             WITH gone AS (
@@ -112,7 +112,7 @@ class PostgresCounterRows:
         return 0 if row is None else int(row["n"])
 
     def differences(self) -> list[str]:
-        """See the port; one statement, so that what happens meanwhile is no difference."""
+        """Counts in one statement, so that a change meanwhile is no difference."""
         days = self._database.fetch(f"{_COUNTED} {_WRONG} ORDER BY 1, 2, 3")
         cameras = self._database.fetch(
             f"""
@@ -128,7 +128,7 @@ class PostgresCounterRows:
         ] + [f"{row['camera_id']} {row['status']}: the camera's counter is not the sum of its days" for row in cameras]
 
     def recount(self) -> None:
-        """See the port; what is missing is added as a change, so nobody else need wait."""
+        """Adds what is missing as a change, so that nobody else waits."""
         with self._database.transaction() as connection:
             _rebuild(connection)
             connection.execute(

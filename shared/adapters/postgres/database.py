@@ -1,4 +1,4 @@
-"""The connection pool: every timeout set, every driver error mapped to a kind."""
+"""The connection pool. Every timeout is set, and every driver error becomes one of our kinds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def _check(connection: Connection) -> None:
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:
-    """One connection with the settings of the pool's. Raises Retryable, or Permanent, in words of `reasons`."""
+    """Returns one connection with the pool's settings.
+
+    Raises Retryable or Permanent in the words of `reasons`.
+    """
     try:
         return psycopg.connect(url, autocommit=autocommit, row_factory=dict_row, **_CONNECT)
     except psycopg.Error as error:
@@ -47,7 +50,9 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
 
 
 def _telling(url: str, tell: Callable[[PlatereelError | None], None]) -> type[Connection]:
-    """A connection for the pool, which connects beside whoever waits for it: `tell` hears how the last try went."""
+    """Returns a connection class for the pool, which connects in the background: `tell` hears how
+    each try went.
+    """
 
     class Telling(psycopg.Connection[DictRow]):
         @classmethod
@@ -65,9 +70,8 @@ def _telling(url: str, tell: Callable[[PlatereelError | None], None]) -> type[Co
 
 @contextmanager
 def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[None]:
-    """Map driver errors: away, slow, full or restarting is Retryable; a broken constraint is a Conflict.
-
-    why: the reason there is no connection, where the pool found one.
+    """Map driver errors: away, slow, full or restarting is Retryable, a broken constraint is a
+    Conflict. why: returns the reason for having no connection, where the pool knows one.
     """
     try:
         yield
@@ -109,7 +113,9 @@ class Database:
         self._wrong = wrong
 
     def _why(self) -> PlatereelError | None:
-        """The reason anew: an error that several threads raise would gather all their tracebacks."""
+        """Returns the reason as a new error: one error raised by several threads would collect all
+        their tracebacks.
+        """
         wrong = self._wrong
         return None if wrong is None else type(wrong)(wrong.message, **wrong.facts)
 
@@ -136,36 +142,41 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction that commits at the end of the block, or rolls back on an error."""
+        """Yields a connection in a transaction, which commits at the end of the block or rolls back
+        on an error.
+        """
         with self._connection() as connection, connection.transaction():
             yield connection
 
     @contextmanager
     def pipelined(self) -> Iterator[Connection]:
-        """A transaction whose statements are sent without waiting for each other's answers.
+        """Yields a transaction whose statements do not wait for each other's answers.
 
-        What a statement answers is waited for when it is fetched; an error is raised there, or at the block's end.
+        A statement's answer is awaited when it is fetched; an error is raised there, or at the
+        block's end.
         """
         with self._connection() as connection, connection.pipeline(), connection.transaction():
             yield connection
 
     def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:
-        """All rows of one statement; args in order, or one mapping by name."""
+        """Returns all rows of one statement. args: in order, or one mapping by name."""
         with self._connection() as connection:
             return connection.execute(query, _named(args)).fetchall()
 
     def fetch_one(self, query: LiteralString, *args: object) -> DictRow | None:
-        """The first row of one statement."""
+        """Returns the first row of one statement, or None."""
         with self._connection() as connection:
             return connection.execute(query, _named(args)).fetchone()
 
     def now_ms(self) -> int:
-        """The database's time (ms since 1970): the one clock that ages and leases are judged by."""
+        """Returns the database's time (ms since 1970): the one clock that ages and leases are
+        judged by.
+        """
         row = self.fetch_one("SELECT (extract(epoch FROM now()) * 1000)::bigint AS now")
         return 0 if row is None else int(row["now"])
 
     def execute(self, query: LiteralString, *args: object) -> int:
-        """Run one statement; the number of rows it touched."""
+        """Run one statement. Returns how many rows it touched."""
         with self._connection() as connection:
             return connection.execute(query, _named(args)).rowcount
 
@@ -180,5 +191,5 @@ def lock_camera(connection: Connection, camera_id: str) -> None:
 
 
 def as_uuids(rows: list[DictRow], column: str = "id") -> list[UUID]:
-    """One column of ids."""
+    """Returns one column of ids."""
     return [row[column] for row in rows]

@@ -1,8 +1,9 @@
-"""A bound on how long a thread waits for the database.
+"""A limit on how long a thread waits for the database. libpq has no timeout for an answer.
 
-libpq has no time limit for an answer: a server that is stopped, or a firewall that forgot a connection while something
-in between still acknowledges packets, would hold a thread for ever. A watcher closes the socket of whoever waits too
-long; the waiting call then ends with the error of a lost connection, which callers try again.
+A server that is stopped, or a firewall that forgot a connection while something in between still
+acknowledges packets, would hold a thread for ever. A watcher closes the socket of a thread that
+waits too long. The waiting call then fails with the error of a lost connection, which callers try
+again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class _Wait:
 
 
 class AnswerDeadline:
-    """One watcher for all connections of a process; its thread starts with the first wait, so after any fork."""
+    """One watcher for all connections of a process.
+
+    Its thread starts with the first wait, so after any fork.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -39,9 +43,9 @@ class AnswerDeadline:
 
     @contextmanager
     def within(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
-        """What is asked of `connection` in this block ends within about `seconds`, with an error if need be.
-
-        Where the last answer came just as the socket was closed, the block ends well and the connection is closed.
+        """Limit what this block asks of `connection` to about `seconds`; then the waiting call
+        fails. Where the last answer came just as the socket was closed, the block succeeds and the
+        connection is closed.
         """
         wait = _Wait(connection, seconds + LOOK_SECONDS)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Rows of detections, and the one transaction in which a detection becomes footage."""
+"""Rows of detections, and the transaction in which a detection becomes footage."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class PostgresDetectionRows:
         self._database = database
 
     def close(self) -> None:
-        """Close the pool, for whoever got the repository from the doorway; others may share it."""
+        """Close the pool. Only for a repository that the doorway made; others share their pool."""
         self._database.close()
 
     def publish(self, detection: Detection) -> None:
-        """Insert as `pending`; the same detection again is a no-op."""
+        """Insert as `pending`. The same detection again changes nothing."""
         with self._database.transaction() as connection:
             _insert(connection, detection)
             stored = _stored(connection.execute(_ONE, _key(detection)).fetchone(), detection)
@@ -53,7 +53,7 @@ class PostgresDetectionRows:
         policy: RecordingPolicy,
         newest_ms: int | None = None,
     ) -> list[Accepted]:
-        """See the port. Detections of one camera, in order of captured_at."""
+        """Takes detections of one camera, in order of captured_at."""
         answers: dict[str, Accepted] = {}
         missed: list[Detection] = []
         for detection in detections:
@@ -70,7 +70,10 @@ class PostgresDetectionRows:
     def _accept(
         self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy, newest_ms: int | None = None
     ) -> Accepted | None:
-        """One detection in one transaction; None when the buffer no longer has its footage."""
+        """Record one detection in one transaction.
+
+        Returns None when the buffer no longer has its footage.
+        """
         given = Detected(
             captured_ms=detection.captured_ms,
             buffer_ms=policy.buffer_ms,
@@ -103,7 +106,9 @@ class PostgresDetectionRows:
             return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
 
     def _fail_missed(self, missed: Sequence[Detection], policy: RecordingPolicy) -> dict[str, Accepted]:
-        """One FAILED segment that says what was asked for too late; none for what somebody else has settled."""
+        """Insert one FAILED segment for detections that came too late; none for those that somebody
+        else has settled.
+        """
         camera_id = missed[0].camera_id
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
@@ -123,7 +128,7 @@ class PostgresDetectionRows:
         return answers
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
-        """See the port; only a detection that is still pending changes."""
+        """Only a detection that is still pending changes."""
         with self._database.transaction() as connection:
             _conclude(connection, (detection_id, camera_id), DetectionOutcome.REJECTED, reason=printable(reason))
 
@@ -158,7 +163,7 @@ class PostgresDetectionRows:
         return next((row for row in self.with_id(detection_id) if row.camera_id == camera_id), None)
 
     def with_id(self, detection_id: str) -> list[StoredDetection]:
-        """See the port; by camera."""
+        """In order of camera."""
         rows = self._database.fetch(
             """
             SELECT detection_id, camera_id, captured_at, outcome, reason FROM detections
@@ -174,13 +179,13 @@ class PostgresDetectionRows:
         return None if row is None else _detection(row)
 
     def count_since(self, ms: int) -> int:
-        """Detections stored since a moment."""
+        """Returns how many detections were stored since a moment."""
         row = self._database.fetch_one("SELECT count(*) AS n FROM detections WHERE created_at >= %s", from_ms(ms))
         return 0 if row is None else int(row["n"])
 
 
 def _key(detection: Detection) -> tuple[str, str]:
-    """What names a row: an id is its camera's own."""
+    """Returns what names a row: ids are per camera."""
     return detection.detection_id, detection.camera_id
 
 

@@ -1,4 +1,4 @@
-"""Outgoing events, committed with what they tell of and relayed afterwards."""
+"""Outgoing events: committed with the change that they report, relayed afterwards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def emit(connection: Connection, name: EventName, segment_id: UUID, camera_id: s
 
 
 def relay(connection: Connection, publish: Publish, limit: int, webhooks: Webhooks) -> int:
-    """Publish waiting events in order and mark them; a crash in between publishes them again under the same id.
+    """Publish waiting events in order and mark them.
 
-    publish: takes names and bodies, and tells of each why it was refused. A refused event waits and holds up no other.
-    webhooks: webhooks, and the names of the events that each is to have.
+    A crash in between publishes them again under the same ids. publish: takes names and bodies, and
+    returns for each why it was refused. A refused event waits and holds up no other. webhooks: for
+    each webhook, the names of the events that it gets.
     """
     rows = connection.execute(
         """

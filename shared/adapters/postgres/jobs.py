@@ -28,7 +28,7 @@ class PostgresJobRows:
         self._database = database
 
     def request(self, kind: JobKind, params: JsonObject, who: str) -> UUID:
-        """See the port; wakes the pacer."""
+        """Wakes the pacer."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "INSERT INTO jobs (kind, params, requested_by) VALUES (%s, %s, %s) RETURNING id",
@@ -54,7 +54,7 @@ class PostgresJobRows:
         return JobState(**row | {"kind": JobKind(row["kind"]), "state": JobStatus(row["state"])})
 
     def due(self, periods_s: Mapping[JobKind, float]) -> list[Job]:
-        """See the port. A requested job is offered again after 30 s; a regular turn is made when two were missed."""
+        """Offers a requested job again after 30 s, and a regular turn after two missed ones."""
         with self._database.transaction() as connection:
             for kind, period in periods_s.items():
                 connection.execute(
@@ -102,7 +102,7 @@ class PostgresJobRows:
         return None if row is None else _job(row)
 
     def begin_turn(self, kind: JobKind, period_s: float) -> Job | None:
-        """See the port; two beats ask, one gets the turn."""
+        """Of two beats that ask, one gets the turn."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 """
@@ -119,7 +119,7 @@ class PostgresJobRows:
         return None if row is None else _job(row)
 
     def pause(self, job_id: UUID, cursor: JsonObject) -> None:
-        """See the port; wakes the pacer."""
+        """Wakes the pacer."""
         with self._database.transaction() as connection:
             connection.execute(
                 """
@@ -131,7 +131,7 @@ class PostgresJobRows:
             connection.execute(f"NOTIFY {WAKE}")
 
     def put_off(self, job_id: UUID) -> None:
-        """See the port; offered again half a minute later, from the cursor that it has."""
+        """The job is offered again half a minute later, from the cursor that it has."""
         self._database.execute(
             """
             UPDATE jobs SET deaths = deaths + 1, offered_at = now(),
@@ -144,7 +144,7 @@ class PostgresJobRows:
         )
 
     def usual_archived(self, runs: int) -> int:
-        """See the port; dry runs do not count."""
+        """Dry runs do not count."""
         row = self._database.fetch_one(
             """
             SELECT coalesce(max((result->>'archived')::bigint), 0) AS n
@@ -156,7 +156,7 @@ class PostgresJobRows:
         return 0 if row is None else int(row["n"])
 
     def tell(self, job_id: UUID, progress: JsonObject) -> None:
-        """See the port; who works on a job for long is not taken for dead."""
+        """A worker that reports progress is not taken for dead."""
         self._database.execute(
             "UPDATE jobs SET progress = %s, started_at = now() WHERE id = %s AND state = 'running'",
             Jsonb(dict(progress)),
@@ -164,7 +164,7 @@ class PostgresJobRows:
         )
 
     def finish(self, job_id: UUID, result: JsonObject, error: str | None = None) -> None:
-        """See the port; keeps the last thousand finished jobs of a kind."""
+        """Keeps the last thousand finished jobs of a kind."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s, cursor = NULL WHERE id = %s",

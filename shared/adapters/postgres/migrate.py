@@ -1,4 +1,4 @@
-"""Brings a database to this version."""
+"""Brings a database to this version's schema."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def _config() -> Config:
 
 
 def migrate(url: str) -> tuple[str | None, str]:
-    """Run outstanding migrations, one process at a time; answers the version before and after.
+    """Run outstanding migrations, one process at a time. Returns the version before and after.
 
-    Raises Permanent, and changes nothing, where the schema is newer than this code's, or not Platereel's at all.
+    Raises Permanent, and changes nothing, where the schema is newer than this code's, or not
+    Platereel's at all.
     """
     current_version(url)  # a server that does not answer is told in our words
     # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the connections.

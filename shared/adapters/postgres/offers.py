@@ -1,7 +1,8 @@
-"""Offers: which parts and segments the writers are told of, and which of those messages were lost.
+"""Offers: which parts and segments the writers were told of, and which of those messages were lost.
 
-An offer stays good until its run begins. It is taken back only when its message can no longer be in the queue, which is
-first in, first out: the queue is empty, or what was offered well after it is already running.
+An offer is good until its run begins. It is taken back only when its message can no longer be in
+the queue, which is first in, first out: the queue is empty, or something that was offered much
+later is already running.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ LOST_BATCH = 1_000
 
 
 class PostgresOfferRows:
-    """Implements the port `Offers`."""
+    """Implements the port `OfferRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
-        """See the port; one statement, of two pacers each gets other rows."""
+        """One statement, so that two pacers get different rows."""
         rows = self._database.fetch(
             """
             UPDATE segment_parts SET state = 'queued', offer = offer + 1, offered_at = now(), not_before = NULL
@@ -119,6 +120,6 @@ class PostgresOfferRows:
 
 
 def _offers(rows: list[DictRow]) -> list[Offer]:
-    """Oldest first: what waits longest loses its frames first."""
+    """Returns the offers, oldest first: the oldest loses its frames first."""
     rows.sort(key=lambda row: (row["start_time"], row["id"]))
     return [Offer(row["id"], row["offer"]) for row in rows]

@@ -33,14 +33,14 @@ PACED_SECONDS = 10
 
 
 class PostgresPacerRows:
-    """The pacer's half of the port `Recordings`."""
+    """Implements the port `PacerRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ear: Connection | None = None
 
     def live(self) -> list[LiveSegment]:
-        """See the port; one row a segment, however many parts wait."""
+        """Reads one row a segment, however many parts wait."""
         rows = self._database.fetch(
             """
             SELECT s.id, s.camera_id, s.status, s.start_time, s.deadline, s.covered_to, s.policy, s.late_ms,
@@ -73,7 +73,7 @@ class PostgresPacerRows:
         behind_ms: int = 0,
         deadline_ms: int | None = None,
     ) -> bool:
-        """See the port; one transaction under the camera's lock."""
+        """One transaction under the camera's lock."""
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
             windows = load_growing(connection, camera_id)
@@ -102,7 +102,7 @@ class PostgresPacerRows:
             return planned > 0 or bool(effects)
 
     def expire_leases(self) -> int:
-        """See the port. A run whose lease ran out is dead or frozen; its token commits nothing any more."""
+        """A run whose lease ran out is dead or frozen; its token commits nothing any more."""
         with self._database.transaction() as connection:
             connection.execute(
                 """
@@ -140,7 +140,7 @@ class PostgresPacerRows:
             return relay(connection, publish, limit, hooks)
 
     def wait(self, timeout_s: float) -> None:
-        """See the port. Listens on a connection of its own, opened again after it broke."""
+        """Listens on a connection of its own, opened again after it broke."""
         try:
             with kinds():
                 if self._ear is None:
@@ -165,7 +165,7 @@ class PostgresPacerRows:
 
 
 def _expired(row: DictRow, cause: str) -> Later | GiveUp:
-    """What becomes of a run whose lease ran out."""
+    """Returns what becomes of a run whose lease ran out."""
     return retry_decision(
         attempts=row["attempts"], retries=row["retries"], retryable=False, cause=cause, longest_s=NO_PAUSE_SECONDS
     )

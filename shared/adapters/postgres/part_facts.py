@@ -17,7 +17,7 @@ from shared.domain.timing import from_ms, to_ms
 
 
 def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
-    """A segment's column `gaps`."""
+    """Returns the value of a segment's column `gaps`."""
     return Jsonb(
         [
             {
@@ -34,7 +34,7 @@ def gaps_json(gaps: Sequence[Gap]) -> Jsonb:
 
 
 def gaps_of_row(stored: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
-    """What a segment's column `gaps` says."""
+    """Returns the gaps of a segment's column `gaps`."""
     return tuple(
         Gap(
             from_ms=to_ms(datetime.fromisoformat(gap["from"])),
@@ -49,7 +49,7 @@ def gaps_of_row(stored: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
 
 
 def facts_json(facts: PartFacts) -> dict[str, Any]:
-    """A part's column `facts`."""
+    """Returns the value of a part's column `facts`."""
     return {
         "index": [[p.pts_ms, p.size, int(p.keyframe), *([1] if p.lead else [])] for p in facts.index],
         "before": None if facts.before is None else asdict(facts.before),
@@ -64,7 +64,7 @@ def facts_json(facts: PartFacts) -> dict[str, Any]:
 
 
 def facts_of(row: DictRow) -> PartFacts | None:
-    """The facts in a part's row, None when it has none."""
+    """Returns the facts in a part's row, None when it has none."""
     stored = row["facts"]
     if stored is None:
         return None
@@ -87,7 +87,7 @@ def _mark(stored: dict[str, Any] | None) -> FrameMark | None:
 
 
 def stored_part(row: DictRow) -> StoredPart:
-    """A part's row, as finalise sees it."""
+    """Returns a part's row as finalise sees it."""
     return StoredPart(
         part_id=row["id"],
         number=row["number"],
@@ -100,7 +100,7 @@ def stored_part(row: DictRow) -> StoredPart:
 
 
 def form_of_row(row: Mapping[str, Any]) -> ClipForm | None:
-    """A segment's form; None before its first part."""
+    """Returns a segment's form; None before its first part."""
     if row["width"] is None or row["height"] is None:
         return None
     across, _, down = (row["pixel_aspect"] or "1:1").partition(":")

@@ -1,4 +1,4 @@
-"""Why there is no connection to a database, in words that hold nothing of its URL."""
+"""Why a database cannot be connected to, in words that contain nothing of its URL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _ELSEWHERE = re.compile(r"[?&](?:host|hostaddr|port|service)=")
 
 
 def no_connection(url: str, error: psycopg.Error) -> PlatereelError:
-    """The error for a connection that was not made: Permanent where no server can mend it. `at` is where, if known."""
+    """Returns the error for a failed connection: Permanent where only another setting helps.
+
+    `at` is host and port, if known.
+    """
     text = str(error)
     if isinstance(error, psycopg.ProgrammingError):
         option = "an option" if "query parameter" in text else "a part"
@@ -43,6 +46,8 @@ def no_connection(url: str, error: psycopg.Error) -> PlatereelError:
 
 
 def _place(url: str) -> dict[str, object]:
-    """Where it was asked; nothing where that cannot be told, or where an option of the URL names another place."""
+    """Returns host and port; nothing where they cannot be told, or an option of the URL names
+    another host.
+    """
     place = shown(url).partition("://")[2]
     return {} if place in {"", HIDDEN} or _ELSEWHERE.search(unquote(url)) else {"at": place}

@@ -1,4 +1,4 @@
-"""Rows of segments, as retention sees them: what is oldest, what is marked, what is gone."""
+"""Rows of segments as retention sees them: the oldest, the marked, the deleted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PostgresRetentionRows:
         return self._database.now_ms()
 
     def count_clips(self) -> int:
-        """See the port; from the counters."""
+        """Reads the counters."""
         row = self._database.fetch_one(
             "SELECT coalesce(sum(segments), 0)::bigint AS n FROM camera_totals WHERE status IN ('ready', 'failed')"
         )
@@ -62,7 +62,7 @@ class PostgresRetentionRows:
     def oldest(
         self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
     ) -> list[Clip]:
-        """See the port; by an index of just these clips, however many are skipped."""
+        """Uses an index of just these clips, however many are skipped."""
         plates: LiteralString = "ARRAY[]::text[]" if attributes is None else _PLATES
         labels: LiteralString = _LABELS if attributes else "ARRAY[]::text[]"
         camera: LiteralString = "true" if camera_id is None else "camera_id = %(camera)s"
@@ -109,13 +109,13 @@ class PostgresRetentionRows:
         return 0 if row is None else int(row["n"])
 
     def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
-        """See the port; repeats every condition, for a person may have protected a clip since it was judged."""
+        """Checks every condition again: a person may have protected a clip since it was judged."""
         reasons = {verdict.segment_id: verdict.reason for verdict in verdicts}
         with self._database.transaction() as connection:
             return mark(connection, reasons, "retention")
 
     def expiring(self, grace_s: float, limit: int, after: Marked | None) -> list[Marked]:
-        """See the port; in order of marking."""
+        """In order of marking."""
         rows = self._database.fetch(
             """
             SELECT id, file_path, thumbnail_path, archived_at FROM video_segments
@@ -133,7 +133,7 @@ class PostgresRetentionRows:
         return [Marked(row["id"], row["file_path"], row["thumbnail_path"], row["archived_at"]) for row in rows]
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:
-        """See the port; parts that a failed segment still has go when they are settled."""
+        """Parts that a failed segment still has are deleted when they are settled."""
         return self._database.execute(
             """
             UPDATE video_segments SET status = 'expired', expired_at = now(), updated_at = now()
@@ -143,7 +143,10 @@ class PostgresRetentionRows:
         )
 
     def purge_history(self, older_than_s: float, limit: int) -> int:
-        """See the port; the log of who did what stays as long. Detections go with the last segment that shows them."""
+        """The access log stays as long.
+
+        Detections are deleted with the last segment that shows them.
+        """
         with self._database.transaction() as connection:
             given = {"age": older_than_s, "limit": limit}
             row = connection.execute(
@@ -194,7 +197,10 @@ class PostgresRetentionRows:
 
 
 def mark(connection: Connection, reasons: dict[UUID, str], who: str) -> list[UUID]:
-    """Mark segments that are ready or failed and not protected; each gets its reason. Answers those marked."""
+    """Mark segments that are ready or failed and not protected, each with its reason.
+
+    Returns those that were marked.
+    """
     rows: list[DictRow] = connection.execute(
         """
         WITH asked AS (SELECT * FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS a (id, reason)),

@@ -1,7 +1,7 @@
-"""How the rows of a part and a segment take what `shared.domain.retry` decided.
+"""Writes what `shared.domain.retry` decided into the rows of a part or a segment.
 
-The counts are read under the row's lock, in the transaction that writes the decision: two who see a run end at once
-cannot both count it.
+The counts are read under the row's lock, in the transaction that writes the decision: two processes
+that see a run end at once cannot both count it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ def running_clip(connection: Connection, segment_id: UUID, token: str) -> DictRo
 
 
 def settle_part(connection: Connection, part_id: UUID, decision: Later | GiveUp, error: str) -> None:
-    """End a part's run; error: why it did not succeed, told as long as the part is tried again."""
+    """End a part's run.
+
+    error: why it did not succeed; the row has it until the part is tried again.
+    """
     if isinstance(decision, GiveUp):
         connection.execute(
             "UPDATE segment_parts SET state = 'gap', error = %s, token = NULL, lease_until = NULL WHERE id = %s",
@@ -58,9 +61,9 @@ def settle_part(connection: Connection, part_id: UUID, decision: Later | GiveUp,
 def settle_clip(
     connection: Connection, segment_id: UUID, camera_id: str, decision: Later | GiveUp, error: str | None
 ) -> None:
-    """End a finalising run; error: why it did not succeed, None to leave what the row says.
+    """End a finalising run. error: why it did not succeed, None to leave what the row says.
 
-    A segment that is given up is FAILED, with its event, and its parts stay for a repair.
+    A segment that is given up is FAILED, with its event. Its parts stay for a repair.
     """
     if isinstance(decision, GiveUp):
         cause = decision.cause[:MAX_ERROR]

@@ -1,4 +1,4 @@
-"""Which schema this code was written for, and a refusal of any other."""
+"""Which schema this code needs. Any other is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _NUMBER = re.compile(r"[0-9]{4}")
 
 
 def current_version(url: str) -> str | None:
-    """The database's version, None when it has no schema. Raises Retryable when it does not answer."""
+    """Returns the database's version, None when it has no schema.
+
+    Raises Retryable when it does not answer.
+    """
     with kinds(), connect(url) as connection:
         found = connection.execute("SELECT to_regclass('public.alembic_version') AS name").fetchone()
         if found is None or found["name"] is None:
@@ -22,7 +25,9 @@ def current_version(url: str) -> str | None:
 
 
 def no_way_back(current: str | None) -> str | None:
-    """Why no migration of this code leads from that version to its own; None where one does, or none is needed."""
+    """Returns why no migration of this code leads from that version to its own; None where one
+    does.
+    """
     if current is None or (_NUMBER.fullmatch(current) and current <= SCHEMA_VERSION):
         return None
     if _NUMBER.fullmatch(current):
@@ -34,7 +39,9 @@ def no_way_back(current: str | None) -> str | None:
 
 
 def mismatch(current: str | None) -> str | None:
-    """What is wrong with a database of that version, and what helps; None where it is this code's."""
+    """Returns what is wrong with a database of that version, and what helps; None where it is this
+    code's.
+    """
     if current == SCHEMA_VERSION:
         return None
     if current is None:
@@ -45,7 +52,9 @@ def mismatch(current: str | None) -> str | None:
 
 
 def require_version(url: str) -> None:
-    """Raise Retryable while the schema is not this code's: a migration, or a newer process, may be on its way."""
+    """Raise Retryable while the schema is not this code's: a migration, or a newer process, may be
+    on its way.
+    """
     current = current_version(url)
     wrong = mismatch(current)
     if wrong is not None:

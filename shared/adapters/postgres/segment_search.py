@@ -1,4 +1,4 @@
-"""The list of segments: statements made of fixed pieces, each with an index that serves it."""
+"""The list of segments: statements made of fixed pieces, each served by an index."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ _NEAR: LiteralString = f"""
 
 @dataclass(slots=True)
 class _Search:
-    """Pieces of one statement. `counted`: conditions that the counters know too, so that nothing need be counted."""
+    """The pieces of one statement.
+
+    `counted`: conditions that the counters know too, so that no row is counted.
+    """
 
     args: dict[str, Any]
     source: LiteralString = "video_segments s"
@@ -64,9 +67,10 @@ class _Search:
 
 
 def segment_of(kind: type[S], row: DictRow) -> S:
-    """The segment in a row of COLUMNS and of what else its kind has.
+    """Returns the segment in a row of COLUMNS and of what else its kind has.
 
-    Filled past the frozen dataclass's __init__, which sets 40 fields one by one and is five times as dear.
+    Filled past the frozen dataclass's __init__, which sets 40 fields one by one and costs five
+    times as much.
     """
     segment = object.__new__(kind)
     vars(segment).update(row, status=SegmentStatus(row["status"]), gaps=gaps_of_row(row["gaps"]))
@@ -76,7 +80,10 @@ def segment_of(kind: type[S], row: DictRow) -> S:
 def search(
     connection: Connection, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
 ) -> Page:
-    """One page and the number of all that match, in the caller's transaction. BadInput names what cannot be."""
+    """Returns one page and the number of all matches, in the caller's transaction.
+
+    BadInput names what is wrong.
+    """
     found = _pieces(where)
     if where.fuzzy:
         connection.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY])
@@ -117,7 +124,7 @@ def _pieces(where: SegmentFilter) -> _Search:
 
 
 def _add_plate(found: _Search, where: SegmentFilter) -> None:
-    """A plate without wildcards has near misses; with some, it is what it says."""
+    """A plate without wildcards may match nearly; one with wildcards matches as written."""
     confident: LiteralString = "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
     if where.plate is None:
         if where.min_confidence is not None:
@@ -148,7 +155,7 @@ def _add_plate(found: _Search, where: SegmentFilter) -> None:
 
 
 def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
-    """All that match: from the counters where these know every condition."""
+    """Returns the number of all matches: from the counters where these know every condition."""
     by_protection: LiteralString | None = {
         None: "sum(segments)", True: "sum(protected)", False: "sum(segments - protected)",
     }[where.protected]  # fmt: skip
@@ -165,7 +172,7 @@ def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
 def _statement(
     found: _Search, limit: int, offset: int, cursor: str | None, order: Order
 ) -> tuple[LiteralString, dict[str, Any]]:
-    """Ids of the page first, by the index alone; everything else of these rows only."""
+    """Selects the ids of the page first, by the index alone; everything else of these rows only."""
     oldest = order is Order.OLDEST
     way: LiteralString = "ASC" if oldest else "DESC"
     keys: LiteralString = f"s.start_time {way}, s.id {way}"
@@ -208,7 +215,9 @@ def _after(order: Order) -> LiteralString:
 
 
 def _seek(found: _Search, way: LiteralString) -> LiteralString:
-    """The day a deep page begins in, by the counters: what comes before it need not be walked."""
+    """Selects the day in which a deep page begins, by the counters, so that earlier days are not
+    walked.
+    """
     where: LiteralString = " AND ".join(found.counted) or "true"
     return f"""
         days AS (SELECT day, sum(segments) AS n FROM day_totals s WHERE {where} GROUP BY day HAVING sum(segments) > 0),

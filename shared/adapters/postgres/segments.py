@@ -54,7 +54,7 @@ class PostgresSegmentRows:
         self._database = database
 
     def close(self) -> None:
-        """Close the pool, for whoever got the repository from the doorway; others may share it."""
+        """Close the pool. Only for a repository that the doorway made; others share their pool."""
         self._database.close()
 
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
@@ -85,7 +85,7 @@ class PostgresSegmentRows:
         return segment_of(DetailedSegment, {**self._row(segment_id), "detections": placed})
 
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
-        """See the port; of the parts, those in front of the first that is still to be written."""
+        """Has the parts before the first that is still to be written."""
         row = self._database.fetch_one("SELECT * FROM video_segments WHERE id = %s", segment_id)
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
@@ -116,13 +116,13 @@ class PostgresSegmentRows:
         return [segment_of(LinkedSegment, row) for row in rows]
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[ClipDay]:
-        """See the port; of UTC by the counters, of another time zone by the camera's own clips of that time."""
+        """In UTC by the counters, in another time zone by the camera's clips of that time."""
         statement = _DAYS_BY_COUNTERS if zone == "UTC" else _DAYS_BY_CLIPS
         given = {"camera": camera_id, "first": first, "last": last, "zone": zone}
         return [ClipDay(**row) for row in self._database.fetch(statement, given)]
 
     def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[MissingFootage]:
-        """See the port; a failed segment lacks all of its window."""
+        """A failed segment lacks all of its window."""
         rows = self._database.fetch(
             """
             SELECT s.id AS segment_id, (gap.value->>'from')::timestamptz AS from_time,
@@ -145,7 +145,7 @@ class PostgresSegmentRows:
         return [MissingFootage(**row) for row in rows]
 
     def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
-        """See the port; written to the access log."""
+        """Writes to the access log."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 """
@@ -169,7 +169,7 @@ class PostgresSegmentRows:
         return self.get(segment_id)
 
     def archive(self, segment_id: UUID, who: str) -> None:
-        """See the port; FAILED segments may go too."""
+        """FAILED segments may be archived too."""
         with self._database.transaction() as connection:
             if not mark(connection, {segment_id: "request"}, who):
                 raise _why_not(connection, segment_id)

@@ -16,7 +16,7 @@ class PostgresWebhookRows:
         self._database = database
 
     def take(self, webhooks: Sequence[str], limit: int, lease_s: float) -> list[WebhookDelivery]:
-        """See the port; whoever dies with one loses it when the lease is over."""
+        """A sender that dies loses its deliveries when the lease ends."""
         rows = self._database.fetch(
             """
             UPDATE webhook_deliveries SET next_at = now() + make_interval(secs => %s), attempts = attempts + 1

@@ -1,4 +1,7 @@
-"""Loads a camera's windows and writes down what the window machine decided. Callers hold the camera's lock."""
+"""Loads a camera's windows and writes what the window machine decided.
+
+Callers hold the camera's lock.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ _OFFSET: LiteralString = """
 
 
 def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: int) -> CameraWindows:
-    """Live windows that meet or touch [start, end), the growing one, and the next one after it."""
+    """Returns live windows that meet or touch [start, end), the growing one, and the next one after
+    it.
+    """
     rows = connection.execute(
         f"""
         SELECT id, start_time, deadline, status, late_ms, {_FILLABLE} AS fillable FROM video_segments
@@ -72,7 +77,7 @@ def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: 
 
 
 def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
-    """The camera's open recording alone."""
+    """Returns the camera's open recording alone."""
     row = connection.execute(
         "SELECT id, start_time, deadline, late_ms FROM video_segments WHERE camera_id = %s AND status = 'recording'",
         [camera_id],
@@ -84,7 +89,7 @@ def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
 
 
 def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]) -> list[UUID]:
-    """Write the effects; answers the segments they touched."""
+    """Write the effects. Returns the segments they touched."""
     touched: list[UUID] = []
     for effect in effects:
         match effect:
@@ -151,7 +156,10 @@ def insert_segment(
     status: str,
     error: str | None = None,
 ) -> None:
-    """Insert a segment's row; a closed one starts as `finalizing` so that the camera keeps its one `recording`."""
+    """Insert a segment's row.
+
+    A closed one starts as `finalizing`, so that the camera keeps its one `recording`.
+    """
     start = from_ms(window.start_ms)
     connection.execute(
         """
@@ -181,7 +189,10 @@ def insert_segment(
 
 
 def _close(connection: Connection, segment_id: UUID, end: datetime, early: GapCause | None = None) -> None:
-    """The window is final; plan every part it still lacks. It never ends before what is planned already."""
+    """Make the window final and plan every part that it still lacks.
+
+    It never ends before what is planned already.
+    """
     row = connection.execute(
         """
         UPDATE video_segments SET status = 'finalizing', deadline = greatest(%s, covered_to), closed_early = %s,
@@ -195,7 +206,10 @@ def _close(connection: Connection, segment_id: UUID, end: datetime, early: GapCa
 
 
 def _lengthen(connection: Connection, segment_id: UUID, end: datetime, late_ms: int) -> None:
-    """A window that was born closed ends later. An offer of its joining, if there is one, is void: it lacks parts."""
+    """Let a window that was born closed end later.
+
+    An offer to join it is void, because it lacks parts.
+    """
     row = connection.execute(
         """
         UPDATE video_segments SET deadline = %s, late_ms = %s, offer = offer + 1, offered_at = NULL, updated_at = now()
@@ -210,9 +224,10 @@ def _lengthen(connection: Connection, segment_id: UUID, end: datetime, late_ms: 
 
 
 def _wait(connection: Connection, segment_id: UUID, late_ms: int) -> None:
-    """A segment that was born closed is joined when no more late detections need be expected.
+    """Let a segment that was born closed wait for late detections before it is joined.
 
-    The next one can lengthen it as long as their distance is under the post-roll, so that is how long it waits.
+    The next detection can lengthen it as long as their distance is under the post-roll, so it waits
+    that long.
     """
     connection.execute(
         """
@@ -231,7 +246,7 @@ def _plan_rest(connection: Connection, segment_id: UUID, row: DictRow) -> None:
 
 
 def plan_parts(connection: Connection, segment_id: UUID, stretches: Iterable[tuple[int, int]]) -> int:
-    """Insert parts after the last one; their ranges never change again. Answers how many."""
+    """Insert parts after the last one; their ranges never change again. Returns how many."""
     planned = list(stretches)
     if not planned:
         return 0
@@ -252,14 +267,15 @@ def plan_parts(connection: Connection, segment_id: UUID, stretches: Iterable[tup
 
 
 def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
-    """The footage a detection asks for, as Postgres keeps it."""
+    """Returns the footage that a detection asks for, as Postgres stores it."""
     return TimestamptzRange(from_ms(start_ms), from_ms(end_ms), "[)")
 
 
 def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID, int, int]]) -> None:
-    """Link recorded detections with segments that now cover something of what they asked for.
+    """Link recorded detections with segments that now cover some of what they asked for.
 
-    stretches: segment, start and end (ms) of what is newly covered. Who asked for what was covered before is linked.
+    stretches: segment, start and end (ms) of what is newly covered. Detections of earlier stretches
+    are linked already.
     """
     if not stretches:
         return

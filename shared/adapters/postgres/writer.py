@@ -23,13 +23,13 @@ from shared.domain.timing import from_ms, to_ms
 
 
 class PostgresWriterRows:
-    """The writers' half of the port `Recordings`."""
+    """Implements the port `WriterRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
-        """See the port; the token is new for every run and part of the object's key."""
+        """The token is new for every run, and part of the object's key."""
         row = self._database.fetch_one(
             """
             UPDATE segment_parts p SET state = 'running', token = %s, attempts = p.attempts + 1,
@@ -74,7 +74,7 @@ class PostgresWriterRows:
         ) == 1  # fmt: skip
 
     def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
-        """See the port; the first part to arrive here decides."""
+        """The first part to arrive here decides."""
         row = self._database.fetch_one(
             """
             UPDATE video_segments SET width = coalesce(width, %(width)s), height = coalesce(height, %(height)s),
@@ -93,7 +93,7 @@ class PostgresWriterRows:
         return (None if row is None else form_of_row(row)) or form
 
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
-        """See the port; wakes the pacer."""
+        """Wakes the pacer."""
         with self._database.transaction() as connection:
             done = connection.execute(
                 """
@@ -108,7 +108,7 @@ class PostgresWriterRows:
         return done == 1
 
     def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
-        """See the port; not an attempt."""
+        """The run is not counted as an attempt."""
         with self._database.transaction() as connection:
             row = running_part(connection, part_id, token)
             if row is None:
@@ -122,7 +122,6 @@ class PostgresWriterRows:
         return True
 
     def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
-        """See the port."""
         with self._database.transaction() as connection:
             row = running_part(connection, part_id, token)
             if row is not None:
@@ -132,7 +131,7 @@ class PostgresWriterRows:
                 settle_part(connection, part_id, decision, reason)
 
     def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
-        """See the port; reads the parts with it."""
+        """Reads the parts too."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 """
@@ -251,7 +250,7 @@ class PostgresWriterRows:
         return True
 
     def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
-        """See the port; after the last attempt the segment is FAILED and its parts stay for a repair."""
+        """After the last attempt the segment is FAILED, and its parts stay for a repair."""
         with self._database.transaction() as connection:
             row = running_clip(connection, segment_id, token)
             if row is not None:

@@ -9,9 +9,9 @@ from shared.domain.ports import Appended, BoundsByCamera, BufferLimits, FrameBuf
 
 
 class CameraBuffers:
-    """Implements the port `FrameBuffer`: what a camera's recordings are made of, wherever that is.
+    """Implements the port `FrameBuffer`: finds the buffer that a camera's clips are made of.
 
-    copied: whether a camera's recordings are made of its packets.
+    copied: whether a camera's clips are made of its own packets.
     """
 
     def __init__(self, frames: FrameBuffer, packets: FrameBuffer, copied: Callable[[str], bool]) -> None:
@@ -21,7 +21,7 @@ class CameraBuffers:
         return self._packets if self._copied(camera_id) else self._frames
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """See the port; each to the buffer of its kind."""
+        """Sends each frame to the buffer of its kind."""
         answers: list[Appended] = []
         for buffer, batch in (
             (self._frames, [frame for frame in frames if frame.packet is None]),

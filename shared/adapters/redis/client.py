@@ -1,4 +1,7 @@
-"""Redis connections: every timeout set, no hidden retries, every driver error mapped to a kind."""
+"""Redis connections.
+
+Every timeout is set, no retry is hidden, and every driver error becomes one of our kinds.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ _FOR_NOW_ERRORS = (
 
 
 def redis_client(url: str, *, name: str = "platereel", patience_s: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
-    """A client for binary data: RESP2 (faster for blobs), and no retry of its own (a retried XADD adds twice).
-
-    patience_s: how long an answer may take; a blocking read adds its own wait to it.
+    """Returns a client for binary data: RESP2, which is faster for blobs, and no retry of its own,
+    because a retried XADD adds twice. patience_s: how long an answer may take; a blocking read adds
+    its own wait.
     """
     with known_options():
         client: redis.Redis = redis.Redis.from_url(url, **client_options(name, patience_s))
@@ -50,7 +53,7 @@ def known_options() -> Iterator[None]:
 
 
 def client_options(name: str, patience_s: float) -> dict[str, Any]:
-    """Options of every client, of a single server or of a cluster's nodes."""
+    """Returns the options of every client, of a single server or of a cluster's nodes."""
     return {
         "protocol": 2,
         "decode_responses": False,
@@ -65,7 +68,7 @@ def client_options(name: str, patience_s: float) -> dict[str, Any]:
 
 @contextmanager
 def kinds(what: str) -> Iterator[None]:
-    """Map driver errors to Retryable; `what` names the server for whoever reads the message."""
+    """Map driver errors to Retryable. `what` names the server in the message."""
     try:
         yield
     except redis.exceptions.BusyLoadingError as error:

@@ -45,7 +45,7 @@ class RedisDetections:
             self._redis.xadd(self._keys.detections, {HINT: detection_id, CAMERA: camera_id})
 
     def read(self, count: int, block_s: float) -> list[DetectionDelivery]:
-        """See the port; a lost group (a wiped broker) is made again from the stream's beginning."""
+        """A lost group (a wiped broker) is made again from the stream's beginning."""
         with kinds("broker"):
             claimed = self._grouped(lambda: self._claim(count))
             if claimed:
@@ -60,9 +60,9 @@ class RedisDetections:
         return self._deliveries(entries, {}) if entries else []
 
     def _claim(self, count: int) -> list[DetectionDelivery]:
-        """Messages whose reader has not acknowledged them for a while: it died, or failed and will see them again.
-
-        Goes on where the last claim ended: messages that nobody can settle now do not hide those behind them.
+        """Returns messages that their reader has not acknowledged for a while: it died, or it
+        failed and reads them again. Goes on where the last claim ended, so that messages that
+        nobody can settle do not hide those behind them.
         """
         if self._clock.monotonic() - self._claimed_at < CLAIM_EVERY_SECONDS:
             return []
@@ -92,7 +92,7 @@ class RedisDetections:
         ]
 
     def _mine(self, first: bytes | str, last: bytes | str) -> list[dict[str, Any]]:
-        """What this consumer has not acknowledged, of a range of ids."""
+        """Returns which of a range of ids this consumer has not acknowledged."""
         found: Any = self._redis.xpending_range(
             self._keys.detections, GROUP, min=first, max=last, count=MOST_PENDING, consumername=self._consumer
         )
@@ -124,7 +124,7 @@ class RedisDetections:
                 self._redis.xack(self._keys.detections, GROUP, *entry_ids)
 
     def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
-        """See the port; from now on they are idle."""
+        """The messages count as idle from now on."""
         if entry_ids:
             with kinds("broker"), _wiped():
                 self._redis.xclaim(
@@ -141,7 +141,7 @@ class RedisDetections:
                 self._redis.xclaim(self._keys.detections, GROUP, self._consumer, 0, [*kept], justid=True)
 
     def unread_s(self) -> float:
-        """See the port; a stream that is not there, or has no group yet, has nothing unread."""
+        """A stream that is not there, or has no group yet, has nothing unread."""
         with kinds("broker"):
             try:
                 groups: Any = self._redis.xinfo_groups(self._keys.detections)
@@ -154,7 +154,7 @@ class RedisDetections:
             return max(0, self._now_ms() - _ms_of(following[0][0])) / 1000 if following else 0.0
 
     def reject(self, entry_id: str, payload: bytes, reason: str) -> None:
-        """See the port; the newest ten thousand are kept."""
+        """The newest ten thousand are kept."""
         with kinds("broker"):
             self._redis.xadd(
                 self._keys.rejected,
@@ -164,7 +164,7 @@ class RedisDetections:
             )
 
     def forget_readers(self, idle_s: float) -> int:
-        """See the port; its own consumer stays."""
+        """Its own consumer stays."""
         with kinds("broker"):
             try:
                 readers: Any = self._redis.xinfo_consumers(self._keys.detections, GROUP)
@@ -182,7 +182,7 @@ class RedisDetections:
             return len(gone)
 
     def trim(self, older_than_ms: int) -> None:
-        """See the port; never past the oldest message that is not acknowledged."""
+        """Never goes past the oldest message that is not acknowledged."""
         with kinds("broker"):
             try:
                 pending: Any = self._redis.xpending(self._keys.detections, GROUP)
@@ -198,7 +198,9 @@ class RedisDetections:
 
 @contextmanager
 def _wiped() -> Iterator[None]:
-    """A broker that was wiped knows no group and no message of before: nothing is left to do for them."""
+    """A broker that was wiped knows no group and no earlier message, so there is nothing left to do
+    for them.
+    """
     try:
         yield
     except redis.ResponseError as error:

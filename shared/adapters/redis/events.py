@@ -24,7 +24,7 @@ class RedisEvents:
         self._keys = keys
 
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str | None]:
-        """See the port; whoever answers nothing in time may have taken them all."""
+        """A server that does not answer in time may have taken them all."""
         with kinds("broker"), self._redis.pipeline(transaction=False) as line:
             for name, body in events:
                 line.xadd(
@@ -35,7 +35,7 @@ class RedisEvents:
 
     @staticmethod
     def _refusal(answer: object) -> str | None:
-        """Why the broker refused an event; raises Retryable for what concerns them all."""
+        """Returns why the broker refused an event; raises Retryable for what concerns all of them."""
         if not isinstance(answer, Exception):
             return None
         try:
@@ -64,7 +64,9 @@ class RedisEventFeed:
 
 
 def _event(identifier: bytes, fields: Mapping[bytes, bytes]) -> Event:
-    """An event of the stream; one that somebody else put there in another form has a name and no body."""
+    """Returns an event of the stream; one that another program put there in another form has a name
+    and no body.
+    """
     name = fields.get(b"event", b"unknown").decode("utf-8", "replace")
     try:
         body = load_json(fields.get(b"json", b"{}"))

@@ -48,9 +48,9 @@ return answer
 class RedisFrames:
     """Implements the ports `FrameBuffer` and `Holds`.
 
-    Byte accounting covers what this process appended; a camera's earlier owner left frames that age out within the cap.
-    After an outage trimming waits for as long as the buffer normally reaches: whoever needs frames of before could not
-    say so meanwhile.
+    Byte accounting covers what this process appended; the frames of a camera's earlier owner age
+    out within the cap. After an outage trimming waits for as long as the buffer normally reaches: a
+    process that needs earlier frames could not say so meanwhile.
     """
 
     def __init__(self, servers: FrameServers, keys: Keys) -> None:
@@ -73,7 +73,7 @@ class RedisFrames:
         return decode_frame(camera_id, identifier, fields)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """See the port. One round trip a server; a frame that is there already counts as stored (a lost reply)."""
+        """One round trip a server. A frame that is there already counts as stored (a lost reply)."""
         cameras = dict.fromkeys(frame.camera_id for frame in frames)
         answers: list[Appended] = []
         groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in cameras})
@@ -119,7 +119,9 @@ class RedisFrames:
         return answers
 
     def _stale(self, frames: Sequence[Frame]) -> list[str]:
-        """Cameras whose holds and expiry were looked at too long ago, by the frames' own time."""
+        """Returns cameras whose holds and expiry were looked at too long ago, by the frames' own
+        time.
+        """
         newest = {frame.camera_id: frame.captured_ms for frame in frames}
         stale = [c for c, ms in newest.items() if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS]
         self._looked_ms |= {camera_id: newest[camera_id] for camera_id in stale}
@@ -128,7 +130,7 @@ class RedisFrames:
     def _learn_holds(
         self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
     ) -> None:
-        """A camera that is new here, or whose server was away, may be held by somebody already."""
+        """A camera that is new here, or whose server was away, may have holds already."""
         for camera_id in cameras:
             if camera_id in self._smallest_hold:
                 continue
@@ -139,7 +141,9 @@ class RedisFrames:
                 self._lenient_until[camera_id] = first_ms + limits[camera_id].keep_ms
 
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
-        """The id that trimming may go up to: time, holds, then the caps in seconds and bytes."""
+        """Returns the id that trimming may go up to, by time, holds, and the caps in seconds and
+        bytes.
+        """
         newest = frame.captured_ms
         self._forget_the_future(frame)
         lenient = newest < self._lenient_until.get(frame.camera_id, 0)
@@ -159,7 +163,9 @@ class RedisFrames:
         return max(0, min(oldest, newest))
 
     def _forget_the_future(self, frame: Frame) -> None:
-        """A camera whose time was set back by more than its buffer holds begins anew, or its bytes would not count."""
+        """A camera whose time was set back by more than its buffer holds begins anew; otherwise its
+        bytes would not count.
+        """
         sizes = self._sizes.get(frame.camera_id)
         if sizes and frame.captured_ms < sizes[0][0]:
             sizes.clear()
@@ -176,9 +182,9 @@ class RedisFrames:
         raise reply
 
     def _again(self, server: redis.Redis, frame: Frame) -> Appended:
-        """At maxmemory the camera gives up the older half of its pre-roll, unless an earlier frame has made room.
-
-        What a recording holds stays; then the frame itself has to wait (Retryable), and in the end its loss is counted.
+        """Store a frame that a server at its maxmemory refused: drop the older half of the camera's
+        pre-roll first. What a recording holds stays. If that is not enough the frame waits
+        (Retryable), and in the end its loss is counted.
         """
         key, entry, identifier = self._key(frame.camera_id), self._encode(frame), entry_id(frame.captured_ms)
         shed = 0
@@ -236,7 +242,7 @@ class RedisFrames:
         return self._decode(camera_id, *found[0]) if found else None
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
-        """See the port; a page is a few frames, so that no reply is huge and no other client waits long."""
+        """A page is a few frames, so that no reply is huge and no other client waits long."""
         key, at = self._key(camera_id), entry_id(start_ms)
         while True:
             with self._servers.talking(key) as server:

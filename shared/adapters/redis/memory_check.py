@@ -1,4 +1,4 @@
-"""What a Redis says of itself, and whether it is one that frames can be trusted to."""
+"""Whether a Redis can be trusted with frames, by what it says of itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.domain.errors import PartlyAway, Permanent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
-    """What a server says of itself; maxmemory_bytes 0: no limit. now_ms: its clock."""
+    """What a server says of itself. maxmemory_bytes 0 means no limit; now_ms is its clock."""
 
     name: str
     version: str
@@ -28,7 +28,7 @@ class NodeFacts:
 
 
 def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
-    """Ask one server, by INFO: managed servers refuse CONFIG. `what` names it in errors."""
+    """Ask one server by INFO, because managed servers refuse CONFIG. `what` names it in errors."""
     with kinds(what):
         told: Any = node.info()
         seconds, microseconds = node.time()
@@ -45,10 +45,11 @@ def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
 
 
 def check_room(servers: FrameServers, needs: Mapping[str, float], keys: Mapping[str, str]) -> None:
-    """Raise Permanent when a server evicts, or is too small for the buffers of its cameras.
+    """Raise Permanent when a server evicts keys, or is too small for the buffers of its cameras.
 
-    needs: camera -> bytes of its buffer, of those that could be measured; keys: camera -> its stream's key. Retryable
-    while the server does not answer; a node of several that does not is passed over.
+    needs: camera -> bytes of its buffer, where they could be measured. keys: camera -> its stream's
+    key. Raises Retryable while the server does not answer; of several, one that does not answer is
+    passed over.
     """
     for cameras in servers.together(keys):
         try:

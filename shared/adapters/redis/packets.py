@@ -1,4 +1,4 @@
-"""The buffer of cameras that are copied: their own packets, trimmed so that decoding can always begin."""
+"""The buffer of copied cameras: their own packets, trimmed so that decoding can always begin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ end
 
 
 class RedisPackets(RedisFrames):
-    """Implements the ports `PacketBuffer` and `Holds`: as frames, but a stream never begins in the middle of a GOP."""
+    """Implements the ports `PacketBuffer` and `Holds`.
+
+    As frames, but a stream never begins inside a GOP.
+    """
 
     def __init__(self, servers: FrameServers, keys: Keys) -> None:
         super().__init__(servers, keys)
@@ -50,7 +53,7 @@ class RedisPackets(RedisFrames):
         return decode_packet(camera_id, identifier, fields)
 
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
-        """Not the oldest need itself, but the keyframe that it is decoded from."""
+        """Returns the keyframe that the oldest needed frame is decoded from."""
         oldest = super()._oldest_needed(frame, limit)
         seen = self._keyframes.setdefault(frame.camera_id, deque())
         if seen and frame.captured_ms < seen[0][0]:

@@ -1,4 +1,7 @@
-"""Encoded parts that wait for storage, on the frames Redis: a twentieth of the size of the JPEGs they are made of."""
+"""Encoded parts that wait for storage, on the frames Redis.
+
+They are a twentieth of the size of their JPEGs.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class RedisParking:
         self._keys = keys
 
     def park(self, camera_id: str, part_id: str, data: bytes, budget_bytes: int) -> bool:
-        """See the port; a day after the last part came, what is left is forgotten."""
+        """What is left a day after the last part came is deleted."""
         key = self._keys.parked(camera_id)
         with self._servers.talking(key) as server:
             return bool(server.register_script(_PARK)(keys=[key], args=[part_id, data, budget_bytes, KEPT_MS]))

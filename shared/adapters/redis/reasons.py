@@ -1,4 +1,4 @@
-"""Why a Redis does not answer, in words that hold nothing of its URL."""
+"""Why a Redis does not answer, in words that contain nothing of its URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLACE = re.compile(r"(?:connecting to|reading from|writing to) (\S+?:\d+)")
 
 
 def reason(error: BaseException) -> str:
-    """What to say after the name of the server."""
+    """Returns what to say after the name of the server."""
     below = error.__context__
     text = str(error)
     if isinstance(error, redis.exceptions.AuthenticationError):
@@ -43,6 +43,6 @@ def _refusal(text: str) -> str:
 
 
 def place(error: BaseException) -> dict[str, object]:
-    """Where it was asked, as far as the client says that."""
+    """Returns host and port, as far as the client knows them."""
     found = _PLACE.search(str(error))
     return {} if found is None else {"at": found[1]}

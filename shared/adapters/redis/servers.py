@@ -1,7 +1,7 @@
-"""Where a camera's keys are: on one Redis, or on one node of a cluster, found by the hash tag they share.
+"""Where a camera's keys are: on one Redis, or on the cluster node of the hash tag that they share.
 
-Against a cluster every command goes to the camera's own node by a plain connection, so that what one node does not
-answer holds up no other camera.
+In a cluster every command goes to the camera's own node by a plain connection, so that a node that
+does not answer holds up no other camera.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _UNREACHABLE = (redis.RedisError, redis.exceptions.RedisClusterException, OSErro
 
 
 class FrameServers(ABC):
-    """The frames Redis, whatever its shape. Raises Retryable while the server that is asked for does not answer."""
+    """The frames Redis, whatever its shape.
+
+    Raises Retryable while the server of a key does not answer.
+    """
 
     def __enter__(self) -> Self:
         """For a block that closes the connections at its end."""
@@ -47,19 +50,21 @@ class FrameServers(ABC):
 
     @abstractmethod
     def talking(self, key: str) -> AbstractContextManager[redis.Redis]:
-        """A block that talks to the server that has `key`."""
+        """Yields a client of the server that has `key`."""
 
     @abstractmethod
     def together(self, keys: Mapping[str, str]) -> list[list[str]]:
-        """Names (of name -> key) in groups that are on one server each."""
+        """Returns names (of name -> key) in groups, each on one server."""
 
     @abstractmethod
     def nodes(self) -> list[redis.Redis]:
-        """A client of every server that holds keys."""
+        """Yields a client of every server that holds keys."""
 
 
 def frame_servers(url: str, *, name: str = "platereel", patience_s: float = 5.0) -> FrameServers:
-    """Clients for `redis://`, `rediss://`, `redis+cluster://` or `rediss+cluster://` (any node's address)."""
+    """Returns clients for `redis://`, `rediss://`, `redis+cluster://` or `rediss+cluster://` (the
+    address of any node).
+    """
     for scheme, plain in CLUSTER_SCHEMES.items():
         if url.startswith(scheme):
             return ClusterServers(plain + url.removeprefix(scheme), name=name, patience_s=patience_s)
@@ -88,10 +93,10 @@ class OneServer(FrameServers):
 
 
 class ClusterServers(FrameServers):
-    """A Redis Cluster. Used by several threads; the table of slots is redis-py's.
+    """A Redis Cluster, for several threads. The table of slots is redis-py's.
 
-    A node that did not answer is not asked again for a second, so that its cameras do not use up the time of others;
-    the table is then read anew, for another node may have taken its slots over.
+    A node that did not answer is not asked again for a second, so that its cameras do not use up
+    the time of others. Then the table is read anew, because another node may have taken its slots.
     """
 
     def __init__(self, url: str, *, name: str, patience_s: float) -> None:
@@ -107,7 +112,9 @@ class ClusterServers(FrameServers):
             self._cluster.close()
 
     def _table(self) -> RedisCluster:
-        """The cluster's table, read at the first use: a process may start before its servers."""
+        """Returns the cluster's table, which is read at the first use: a process may start before
+        its servers.
+        """
         if self._cluster is None:
             if self._clock.monotonic() < self._unreachable_until:
                 raise Retryable("the frames Redis Cluster does not answer")
@@ -148,7 +155,7 @@ class ClusterServers(FrameServers):
             raise PartlyAway(f"node {node.name}: {error.message}") from error
 
     def _learn(self) -> None:
-        """Read the table of slots again; whoever fails at that goes on with the old one."""
+        """Read the table of slots again. Where that fails, the old one stays."""
         if self._clock.monotonic() < self._unreachable_until:
             return
         self._unreachable_until = self._clock.monotonic() + AWAY_SECONDS
@@ -158,7 +165,7 @@ class ClusterServers(FrameServers):
             return
 
     def together(self, keys: Mapping[str, str]) -> list[list[str]]:
-        """See the base; a name whose slot nobody has is a group of its own."""
+        """A name whose slot no node has is a group of its own."""
         groups: dict[str, list[str]] = {}
         for name, key in keys.items():
             try:

@@ -1,4 +1,4 @@
-"""Objects as files: written whole or not at all, on disk before anybody is told."""
+"""Objects as files, written whole or not at all, and on disk before anybody is told."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class FileObjects:
         patience_s: float | None = None,
         allowed: Allowed | None = None,
     ) -> None:
-        """See the port: temporary file, fsync, rename, fsync of the folder. content_type and patience_s have no use."""
+        """Writes a temporary file, fsync, rename, fsync of the folder.
+
+        content_type and patience_s are not used.
+        """
         target = self._path(key)
         with _kinds():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +82,7 @@ class FileObjects:
         return StoredObject(key, found.st_size, found.st_mtime_ns // 1_000_000)
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        """See the port; files that are still being written are not objects. Holds one folder's names at a time."""
+        """Files that are still being written are no objects. Holds one folder's names at a time."""
         base = prefix.rpartition("/")[0]
         with _kinds():
             for key in _keys(self._root / base, f"{base}/" if base else "", after):
@@ -89,7 +92,7 @@ class FileObjects:
                         yield stored
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
-        """See the port; folders that became empty go too."""
+        """Deletes folders that became empty, too."""
         failed: dict[str, str] = {}
         for key in keys:
             path = self._path(key)
@@ -103,7 +106,7 @@ class FileObjects:
         return failed
 
     def abandon_uploads(self, before_ms: int) -> int:
-        """See the port: temporary files of writers that were killed."""
+        """Deletes temporary files of writers that were killed."""
         with _kinds():
             stale = [path for path in self._root.rglob(f"{_TEMPORARY}*") if path.stat().st_mtime * 1000 < before_ms]
             for path in stale:
@@ -111,11 +114,11 @@ class FileObjects:
         return len(stale)
 
     def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
-        """See the port; there is no server to send a browser to."""
+        """None: there is no server to send a browser to."""
         return None
 
     def room(self) -> Room | None:
-        """See the port; of the disk that the folder is on."""
+        """Of the disk that the folder is on."""
         with _kinds():
             found = shutil.disk_usage(self._root)
         return Room(found.total, found.free)
@@ -127,7 +130,9 @@ class FileObjects:
 
 
 def _keys(folder: Path, base: str, after: str) -> Iterator[str]:
-    """Keys of the files below a folder, in byte order, after a key; `base` is the folder's own key with its slash."""
+    """Yields the keys of files below a folder, in byte order, after a key; `base` is the folder's
+    own key with its slash.
+    """
     try:
         names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -144,7 +149,7 @@ def _keys(folder: Path, base: str, after: str) -> Iterator[str]:
 
 
 def _storable(name: str) -> bool:
-    """Whether a file's name can be a key at all: no row can expect one that is not UTF-8."""
+    """Returns whether a file's name can be a key: no row expects one that is not UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

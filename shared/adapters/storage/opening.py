@@ -14,7 +14,7 @@ from shared.domain.ports import Clock, ObjectStore
 def open_store(
     url: str, clock: Clock, patience_s: float = PATIENCE_SECONDS, public_url: str | None = None
 ) -> ObjectStore:
-    """A store for `s3://…` or `file:///…`; opening does not connect.
+    """Returns a store for `s3://…` or `file:///…`. Opening does not connect.
 
     patience_s: how long an answer may take. public_url: where browsers reach an S3 store.
     """

@@ -1,4 +1,4 @@
-"""Objects in any S3-compatible store, through plain calls only."""
+"""Objects in any S3-compatible store, by plain calls only."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class MinioObjects:
     """Implements the port `ObjectStore` in one bucket.
 
-    Every clip is one PUT (no multipart upload that a kill could leave half done), from file to socket. After a call
-    that got no answer, further calls fail at once for a few seconds: whoever has other work goes on with it instead of
-    waiting for the next time-out. An upload that is slow, or that its caller gave up, says nothing of the store.
+    Every clip is one PUT from file to socket, so a kill leaves no multipart upload behind. After a
+    call without an answer, further calls fail at once for a few seconds, so that callers go on with
+    other work instead of waiting for the next timeout. An upload that is slow, or that its caller
+    gave up, says nothing about the store.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class MinioObjects:
         patience_s: float | None = None,
         allowed: Allowed | None = None,
     ) -> None:
-        """See the port; HEAD after the PUT must tell the same size."""
+        """After the PUT, HEAD must return the same size."""
         with self._pool.patience(patience_s), self._kinds(key):
             size = upload(
                 pool=self._pool,
@@ -90,7 +91,7 @@ class MinioObjects:
         return b"".join(self.stream(key))
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """See the port; a reply that ends early is Retryable."""
+        """A reply that ends early is Retryable."""
         with self._kinds(key):
             if length == 0:
                 return
@@ -130,7 +131,7 @@ class MinioObjects:
                     yield StoredObject(found.object_name, found.size or 0, modified)
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
-        """See the port; the client deletes only while its answer is read, so it is read to the end."""
+        """The client deletes only while its answer is read, so it is read to the end."""
         failed: dict[str, str] = {}
         for at in range(0, len(keys), DELETE_BATCH):
             batch = [DeleteObject(key) for key in keys[at : at + DELETE_BATCH]]
@@ -141,7 +142,10 @@ class MinioObjects:
         return failed
 
     def abandon_uploads(self, before_ms: int) -> int:
-        """See the port: multipart uploads that nobody will complete. We begin none; another tool may have."""
+        """Aborts multipart uploads that nobody will complete.
+
+        Platereel begins none; another tool may have.
+        """
         with self._kinds():
             listed = self._client._list_multipart_uploads(self._bucket)  # noqa: SLF001 - minio-py has no public call
             stale = [u for u in listed.uploads if (u.initiated_time or _EPOCH).timestamp() * 1000 < before_ms]
@@ -150,7 +154,7 @@ class MinioObjects:
         return len(stale)
 
     def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
-        """See the port; signed for the public address, without asking the server."""
+        """Signed for the public address, without asking the server."""
         if self._public is None:
             return None
         headers = {
@@ -162,7 +166,7 @@ class MinioObjects:
         )
 
     def room(self) -> Room | None:
-        """See the port; S3 has no call for it."""
+        """None: S3 has no call for it."""
         return None
 
     @contextmanager
@@ -185,7 +189,7 @@ class MinioObjects:
 
 @contextmanager
 def _named(variable: str) -> Iterator[None]:
-    """Raise BadInput for an address that the client takes for none."""
+    """Raise BadInput for an address that the client refuses."""
     try:
         yield
     except ValueError as error:
@@ -193,7 +197,7 @@ def _named(variable: str) -> Iterator[None]:
 
 
 def _signing_client(address: S3Address, public_url: str) -> Minio:
-    """A client that only signs: with a region it never connects."""
+    """Returns a client that only signs; with a region it never connects."""
     parts = urlsplit(public_url)
     with _named("PLATEREEL_STORAGE_PUBLIC_URL"):
         return Minio(

@@ -1,8 +1,9 @@
-"""Connections to an S3 store, with limits of their own for connecting, for sending and for an answer.
+"""Connections to an S3 store, with separate limits for connecting, for sending and for an answer.
 
-urllib3 keeps the connect limit on the socket while a body is sent, and one `sendall` counts it for the whole body: two
-seconds for a clip, however fast it goes. Here a body goes in pieces, and each has the sending limit: what bounds an
-upload is a stretch without progress, and nothing else.
+urllib3 keeps the connect limit on the socket while it sends a body, and one `sendall` counts it for
+the whole body: two seconds for a clip, however fast it goes. Here a body is sent in pieces, and
+each has the sending limit. So an upload is limited by a stretch without progress, and by nothing
+else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _now = threading.local()
 
 
 def _sending_seconds() -> float:
-    """How long a piece of this thread's request may take."""
+    """Returns how long (s) a piece of this thread's request may take."""
     return float(getattr(_now, "patience_s", PATIENCE_SECONDS))
 
 
@@ -49,9 +50,10 @@ class _Secure(urllib3.HTTPSConnectionPool):
 
 
 class S3Pool(urllib3.PoolManager):
-    """Connections wait 2 s; sending and answers `patience_s` without progress. Two more tries, unless told otherwise.
+    """Connecting may take 2 s, sending and answers `patience_s` without progress.
 
-    patience_s below the usual: the caller waits itself, and one try is all it has time for.
+    Two more tries, unless told otherwise. With a patience_s below the usual, the caller itself
+    waits, and there is time for one try only.
     """
 
     def __init__(self, patience_s: float = PATIENCE_SECONDS) -> None:
@@ -61,7 +63,7 @@ class S3Pool(urllib3.PoolManager):
 
     @contextmanager
     def patience(self, seconds: float | None) -> Iterator[None]:
-        """Requests of this thread wait `seconds` for progress, and are made once."""
+        """Requests of this thread wait `seconds` for progress, and are tried once."""
         _now.patience_s = self._patience_s if seconds is None else min(seconds, self._patience_s)
         _now.once = seconds is not None
         try:
@@ -70,10 +72,9 @@ class S3Pool(urllib3.PoolManager):
             del _now.patience_s, _now.once
 
     def limits(self, sent_bytes: int) -> urllib3.Timeout:
-        """Of connecting, and of waiting for the answer to a body of so many bytes.
-
-        What the system or a proxy took from us at once may still be on its way over a slow line: nothing shows that it
-        makes progress, so the answer to a large body may take longer.
+        """Returns the limits of connecting, and of waiting for the answer to a body of so many
+        bytes. What the system or a proxy took at once may still be on its way over a slow line, and
+        nothing shows its progress. So the answer to a large body may take longer.
         """
         patience_s = float(getattr(_now, "patience_s", self._patience_s))
         on_its_way_s = min(LONGEST_ON_ITS_WAY_SECONDS, sent_bytes / SLOWEST_BYTES_PER_SECOND)

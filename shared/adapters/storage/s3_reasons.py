@@ -1,4 +1,4 @@
-"""Why an S3 store does not answer, or refuses, in words that hold nothing of its secret."""
+"""Why an S3 store does not answer or refuses, in words that contain nothing of its secret."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _REFUSALS = {
 
 
 def refusal(code: str | None) -> str:
-    """What to say of an answer that is a refusal."""
+    """Returns what to say of an answer that is a refusal."""
     told = _REFUSALS.get(code or "")
     return f"the store refuses: {code}" if told is None else f"the store refuses: {told} ({code})"
 
 
 def reason(error: BaseException) -> str:
-    """What to say of a request without an answer of S3's."""
+    """Returns what to say of a request that S3 did not answer."""
     below = getattr(error, "reason", None)
     while isinstance(below, exceptions.HTTPError) and isinstance(error, exceptions.MaxRetryError):
         error, below = below, getattr(below, "reason", None)

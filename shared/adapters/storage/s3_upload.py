@@ -34,11 +34,11 @@ def upload(
     now_ms: int,
     allowed: Allowed | None = None,
 ) -> int:
-    """Store one object; over plain HTTP the server checks its SHA-256, over TLS the transport does.
+    """Store one object. Over plain HTTP the server checks its SHA-256, over TLS the transport does.
 
-    minio-py would read the whole object into memory, and hand it to the socket in one call. now_ms: the time that the
-    signature bears. Returns the size in bytes. Raises what urllib3 raises, S3Error for the server's refusal, Conflict
-    once `allowed` says no.
+    minio-py would read the whole object into memory and hand it to the socket in one call. now_ms:
+    the time in the signature. Returns the size in bytes. Raises what urllib3 raises, S3Error for
+    the server's refusal, Conflict when `allowed` says no.
     """
     url = f"{'https' if address.secure else 'http'}://{address.endpoint}/{address.bucket}/{quote(key, safe='/~')}"
     with _opened(body) as source:
@@ -77,7 +77,10 @@ def _opened(body: bytes | Path) -> Iterator[io.BytesIO | io.BufferedReader]:
 
 
 def _measured(source: io.BytesIO | io.BufferedReader, *, secure: bool) -> tuple[int, str]:
-    """Size in bytes, and what the signature says of the payload; `source` is at its beginning again."""
+    """Returns the size in bytes, and what the signature says of the payload.
+
+    `source` is at its beginning again.
+    """
     digest = _UNSIGNED if secure else file_digest(source, "sha256").hexdigest()
     size = source.seek(0, io.SEEK_END)
     source.seek(0)

@@ -68,7 +68,7 @@ class AvVideo:
         folder: Path,
         progress: Callable[[], None] = lambda: None,
     ) -> tuple[list[Piece], RecordingPolicy, ClipForm]:
-        """See the port. Parts differ when hosts have different encoders, or a camera changed its settings."""
+        """Parts differ when hosts have different encoders, or a camera changed its settings."""
         decoder = copied_codec(form) or policy.codec
         if policy.copied:
             policy, form = replace(policy, codec=Codec.H264), replace(form, encoder="")

@@ -100,22 +100,26 @@ _FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": 
 
 
 def is_full_range(policy: RecordingPolicy) -> bool:
-    """Whether a clip keeps the JPEG's full-range samples."""
+    """Returns whether a clip keeps the JPEG's full-range samples."""
     return MAKING[policy.codec].full_range and policy.color_range == "full"
 
 
 def quality_of(policy: RecordingPolicy) -> int | None:
-    """The quality a policy asks for, or its codec's default; None where a codec has none."""
+    """Returns the quality that a policy asks for, or its codec's default; None where a codec has
+    none.
+    """
     return CODECS[policy.codec].default_quality if policy.quality is None else policy.quality
 
 
 def samples_of(encoder: str) -> str:
-    """The pixel format that an encoder is given."""
+    """Returns the pixel format that an encoder is given."""
     return _FORMATS.get(encoder) or _FORMATS.get(encoder.rpartition("_")[2], "yuv420p")
 
 
 def options_of(encoder: str, policy: RecordingPolicy) -> dict[str, str]:
-    """Options of an encoder, but for its bit rate; one keyframe at the start, no scene cuts, closed groups."""
+    """Returns the options of an encoder without its bit rate: one keyframe at the start, no scene
+    cuts, closed groups.
+    """
     make = _OPTIONS.get(encoder) or _OPTIONS[encoder.rpartition("_")[2]]
     return make(policy)
 

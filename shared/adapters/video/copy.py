@@ -1,4 +1,4 @@
-"""Parts of a camera that is copied: its own packets, none of them encoded again."""
+"""Parts of a copied camera: its own packets, none of them encoded again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ COPIED = "copy:"
 
 
 def copied_codec(form: ClipForm) -> Codec | None:
-    """The codec of a copied clip, None for one that is encoded. Raises Permanent for a codec that cannot be copied."""
+    """Returns the codec of a copied clip, None for one that is encoded.
+
+    Raises Permanent for a codec that cannot be copied.
+    """
     return _known(form.encoder.removeprefix(COPIED)) if form.encoder.startswith(COPIED) else None
 
 
@@ -32,7 +35,9 @@ def _known(name: str) -> Codec:
 
 
 def form_of(keyframe: Frame) -> ClipForm:
-    """Size and codec of a clip that begins with this packet; BadInput when it cannot be decoded."""
+    """Returns size and codec of a clip that begins with this packet; raises BadInput when it cannot
+    be decoded.
+    """
     picture, aspect = _decode([keyframe])
     if picture is None or keyframe.packet is None:
         raise BadInput("frame", "a keyframe that cannot be decoded")
@@ -41,7 +46,7 @@ def form_of(keyframe: Frame) -> ClipForm:
 
 
 class CopiedPackets:
-    """One part. It begins with a keyframe; packets from before its start are there to decode by."""
+    """One part. It begins with a keyframe; packets from before its start are there for decoding."""
 
     def __init__(self, base_ms: int, picture_ms: int | None = None) -> None:
         self._base_ms = base_ms
@@ -55,7 +60,7 @@ class CopiedPackets:
         self._frames.append((frame, frame.packet))
 
     def finish(self) -> EncodedPart:
-        """The part's packets and index."""
+        """Returns the part's packets and index."""
         index = tuple(
             Packet(mark.shown_ms - self._base_ms, len(frame.data), mark.keyframe, frame.captured_ms < self._base_ms)
             for frame, mark in self._frames
@@ -65,7 +70,7 @@ class CopiedPackets:
         return EncodedPart(data, index, sha256(parameters.encode()).hexdigest(), self._thumbnail())
 
     def _thumbnail(self) -> bytes | None:
-        """The picture shown at the wanted time: decoded from the keyframe before it."""
+        """Returns the picture shown at the wanted time, decoded from the keyframe before it."""
         if self._picture_ms is None:
             return None
         wanted: list[Frame] = []
@@ -80,7 +85,9 @@ class CopiedPackets:
 
 
 def _decode(frames: Sequence[Frame]) -> tuple[VideoFrame | None, tuple[int, int]]:
-    """The last picture of packets that begin with a keyframe, None where there is none; the shape of its pixels."""
+    """Returns the last picture of packets that begin with a keyframe (None where there is none),
+    and the shape of its pixels.
+    """
     if not frames or frames[0].packet is None:
         return None, (1, 1)
     codec = _known(frames[0].packet.parameters.partition(":")[0])

@@ -1,6 +1,7 @@
-"""Whether a host can have a hardware encoder, and trying one where it can harm nobody.
+"""Whether a host can have a hardware encoder, and a trial of one that can do no harm.
 
-A driver's library may hang, or end the process that loads it: so a trial runs in a process of its own, with a limit.
+A driver's library may hang, or end the process that loads it. So a trial runs in a process of its
+own, with a time limit.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _TRIAL = "shared.adapters.video.trial"
 
 
 def has_device(family: str) -> bool:
-    """Whether a device node is there that this family of encoders could use; True where that cannot be known."""
+    """Returns whether a device node is there that this family of encoders could use; True where
+    that cannot be known.
+    """
     if not sys.platform.startswith("linux"):
         return True
     return any(any(Path("/dev").glob(pattern)) for pattern in _DEVICES[family])

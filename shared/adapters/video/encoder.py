@@ -23,9 +23,9 @@ from shared.wire.parameter_sets import parameters_sha256
 
 
 def picture_form(jpeg: bytes, policy: RecordingPolicy) -> tuple[int, int, tuple[int, int]]:
-    """Width, height and pixel shape of a clip that begins with this picture: scaled as set, then even for 4:2:0.
-
-    Copies stay as they are. Where a codec has no word for the shape of a pixel, a clip is as wide as it is shown.
+    """Returns width, height and pixel shape of a clip that begins with this picture: scaled as set,
+    then even for 4:2:0. Copies stay as they are. Where a codec cannot state the shape of a pixel,
+    the clip is as wide as it is shown.
     """
     info, aspect = check_jpeg(jpeg), Fraction(*pixel_aspect(jpeg))
     width, height = info.width, info.height
@@ -84,7 +84,7 @@ class PartEncoder:
         self._take(frame)
 
     def finish(self) -> EncodedPart:
-        """Flush the encoder; the part's packets and index."""
+        """Flush the encoder. Returns the part's packets and index."""
         if not self._codec.is_open:
             return EncodedPart(b"", (), "")
         self._take(None)
@@ -112,7 +112,10 @@ class PartEncoder:
 
 
 class CopiedPictures:
-    """A Motion JPEG part: the camera's own JPEGs, none of them decoded but one of another size than the clip."""
+    """A Motion JPEG part: the camera's own JPEGs.
+
+    Only those of another size than the clip are decoded.
+    """
 
     def __init__(self, form: ClipForm, base_ms: int, picture_ms: int | None = None) -> None:
         self._size, self._aspect, self._base_ms = (form.width, form.height), form.aspect, base_ms
@@ -132,7 +135,7 @@ class CopiedPictures:
         self._index.append(Packet(captured_ms - self._base_ms, len(jpeg), keyframe=True))
 
     def finish(self) -> EncodedPart:
-        """The part's packets and index."""
+        """Returns the part's packets and index."""
         if not self._chunks:
             return EncodedPart(b"", (), "")
         return EncodedPart(
@@ -144,7 +147,7 @@ class CopiedPictures:
 
 
 class _Nearest:
-    """Which of the frames seen so far is nearest to a moment."""
+    """Finds which frame is nearest to a moment."""
 
     def __init__(self, picture_ms: int | None) -> None:
         self._picture_ms = picture_ms

@@ -1,4 +1,4 @@
-"""Which encoders of this host really work, and opening them."""
+"""Which encoders work on this host, and how they are opened."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def one_thread() -> int:
-    """The default: a writer process is one core's work."""
+    """Returns the default: a writer process is one core's work."""
     return 1
 
 
@@ -46,9 +46,8 @@ class Encoders:
         self._one_trial = threading.Lock()
 
     def choose(self, policy: RecordingPolicy, before: str | None = None) -> str:
-        """The encoder for a policy: `before` (the recording began with it) if it works here, else the first that does.
-
-        The software encoder is the last resort and is not probed.
+        """Returns the encoder for a policy: `before`, which the clip began with, if it works here;
+        else the first that works. The software encoder is the last resort and is not tried before.
         """
         making = MAKING[policy.codec]
         if before is not None:
@@ -57,7 +56,10 @@ class Encoders:
         return next(name for name in candidates if name == making.software or self.refusal(name, policy) is None)
 
     def refusal(self, name: str, policy: RecordingPolicy, *, wait: bool = False) -> str | None:
-        """Why an encoder cannot be used here; None when it can. Tried once a process; wait: for this trial."""
+        """Returns why an encoder cannot be used here; None when it can. Tried once a process.
+
+        wait: wait for this trial.
+        """
         if name not in self._refusals:
             self._refusals[name] = _ON_TRIAL
             if wait or self._patient or not self._likely(name, MAKING[policy.codec]):
@@ -67,7 +69,9 @@ class Encoders:
         return self._refusals[name]
 
     def _likely(self, name: str, making: Making) -> bool:
-        """Whether an encoder is one of this codec's hardware encoders, and its device is here."""
+        """Returns whether an encoder is one of this codec's hardware encoders and its device is
+        here.
+        """
         return name in making.hardware.values() and has_device(name.rpartition("_")[2])
 
     def _judge_in_turn(self, name: str, policy: RecordingPolicy) -> None:
@@ -89,7 +93,9 @@ class Encoders:
         self._refusals[name] = reason
 
     def _probe(self, name: str, policy: RecordingPolicy) -> str | None:
-        """Why an encoder cannot be used here: by a look for its device, then by encoding a few pictures."""
+        """Returns why an encoder cannot be used here: looks for its device, then encodes a few
+        pictures.
+        """
         if name == MAKING[policy.codec].software:
             return self.trial(name, policy)
         if policy.encoder == "auto" and not has_device(name.rpartition("_")[2]):
@@ -117,7 +123,10 @@ class Encoders:
     def open(
         self, name: str, policy: RecordingPolicy, width: int, height: int, aspect: tuple[int, int] = (1, 1)
     ) -> VideoCodecContext:
-        """A context that opens with its first picture; aspect: a pixel's width to its height."""
+        """Returns a context that opens with its first picture.
+
+        aspect: a pixel's width to its height.
+        """
         context = av.CodecContext.create(name, "w")
         if not isinstance(context, VideoCodecContext):
             raise Permanent(f"{name} is not a video encoder")
@@ -144,7 +153,9 @@ def encode(context: VideoCodecContext, frame: VideoFrame | None) -> list[Packet[
 
 
 def pixels_of(encoder: str, policy: RecordingPolicy, width: int, height: int) -> Pixels:
-    """What an encoder is given: the JPEG's own samples unless the policy or the codec asks for limited range."""
+    """Returns what an encoder is given: the JPEG's own samples, unless policy or codec ask for
+    limited range.
+    """
     full = is_full_range(policy)
     pix_fmt = samples_of(encoder)
     return Pixels(width, height, "yuv420p" if pix_fmt == "yuvj420p" and not full else pix_fmt, full)

@@ -1,4 +1,4 @@
-"""Pieces of a clip as fragmented MP4, each playable after one header that they share: what HLS is made of."""
+"""Pieces of a clip as fragmented MP4, each playable after one shared header, as HLS needs them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _HEADER, _MEDIA = (b"ftyp", b"moov"), (b"styp", b"moof", b"mdat")
 
 
 def streamable(policy: RecordingPolicy, form: ClipForm | None) -> bool:
-    """Whether players can take clips of this codec in fragments."""
+    """Returns whether players can play clips of this codec in fragments."""
     row = CODECS.get((form and copied_codec(form)) or policy.codec)
     return row is not None and row.streamable
 
 
 def fragment_of(piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
-    """A part that ends at `end_ms` as a fragment whose times are since `base_ms`; Permanent where it holds nothing."""
+    """Returns a part that ends at `end_ms` as a fragment whose times count from `base_ms`; raises
+    Permanent where it is empty.
+    """
     before = [] if piece.start_ms == base_ms else [Piece(base_ms, b"", ())]
     found = [each for each in decodable([*before, piece]) if each.index]
     if not found:
@@ -61,7 +63,9 @@ def fragment_of(piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy
 
 
 def cut(source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
-    """What a clip shows in a span of its own time, as a fragment with times later by `shift_ms`."""
+    """Returns what a clip shows in a span of its own time, as a fragment with times later by
+    `shift_ms`.
+    """
     out = io.BytesIO()
     try:
         with _opened(source) as container, av.open(out, "w", format="mp4", options=_OPTIONS) as made:
@@ -80,10 +84,11 @@ def cut(source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
 
 
 def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Packet[Any]], end: int) -> None:
-    """Write packets, whose pts are ticks of the media clock, in their order; the last picture lasts until `end`.
+    """Write packets in their order; their pts are ticks of the media clock.
 
-    Decode times are presentation times in order, later by the decoder's delay; before the first there are ticks alone,
-    so that what composition offsets fall below zero by is too short to see.
+    The last picture lasts until `end`. Decode times are presentation times in order, later by the
+    decoder's delay. Before the first there are only ticks, so that a composition offset below zero
+    is too short to see.
     """
     stream.time_base = MEDIA_CLOCK
     for packet, shown in zip(packets, distinct([packet.pts or 0 for packet in packets]), strict=True):
@@ -101,7 +106,9 @@ def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Pack
 
 
 def _between(container: InputContainer, stream: VideoStream, span_ms: tuple[int, int]) -> Iterator[Packet[Any]]:
-    """Packets of pictures that are shown in the span, and what a copied clip has in front of its first picture."""
+    """Returns packets of pictures that are shown in the span, and what a copied clip has before its
+    first picture.
+    """
     if stream.time_base is None:
         raise Permanent("the clip has no clock")
     millisecond = 1 / (1000 * stream.time_base)
@@ -124,7 +131,7 @@ def _opened(source: BinaryIO) -> InputContainer:
 
 
 def _split(data: bytes) -> Fragment:
-    """The header that all fragments share, and what is this one's own."""
+    """Returns the header that all fragments share, and this fragment's own media."""
     header, media, at = [], [], 0
     while at + BOX_HEAD <= len(data):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + BOX_HEAD]

@@ -71,10 +71,10 @@ def join(
 
 
 def decodable(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces without packets that are there twice, or that nothing in front of them lets a decoder use.
+    """Returns the pieces without packets that are there twice or that no decoder can use.
 
-    What a piece has from before its start is for the first alone: the others go on from the one before. Where that one
-    is missing, a piece goes on with its own first keyframe.
+    Packets from before a piece's start are only for the first piece; the others go on from the
+    piece before. Where that one is missing, a piece begins with its own first keyframe.
     """
     kept = []
     for number, piece in enumerate(pieces):
@@ -102,7 +102,9 @@ class _Times:
 
 
 def distinct(times: Sequence[int]) -> list[int]:
-    """The times, later by as little as it takes that none is there twice: a muxer takes no two pictures at once."""
+    """Returns the times, each moved by as little as needed that no two are equal: a muxer takes no
+    two pictures at once.
+    """
     found, last = list(times), -(1 << 62)
     for at in sorted(range(len(found)), key=found.__getitem__):
         found[at] = last = max(found[at], last + 1)
@@ -110,7 +112,9 @@ def distinct(times: Sequence[int]) -> list[int]:
 
 
 def _reorder_delay(coded: Sequence[int], order: list[int]) -> int:
-    """How many pictures a decoder must hold back: the furthest a packet is coded before its turn."""
+    """Returns how many pictures a decoder must hold back: how far a packet is coded before its
+    turn, at most.
+    """
     rank = {ms: at for at, ms in enumerate(order)}
     return max((number - rank[ms] for number, ms in enumerate(coded)), default=0)
 
@@ -118,7 +122,7 @@ def _reorder_delay(coded: Sequence[int], order: list[int]) -> int:
 def add_stream(
     container: OutputContainer, pieces: Sequence[Piece], policy: RecordingPolicy, form: ClipForm
 ) -> VideoStream:
-    """A stream of the container for packets as these pieces have them."""
+    """Add a stream to the container for packets as these pieces have them."""
     stream: object
     copied = copied_codec(form)
     making = MAKING[copied or policy.codec]
@@ -175,9 +179,8 @@ def _copy(
 
 
 def frame_times_ms(path: Path, progress: Callable[[], None] = lambda: None) -> list[int]:
-    """Presentation times of a clip's frames, decoded one by one; raises Permanent where decoding fails.
-
-    progress: called with each; what it raises ends the reading.
+    """Returns the presentation times (ms) of a clip's frames, decoded one by one; raises Permanent
+    where decoding fails. progress: called with each; what it raises ends the reading.
     """
     try:
         with av.open(str(path)) as container:

@@ -24,9 +24,9 @@ _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2
 class JpegDecoder:
     """Decodes one camera's JPEGs into pictures as an encoder takes them.
 
-    A clip of at most half the camera's size is decoded at a reduced size (libjpeg's scaled inverse transform): that is
-    cheaper than decoding all of it, though it goes through BGR. A picture that is byte for byte the one before is not
-    decoded again.
+    A clip of at most half the camera's size is decoded at a reduced size (libjpeg's scaled inverse
+    transform), which is cheaper than a full decode, though it goes through BGR. A picture that
+    equals the one before, byte for byte, is not decoded again.
     """
 
     def __init__(self, pixels: Pixels) -> None:
@@ -36,7 +36,9 @@ class JpegDecoder:
         self._last: tuple[bytes, VideoFrame] | None = None
 
     def decode(self, jpeg: bytes) -> VideoFrame:
-        """A picture of the encoder's size and format, good until the next call; BadInput when it cannot be decoded."""
+        """Returns a picture of the encoder's size and format, valid until the next call; raises
+        BadInput when it cannot be decoded.
+        """
         if self._last is not None and self._last[0] == jpeg:
             return self._last[1]
         info = check_jpeg(jpeg)
@@ -66,9 +68,8 @@ def _reduced(jpeg: bytes, flag: int) -> VideoFrame:
 
 
 def encode_jpeg(image: Image, quality: int = 85) -> bytes:
-    """A JPEG (4:2:0) of a BGR picture, uint8 of shape (height, width, 3) or (height, width).
-
-    Raises BadInput where it cannot be encoded: a JPEG has at most 65,500 pixels a side.
+    """Returns a JPEG (4:2:0) of a BGR picture, uint8 of shape (height, width, 3) or (height,
+    width). Raises BadInput where it cannot be encoded: a JPEG has at most 65,500 pixels a side.
     """
     ok, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
@@ -77,13 +78,17 @@ def encode_jpeg(image: Image, quality: int = 85) -> bytes:
 
 
 def jpeg_of_frame(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1, 1)) -> bytes:
-    """A JPEG of a decoded picture, which says the shape of its pixels; BadInput when it cannot be encoded."""
+    """Returns a JPEG of a decoded picture with the shape of its pixels; raises BadInput when it
+    cannot be encoded.
+    """
     image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
     return with_pixel_aspect(encode_jpeg(image, quality), aspect)
 
 
 def decode_bgr(jpeg: bytes) -> Image:
-    """A BGR picture, uint8 of shape (height, width, 3); BadInput when it cannot be decoded."""
+    """Returns a BGR picture, uint8 of shape (height, width, 3); raises BadInput when it cannot be
+    decoded.
+    """
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise BadInput("frame", "a JPEG that cannot be decoded")
@@ -91,27 +96,29 @@ def decode_bgr(jpeg: bytes) -> Image:
 
 
 def resized_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
-    """A JPEG of another size, decoded and encoded again; BadInput when it cannot be decoded."""
+    """Returns a JPEG of another size, decoded and encoded again; raises BadInput when it cannot be
+    decoded.
+    """
     resized = cv2.resize(decode_bgr(jpeg), (width, height), interpolation=cv2.INTER_AREA)
     return encode_jpeg(resized.astype(np.uint8, copy=False))
 
 
 def _small(width: int, height: int, aspect: tuple[int, int]) -> tuple[int, int]:
-    """Size of a thumbnail with square pixels, as the picture is shown."""
+    """Returns the size of a thumbnail with square pixels, as the picture is shown."""
     shown = width * aspect[0] / aspect[1]
     small = min(THUMBNAIL_WIDTH, width)
     return small, max(1, round(height * small / shown))
 
 
 def thumbnail_of(frame: VideoFrame, aspect: tuple[int, int] = (1, 1)) -> bytes:
-    """A small JPEG of a decoded picture whose pixels have this shape."""
+    """Returns a small JPEG of a decoded picture whose pixels have this shape."""
     width, height = _small(frame.width, frame.height, aspect)
     small = Pixels(width, height, "bgr24", full=True).fit(frame)
     return encode_jpeg(small.to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)
 
 
 def thumbnail(jpeg: bytes) -> bytes:
-    """A small JPEG of a picture, decoded no larger than it has to be."""
+    """Returns a small JPEG of a picture, decoded no larger than needed."""
     info = check_jpeg(jpeg)
     size = _small(info.width, info.height, pixel_aspect(jpeg))
     decoder = JpegDecoder(Pixels(*size, "bgr24", full=True))

@@ -1,4 +1,6 @@
-"""Brings decoded pictures to the encoder's size, pixel format and range, with as little work as each case needs."""
+"""Brings decoded pictures to the encoder's size, pixel format and range, as cheaply as each case
+allows.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ class Pixels:
     _reformatter: VideoReformatter = field(default_factory=VideoReformatter)
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
-        """The picture as the encoder takes it; the same object where nothing has to be done."""
+        """Returns the picture as the encoder takes it; the same object where nothing must change."""
         same_size = (frame.width, frame.height) == (self.width, self.height)
         given = frame.format.name
         if same_size and given == self.pix_fmt and (given == _FULL_420 or _is_full(frame) == self.full):
@@ -65,7 +67,7 @@ def _samples(plane: VideoPlane) -> NDArray[np.uint8]:
 
 
 def _relabelled(frame: VideoFrame) -> VideoFrame:
-    """The same samples under the name that encoders know which tell full range apart by its tag."""
+    """Returns the same samples under the format name of encoders that learn full range from a tag."""
     made = VideoFrame(frame.width, frame.height, _420)
     for source, target in zip(frame.planes, made.planes, strict=True):
         np.copyto(_samples(target), _samples(source))
@@ -73,7 +75,7 @@ def _relabelled(frame: VideoFrame) -> VideoFrame:
 
 
 def _squeezed(frame: VideoFrame) -> VideoFrame:
-    """Full range to limited; a quarter of the time that swscale takes for it, and rounded."""
+    """Returns limited range of full range, rounded: a quarter of swscale's time for it."""
     made = VideoFrame(frame.width, frame.height, _420)
     for number, (source, target) in enumerate(zip(frame.planes, made.planes, strict=True)):
         if number == 0:

@@ -1,8 +1,9 @@
 """Keeps an encoder from taking the whole machine.
 
-SVT-AV1, where it runs as root, gives its threads and the one that opens it the real-time priority 99 (SCHED_FIFO).
-Then nothing else runs on its cores, and every process that is started from there inherits it: two busy ones stopped a
-machine of two cores, servers and all. No option turns that off, so it is undone as soon as the encoder is open.
+Where SVT-AV1 runs as root, it gives its threads, and the thread that opens it, the real-time
+priority 99 (SCHED_FIFO). Nothing else then runs on their cores, and every process that is started
+from there inherits the priority. Two such processes stopped a machine of two cores with all its
+servers. No option turns that off, so it is undone as soon as the encoder is open.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 
 @contextmanager
 def kept_priority() -> Iterator[None]:
-    """Give every thread of this process the scheduling back that the calling thread had at the block's start."""
+    """Give every thread of this process the scheduling back that the calling thread had before the
+    block.
+    """
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield

@@ -1,4 +1,4 @@
-"""API keys, sessions, and the log of who did what."""
+"""API keys, sessions and the access log."""
 
 from __future__ import annotations
 
@@ -18,54 +18,62 @@ class Signer(Protocol):
         """The key that signatures are checked with, in base64."""
 
     def sign(self, data: bytes) -> str:
-        """A signature over `data`, in base64."""
+        """Returns a signature over `data`, in base64."""
 
 
 class Tokens(Protocol):
     """Access tokens of an identity provider."""
 
     def caller(self, token: str) -> Caller | None:
-        """Who a token speaks for; None for one that is not valid here. Retryable while its keys cannot be had."""
+        """Returns whom a token speaks for, None for one that is not valid here.
+
+        Raises Retryable while the provider's keys cannot be read.
+        """
 
 
 class AccessRows(Protocol):
-    """API keys and the page's sessions; secrets are seen once and kept as hashes."""
+    """API keys and the page's sessions. A secret is shown once and stored as a hash."""
 
     def create_key(
         self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
     ) -> tuple[StoredKey, str]:
-        """Make a key; it and its secret. Raises Conflict when the name is taken."""
+        """Make a key. Returns it and its secret; raises Conflict when the name is taken."""
 
     def list_keys(self) -> list[StoredKey]:
-        """All keys, by name."""
+        """Returns all keys, by name."""
 
     def revoke_key(self, name: str, who: str) -> None:
         """End a key and its sessions; raises NotFound."""
 
     def any_key(self) -> bool:
-        """Whether a key was ever made, usable or not: rows of keys stay for ever."""
+        """Returns whether a key was ever made, usable or not: rows of keys stay for ever."""
 
     def key_of(self, secret: str) -> StoredKey | None:
-        """The usable key with this secret; its use is noted, by the hour."""
+        """Returns the usable key with this secret, or None. Its use is noted once an hour."""
 
     def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
-        """Begin a session; its token."""
+        """Begin a session. Returns its token."""
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
-        """Whose session that is, as its key's row is now, and the digest of the settings' key it was opened with."""
+        """Returns whose session that is, as its key's row is now, and the digest of the settings'
+        key that opened it; None where there is none.
+        """
 
     def close_session(self, token: str, who: str) -> None:
         """End a session, if there is one."""
 
     def signing_seed(self) -> bytes:
-        """32 secret bytes that this deployment signs with; made when they are first asked for."""
+        """Returns the 32 secret bytes that this deployment signs with. The first call makes them."""
 
     def note(
         self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
     ) -> None:
-        """Write a line of the log. Without `lasting` it need not be on the disk at once: a power cut may lose it."""
+        """Write a line of the access log.
+
+        lasting=False: it need not be on disk at once; a power cut may lose it.
+        """
 
     def log(
         self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
     ) -> list[AccessEntry]:
-        """Lines, newest first, before an id."""
+        """Returns lines of the access log before an id, newest first."""

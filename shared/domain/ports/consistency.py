@@ -12,7 +12,7 @@ from shared.domain.lifecycle import SegmentStatus
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An object that a row expects: the segment, and the recorded size where there is one."""
+    """An object that a row expects: its segment, and its size where the row has one."""
 
     segment_id: UUID
     size_bytes: int | None
@@ -20,7 +20,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class ReadyClip:
-    """What a READY row promises of its object."""
+    """What a READY row says of its object."""
 
     segment_id: UUID
     key: str
@@ -43,54 +43,72 @@ class ConsistencyRows(Protocol):
     """Rows as the consistency check sees and repairs them."""
 
     def deployment_id(self) -> UUID:
-        """The id that the bucket's sentinel must hold."""
+        """Returns the id that the store's sentinel must hold."""
 
     def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
-        """Which of these keys under videos/, thumbnails/ and parts/ some row expects."""
+        """Returns which of these keys some row expects (videos/, thumbnails/, parts/)."""
 
     def count_ready(self) -> int:
-        """How many clips there are."""
+        """Returns how many clips are ready."""
 
     def now_ms(self) -> int:
-        """The database's time: what is old is judged by one clock, whichever host asks."""
+        """Returns the database's time: one clock judges ages, whichever host asks."""
 
     def ready_clips(self, after: str, until: str | None, limit: int) -> list[ReadyClip]:
-        """READY segments in byte order of their key: after a key, and up to another (None: all)."""
+        """Returns READY segments in byte order of their key, after one key and up to another (None:
+        the last).
+        """
 
     def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
-        """Remember what a check has found: keys, each with its segment where there is one."""
+        """Remember what a check has found: keys, each with its segment where it has one."""
 
     def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
-        """Keys that were remembered, in order, after a key."""
+        """Returns remembered keys after a key, in order."""
 
     def forget_suspects(self, run_id: UUID) -> None:
-        """The check is over: forget what it remembered, and what others left that never ended."""
+        """Forget what this check remembered, and what checks that never ended left behind."""
 
     def ready_clip(self, key: str) -> ReadyClip | None:
-        """The READY segment of a key, None when there is none (any more)."""
+        """Returns the READY segment of a key, or None."""
 
     def finished_with_parts(self, older_than_s: float, limit: int) -> list[FinishedClip]:
-        """Segments past finalising for that long whose parts still have rows, oldest first."""
+        """Returns segments that have been past finalising for that long and still have parts,
+        oldest first.
+        """
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """Segments that should have been finished that long ago and that nobody is working on."""
+        """Returns segments that should have been finished that long ago and that nobody works on."""
 
     def failed_with_parts(self, most_repairs: int) -> list[UUID]:
-        """FAILED segments that have footage in parts and were sent back at most that often."""
+        """Returns FAILED segments that have footage in parts and were repaired at most that often."""
 
     def half_deleted(self, older_than_s: float) -> list[UUID]:
-        """Segments marked for deletion that long ago whose deletion is not recorded."""
+        """Returns segments that were marked for deletion that long ago and are still not recorded
+        as deleted.
+        """
 
     # Ways back for segments that a crash or the store left behind. Every call says whether it changed anything.
 
     def reopen(self, segment_id: UUID, reason: str) -> bool:
-        """A READY or FAILED segment that has footage in parts goes through finalising again."""
+        """Finalise a READY or FAILED segment again that has footage in parts.
+
+        Returns whether anything changed.
+        """
 
     def lose(self, segment_id: UUID, reason: str) -> bool:
-        """A READY segment whose object is gone for good is FAILED, and says why."""
+        """Make a READY segment FAILED whose object is lost for good.
+
+        Returns whether anything changed.
+        """
 
     def give_up(self, segment_id: UUID) -> bool:
-        """End an abandoned recording: its window is closed, and parts that nobody wrote are gaps."""
+        """End an abandoned recording: close its window, and make gaps of parts that nobody wrote.
+
+        Returns whether anything changed.
+        """
 
     def forget_parts(self, segment_id: UUID) -> bool:
-        """Drop the rows of a finished segment's parts; False when it is not finished (any more)."""
+        """Delete the rows of a finished segment's parts.
+
+        Returns False when it is not finished any more.
+        """

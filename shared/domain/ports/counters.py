@@ -9,16 +9,18 @@ from shared.domain.statistics import Totals
 
 
 class CounterRows(Protocol):
-    """Counts of segments, moved by the very statements that change a segment."""
+    """Counts of segments. The statements that change a segment change them too."""
 
     def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
-        """Totals, per camera, and of the last `days` days; of these cameras alone where given."""
+        """Returns totals, per camera, and per day of the last `days` days; of these cameras alone
+        where given.
+        """
 
     def fold(self, limit: int) -> int:
-        """Add waiting changes to the counters; how many rows that were."""
+        """Add waiting changes to the counters. Returns how many rows were added."""
 
     def differences(self) -> list[str]:
-        """Count every row: each counter that is wrong, named with what it says and what is true."""
+        """Count every row. Returns each counter that is wrong, with its value and the true one."""
 
     def recount(self) -> None:
-        """Make the counters right."""
+        """Correct the counters."""

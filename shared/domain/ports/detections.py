@@ -1,4 +1,4 @@
-"""Where detections come in, and where events and tasks go out."""
+"""Where detections come in, and where events and tasks leave."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from shared.domain.segment import StoredDetection
 
 @dataclass(frozen=True, slots=True)
 class DetectionDelivery:
-    """One message of the detections stream, not yet acknowledged.
+    """One message of the detections stream that is not acknowledged yet.
 
-    tries: how often it was read before without being settled or put off. waited_s: for how long it lay in the stream,
-    by the broker's clock.
+    tries: how often it was read before without being settled or put off. waited_s: how long it lay
+    in the stream, by the broker's clock.
     """
 
     entry_id: str
@@ -33,50 +33,62 @@ class DetectionStream(Protocol):
     """The durable stream of detections, read by a consumer group."""
 
     def publish(self, payload: bytes) -> str:
-        """Append a detection's JSON; returns the entry's id."""
+        """Append a detection's JSON. Returns the entry's id."""
 
     def hint(self, camera_id: str, detection_id: str) -> None:
-        """Say that a detection's row is waiting."""
+        """Say that a detection's row waits."""
 
     def read(self, count: int, block_s: float) -> list[DetectionDelivery]:
-        """New messages, and those whose reader died."""
+        """Returns new messages, and those whose reader died."""
 
     def ack(self, entry_ids: Sequence[str]) -> None:
-        """These are done."""
+        """Acknowledge these messages: they are settled."""
 
     def put_off(self, entry_ids: Sequence[str], tries: int = 0) -> None:
-        """These are read again in a while, as if they had been read `tries` times; those settled meanwhile are not."""
+        """Let these be read again later, as if they had been read `tries` times.
+
+        Messages that were settled meanwhile are left alone.
+        """
 
     def keep(self, entry_ids: Sequence[str]) -> None:
-        """These are still being worked on; nobody else reads them for a while. Those lost meanwhile stay lost."""
+        """Say that these are still worked on, so that nobody else reads them for a while.
+
+        Those lost meanwhile stay lost.
+        """
 
     def unread_s(self) -> float:
-        """For how long the oldest message that nobody has read has waited, in seconds; 0 when all are read."""
+        """Returns how long (s) the oldest message that nobody has read has waited; 0 when all are
+        read.
+        """
 
     def reject(self, entry_id: str, payload: bytes, reason: str) -> None:
-        """Keep a message that does not validate where people can find it, at most its first 64 KiB."""
+        """Store a message that does not validate as a dead letter, at most its first 64 KiB."""
 
     def forget_readers(self, idle_s: float) -> int:
-        """Remove consumers that have read nothing for so long and have nothing pending. Returns how many."""
+        """Remove consumers that have read nothing for so long and hold nothing. Returns how many."""
 
     def trim(self, older_than_ms: int) -> None:
-        """Forget acknowledged messages older than this."""
+        """Delete acknowledged messages older than this."""
 
 
 class DetectionChannel(Protocol):
     """The Pub/Sub door: at most once, as Pub/Sub is."""
 
     def listen(self, timeout_s: float) -> list[bytes]:
-        """Messages heard within the timeout; byte-identical ones within a second once, whoever listens."""
+        """Returns messages heard within the timeout.
+
+        Byte-identical ones within a second come once, whichever process listens.
+        """
 
 
 class EventSink(Protocol):
     """The stream of outgoing events."""
 
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str | None]:
-        """Append events (name and body) in order, in one exchange; consumers may see one twice, its `event_id` tells.
+        """Append events (name and body) in order, in one exchange.
 
-        Returns why an event was not taken, None for one that was.
+        Consumers may see one twice; its `event_id` is then the same. Returns for each event why it
+        was refused, None for one that was taken.
         """
 
 
@@ -84,28 +96,28 @@ class EventFeed(Protocol):
     """The stream of outgoing events, as a listener reads it."""
 
     def last(self) -> str:
-        """Id of the newest event; `0-0` when there is none."""
+        """Returns the id of the newest event; `0-0` when there is none."""
 
     def read(self, after: str, limit: int) -> list[Event]:
-        """Events after an id, in order."""
+        """Returns events after an id, in order."""
 
 
 class TaskQueue(Protocol):
-    """Transport to the workers. A lost task is found again in the rows."""
+    """Transport to the workers. The pacer finds a lost task again in the rows."""
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """Publish a task by name."""
 
     def send_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[bool]:
-        """Publish several; which of them went out."""
+        """Publish several tasks. Returns which of them were published."""
 
     def waiting(self, queue: str) -> int:
-        """How many messages of a queue no worker has taken yet."""
+        """Returns how many messages of a queue no worker has taken yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What accepting a detection did."""
+    """What became of a detection."""
 
     outcome: DetectionOutcome
     segment_ids: tuple[UUID, ...]
@@ -117,9 +129,9 @@ PendingMark = tuple[datetime, str, str]
 
 @dataclass(frozen=True, slots=True)
 class PendingPage:
-    """Detections that wait, and where the next page begins; `last` is None when this was the last page.
+    """Pending detections, and where the next page begins; `last` is None on the last page.
 
-    broken: camera and id of rows that are no detection, whoever wrote them.
+    broken: camera and id of rows that are no valid detection.
     """
 
     detections: tuple[Detection, ...]
@@ -131,7 +143,10 @@ class DetectionRows(Protocol):
     """Rows of detections."""
 
     def publish(self, detection: Detection) -> None:
-        """Make the detection durable, `pending`; the same again is a no-op, another under its id a Conflict."""
+        """Store the detection as `pending`.
+
+        The same detection again changes nothing; another one under its id raises Conflict.
+        """
 
     def accept(
         self,
@@ -140,22 +155,22 @@ class DetectionRows(Protocol):
         policy: RecordingPolicy,
         newest_ms: int | None = None,
     ) -> list[Accepted]:
-        """Record detections of one camera, each in one transaction with the window change it asks for. Idempotent.
-
-        oldest_ms, newest_ms: the camera's frames in the buffer; the newest tells how late a detection comes.
+        """Record detections of one camera, each in one transaction with the window change that it
+        asks for. Idempotent. oldest_ms, newest_ms: the camera's frames in the buffer; the newest
+        tells how late a detection is.
         """
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """Record that a stored detection cannot be accepted."""
 
     def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
-        """Detections whose hint was lost, oldest first, those behind `after`."""
+        """Returns detections whose hint was lost, oldest first, after `after`."""
 
     def get(self, camera_id: str, detection_id: str) -> StoredDetection | None:
-        """One detection's row."""
+        """Returns one detection's row, or None."""
 
     def with_id(self, detection_id: str) -> list[StoredDetection]:
-        """Rows of every camera that has a detection of this id: an id is its camera's own."""
+        """Returns the rows of every camera that has a detection of this id: ids are per camera."""
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
-        """One detection, as it was published."""
+        """Returns one detection as it was published, or None."""

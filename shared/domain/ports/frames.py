@@ -28,10 +28,9 @@ class BufferLimits:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Outcome of one frame: stored, or not because the buffer holds a newer one (another owner wrote it).
-
-    shed: older frames that had to go because the server was at its memory limit. waits: its server does not answer, but
-    others do; the frame may be tried again.
+    """What became of one frame: stored, or refused because the buffer holds a newer one (another
+    owner wrote it). shed: how many older frames were dropped because the server was at its memory
+    limit. waits: its server does not answer while others do; the frame may be tried again.
     """
 
     frame: Frame
@@ -52,32 +51,35 @@ class FrameBuffer(Protocol):
     """The rolling buffer of every camera, shared by all processes. Raises Retryable while its server is away."""
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """Store frames in order and trim each camera's buffer to its limits and holds."""
+        """Store frames in order. Trims each camera's buffer to its limits and holds."""
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
-        """Bounds of the cameras that have frames. Raises Retryable when none of their servers answers."""
+        """Returns the bounds of the cameras that have frames.
+
+        Raises Retryable when none of their servers answers.
+        """
 
     def newest(self, camera_id: str) -> Frame | None:
-        """The newest frame."""
+        """Returns the newest frame, or None."""
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
-        """Frames of [start, end) in order, fetched in pages of a few."""
+        """Yields the frames of [start, end) in order, fetched in pages of a few."""
 
     def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
-        """The last frame before `ms` that is still there."""
+        """Returns the mark of the last frame before `ms` that is still there, or None."""
 
     def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
-        """The first frame at or after `ms`."""
+        """Returns the mark of the first frame at or after `ms`, or None."""
 
     def server_ms(self, camera_id: str) -> int:
-        """The buffer server's own wall time."""
+        """Returns the wall time of the camera's buffer server."""
 
 
 class PacketBuffer(FrameBuffer, Protocol):
     """The buffer of cameras that are copied."""
 
     def keyframe_before(self, camera_id: str, ms: int) -> int | None:
-        """Capture time of the last keyframe that is shown at `ms` or before; None when there is none."""
+        """Returns the capture time of the last keyframe that is shown at `ms` or before, or None."""
 
 
 class Holds(Protocol):
@@ -87,42 +89,44 @@ class Holds(Protocol):
         """Set holds: holder -> oldest needed capture time."""
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
-        """Remove holds; unknown holders are fine."""
+        """Remove holds. Unknown holders are ignored."""
 
     def holds(self, camera_id: str) -> dict[str, int]:
-        """All holds of a camera."""
+        """Returns all holds of a camera."""
 
 
 class Parking(Protocol):
-    """Where encoded parts wait while storage refuses. Within a budget of bytes per camera; nothing waits for ever."""
+    """Where encoded parts wait while storage refuses them: a budget of bytes per camera, and an
+    expiry.
+    """
 
     def park(self, camera_id: str, part_id: str, data: bytes, budget_bytes: int) -> bool:
-        """Keep a part's packets; False when the camera's budget is used up."""
+        """Keep a part's packets. Returns False when the camera's budget is used up."""
 
     def parked(self, camera_id: str, part_id: str) -> bytes | None:
-        """A part's packets, None when they are not (or no longer) there."""
+        """Returns a part's packets, None when they are not there."""
 
     def parked_parts(self, camera_id: str) -> list[str]:
-        """Ids of the parts that wait."""
+        """Returns the ids of the parts that wait."""
 
     def unpark(self, camera_id: str, part_ids: Iterable[str]) -> None:
-        """These need not wait any more; unknown ones are fine."""
+        """Delete packets that need not wait any more. Unknown parts are ignored."""
 
 
 class CameraLeases(Protocol):
     """Which capture process owns a camera. Seconds are of the lease server's clock."""
 
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
-        """Take a free lease, or renew one's own. False: somebody else has it."""
+        """Take a free lease, or renew one's own. Returns False when another process has it."""
 
     def release(self, camera_id: str, owner: str) -> None:
-        """Give up a lease if it is still one's own."""
+        """Give a lease up if it is still one's own."""
 
     def enrol(self, owner: str, ttl_s: float) -> int:
-        """Say that this capture process lives; answers how many do."""
+        """Say that this capture process lives. Returns how many live."""
 
     def resign(self, owner: str) -> None:
-        """Say that it is leaving."""
+        """Say that this capture process is leaving."""
 
 
 class CameraStates(Protocol):
@@ -132,4 +136,4 @@ class CameraStates(Protocol):
         """Overwrite the given fields."""
 
     def state(self, camera_id: str) -> dict[str, str]:
-        """All fields; empty for a camera nobody captures."""
+        """Returns all fields; empty for a camera that nobody captures."""

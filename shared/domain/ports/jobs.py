@@ -14,40 +14,49 @@ Progress = Callable[[str, int, int], None]
 
 
 class JobRows(Protocol):
-    """Upkeep: cleanup and check take their turn in the database, so two beats or none do no harm."""
+    """Cleanups and checks take their turn in the database, so two beats, or none, do no harm."""
 
     def request(self, kind: JobKind, params: JsonObject, who: str) -> UUID:
-        """Ask for a job."""
+        """Ask for a job. Returns its id."""
 
     def get(self, job_id: UUID) -> JobState:
-        """How it stands; raises NotFound."""
+        """Returns how a job stands; raises NotFound."""
 
     def due(self, periods_s: Mapping[JobKind, float]) -> list[Job]:
-        """Jobs to start: requested ones, and kinds whose last run is older than two periods."""
+        """Returns jobs to start: requested ones, and kinds whose last run is older than two
+        periods.
+        """
 
     def begin(self, job_id: UUID) -> Job | None:
-        """Take a job; None when somebody has it."""
+        """Take a job. Returns None when another worker has it."""
 
     def begin_turn(self, kind: JobKind, period_s: float) -> Job | None:
-        """Take the regular turn of a kind, unless one ran within this period."""
+        """Take the regular turn of a kind. Returns None when one ran within this period."""
 
     def pause(self, job_id: UUID, cursor: JsonObject) -> None:
-        """A step is done and there is more to do: the pacer offers the next one, which begins at `cursor`."""
+        """End a step of a job that has more to do.
+
+        The pacer offers the next step, which begins at `cursor`.
+        """
 
     def put_off(self, job_id: UUID) -> None:
-        """Try a step again later from the same place: what stood in its way will pass. Not for ever."""
+        """Try a step again later from the same place, because what stopped it will pass.
+
+        After several times in a row the job fails.
+        """
 
     def usual_archived(self, runs: int) -> int:
-        """The most clips that one of the last so many cleanups has archived."""
+        """Returns the most clips that one of the last `runs` cleanups archived."""
 
     def tell(self, job_id: UUID, progress: JsonObject) -> None:
-        """Store how far it is."""
+        """Store the job's progress."""
 
     def finish(self, job_id: UUID, result: JsonObject, error: str | None = None) -> None:
-        """Store its result."""
+        """Store the job's result, or its error."""
 
     def purge_outbox(self, older_than_s: float) -> Mapping[str, int]:
-        """Drop events that were relayed long ago, and deliveries that are over or were never tried.
+        """Delete events that were relayed long ago, and deliveries that ended or were never tried.
 
-        The latter are of a webhook that has rested all the time, or is no more; answers how many by webhook.
+        Returns how many of the latter, by webhook: their webhook was always away, or is not
+        configured any more.
         """

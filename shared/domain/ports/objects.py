@@ -1,4 +1,4 @@
-"""Where MP4s live."""
+"""Where clips and parts are stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How large a store's disk is, and how much of it is free."""
+    """How large the store's disk is and how much of it is free, in bytes."""
 
     total_bytes: int
     free_bytes: int
@@ -30,7 +30,10 @@ Allowed = Callable[[], bool]
 
 
 class ObjectStore(Protocol):
-    """Where MP4s live. Raises Retryable while the store is away, NotFound for an absent key."""
+    """Where clips and parts are stored.
+
+    Raises Retryable while the store is away, NotFound for an absent key.
+    """
 
     def put(
         self,
@@ -48,28 +51,38 @@ class ObjectStore(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """A small object, whole."""
+        """Returns a small object, whole."""
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """An object's bytes from `start` on, in pieces."""
+        """Yields an object's bytes from `start` on."""
 
     def head(self, key: str) -> StoredObject | None:
-        """What is known of an object, None if it is not there."""
+        """Returns what is known of an object, None if it is not there."""
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        """Every object whose key begins with `prefix` and comes after `after`, in byte order of key."""
+        """Yields every object whose key begins with `prefix` and comes after `after`, in byte order
+        of key.
+        """
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
-        """Delete many; absent keys are fine. Returns key -> reason for those that could not be deleted."""
+        """Delete objects; absent keys are ignored.
+
+        Returns key -> reason for those that could not be deleted.
+        """
 
     def abandon_uploads(self, before_ms: int) -> int:
-        """Remove what uploads begun before that moment left behind without ending; how many there were."""
+        """Delete what uploads left behind that began before that moment and never ended.
+
+        Returns how many.
+        """
 
     def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
-        """A URL that gives a browser the object for so long; None where browsers cannot reach the store."""
+        """Returns a URL from which a browser can read the object for so long; None where browsers
+        cannot reach the store.
+        """
 
     def room(self) -> Room | None:
-        """How full the store is; None where it does not say."""
+        """Returns how full the store is; None where it does not say."""
 
     def prepare(self) -> None:
         """Make the bucket or folder if it is not there."""

@@ -1,4 +1,4 @@
-"""Offers: what is due, and what the writers have been told of."""
+"""Offers: which parts and segments are due, and which of them the writers were told of."""
 
 from __future__ import annotations
 
@@ -10,32 +10,39 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A part or a segment that the writers are told of, and which of its offers that is."""
+    """One offer of a part or a segment to the writers."""
 
     row_id: UUID
     number: int
 
 
 class OfferRows(Protocol):
-    """What is due, and what the writers have been told of. An offer stays good until its run begins."""
+    """What is due, and what was offered. An offer is good until its run begins."""
 
     def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
-        """Offer at most so many due parts of these segments, oldest first.
+        """Offer at most `limit` due parts of these segments, oldest first. Returns the offers.
 
-        passed: capture time (ms) up to which the buffer has passed a segment; None: its parts wait for nothing.
+        passed: capture time (ms) up to which the buffer has passed a segment; None: its parts wait
+        for no frames.
         """
 
     def offer_clips(self, limit: int) -> list[Offer]:
-        """Offer at most so many closed segments whose parts are all in, oldest first."""
+        """Offer at most `limit` closed segments whose parts are all in, oldest first.
+
+        Returns the offers.
+        """
 
     def withdraw_parts(self, offers: Sequence[Offer]) -> None:
-        """These offers could not be published: the parts are due again."""
+        """Make parts due again whose offers could not be published."""
 
     def withdraw_clips(self, offers: Sequence[Offer]) -> None:
-        """These offers could not be published: the segments can be offered again."""
+        """Make segments offerable again whose offers could not be published."""
 
     def take_back_lost_parts(self, *, queue_empty: bool) -> int:
-        """Make due again what was offered a while ago and can no longer be in the queue; how many that were."""
+        """Make parts due again whose offers can no longer be in the queue. Returns how many."""
 
     def take_back_lost_clips(self, *, queue_empty: bool) -> int:
-        """The same for segments that wait to be finalised."""
+        """Make segments offerable again whose offers can no longer be in the queue.
+
+        Returns how many.
+        """

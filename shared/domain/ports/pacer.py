@@ -15,8 +15,8 @@ from shared.domain.policy import RecordingPolicy
 class LiveSegment:
     """A segment that is recording or finalizing, as the pacer sees it.
 
-    needed_ms: the start of its oldest unfinished part that is not encoded yet, None when there is none.
-    has_due: whether any part waits to be offered.
+    needed_ms: the start of its oldest unfinished part that is not encoded yet, None when there is
+    none. has_due: whether a part waits to be offered.
     """
 
     segment_id: UUID
@@ -32,12 +32,12 @@ class LiveSegment:
 
     @property
     def hold_ms(self) -> int:
-        """The oldest frame that is still needed."""
+        """Capture time of the oldest frame that the segment still needs."""
         return self.covered_to_ms if self.needed_ms is None else self.needed_ms
 
     @property
     def needs_frames(self) -> bool:
-        """Whether the buffer must keep anything for it."""
+        """Whether the buffer must keep frames for it."""
         return self.status == SegmentStatus.RECORDING or self.needed_ms is not None
 
 
@@ -45,10 +45,10 @@ class PacerRows(Protocol):
     """Windows and parts, as the pacer moves them."""
 
     def live(self) -> list[LiveSegment]:
-        """Every segment that is recording or finalizing."""
+        """Returns every segment that is recording or finalizing."""
 
     def parked_parts(self) -> set[tuple[str, str]]:
-        """Camera and id of every unfinished part whose packets wait for the store."""
+        """Returns camera and id of every unfinished part whose packets wait for the store."""
 
     def advance(
         self,
@@ -60,14 +60,17 @@ class PacerRows(Protocol):
         behind_ms: int = 0,
         deadline_ms: int | None = None,
     ) -> bool:
-        """Plan the parts the buffer has passed, close the window it has passed; True if anything changed.
+        """Plan the parts that the buffer has passed, and close the window that it has passed.
 
-        deadline_ms: the window that was judged silent. When it has grown meanwhile, a detection came, and the camera
-        is judged anew.
+        Returns whether anything changed. deadline_ms: the end of the window that was judged silent.
+        If the window has grown meanwhile, a detection came, and the camera must be judged anew.
         """
 
     def expire_leases(self) -> int:
-        """Take back parts and segments whose writer has not renewed its lease; give up those that failed too often."""
+        """Take back runs whose lease ran out, and give up those that failed too often.
+
+        Returns how many.
+        """
 
     def relay_events(
         self,
@@ -75,10 +78,11 @@ class PacerRows(Protocol):
         limit: int,
         hooks: Mapping[str, Collection[str]],
     ) -> int:
-        """Hand at most `limit` waiting events to `publish`, oldest first; those it took are marked, others wait.
+        """Hand at most `limit` waiting events to `publish`, oldest first.
 
-        Returns how many there were. What `publish` raises leaves all of them unmarked.
+        Published events are marked, others wait. Returns how many there were. If `publish` raises,
+        none is marked.
         """
 
     def wait(self, timeout_s: float) -> None:
-        """Return early when a segment's part came in."""
+        """Wait for timeout_s, or until a segment's part came in."""

@@ -25,13 +25,13 @@ class RetentionRows(Protocol):
     """Clips as retention sees them."""
 
     def cameras_with_clips(self) -> list[str]:
-        """Cameras that have ready or failed segments."""
+        """Returns the cameras that have ready or failed segments."""
 
     def now_ms(self) -> int:
-        """The database's time: ages are of one clock, whichever host asks."""
+        """Returns the database's time: one clock judges ages, whichever host asks."""
 
     def count_clips(self) -> int:
-        """Ready and failed segments of all cameras."""
+        """Returns how many ready and failed segments all cameras have."""
 
     def report_stopped(self, would_archive: int, allowed: int) -> None:
         """Send the event that a cleanup was stopped, unless the one before it was stopped too."""
@@ -39,25 +39,30 @@ class RetentionRows(Protocol):
     def oldest(
         self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
     ) -> list[Clip]:
-        """Unprotected ready and failed segments that ended before a time, oldest first, those after `after`.
-
-        With their plates, and which of `attributes` their detections have set; without both where that is None.
+        """Returns unprotected ready and failed segments that ended before a time, oldest first,
+        after `after`. With their plates, and which of `attributes` their detections have set;
+        without both where `attributes` is None.
         """
 
     def used_bytes(self) -> dict[str, int]:
-        """Bytes of ready clips per camera; clips that are marked but not yet gone count as free."""
+        """Returns the bytes of ready clips by camera. Clips that are marked count as free."""
 
     def expiring_bytes(self) -> int:
-        """Bytes of clips that are marked and not yet gone."""
+        """Returns the bytes of clips that are marked and not deleted yet."""
 
     def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
-        """Mark clips archived; those that were protected meanwhile stay."""
+        """Mark clips for deletion, except those that were protected meanwhile.
+
+        Returns the marked ones.
+        """
 
     def expiring(self, grace_s: float, limit: int, after: Marked | None) -> list[Marked]:
-        """Marked clips whose grace is over, those after `after`."""
+        """Returns marked clips whose grace period is over, after `after`."""
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:
-        """Their objects are gone; how many that was not known of."""
+        """Record that these clips' objects are deleted. Returns how many were not recorded before."""
 
     def purge_history(self, older_than_s: float, limit: int) -> int:
-        """Drop rows that tell only of the past: of expired segments, detections without one, the access log."""
+        """Delete history rows: of expired segments, of detections without a segment, of the access
+        log. Returns how many.
+        """

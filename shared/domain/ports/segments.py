@@ -1,4 +1,4 @@
-"""Rows of segments, as people see them."""
+"""Segments, as people see them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.domain.timing import from_ms
 
 
 class Order(StrEnum):
-    """Orders of a list; each is total, so that pages neither repeat nor skip."""
+    """The orders of a list. Each is total, so that pages neither repeat nor skip a segment."""
 
     NEWEST = "-start_time"
     OLDEST = "start_time"
@@ -27,7 +27,10 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFilter:
-    """What to list; None means any. `cameras`: those the caller may see at all; `fuzzy`: near misses of `plate` too."""
+    """What to list; None means any. cameras: those that the caller may see.
+
+    fuzzy: also plates that are nearly `plate`.
+    """
 
     camera_id: str | None = None
     status: SegmentStatus | None = None
@@ -43,7 +46,7 @@ class SegmentFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list; `total` counts all that match."""
+    """A page of a list. `total` counts all matches."""
 
     items: list[FoundSegment]
     total: int
@@ -61,9 +64,9 @@ class StoredClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """What a segment can be played from: its finished parts in order (none once they are gone), and its clip.
-
-    `fragments`: where the parts with pictures were, in ms after the start; `complete`: nothing will be added.
+    """What a player can play of a segment: its finished parts in order, or its clip once they are
+    deleted. fragments: where the parts with pictures were, in ms after the start. complete: nothing
+    will be added.
     """
 
     segment_id: UUID
@@ -84,34 +87,47 @@ class Streamed:
 
 
 class SegmentRows(Protocol):
-    """Rows of segments, as people see them."""
+    """Segments, as people see them."""
 
     def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
-        """Segments in a stable order; a cursor goes on after its page's last item, whatever was added meanwhile."""
+        """Returns a page of segments in a stable order.
+
+        A cursor goes on after its page's last item, whatever was added meanwhile.
+        """
 
     def row(self, segment_id: UUID) -> Segment:
-        """One segment; raises NotFound."""
+        """Returns one segment; raises NotFound."""
 
     def get(self, segment_id: UUID) -> DetailedSegment:
-        """One segment with its detections, which a long event has thousands of; raises NotFound."""
+        """Returns one segment with its detections, of which a long event has thousands; raises
+        NotFound.
+        """
 
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
-        """What a segment can be played from; raises NotFound. from_ms: of its parts, the one that begins there."""
+        """Returns what a player can play of a segment; raises NotFound.
+
+        from_ms: only the part that begins there.
+        """
 
     def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
-        """Segments that hold a detection, in order of time."""
+        """Returns the segments that hold a detection, in order of time."""
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[ClipDay]:
-        """Days (of the time zone) from first to last on which ready clips begin, in order."""
+        """Returns the days (of the time zone) from first to last on which ready clips begin, in
+        order.
+        """
 
     def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[MissingFootage]:
-        """Footage that is missing from segments of that time, in order."""
+        """Returns footage that segments of that time lack, in order."""
 
     def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
-        """Protect or unprotect a segment."""
+        """Protect or unprotect a segment. Returns it; raises NotFound or Gone."""
 
     def archive(self, segment_id: UUID, who: str) -> None:
         """Mark one segment for deletion; raises Conflict when it is live or protected."""
 
     def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
-        """Close the camera's open recording at `now_ms`, keeping what it has; None when there is none."""
+        """Close the camera's open recording at `now_ms` and keep its footage.
+
+        Returns its id, None when there is none.
+        """

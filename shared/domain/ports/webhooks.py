@@ -1,4 +1,4 @@
-"""Events on their way to other people's servers."""
+"""Webhooks: events on their way to other servers."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ class WebhookDelivery:
 
 
 class WebhookRows(Protocol):
-    """What is still to be delivered."""
+    """Deliveries that wait."""
 
     def take(self, webhooks: Sequence[str], limit: int, lease_s: float) -> list[WebhookDelivery]:
-        """Deliveries that are due; nobody else gets them for that long."""
+        """Returns deliveries that are due. Nobody else gets them for lease_s."""
 
     def put_back(self, delivery_ids: Sequence[UUID], again_s: float) -> None:
-        """These were taken and not tried; they are due again after that long."""
+        """Return deliveries that were taken and not tried; they are due again after that long."""
 
     def delivered(self, delivery_id: UUID) -> None:
-        """It arrived."""
+        """Record that the delivery arrived."""
 
     def failed(self, delivery_id: UUID, reason: str, again_s: float | None) -> None:
-        """It did not; try again after that long, or (None) never."""
+        """Record that the delivery failed; it is tried again after that long, or (None) never."""
 
 
 class WebhookSender(Protocol):
     """Sends one request to a webhook."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, private: bool) -> int:
-        """The answer's status. Retryable without an answer; BadInput for an address that must not be called.
+        """Send a request.
 
-        private: whether the address may be one of the own network.
+        Returns the answer's status; raises Retryable without an answer, BadInput for an address
+        that must not be called. private: whether the address may be one of the own network.
         """

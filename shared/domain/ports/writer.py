@@ -14,7 +14,10 @@ from shared.domain.policy import RecordingPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRun:
-    """A writer's right to make one part, until its lease runs out; `parked`: the facts of what is encoded already."""
+    """A writer's right to make one part until its lease runs out.
+
+    `parked`: the facts of packets that are encoded already.
+    """
 
     part_id: UUID
     segment_id: UUID
@@ -72,34 +75,46 @@ class WriterRows(Protocol):
     """Runs of parts and segments, as the writers move them."""
 
     def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
-        """Start a run, or None when the offer is no longer good: a run of it began, or it was taken back."""
+        """Start a run.
+
+        Returns None when the offer is no longer good: a run of it began, or it was taken back.
+        """
 
     def renew_part(self, part_id: UUID, token: str) -> bool:
-        """Prolong the lease; False when it is lost."""
+        """Renew the lease. Returns False when it is lost."""
 
     def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
-        """Fix the recording's size and encoder once; answers those that hold."""
+        """Fix the clip's size and encoder once. Returns those that are fixed."""
 
     def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
-        """The part is done; False when the run had lost its right."""
+        """Record that the part is done. Returns False when the run had lost its lease."""
 
     def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:
-        """Storage refuses: the packets wait elsewhere, and the part is due again later. False: the right was lost."""
+        """Record that storage refuses: the packets are parked, and the part is due again later.
+
+        Returns False when the lease was lost.
+        """
 
     def fail_part(self, part_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
-        """The run ended without a part."""
+        """Record that the run ended without a part."""
 
     def begin_finalise(self, segment_id: UUID, offer: int) -> FinaliseRun | None:
-        """Start finalising, or None when the offer is no longer current."""
+        """Start finalising. Returns None when the offer is no longer current."""
 
     def renew_finalise(self, segment_id: UUID, token: str) -> bool:
-        """Prolong the lease; False when it is lost."""
+        """Renew the lease. Returns False when it is lost."""
 
     def commit_ready(self, segment_id: UUID, token: str, facts: ClipFacts) -> bool:
-        """READY, its counters and its event, in one transaction."""
+        """Record a finished clip: READY, its counters and its event, in one transaction.
+
+        Returns False when the lease was lost.
+        """
 
     def commit_failed(self, segment_id: UUID, token: str, reason: str, gaps: Sequence[Gap]) -> bool:
-        """FAILED, and its event."""
+        """Record that there is no clip: FAILED, and its event.
+
+        Returns False when the lease was lost.
+        """
 
     def fail_finalise(self, segment_id: UUID, token: str, reason: str, *, retryable: bool) -> None:
-        """The finalising run ended without a clip."""
+        """Record that the finalising run ended without a clip."""

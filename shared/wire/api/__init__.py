@@ -1,4 +1,4 @@
-"""What the API takes and answers; names are the columns'."""
+"""What the API takes and answers. Names are the columns'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys, sessions and the log."""
+"""API keys, sessions and the access log."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Key(BaseModel):
 
 
 class NewKey(Key):
-    """A key with its secret, which is told this once."""
+    """A key with its secret, which is shown only this once."""
 
     secret: str
 
@@ -79,7 +79,7 @@ class SigningKey(BaseModel):
 
 
 class AccessEntry(Answer):
-    """Who did what."""
+    """A line of the access log."""
 
     id: int
     at: datetime
@@ -90,7 +90,7 @@ class AccessEntry(Answer):
 
 
 class AccessLog(BaseModel):
-    """Entries, newest first; give next_before as `before` to go on."""
+    """Lines, newest first. Give next_before as `before` to go on."""
 
     items: list[AccessEntry]
     next_before: int | None

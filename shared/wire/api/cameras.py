@@ -55,7 +55,7 @@ class Calendar(BaseModel):
 
 
 class MissingFootage(Answer):
-    """Footage that a recording lacks, and why."""
+    """Footage that a segment lacks, and why."""
 
     segment_id: UUID
     from_: datetime = Field(validation_alias=AliasChoices("from", "from_time"), serialization_alias="from")
@@ -66,7 +66,7 @@ class MissingFootage(Answer):
 
 
 class MissingFootageList(BaseModel):
-    """What the recordings of a camera lack, in order of time."""
+    """What the segments of a camera lack, in order of time."""
 
     camera_id: str
     items: list[MissingFootage]

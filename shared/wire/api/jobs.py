@@ -1,4 +1,4 @@
-"""Upkeep, statistics, health and errors."""
+"""Jobs, statistics, health and errors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457)."""
+    """An error, as a problem document (RFC 9457)."""
 
     type: str
     title: str

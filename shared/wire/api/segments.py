@@ -26,7 +26,7 @@ class Gap(Answer):
 
 
 class Segment(Answer):
-    """One clip and what is known of it."""
+    """One segment and what is known of it."""
 
     id: UUID
     camera_id: str
@@ -69,7 +69,10 @@ class Segment(Answer):
 
 
 class ListedSegment(Segment):
-    """One clip of a list; distance: of a search for near misses, how far its plate is from the one asked for."""
+    """One segment of a list.
+
+    distance: in a search for nearly equal plates, how far its plate is from the one asked for.
+    """
 
     distance: float = Field(description="0: the same plate; 0.1 a look-alike character, 1 any other edit.")
 
@@ -88,20 +91,20 @@ class DetectionInSegment(Answer):
 
 
 class SegmentDetail(Segment):
-    """One clip with its detections."""
+    """One segment with its detections."""
 
     detections: list[DetectionInSegment]
 
 
 class SegmentOfDetection(Segment):
-    """One clip of a detection, and where in it the detection is."""
+    """One segment of a detection, and where in its clip the detection is."""
 
     offset_ms: int
     contains: bool
 
 
 class SegmentPage(BaseModel):
-    """A page of clips; total counts all that match."""
+    """A page of segments. total counts all matches."""
 
     items: list[ListedSegment]
     total: int
@@ -109,7 +112,7 @@ class SegmentPage(BaseModel):
 
 
 class SegmentsOfDetection(BaseModel):
-    """All clips of a detection, and what became of it."""
+    """All segments of a detection, and its outcome."""
 
     items: list[SegmentOfDetection]
     total: int
@@ -127,7 +130,7 @@ class SegmentPatch(BaseModel):
 
 
 class BulkRequest(BaseModel):
-    """The same for many clips."""
+    """One action for many segments."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -137,7 +140,7 @@ class BulkRequest(BaseModel):
 
 
 class BulkOutcome(BaseModel):
-    """What became of one of them; `problem` says why it was refused."""
+    """The outcome for one of them; `problem` says why it was refused."""
 
     id: UUID
     ok: bool
@@ -145,7 +148,7 @@ class BulkOutcome(BaseModel):
 
 
 class BulkResult(BaseModel):
-    """What became of each."""
+    """The outcome for each."""
 
     items: list[BulkOutcome]
     succeeded: int
@@ -153,7 +156,7 @@ class BulkResult(BaseModel):
 
 
 class DetectionReceipt(BaseModel):
-    """The detection is durable; by-detection tells what becomes of it."""
+    """The detection is stored; by-detection shows its outcome."""
 
     detection_id: str
     camera_id: str
@@ -169,7 +172,7 @@ class SkippedResult(BaseModel):
 
 
 class DetectionReceipts(BaseModel):
-    """The detections of one message are durable; `skipped` has the results that are none."""
+    """The detections of one message are stored; `skipped` lists the results that are none."""
 
     items: list[DetectionReceipt]
     total: int
