@@ -10,7 +10,10 @@ from shared.wire.keys import parts_prefix
 
 
 def is_there(clip: FinishedClip, store: ObjectStore) -> bool:
-    """Whether a READY clip's object is stored; only then may its parts go. Others promise no object."""
+    """Returns whether a READY clip's object is stored; only then may its parts be deleted.
+
+    Others promise no object.
+    """
     if clip.status != SegmentStatus.READY:
         return True
     stored = store.head(clip.file_path)
@@ -18,10 +21,11 @@ def is_there(clip: FinishedClip, store: ObjectStore) -> bool:
 
 
 def clear_parts(segment_id: UUID, rows: ConsistencyRows, store: ObjectStore) -> bool:
-    """Forget a finished segment's parts, rows first; False when it is not finished any more, or objects resist.
+    """Delete a finished segment's parts, rows first.
 
-    From the moment its rows are gone nobody begins to make the clip from them. Objects that stay are orphans, and the
-    check removes them.
+    Returns False when it is not finished any more, or objects remain. Once its rows are deleted
+    nobody begins to make the clip from them. Objects that remain are orphans, and a check deletes
+    them.
     """
     if not rows.forget_parts(segment_id):
         return False

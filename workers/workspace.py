@@ -16,9 +16,9 @@ OLDEST_SECONDS = 6 * 3600.0  # finalising is ended after two hours
 
 @contextmanager
 def workspace(parent: Path | None, clock: Clock) -> Iterator[Path]:
-    """A folder of one's own below `parent` (or the system's), gone at the end of the block.
-
-    A SIGKILL leaves one behind; so folders go first that are older than any run may become, whatever it is for.
+    """Yields a folder of one's own below `parent` (or the system's), which is deleted at the end of
+    the block. A SIGKILL leaves one behind. So folders that are older than any run may become are
+    deleted first.
     """
     place = Path(gettempdir() if parent is None else parent)
     newest_ms = clock.now_ms() - round(OLDEST_SECONDS * 1000)

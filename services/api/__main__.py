@@ -15,7 +15,7 @@ DRAIN_SECONDS = 3
 
 
 def main(settings: Settings) -> None:
-    """Serve until told to stop; waits for its servers first."""
+    """Serve until told to stop. Waits for the servers first."""
     stopping = stop_event()
     app = when_ready(lambda: build(settings), stopping)
     if app is not None and not stopping.is_set():

@@ -1,4 +1,4 @@
-"""The application, made from its ports."""
+"""Makes the application from its ports."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _S
 
 
 def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], None]) -> FastAPI:
-    """A FastAPI application; its documentation is served without any other host.
+    """Returns the FastAPI application. Its documentation is served without any other host.
 
-    close: called at its end; alive: called every two seconds while it could serve a request.
+    close: called at its end. alive: called every two seconds while the application could serve a
+    request.
     """
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What is answered for a clip that cannot be had."""
+"""Answers for clips that are not available."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ RETRY_SECONDS = "2"
 
 
 def clip_of(segment: Segment) -> Clip | Response:
-    """The segment's clip, or the answer that says why there is none."""
+    """Returns the segment's clip, or the answer that says why there is none."""
     return segment.clip or unavailable(segment.id, segment.status)
 
 
 def unavailable(segment_id: UUID, status: SegmentStatus) -> Response:
-    """The answer for a segment that has no clip: deleted (410), failed or not finished yet (409)."""
+    """Returns the answer for a segment without a clip: deleted (410), failed or not finished yet
+    (409).
+    """
     if status in ARCHIVED:
         return problem(410, f"segment {segment_id} was deleted")
     if status is SegmentStatus.FAILED:

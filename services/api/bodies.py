@@ -1,4 +1,4 @@
-"""JSON in the bodies of requests, whatever their headers say it is: detectors are made by many."""
+"""JSON in request bodies, whatever their headers say: detectors are made by many vendors."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ MOST_FILES, MOST_FIELDS = 32, 32
 
 
 class _JsonRequest(Request):
-    """A request whose JSON is read by our rules, and judged where the other parts of a request are: after the caller.
+    """A request whose JSON is read by our rules and checked with its other parts, after the caller.
 
-    FastAPI reads the body before it asks who is there. What is no JSON must not be told to somebody without a key.
+    FastAPI reads the body before it asks for the caller. A caller without a key must not be told
+    that a body is no JSON.
     """
 
     async def json(self) -> Any:
-        """The body's JSON; of a body that is none, a value that no model takes, and the reason in the state."""
+        """Returns the body's JSON; of invalid JSON, a value that no model accepts, with the reason
+        in the state.
+        """
         try:
             value = await run_in_threadpool(load_json, await self.body())
             self.state.not_json = unstorable(value)
@@ -54,12 +57,14 @@ class _JsonRoute(APIRoute):
 
 
 def data_router(tag: str, path: str = "") -> APIRouter:
-    """A router for routes under /v2/video, which all read JSON alike."""
+    """Returns a router for routes under /v2/video, which all read JSON alike."""
     return APIRouter(prefix=f"{DATA}{path}", tags=[tag], route_class=_JsonRoute)
 
 
 async def read_body(request: Request, field: str | None = None) -> Any:
-    """The JSON of a request, with any content type or none, or in a form's field of that name. Raises BadInput."""
+    """Returns the JSON of a request, with any content type or none, or in a form's field of that
+    name. Raises BadInput.
+    """
     try:
         given = await _given(request, field)
         return await run_in_threadpool(_loaded, given, field)
@@ -88,7 +93,7 @@ def _loaded(given: bytes | str, field: str | None) -> Any:
 
 
 def validated(model: type[Body], given: Any) -> Body:
-    """A body as a model; raises the error that FastAPI's own validation raises."""
+    """Returns a body as a model; raises the error that FastAPI's own validation raises."""
     try:
         return model.model_validate(given)
     except ValidationError as error:

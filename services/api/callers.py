@@ -1,4 +1,6 @@
-"""What every route asks of a request: the ports, and a caller with the right role, for the right cameras."""
+"""What every route needs of a request: the ports, and a caller with the right role for the right
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description=f"The page's s
 
 
 async def ports_of(request: Request) -> ApiPorts:
-    """The application's ports."""
+    """Returns the application's ports."""
     return cast("ApiPorts", request.app.state.ports)
 
 
@@ -36,7 +38,7 @@ LookUp = Callable[[], Caller | None]
 
 
 def address_of(request: Request) -> str:
-    """The address a request comes from: of a trusted proxy, the one it names."""
+    """Returns the address that a request comes from; of a trusted proxy, the client's."""
     return str(request.state.address)
 
 
@@ -54,7 +56,11 @@ def _caller(
     given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     token: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
-    """Who asks. What finds the caller is left in `request.state.look_again`, for answers that last."""
+    """Returns who asks.
+
+    The way in which the caller was found is left in `request.state.look_again`, for answers that
+    last.
+    """
     if given is None:
         _check_site(request)
     look = _way_in(request, ports, None if given is None else given.credentials, token)
@@ -68,7 +74,9 @@ def _caller(
 
 
 def _way_in(request: Request, ports: ApiPorts, secret: str | None, token: str | None) -> LookUp:
-    """The one way by which this request's caller is found: key, proxy, session, or the open door, in that order."""
+    """Returns how this request's caller is found: by key, proxy, session or the open door, in that
+    order.
+    """
     if secret is not None:
         return partial(_by_secret, ports, secret)
     proxied = _by_proxy(ports, request)
@@ -93,7 +101,9 @@ def _by_session(ports: ApiPorts, request: Request, token: str) -> Caller | None:
 
 
 def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
-    """Whom a trusted proxy has let in, by its headers; viewer where no header of roles is configured."""
+    """Returns whom a trusted proxy let in, by its headers; a viewer where no header of roles is
+    configured.
+    """
     settings = ports.settings.api
     if settings.proxy_user_header is None or not request.state.proxied:
         return None
@@ -108,22 +118,23 @@ def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
 
 
 async def refuse_other_sites(request: Request) -> None:
-    """For routes that ask for no caller: as those that do, they make no change for a page of another site."""
+    """For routes without a caller: as other routes, they make no change for a page of another site."""
     _check_site(request)
 
 
 def _check_site(request: Request) -> None:
     """Raise 403 for a change that a page of another site asks for.
 
-    Only a key in the request itself proves that no browser added it by itself, as it does with cookies, with the
-    answer to a proxy's Basic, and with nothing at all where the door is open.
+    Only a key in the request itself proves that the browser did not add it by itself, as it does
+    with cookies, with the answer to a proxy's Basic, and with nothing at all where the door is
+    open.
     """
     if request.method not in SAFE and _from_elsewhere(request):
         raise HTTPException(403, "another site's page asks for a change")
 
 
 def _from_elsewhere(request: Request) -> bool:
-    """Whether a browser says that a page of another origin makes this request."""
+    """Returns whether a browser says that a page of another origin makes this request."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site not in {"same-origin", "none"}
@@ -141,7 +152,7 @@ def _check_csrf(request: Request, token: str) -> None:
 
 
 def at_least(caller: Caller, role: Role) -> Caller:
-    """The caller, whose role must be this one or a higher one."""
+    """Returns the caller; raises 403 below this role."""
     if caller.role < role:
         raise HTTPException(403, f"this needs the role {role}")
     return caller
@@ -165,20 +176,23 @@ Admin = Annotated[Caller, Depends(_admin)]
 
 
 def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> Segment:
-    """A segment; one of another's cameras is as unknown as one that is not there."""
+    """Returns a segment. One of another's cameras is as unknown as one that does not exist."""
     row = ports.segments.row(segment_id)
     check_seen(caller, segment_id, row.camera_id)
     return row
 
 
 def check_seen(caller: Caller, segment_id: UUID, camera_id: str) -> None:
-    """Raise NotFound for a segment of a camera that is not the caller's business."""
+    """Raise NotFound for a segment of a camera that the caller may not see."""
     if not caller.sees(camera_id):
         raise NotFound(f"there is no segment {segment_id}")
 
 
 def camera_of(ports: ApiPorts, caller: Caller, camera_id: str) -> str:
-    """A camera's id, if the caller may know of it; clips outlive their camera's configuration."""
+    """Returns a camera's id; raises NotFound unless the caller may see it.
+
+    Clips outlive their camera's configuration.
+    """
     known = camera_id in ports.settings.cameras or camera_id in ports.retention.cameras_with_clips()
     if not known or not caller.sees(camera_id):
         raise NotFound("there is no such camera")
@@ -186,14 +200,16 @@ def camera_of(ports: ApiPorts, caller: Caller, camera_id: str) -> str:
 
 
 def configured(ports: ApiPorts, caller: Caller, camera_id: str) -> str:
-    """A camera's id, if it is in the configuration and the caller may know of it."""
+    """Returns a camera's id; raises NotFound unless it is in the configuration and the caller may
+    see it.
+    """
     if camera_id not in ports.settings.cameras or not caller.sees(camera_id):
         raise NotFound("there is no such camera")
     return camera_id
 
 
-def of_everything(caller: Caller) -> Caller:
-    """The caller, whose key must be for all cameras."""
+def require_all_cameras(caller: Caller) -> Caller:
+    """Returns the caller; raises 403 unless the key covers every camera."""
     if caller.cameras is not None:
         raise HTTPException(403, "this concerns all cameras, and the key is for some")
     return caller

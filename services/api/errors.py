@@ -1,4 +1,6 @@
-"""Errors as RFC 9457 problem details: what is wrong and where, never an exception's text, a path or a secret."""
+"""Errors as RFC 9457 problem documents: what is wrong and where, never an exception's text, a path
+or a secret.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ _log = logger(__name__)
 
 
 class _Problem(JSONResponse):
-    """JSON in ASCII: what a request said may hold halves of characters, which UTF-8 cannot."""
+    """JSON in ASCII: what a request said may hold lone surrogates, which UTF-8 cannot encode."""
 
     def render(self, content: object) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
-    """A problem document."""
+    """Returns a problem document."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     return _Problem(body, status, headers, media_type=PROBLEM)
 

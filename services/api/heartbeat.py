@@ -13,9 +13,10 @@ from shared.runtime.pulse import EVERY_SECONDS
 
 @asynccontextmanager
 async def heartbeat(alive: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `alive` regularly for the length of a block, on the way that a request takes.
+    """Call `alive` regularly during a block, by the way that a request takes.
 
-    The event loop must turn, and one of the routes' threads must be free: an API that lacks either gives no sign.
+    The event loop must turn, and one of the routes' threads must be free. An API that lacks either
+    gives no sign.
     """
 
     async def go_on() -> None:

@@ -1,7 +1,8 @@
-"""Who looked at what, as lines of the log: one line for what is the same again within ten minutes.
+"""Who looked at what, as lines of the access log. The same look within ten minutes is one line.
 
-A player asks for a clip in hundreds of requests and a page asks for its list every few seconds. What counts is what is
-sent, not how it was asked for: bytes that no line tells of yet make a new one.
+A player asks for a clip in hundreds of requests, and a page asks for its list every few seconds.
+What counts is the bytes that are sent, not how they were asked for: bytes that no line reports yet
+make a new line.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """When lines were last written, and the stretches of bytes that they tell of, apart from each other."""
+    """When lines were last written, and the separate stretches of bytes that they report."""
 
     at: float
     told: tuple[tuple[int, int], ...] = ()
@@ -37,7 +38,9 @@ class _Line:
         return any(first <= span.first and span.last <= last for first, last in self.told)
 
     def with_span(self, span: Span, at: float) -> _Line:
-        """With one more stretch, joined with those that it touches; of very many, the newest."""
+        """Returns it with one more stretch, joined with those that it touches; of very many, the
+        newest.
+        """
         first, last = span.first, span.last
         apart = []
         for other in self.told:
@@ -50,7 +53,10 @@ class _Line:
 
 @dataclass(slots=True)
 class Looks:
-    """Writes the lines; remembers them for this process alone, so that several write more lines, never fewer."""
+    """Writes the lines.
+
+    It remembers them for this process alone, so several processes write more lines, never fewer.
+    """
 
     access: AccessRows
     clock: Clock
@@ -58,7 +64,7 @@ class Looks:
     _lock: Lock = field(default_factory=Lock)
 
     def sent(self, caller: Caller, segment_id: UUID, span: Span) -> None:
-        """Bytes of a clip are about to be sent from here. A whole clip is always a line."""
+        """Note that bytes of a clip are about to be sent. A whole clip is always a line."""
         key = (caller.name, "download", str(segment_id))
         known = self._known(key)
         if known is not None and known.covers(span) and not span.whole:
@@ -68,7 +74,9 @@ class Looks:
         self._remember(key, (known or _Line(now)).with_span(span, now))
 
     def handed_over(self, caller: Caller, segment_id: UUID) -> None:
-        """The store is about to send a clip, by a link that is good for about ten minutes."""
+        """Note that the store is about to send a clip, by a link that is good for about ten
+        minutes.
+        """
         self._once(
             caller=caller,
             action="download",
@@ -78,13 +86,16 @@ class Looks:
         )
 
     def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
-        """Pictures or facts of a segment are about to be shown."""
+        """Note that pictures or facts of a segment are about to be shown."""
         self._once(
             caller=caller, action="view", segment_id=segment_id, subject=f"{what}:{segment_id}", details={"what": what}
         )
 
     def watched(self, caller: Caller, what: str, camera_id: str) -> None:
-        """A camera's pictures will be shown. That needs no database: while it is away, the process's log tells."""
+        """Note that a camera's pictures will be shown.
+
+        That needs no database: while it is away, the process's log has the line.
+        """
         try:
             self._once(
                 caller=caller,
@@ -97,7 +108,7 @@ class Looks:
             _log.warning("look_not_noted", who=caller.name, what=what, camera_id=camera_id)
 
     def listed(self, caller: Caller, what: str, asked: Mapping[str, Any]) -> None:
-        """A list is about to be shown: what was asked for."""
+        """Note that a list is about to be shown, and what was asked for."""
         given = {name: str(value) for name, value in asked.items() if value is not None}
         self._once(
             caller=caller,

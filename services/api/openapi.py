@@ -1,4 +1,6 @@
-"""Makes the OpenAPI description exact: errors are problem documents, and a 405 names the methods that there are."""
+"""Makes the OpenAPI description exact: errors are problem documents, and a 405 names the allowed
+methods.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def _problems(responses: dict[str, Any], *, empty: bool) -> None:
 
 
 def methods_of(request: Request) -> list[str]:
-    """Methods that the description has for a request's path."""
+    """Returns the methods that the description has for a request's path."""
     paths: dict[str, Any] = request.app.openapi()["paths"]
     found = {
         method.upper()

@@ -1,4 +1,4 @@
-"""Kinds of parameters that several routes take."""
+"""Types of parameters that several routes take."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ from shared.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPorts:
-    """Ports, settings and readiness checks (name -> a call that raises when that server cannot be used).
-
-    `video` loads its libraries when it is first called: most of these processes never play anything.
+    """Ports, settings and readiness checks (name -> a call that raises when that server cannot be
+    used). `video` loads its libraries at the first call: most of these processes never play
+    anything.
     """
 
     segments: SegmentRows

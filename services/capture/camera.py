@@ -32,7 +32,7 @@ _log = logger(__name__)
 
 @dataclass(slots=True)
 class CameraReport:
-    """What is known of a camera, for operators. Written by its thread, read by the reporter."""
+    """What is known of a camera, for operators. Its thread writes it, the reporter reads it."""
 
     state: CameraState = CameraState.CONNECTING
     run: str = ""
@@ -88,21 +88,21 @@ class Camera:
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
-        """Stop reading; a source that blocks is left behind after wait_s."""
+        """Stop reading. A source that blocks is abandoned after wait_s."""
         self._stopping.set()
         self._thread.join(wait_s)
 
     def stalled(self) -> bool:
-        """True while an open source delivers nothing that can be used."""
+        """Returns True when an open source delivers nothing that can be used."""
         return self.report.state == CameraState.CONNECTED and self._clock.monotonic() - self._read_at > self._timeout_s
 
     def clock_ms(self) -> int | None:
-        """What time it is by the clock of the run under way; None when the camera is not connected."""
+        """Returns the time by the clock of the present run; None when the camera is not connected."""
         run = self._run_now
         return None if run is None else run.now_ms()
 
     def anchor_again(self) -> None:
-        """The run's clock is wrong: count from the wall clock anew, with the next picture."""
+        """Count from the wall clock anew, with the next picture: the run's clock is wrong."""
         self._clock_wrong = True
 
     def _run(self) -> None:
@@ -170,10 +170,9 @@ class Camera:
                 raise SourceLost(f"no usable picture for {self._timeout_s:g} s")
 
     def _protected(self) -> int | None:
-        """The newest capture time of the buffer, or of what waits for it: nothing is stamped up to there.
-
-        What this process once wrote and the buffer no longer holds protects nothing. While the buffer does not answer,
-        what was known before counts.
+        """Returns the newest capture time of the buffer, or of frames that wait for it: no older
+        time is stamped. Frames that this process once wrote and that left the buffer protect
+        nothing. While the buffer does not answer, the earlier answer counts.
         """
         try:
             newest = self._newest()
@@ -185,9 +184,10 @@ class Camera:
         return max((ms for ms in (newest, waiting) if ms is not None), default=None)
 
     def _look_at_clock(self, run: Run) -> None:
-        """Anchor a run anew whose clock is wrong; while the buffer is ahead, say so, and ask again once a second.
+        """Anchor a run anew whose clock is wrong.
 
-        The buffer is ahead when this host's clock was set back. Its newest frame goes when the stream expires.
+        While the buffer is ahead, report it, and ask again once a second. The buffer is ahead when
+        this host's clock was set back. Its newest frame is deleted when the stream expires.
         """
         behind_ms = run.behind_ms()
         if not self._clock_wrong and not behind_ms:
@@ -213,7 +213,9 @@ class Camera:
         _log.warning("camera_clock_anchored", camera_id=self.camera_id, run=run.run_id)
 
     def _frame(self, run: Run, picture: Picture | CodedPicture) -> Frame | None:
-        """The frame of a picture, or None when it is thinned out, unusable, or its time cannot be told yet."""
+        """Returns the frame of a picture, or None when it is thinned out, unusable, or its time is
+        not known yet.
+        """
         steps = run.timeline.steps
         captured_ms = run.time_of(picture)
         if run.timeline.steps != steps:
@@ -229,7 +231,10 @@ class Camera:
         return self._thinned(run, picture, captured_ms)
 
     def _thinned(self, run: Run, picture: Picture, captured_ms: int) -> Frame | None:
-        """The frame of a picture if it is wanted and can be used; one that is missed leaves a hole in the counter."""
+        """Returns the frame of a picture if it is wanted and usable.
+
+        A wanted one that is unusable leaves a hole in the counter.
+        """
         verdict = run.rate.take(run.rate_ms)
         if verdict is not Verdict.KEPT:
             if verdict is Verdict.LOST:

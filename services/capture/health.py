@@ -8,7 +8,10 @@ REMEMBERED, FORGIVEN = 50, 2
 
 
 class PictureHealth:
-    """Of the last pictures, how many were refused, and why the newest one was; read by other threads too."""
+    """How many of the last pictures were refused, and why the newest one was.
+
+    Other threads read it.
+    """
 
     def __init__(self) -> None:
         self._last: deque[bool] = deque(maxlen=REMEMBERED)
@@ -16,14 +19,17 @@ class PictureHealth:
         self.reason = ""
 
     def note(self, refusal: str | None) -> None:
-        """A picture was used (None), or refused for a reason."""
+        """Note that a picture was used (None), or refused for a reason."""
         self._last.append(refusal is None)
         self.refused = self._last.count(False)
         self.reason = self.reason if refusal is None else refusal
 
     @property
     def told(self) -> str:
-        """What an operator should know; empty while all is well. A damaged picture now and then is no news."""
+        """Returns what an operator should know; empty while all is well.
+
+        A damaged picture now and then is not reported.
+        """
         seen = len(self._last)
         if not self.refused or (self.refused <= FORGIVEN and self.refused < seen):
             return ""

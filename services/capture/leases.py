@@ -1,4 +1,7 @@
-"""Which cameras this process owns. Start more processes and they share; stop or kill one and another takes over."""
+"""Which cameras this process owns.
+
+More processes share the cameras; if one stops or dies, another takes over.
+"""
 
 from __future__ import annotations
 
@@ -31,27 +34,32 @@ class Ownership:
     _processes: int = 1
 
     def owned(self) -> list[str]:
-        """Cameras whose lease was won and not given up."""
+        """Returns the cameras whose lease was won and not given up."""
         return list(self._won)
 
     def holds(self, camera_id: str) -> bool:
-        """Whether a frame of this camera may be written now."""
+        """Returns whether a frame of this camera may be written now."""
         lease = self._won.get(camera_id)
         return lease is not None and lease.holds(self.clock.monotonic())
 
     def server_now_ms(self) -> float | None:
-        """The frames server's wall time, as of the last round that read it; None before the first."""
+        """Returns the frames server's wall time, by the last round that read it; None before the
+        first.
+        """
         return None if self._server is None else self._server.now_ms(self.clock.monotonic())
 
     def too_far_ahead(self, captured_ms: int) -> bool:
-        """Whether a capture time lies more than a minute ahead of the frames server's clock."""
+        """Returns whether a capture time lies more than a minute ahead of the frames server's
+        clock.
+        """
         return self._server is not None and self._server.too_far_ahead(captured_ms, self.clock.monotonic())
 
     def round(self) -> str | None:
-        """Renew every lease, then take free cameras up to a fair share; returns one camera that is beyond the share.
+        """Renew every lease, then take free cameras up to a fair share.
 
-        What is owned afterwards is what `owned` says, also when a command of the round fails (Retryable). A camera that
-        is being recorded stays where it is until that is over: handing one over costs about a second.
+        Returns one camera that is beyond the share, or None. `owned` is right afterwards even when
+        a command of the round fails (Retryable). A camera that is being recorded stays until that
+        is over, because handing it over costs about a second.
         """
         try:
             self._processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
@@ -70,7 +78,7 @@ class Ownership:
         return surplus
 
     def _read_clock(self) -> None:
-        """The server's time, of the first camera's server that answers."""
+        """Read the server's time, from the first camera's server that answers."""
         for camera_id in self.cameras:
             before = self.clock.monotonic()
             try:
@@ -80,7 +88,10 @@ class Ownership:
             return
 
     def _acquire(self, camera_id: str) -> None:
-        """Take or renew a lease. A server of several that does not answer takes none away: the deadline does."""
+        """Take or renew a lease.
+
+        A server of several that does not answer takes none away; the deadline does.
+        """
         before = self.clock.monotonic()
         try:
             ours = self.leases.acquire(camera_id, self.owner, CAMERA_LEASE_SECONDS)
@@ -98,7 +109,10 @@ class Ownership:
         self.leases.release(camera_id, self.owner)
 
     def leave(self) -> None:
-        """Release everything: this process is stopping. A lease that cannot be released ends by itself."""
+        """Release everything, because this process is stopping.
+
+        A lease that cannot be released expires.
+        """
         for camera_id in self.owned():
             try:
                 self.give_up(camera_id)

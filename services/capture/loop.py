@@ -31,10 +31,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraPlan:
-    """How one camera is captured.
+    """How one camera is captured. fps: of its JPEGs.
 
-    fps: of its JPEGs; outbox_ms: how much waits here while Redis is away; copied: its own packets are recorded;
-    watched: a detector looks at it; timeout_s: after how long without a picture it is opened again.
+    outbox_ms: how much waits here while Redis is away. copied: its own packets are recorded.
+    watched: a detector looks at it. timeout_s: after how long without a picture it is opened again.
     """
 
     source: str
@@ -108,7 +108,7 @@ class Capture:
         self._reporter.report(self._cameras, self._refused)
 
     def _match(self) -> None:
-        """Give every owned camera its thread, and take it from every other."""
+        """Give every owned camera a thread, and stop the threads of all others."""
         owned = self._ownership.owned()
         for camera_id in [each for each in (*self._cameras, *self._refused) if each not in owned]:
             _log.warning("camera_taken_over", camera_id=camera_id)
@@ -170,7 +170,10 @@ class Capture:
             self._ports.clock.sleep(0.02)
 
     def _send(self, done: threading.Event) -> None:
-        """Write frames to Redis; while it is away they wait in the outbox, which drops the oldest and counts."""
+        """Write frames to Redis.
+
+        While it is away they wait in the outbox, which drops the oldest and counts them.
+        """
         while not done.is_set():
             batch = self._outbox.take(TAKE_SECONDS, self._may_write)
             batch = [frame for frame in batch if self._plausible(frame)]
@@ -191,7 +194,7 @@ class Capture:
                 self._ports.clock.sleep(LINGER_SECONDS)
 
     def _may_write(self, camera_id: str) -> bool:
-        """Whether the camera is ours, and its server is not one that did not answer a moment ago."""
+        """Returns whether the camera is ours and its server has answered a moment ago."""
         paused = self._ports.clock.monotonic() < self._paused.get(camera_id, 0.0)
         return not paused and self._ownership.holds(camera_id)
 
@@ -214,7 +217,7 @@ class Capture:
                 FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
 
     def _plausible(self, frame: Frame) -> bool:
-        """One id from the far future would stop the stream's trimming for good."""
+        """Refuse an id from the far future: one would stop the stream's trimming for good."""
         if not self._ownership.too_far_ahead(frame.captured_ms):
             return True
         FRAMES_DROPPED.labels(frame.camera_id, "clock_ahead").inc()

@@ -22,9 +22,10 @@ class _Queue:
 
 
 class Outbox:
-    """A queue per camera, bounded in seconds and bytes; what does not fit is dropped oldest first, and counted.
+    """A queue per camera, bounded in seconds and bytes.
 
-    Camera threads put, one sender thread takes. A frame's counter was given before, so a drop is a hole others can see.
+    What does not fit is dropped, oldest first, and counted. Camera threads put, one sender thread
+    takes. A frame has its counter already, so a drop is a hole that others can see.
     """
 
     def __init__(self) -> None:
@@ -32,12 +33,12 @@ class Outbox:
         self._changed = threading.Condition()
 
     def open(self, camera_id: str, keep_ms: int, max_bytes: int) -> None:
-        """Make room for a camera."""
+        """Make a queue for a camera."""
         with self._changed:
             self._queues.setdefault(camera_id, _Queue(keep_ms, max_bytes))
 
     def put(self, frame: Frame) -> None:
-        """Add a frame; older ones go when the bounds are passed."""
+        """Add a frame; older ones are dropped when the bounds are passed."""
         with self._changed:
             queue = self._queues[frame.camera_id]
             queue.frames.append(frame)
@@ -54,7 +55,9 @@ class Outbox:
         FRAMES_DROPPED.labels(camera_id, "outbox_full").inc()
 
     def take(self, timeout_s: float, allowed: Callable[[str], bool]) -> list[Frame]:
-        """The oldest frames of every camera that may be written now, a batch at most; they leave the outbox."""
+        """Remove and return the oldest frames of every camera that may be written now, a batch at
+        most.
+        """
         with self._changed:
             self._changed.wait_for(lambda: any(q.frames for c, q in self._queues.items() if allowed(c)), timeout_s)
             batch: list[Frame] = []
@@ -68,7 +71,7 @@ class Outbox:
             return batch
 
     def put_back(self, frames: list[Frame]) -> None:
-        """Return frames that could not be written, in front of newer ones; the bounds hold."""
+        """Return frames that could not be written, in front of newer ones. The bounds hold."""
         with self._changed:
             for frame in reversed(frames):
                 queue = self._queues[frame.camera_id]
@@ -82,30 +85,30 @@ class Outbox:
                     self._drop(queue, camera_id)
 
     def waiting(self, camera_id: str) -> int:
-        """Frames of a camera that wait."""
+        """Returns how many frames of a camera wait."""
         with self._changed:
             queue = self._queues.get(camera_id)
             return 0 if queue is None else len(queue.frames)
 
     def newest_ms(self, camera_id: str) -> int | None:
-        """Capture time of the newest frame of a camera that waits; None when there is none."""
+        """Returns the capture time of a camera's newest waiting frame; None when there is none."""
         with self._changed:
             queue = self._queues.get(camera_id)
             return queue.frames[-1].captured_ms if queue is not None and queue.frames else None
 
     def dropped(self, camera_id: str) -> int:
-        """Frames of a camera that were dropped here."""
+        """Returns how many frames of a camera were dropped here."""
         with self._changed:
             queue = self._queues.get(camera_id)
             return 0 if queue is None else queue.dropped
 
     def empty(self) -> bool:
-        """True when nothing waits."""
+        """Returns True when nothing waits."""
         with self._changed:
             return not any(queue.frames for queue in self._queues.values())
 
     def discard(self, camera_id: str) -> None:
-        """Forget what waits for a camera that another process has taken over, and count it."""
+        """Drop what waits for a camera that another process has taken over, and count it."""
         with self._changed:
             queue = self._queues.get(camera_id)
             while queue is not None and queue.frames:

@@ -1,4 +1,4 @@
-"""What a capture process tells operators of its cameras, each round."""
+"""What a capture process reports of its cameras, each round."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ STALE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Reporter:
-    """Writes the states of cameras; one whose server, of several, does not answer is told of later."""
+    """Writes the states of cameras.
+
+    One whose server, of several, does not answer is reported later.
+    """
 
     states: CameraStates
     clock: Clock
@@ -32,7 +35,7 @@ class Reporter:
     _told: set[str] = field(default_factory=set)
 
     def report(self, cameras: dict[str, Camera], refused: dict[str, str]) -> None:
-        """Tell of cameras that are read, and of those whose source cannot be opened at all."""
+        """Report cameras that are read, and those whose source cannot be opened at all."""
         now = self.clock.monotonic()
         elapsed, self._last_round = now - self._last_round, now
         for camera_id in self._told - cameras.keys() - refused.keys():
@@ -87,7 +90,10 @@ class Reporter:
         )
 
     def _look_at_clock(self, camera: Camera) -> int:
-        """Have a run whose clock is wrong begin anew; seconds by which one is too far ahead for the buffer, else 0."""
+        """Let a run whose clock is wrong begin anew.
+
+        Returns by how many seconds one is too far ahead for the buffer, else 0.
+        """
         run_ms, server_ms = camera.clock_ms(), self.ownership.server_now_ms()
         if run_ms is None or server_ms is None:
             return 0

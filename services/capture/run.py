@@ -25,7 +25,10 @@ class Run:
         self.anchor(last_ms)
 
     def anchor(self, last_ms: int | None) -> None:
-        """Begin to count from the wall clock again; nothing up to `last_ms`, the buffer's newest, is stamped twice."""
+        """Count from the wall clock again.
+
+        No frame is stamped at or before `last_ms`, the buffer's newest.
+        """
         self._capture = CaptureClock(self._clock.now_ms(), self._clock.monotonic(), last_ms)
         self._last_ms = last_ms if last_ms is not None else -1
         self.rate = RateLimit(self._fps)
@@ -36,16 +39,20 @@ class Run:
         self._source_s: float | None = None
 
     def now_ms(self) -> int:
-        """What time it is by this run's clock, which follows no step of the wall clock."""
+        """Returns the time by this run's clock, which follows no step of the wall clock."""
         return self._capture.wall_ms(self._clock.monotonic())
 
     def behind_ms(self) -> int:
-        """By how much the buffer is ahead of this host's clock, where that is more than may be smoothed; else 0."""
+        """Returns by how much the buffer is ahead of this host's clock, where that is more than may
+        be smoothed; else 0.
+        """
         ahead_ms = self._capture.last_ms - self.now_ms()
         return ahead_ms if ahead_ms > STEP_IS_GAP_MS else 0
 
     def time_of(self, picture: Picture | CodedPicture) -> int | None:
-        """Capture time of a picture, newer than any before; None while the buffer is ahead of this host's clock."""
+        """Returns a picture's capture time, newer than any before; None while the buffer is ahead
+        of this host's clock.
+        """
         if isinstance(picture, Picture) and picture.captured_ms is not None:
             self._last_ms = max(self._last_ms + 1, picture.captured_ms)
             self.rate_ms = float(self._last_ms)

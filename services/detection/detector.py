@@ -1,4 +1,4 @@
-"""A detector that sees nothing but pictures: `process_frame` as the original design has it."""
+"""A detector that works on pictures alone: `process_frame` as the original design has it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ EDGE = 4
 
 
 class Detector(Protocol):
-    """Anything that finds plates in a picture."""
+    """Finds plates in a picture."""
 
     def process_frame(self, frame: Image) -> tuple[Image, list[dict[str, Any]]]:
-        """The frame with its plates marked, and a detection per plate: confidence, plate (or None), bbox."""
+        """Returns the frame with its plates marked, and a detection per plate: confidence, plate
+        (or None), bbox.
+        """
 
 
 class TemplateDetector:
@@ -30,7 +32,7 @@ class TemplateDetector:
         self._reader = PlateReader()
 
     def process_frame(self, frame: Image) -> tuple[Image, list[dict[str, Any]]]:
-        """See the protocol; frame: BGR, uint8, shape (height, width, 3). The frame itself is not changed."""
+        """frame: BGR, uint8, shape (height, width, 3). The frame itself is not changed."""
         annotated = frame.copy()
         detections: list[dict[str, Any]] = []
         for box in find_plates(frame):
@@ -54,7 +56,9 @@ class TemplateDetector:
 
 
 class LibraryDetector:
-    """A real reader, from the extra `alpr` (fast-alpr), where the user has installed one and its models."""
+    """A real plate reader, from the extra `alpr` (fast-alpr), where it is installed with its
+    models.
+    """
 
     def __init__(self) -> None:
         from fast_alpr import ALPR  # noqa: PLC0415 - an optional dependency
@@ -62,7 +66,6 @@ class LibraryDetector:
         self._alpr = ALPR()
 
     def process_frame(self, frame: Image) -> tuple[Image, list[dict[str, Any]]]:
-        """See the protocol."""
         detections = []
         for result in self._alpr.predict(frame):
             box = result.detection.bounding_box

@@ -17,9 +17,10 @@ LEAST_HEIGHT = 12
 
 
 def find_plates(image: Image) -> Iterator[Box]:
-    """Boxes of likely plates in a BGR picture of shape (height, width, 3), in its pixels.
+    """Returns boxes of likely plates in a BGR picture of shape (height, width, 3), in its pixels.
 
-    Black-hat (dark strokes on light ground), horizontal gradient, closing along the line of text, then shape.
+    Black-hat (dark strokes on light ground), horizontal gradient, closing along the line of text,
+    then shape.
     """
     factor = min(1.0, WORK_WIDTH / image.shape[1])
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else image
@@ -40,7 +41,7 @@ def find_plates(image: Image) -> Iterator[Box]:
 
 
 def _ground(grey: Image, x: int, y: int, width: int, height: int) -> Box | None:
-    """The light rectangle that the text stands on, if it is one."""
+    """Returns the light rectangle that the text stands on, if it is one."""
     grow_x, grow_y = round(width * 0.25), round(height * 1.0)
     left, top = max(0, x - grow_x), max(0, y - grow_y)
     area = grey[top : y + height + grow_y, left : x + width + grow_x]

@@ -1,4 +1,7 @@
-"""The detection process: newest frame of each camera, at its own pace; what falls behind is skipped, never queued."""
+"""The detection process: the newest frame of each camera, at its own pace.
+
+Frames that come too fast are skipped, never queued.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionPorts:
-    """What the detector needs of the world; it publishes through the durable stream. decode: JPEG to BGR.
+    """What the detector needs of the world. It publishes through the durable stream.
 
-    `alive` is called after every good round.
+    decode: JPEG to BGR. `alive` is called after every good round.
     """
 
     frames: FrameBuffer

@@ -1,6 +1,7 @@
-"""Reads a plate's text by comparing its letters with glyphs drawn at start. No model, no download.
+"""Reads a plate's text by comparing its letters with glyphs that are drawn at start.
 
-Good for clean, frontal plates in the fonts it draws, and honest about the rest: unsure means None.
+No model, no download. Good for clean, frontal plates in the fonts it draws. Where it is unsure it
+returns None.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _FONTS = (cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TR
 
 
 class PlateReader:
-    """Glyph templates of a few fonts; `read` answers (text, confidence) of a cropped plate."""
+    """Glyph templates of a few fonts. `read` returns (text, confidence) of a cropped plate."""
 
     def __init__(self) -> None:
         glyphs = [(letter, _draw(letter, font, thick)) for letter in ALPHABET for font in _FONTS for thick in (3, 5)]
@@ -31,7 +32,9 @@ class PlateReader:
         self._templates = np.stack([_normalised(glyph) for _, glyph in glyphs])
 
     def read(self, plate: Image) -> tuple[str | None, float]:
-        """Text of a plate (BGR, shape (height, width, 3)) and how well its worst letter fits, 0 to 1."""
+        """Returns the text of a plate (BGR, shape (height, width, 3)) and how well its worst letter
+        fits, 0 to 1.
+        """
         letters = _split(plate)
         if not SHORTEST <= len(letters) <= LONGEST:
             return None, 0.0
@@ -56,7 +59,7 @@ def _draw(letter: str, font: int, thick: int) -> Image:
 
 
 def _normalised(glyph: Image) -> NDArray[np.float32]:
-    """A letter as a unit vector, its own width kept in its box so that I and O differ."""
+    """Returns a letter as a unit vector, with its own width in its box, so that I and O differ."""
     height, width = glyph.shape
     scale = GLYPH_HEIGHT / height
     wide = max(1, min(GLYPH_WIDTH, round(width * scale)))
@@ -71,10 +74,9 @@ def _normalised(glyph: Image) -> NDArray[np.float32]:
 
 
 def _split(plate: Image) -> Sequence[Image]:
-    """A plate's letters, left to right: dark shapes of about one height that do not touch its border.
-
-    Nothing when a shape of a letter's height is too wide for one: letters that touch cannot be told apart, and half a
-    plate is worse than none.
+    """Returns a plate's letters, left to right: dark shapes of about one height that do not touch
+    its border. Returns nothing when a shape is too wide for one letter: letters that touch cannot
+    be separated, and half a plate is worse than none.
     """
     grey = cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY)
     factor = 96 / grey.shape[0]

@@ -10,7 +10,7 @@ from shared.runtime.startup import when_ready
 
 
 def main(settings: Settings) -> None:
-    """Run until told to stop; waits for its servers first."""
+    """Run until told to stop. Waits for the servers first."""
     stopping = stop_event()
     world = when_ready(lambda: build(settings), stopping)
     if world is not None:

@@ -1,4 +1,4 @@
-"""Keeps frames that recordings still need, and lets go of what nobody stands behind any more."""
+"""Holds frames that recordings still need, and releases holds that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOKS = 10  # so many looks for stale holds go round all cameras: a site of thou
 
 @dataclass(slots=True)
 class Holding:
-    """One pacer's holds. Keeps no truth: what it has said and seen, and when."""
+    """One pacer's holds. It keeps no truth: only what it has set and seen, and when."""
 
     holds: Holds
     parking: Parking
@@ -29,7 +29,7 @@ class Holding:
     _at: int = 0
 
     def keep(self, live: Iterable[LiveSegment]) -> None:
-        """Keep the frames that are still needed: said at once when that changes, and again every second."""
+        """Hold the frames that are still needed: at once when that changes, and again every second."""
         now = self.clock.monotonic()
         held: dict[UUID, tuple[int, float]] = {}
         for segment in live:
@@ -43,9 +43,10 @@ class Holding:
         self._held = held
 
     def drop_stale(self, live: Iterable[LiveSegment]) -> None:
-        """Release what nobody has stood behind for 30 s, of the cameras whose turn it is.
+        """Release holds that nobody has needed for 30 s, of the cameras whose turn it is.
 
-        Holds of finished segments and of messages never handled, and packets of parts that nobody waits for.
+        Holds of finished segments and of messages that were never handled, and packets of parts
+        that nobody waits for.
         """
         owners = {(segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames}
         waiting = self.rows.parked_parts()

@@ -1,4 +1,4 @@
-"""Which messages the intake is working on, and how far behind the doors it is."""
+"""Which messages the intake works on, and how far it is behind the doors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PUNCTUAL_SECONDS = 1.0
 
 
 class InHand:
-    """Owned by one intake; read by the thread that keeps its messages, and by the pacer.
+    """Owned by one intake. Read by the thread that keeps its messages, and by the pacer.
 
-    Seconds are of this process's monotonic clock: a process that was stopped knows, when it goes on, that it has not
-    looked for that long.
+    Seconds are of this process's monotonic clock: a process that was stopped knows, when it goes
+    on, that it has not looked for that long.
     """
 
     def __init__(self, stream: DetectionStream, clock: Clock) -> None:
@@ -42,12 +42,15 @@ class InHand:
                 self._messages, self._waiting_since_s = set(), None
 
     def settle(self, entry_ids: Iterable[str]) -> None:
-        """These are done; they need not be kept any more."""
+        """Note that these are settled; they need not be kept any more."""
         with self._lock:
             self._messages.difference_update(entry_ids)
 
     def look(self) -> None:
-        """Tell the broker that messages are still worked on, and ask what waits there. Raises Retryable."""
+        """Tell the broker that messages are still worked on, and ask what waits there.
+
+        Raises Retryable.
+        """
         with self._lock:
             messages = list(self._messages)
         self._stream.keep(messages)
@@ -57,7 +60,9 @@ class InHand:
             self._unread_s, self._looked_s = unread_s, at_s
 
     def behind_s(self) -> float:
-        """How late a detection may still come that was sent on time, in seconds; 0 when the doors are empty."""
+        """Returns how late (s) a detection may still come that was sent on time; 0 when the doors
+        are empty.
+        """
         now_s = self._clock.monotonic()
         with self._lock:
             worked_s = 0.0 if self._waiting_since_s is None else now_s - self._waiting_since_s

@@ -1,6 +1,6 @@
-"""Detections in: every door, one validator, one transaction each.
+"""Detections in: every door, one validator, one transaction each. The order is hold, row, task.
 
-Order: hold, row, task. A hold is set on reading, so that the footage stays while the row is being written; a message is
+A hold is set on reading, so that the footage stays while the row is written; a message is
 acknowledged when its row is there. Handling one twice changes nothing.
 """
 
@@ -57,7 +57,7 @@ class IntakePorts:
 
 
 class Intake:
-    """Reads the doors and records what is acceptable. Used by one thread per door."""
+    """Reads the doors and records what is acceptable. One thread per door uses it."""
 
     def __init__(self, ports: IntakePorts) -> None:
         self._ports = ports
@@ -65,10 +65,10 @@ class Intake:
         self._after: PendingMark | None = None
 
     def read_stream(self, block_s: float) -> int:
-        """Take one batch of the stream; how many messages it had.
+        """Take one batch of the stream. Returns how many messages it had.
 
-        A message that was read several times and never settled may be what ended its readers: it is worked on alone,
-        and only its own count goes up. At last it becomes a dead letter.
+        A message that was read several times and never settled may be what ended its readers. It is
+        handled alone, and only its own count goes up; in the end it becomes a dead letter.
         """
         deliveries = self._ports.stream.read(BATCH, block_s)
         with self.in_hand.working_on(deliveries):
@@ -87,7 +87,7 @@ class Intake:
                 self._settle([suspect.entry_id])
 
     def _handle(self, deliveries: Sequence[DetectionDelivery]) -> None:
-        """Settle what can be settled now; the rest is put off, which is no try."""
+        """Settle what can be settled now. The rest is put off, which does not count as a try."""
         detections: dict[tuple[str, str], Detection] = {}
         waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
         settled: list[str] = []
@@ -119,7 +119,7 @@ class Intake:
         self.in_hand.settle(entry_ids)
 
     def read_channel(self, timeout_s: float) -> int:
-        """Forward what Pub/Sub says into the stream; how many messages it had."""
+        """Forward Pub/Sub messages into the stream. Returns how many there were."""
         heard = self._ports.channel.listen(timeout_s)
         for payload in heard:
             if len(payload) > MAX_BYTES:
@@ -129,9 +129,9 @@ class Intake:
         return len(heard)
 
     def read_pending(self) -> int:
-        """Take durable detections whose hint was lost; how many were settled.
+        """Take stored detections whose hint was lost. Returns how many were settled.
 
-        Page after page: those that cannot be recorded now do not hide those behind them.
+        Page after page, so that those that cannot be recorded now do not hide those behind them.
         """
         page = self._ports.rows.pending(LATE_HINT_SECONDS, BATCH, self._after)
         self._after = page.last
@@ -149,7 +149,9 @@ class Intake:
         return sum(map(len, self.record(known)))
 
     def _detection(self, delivery: DetectionDelivery) -> Detection | None:
-        """The detection of a message, or None when there is nothing (more) to do for it; raises BadInput."""
+        """Returns the detection of a message, or None when nothing is left to do for it; raises
+        BadInput.
+        """
         if HINT in delivery.fields:
             identifier = delivery.fields[HINT].decode("utf-8", "replace")
             camera_id = delivery.fields.get(CAMERA, b"").decode("utf-8", "replace")
@@ -164,7 +166,10 @@ class Intake:
         return detection
 
     def _dead_letter(self, delivery: DetectionDelivery, error: Exception) -> bool:
-        """Keep a message that is no detection where people can find it; False when that must be tried again."""
+        """Store a message that is no detection as a dead letter.
+
+        Returns False when that must be tried again.
+        """
         raw = next(iter(delivery.fields.values())) if len(delivery.fields) == 1 else _readable(delivery)
         return self._told(delivery.entry_id, raw, error)
 
@@ -187,9 +192,10 @@ class Intake:
             _log.warning("detection_not_rejected", **told, error=error.message)
 
     def record(self, detections: Iterable[Detection]) -> Iterable[list[Detection]]:
-        """Record detections, camera by camera in order of capture; yields those that are settled, camera by camera.
+        """Record detections, camera by camera in order of capture.
 
-        A camera whose detections cannot be stored now keeps its messages unacknowledged: they come again.
+        Yields those that are settled, camera by camera. A camera whose detections cannot be stored
+        now keeps its messages unacknowledged; they come again.
         """
         cameras: dict[str, list[Detection]] = defaultdict(list)
         for detection in sorted(detections, key=lambda d: d.captured_ms):
@@ -206,7 +212,9 @@ class Intake:
             yield batch
 
     def _one_by_one(self, batch: list[Detection], error: Exception) -> Iterable[list[Detection]]:
-        """One detection that cannot be stored, whoever's fault it is, must not hold up the others of its camera."""
+        """Record detections one by one, so that one that cannot be stored does not hold up the
+        others of its camera.
+        """
         if len(batch) > 1:
             for detection in batch:
                 yield from self.record([detection])
@@ -265,7 +273,7 @@ def _may_record(detection: Detection, policy: RecordingPolicy) -> bool:
 
 
 def _tell_late(first: Detection, newest_ms: int, policy: RecordingPolicy) -> None:
-    """Say what would help where a recording begins without its whole pre-roll."""
+    """Log what would help where a recording begins without its whole pre-roll."""
     late_s = (newest_ms - first.captured_ms) / 1000
     if late_s > policy.trigger_slack_seconds:
         hint = "trigger_slack_seconds of at least this gives them their whole pre-roll"

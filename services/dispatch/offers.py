@@ -1,7 +1,8 @@
-"""Tells the writers of what is due, never more than they can take in a moment.
+"""Offers due work to the writers, never more than they can take in a moment.
 
-What is due waits in the rows, and only a short stretch of it in the queue. A longer queue helps nobody: it takes the
-broker's memory while the writers are away, and must be emptied first when they are back.
+Due work waits in the rows, and only a short stretch of it in the queue. A longer queue helps
+nobody: it takes the broker's memory while the writers are away, and must be emptied first when they
+are back.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _log = logger(__name__)
 
 @dataclass(slots=True)
 class Offering:
-    """One pacer's offers. Keeps nothing but for how long the broker is left alone."""
+    """One pacer's offers. It remembers only how long the broker is left alone."""
 
     rows: OfferRows
     queue: TaskQueue
@@ -36,7 +37,9 @@ class Offering:
     _at_once: int = MOST_A_TICK
 
     def parts(self, passed: Mapping[UUID, int | None]) -> None:
-        """Offer parts of these segments that the buffer has passed; None: everything, nothing more will come."""
+        """Offer parts of these segments that the buffer has passed; None: all parts, because no
+        more frames will come.
+        """
         if passed:
             self._offer(
                 WritePart.QUEUE,
@@ -55,7 +58,7 @@ class Offering:
         )
 
     def take_back_lost(self) -> None:
-        """Make due again what was offered and whose message the broker has lost."""
+        """Make work due again that was offered and whose message the broker has lost."""
         lost = 0
         for queue, take_back in (
             (WritePart.QUEUE, self.rows.take_back_lost_parts),
@@ -68,15 +71,17 @@ class Offering:
             _log.warning("lost_messages", count=lost)
 
     def job(self, task: Task) -> None:
-        """Publish a step of a job, unless several wait already: then nobody takes them, and its row is enough."""
+        """Publish a step of a job, unless several wait already: then nobody takes them, and its row
+        is enough.
+        """
         waiting = self._waiting(task.QUEUE)
         if waiting is not None and waiting < UPKEEP_BOUND:
             self.send(task)
 
     def send(self, task: Task) -> bool:
-        """Publish a task; False when the broker is away. Its row stays, so nothing is lost.
+        """Publish a task. Returns False when the broker is away; its row stays, so nothing is lost.
 
-        A broker that does not answer costs a time-out: for a moment nothing more is sent.
+        A broker that does not answer costs a timeout, so for a moment nothing more is sent.
         """
         if self._away():
             return False
@@ -109,14 +114,16 @@ class Offering:
             withdraw(left)
 
     def _pace(self, count: int, took_s: float) -> None:
-        """Offer fewer at once when the broker is far: a tick also plans, closes and holds, and must not wait long."""
+        """Offer fewer at once when the broker is far: a tick also plans, closes and holds, and must
+        not wait long.
+        """
         if took_s > SENDING_SECONDS:
             self._at_once = max(1, min(self._at_once, count) // 2)
         elif took_s < SENDING_SECONDS / 2:
             self._at_once = min(MOST_A_TICK, self._at_once * 2)
 
     def _waiting(self, queue: str) -> int | None:
-        """How many messages wait in a queue; None while the broker does not answer."""
+        """Returns how many messages wait in a queue; None while the broker does not answer."""
         if self._away():
             return None
         try:

@@ -1,6 +1,7 @@
-"""The pacer: what must happen next is readable from the rows; this makes it happen.
+"""The pacer reads from the rows what must happen next, and makes it happen.
 
-It keeps no truth of its own. Two pacers run side by side: every step is a conditional update that one of them wins.
+It keeps no truth of its own. Two pacers run side by side: every step is a conditional update that
+one of them wins.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacerPorts:
-    """What the pacer needs of the world.
+    """What the pacer needs of the world. periods_s: how often each kind of job runs.
 
-    `periods_s` are those of cleanup and check; `webhooks` the webhooks, with the names of the events each is to have.
-    `behind_s` tells how far the intake is behind.
+    webhooks: for each webhook, the names of the events that it gets. behind_s: how far the intake
+    is behind.
     """
 
     rows: PacerRows
@@ -72,7 +73,10 @@ class Pacer:
     _put_off: bool = False
 
     def tick(self) -> None:
-        """One round of recordings. Raises Retryable when a server is away; the next round goes on from the rows."""
+        """Do one round of recordings.
+
+        Raises Retryable when a server is away; the next round goes on from the rows.
+        """
         if self._turn("leases", LEASES_EVERY_SECONDS):
             taken_back = self.ports.rows.expire_leases()
             if taken_back:
@@ -85,9 +89,10 @@ class Pacer:
             self.ports.holding.drop_stale(live)
 
     def relay(self) -> int:
-        """Hand on events that wait; how many there were.
+        """Publish events that wait. Returns how many there were.
 
-        Fewer at once when the last ones took long or failed: a step that never ends in time would begin anew for ever.
+        Takes fewer at once when the last ones took long or failed: a step that never ends in time
+        would begin anew for ever.
         """
         began_s, limit = self.ports.clock.monotonic(), self._events_at_once
         self._events_at_once = max(1, limit // 4)
@@ -139,7 +144,10 @@ class Pacer:
         self.ports.offering.clips()
 
     def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
-        """Plan and close what the buffer has passed; one recording that cannot be moved holds up no other."""
+        """Plan and close what the buffer has passed.
+
+        A recording that cannot be moved holds up no other.
+        """
         most_behind_ms = max(0, segment.policy.most_late_ms - segment.late_ms)
         behind_ms = min(round(self.ports.behind_s() * 1000), most_behind_ms)
         reached = Reached(watermark_ms, silent, self.ports.silence.still_ms(segment.camera_id), behind_ms)

@@ -1,6 +1,7 @@
-"""Which cameras deliver nothing more: their recordings end where their footage does.
+"""Which cameras deliver no more frames: their recordings end where their footage does.
 
-What nobody saw is no silence: a frames Redis that did not answer, or a pacer that stood, says nothing of a camera.
+Time that nobody observed is no silence: a frames Redis that did not answer, or a pacer that was
+stopped, says nothing about a camera.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ASKED_AFTER_SECONDS, ASKED_EVERY_SECONDS = 1.0, 0.3
 
 @dataclass(slots=True)
 class _Watch:
-    """For how long a camera's newest frame was seen not to move, while the frames Redis answered."""
+    """How long a camera's newest frame was seen not to move, while the frames Redis answered."""
 
     newest_ms: int
     still_s: float = 0.0
@@ -41,9 +42,10 @@ class Silence:
     _looked_at: float = 0.0
 
     def look(self, cameras: Iterable[str], bounds: BoundsByCamera) -> None:
-        """Note which cameras stand still. A round that fails before this adds nothing, a late one half a second.
+        """Note which cameras stand still.
 
-        A camera whose server does not answer does not stand still: nobody looked.
+        A round that fails before this adds nothing, a late one half a second. A camera whose server
+        does not answer does not stand still, because nobody looked.
         """
         now = self.clock.monotonic()
         passed, self._looked_at = min(now - self._looked_at, LOOK_SECONDS), now
@@ -62,12 +64,14 @@ class Silence:
         self._watches = watches
 
     def still_ms(self, camera_id: str) -> int:
-        """For how long a camera's newest frame has not moved."""
+        """Returns how long a camera's newest frame has not moved."""
         watch = self._watches.get(camera_id)
         return 0 if watch is None else round(watch.still_s * 1000)
 
     def of(self, segment: LiveSegment) -> bool:
-        """Whether nothing more will come: the newest frame has not moved for long, or capture says disconnected."""
+        """Returns whether nothing more will come: the newest frame has not moved for long, or
+        capture says disconnected.
+        """
         watch = self._watches.get(segment.camera_id)
         if watch is None or watch.still_s < ASKED_AFTER_SECONDS:
             return False
@@ -81,7 +85,9 @@ class Silence:
         return watch.over
 
     def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:
-        """Seconds between two frames of a camera: as far as its last two were apart, at least what is set for it."""
+        """Returns the seconds between two frames of a camera: the distance of its last two, at
+        least what its settings say.
+        """
         if watch.pace_s is None:
             known = watch.newest_ms >= 0
             before = self.frames.mark_before(segment.camera_id, watch.newest_ms) if known else None

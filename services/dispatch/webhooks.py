@@ -1,6 +1,6 @@
 """Delivers events to webhooks, again and again with growing pauses, for about a day.
 
-Every webhook has a lane of its own: one that hangs, or drips its answer, delays nobody else.
+Every webhook has a lane of its own, so one that hangs, or answers byte by byte, delays no other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook: where, signed with what, and whether it may be in the own network; source makes CloudEvents of it."""
+    """A webhook: its URL, its secret, and whether it may be in the own network.
+
+    source makes its events CloudEvents.
+    """
 
     name: str
     url: str = field(repr=False)
@@ -35,7 +38,7 @@ class Webhook:
 
 @dataclass(slots=True)
 class Lane:
-    """The sender of one webhook; used by one thread."""
+    """Sends the deliveries of one webhook. One thread uses it."""
 
     webhook: Webhook
     deliveries: WebhookRows
@@ -45,7 +48,10 @@ class Lane:
     _open_at_s: float = float("-inf")
 
     def send(self) -> int:
-        """Send what is due; how many were tried. None while the webhook rests because it did not answer."""
+        """Send what is due.
+
+        Returns how many were tried, None while the webhook rests because it did not answer.
+        """
         if self.clock.monotonic() < self._open_at_s:
             return 0
         due = self.deliveries.take([self.webhook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS)
@@ -64,7 +70,7 @@ class Lane:
             self.deliveries.put_back([delivery.delivery_id for delivery in untried], pause_s)
 
     def _answered(self, delivery: WebhookDelivery) -> bool:
-        """Try one delivery and note how it ended; False when the webhook did not answer."""
+        """Try one delivery and note its outcome. Returns False when the webhook did not answer."""
         try:
             body, media_type = body_of(delivery.name, delivery.body, self.webhook.source)
             headers = headers_of(
@@ -103,5 +109,5 @@ class Lane:
 def lanes(
     deliveries: WebhookRows, sender: WebhookSender, clock: Clock, webhooks: Mapping[str, Webhook]
 ) -> tuple[Lane, ...]:
-    """A lane a webhook."""
+    """Returns a lane for each webhook."""
     return tuple(Lane(webhook, deliveries, sender, clock) for webhook in webhooks.values())

@@ -13,7 +13,7 @@ import pytest
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.job import JobKind
-from shared.domain.ports import Room
+from shared.domain.ports import StoreSpace
 from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
 from tests.support.jobs import cleanup
 from tests.support.rows import ready
@@ -92,21 +92,21 @@ def test_clips_of_a_class_do_not_stand_in_front_of_others(world: World, monkeypa
 def test_space_is_made_but_nothing_young_is_given_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     old = [clip(world, "a", days) for days in (20, 15)]
     young = clip(world, "b", 1)
-    monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 3_500))
+    monkeypatch.setattr(world.store, "room", lambda: StoreSpace(10_000, 3_500))
     policy = replace(KEEP_ALL, free_bytes=5_000, min_days=5)
     preview = cleanup(ports(world, policy), {"dry_run": True})
     assert (preview["reasons"], preview["bytes"]) == ({"free_space": 2}, 2000)
     assert preview["cameras"] == {"a": {"archived": 2, "bytes": 2000}}
     assert preview["examples"] == [str(segment_id) for segment_id in old]
     assert cleanup(ports(world, policy), {})["archived"] == 2
-    monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 0))
+    monkeypatch.setattr(world.store, "room", lambda: StoreSpace(10_000, 0))
     assert cleanup(ports(world, policy), {})["archived"] == 0
     assert world.status(young) == "ready"
 
 
 def test_what_is_marked_counts_as_free_already(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [clip(world, "a", days) for days in (20, 15, 10)]
-    monkeypatch.setattr(world.store, "room", lambda: Room(10_000, 4_200))
+    monkeypatch.setattr(world.store, "room", lambda: StoreSpace(10_000, 4_200))
     policy = replace(KEEP_ALL, free_bytes=5_000)
     within_grace = replace(ports(world, policy), grace_s=60)
     assert cleanup(within_grace, {})["archived"] == 1

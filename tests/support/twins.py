@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Allowed, Appended, Bounds, BoundsByCamera, BufferLimits, Clock, Room, StoredObject
+from shared.domain.ports import Allowed, Appended, Bounds, BoundsByCamera, BufferLimits, Clock, StoredObject, StoreSpace
 
 HOLD_MARGIN_MS = 1_000
 
@@ -194,7 +194,7 @@ class MemoryObjects:
         """See the port; there is no server to send a browser to."""
         return None
 
-    def room(self) -> Room | None:
+    def room(self) -> StoreSpace | None:
         """See the port; memory does not say."""
         return None
 

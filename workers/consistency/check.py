@@ -75,9 +75,10 @@ def check(
     cursor: Mapping[str, Any] | None = None,
     longest_s: float = float("inf"),
 ) -> Step:
-    """One step of at most about longest_s. params: repair, deep, and `regular` for the turn that nobody watches.
+    """Do one step of at most about longest_s.
 
-    Answers the report so far, and a cursor when there is more to do.
+    params: repair, deep, and `regular` for the turn that nobody asked for. Returns the report so
+    far, and a cursor when there is more to do.
     """
     try:
         check_store(ports.store, ports.rows)
@@ -87,7 +88,7 @@ def check(
 
 
 class _Check:
-    """One step: looks at everything first, then mends what it may."""
+    """One step: looks at everything first, then repairs what it may."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class _Check:
         self._phase, self._after = (str(cursor["phase"]), str(cursor["after"])) if cursor else ("parts/", "")
 
     def run(self) -> Step:
-        """Bite after bite until all is done or the time is up."""
+        """Work bite by bite until everything is done or the time is up."""
         until = self._ports.clock.monotonic() + self._longest_s
         phases: dict[str, Callable[[str], str | None]] = {
             "parts/": lambda after: self._objects("parts/", after),
@@ -145,13 +146,13 @@ class _Check:
     # Looking. Each bite begins after a key and answers the key that the next begins after, None at the end.
 
     def _objects(self, prefix: str, after: str) -> str | None:
-        """Objects that no row expects."""
+        """Find objects that no row expects."""
         batch = list(islice(self._ports.store.walk(prefix, after), BATCH))
         self._orphans(batch, after)
         return batch[-1].key if len(batch) == BATCH else None
 
     def _clips(self, after: str) -> str | None:
-        """Objects that no row expects, and READY rows whose object is not what they promise."""
+        """Find objects that no row expects, and READY rows whose object is not what they say."""
         batch = list(islice(self._ports.store.walk("videos/", after), BATCH))
         end = batch[-1].key if len(batch) == BATCH else None
         clips = self._ports.rows.ready_clips(after, end, 2 * BATCH)
@@ -181,9 +182,10 @@ class _Check:
         self._progress("objects", self._findings.objects, 0)
 
     def _judge(self, clip: ReadyClip) -> Kind | None:
-        """What the store has of a clip now, against what its row says now; None when the two agree or the row is gone.
+        """Compare the store's object of a clip with its row.
 
-        The object is asked about first: what changes meanwhile changes the row.
+        Returns None when they agree or the row is gone. The object is asked for first: a change
+        meanwhile changes the row.
         """
         stored = self._ports.store.head(clip.key)
         row = self._ports.rows.ready_clip(clip.key)
@@ -201,7 +203,7 @@ class _Check:
             self._ports.rows.note_suspects(self._run_id, kind, [(clip.key, clip.segment_id)])
 
     def _deep(self, after: str) -> str | None:
-        """Every clip read back; one a bite, for it may take minutes."""
+        """Read every clip back; one a bite, because it may take minutes."""
         if not self._findings.deep:
             return None
         clips = self._ports.rows.ready_clips(after, None, 1)
@@ -238,7 +240,10 @@ class _Check:
         return True
 
     def _remove_orphans(self, after: str) -> str | None:
-        """What was orphaned when it was listed may have been committed since: the rows are asked again."""
+        """Delete orphans.
+
+        One may have been committed since it was listed, so the rows are asked again.
+        """
         findings, ports = self._findings, self._ports
         if not findings.repair or self._too_many(findings.kinds[Kind.ORPHAN].found, findings.objects, "objects"):
             return None
@@ -257,7 +262,7 @@ class _Check:
         return None
 
     def _mend_clips(self, after: str) -> str | None:
-        """Made again from parts, else (for good) FAILED; each is looked at again right before."""
+        """Make clips again from parts, else (for good) FAILED. Each is checked again right before."""
         findings = self._findings
         if not findings.repair or self._too_many(findings.found(*BAD_CLIPS), findings.clips, "clips"):
             return None
@@ -285,7 +290,7 @@ class _Check:
         self._findings.mended(kind, int(mended))
 
     def _counters(self, _: str) -> None:
-        """Statistics against a count of every row."""
+        """Compare statistics with a count of every row."""
         wrong = self._ports.counters.differences()
         if wrong and self._findings.repair:
             self._ports.counters.recount()
@@ -293,7 +298,9 @@ class _Check:
             self._findings.add(Kind.MISCOUNTED, what, repaired=self._findings.repair)
 
     def _unfinished(self, _: str) -> None:
-        """Work that a crash left: recordings, failed segments with footage, parts, deletions."""
+        """Finish work that a crash left: recordings, failed segments with footage, parts,
+        deletions.
+        """
         ports, floor_s = self._ports, self._ports.age_floor_s
         self._each(Kind.UNFINISHED, ports.rows.unfinished(floor_s), ports.rows.give_up)
         failed = ports.rows.failed_with_parts(MOST_REPAIRS)
@@ -307,7 +314,7 @@ class _Check:
             self._findings.add(kind, segment_id, repaired=self._findings.repair and mend(segment_id))
 
     def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
-        """Cleanup lets parts go; an hour after it should have, it has not."""
+        """Delete parts that a cleanup should have deleted an hour ago."""
         for clip in clips:
             gone = (
                 self._findings.repair

@@ -1,4 +1,4 @@
-"""What a check found, by kind, and what became of it."""
+"""What a check found, by kind, and what was repaired."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Finding:
-    """One kind: how many, how many of them were mended, and what they are called (the first hundred)."""
+    """One kind: how many cases, how many of them were repaired, and their names (the first
+    hundred).
+    """
 
     found: int = 0
     repaired: int = 0
@@ -36,7 +38,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """One check's report. Made anew for every run."""
+    """One check's report. A new one is made for every run."""
 
     repair: bool
     deep: bool
@@ -56,25 +58,25 @@ class Findings:
             finding.examples.append(str(what))
 
     def mended(self, kind: Kind, count: int) -> None:
-        """So many of the cases that were noted are repaired."""
+        """Note that so many of the cases are repaired."""
         self.kinds[kind].repaired += count
 
     def withdrawn(self, kind: Kind, count: int) -> None:
-        """So many of the cases that were noted turned out to be none when they were looked at again."""
+        """Note that so many of the cases were none when they were checked again."""
         self.kinds[kind].found -= count
 
     def found(self, *kinds: Kind) -> int:
-        """Cases of these kinds together."""
+        """Returns the cases of these kinds together."""
         return sum(self.kinds[kind].found for kind in kinds)
 
     @property
     def open(self) -> int:
-        """Cases that are not mended."""
+        """Cases that are not repaired."""
         return sum(finding.found - finding.repaired for finding in self.kinds.values())
 
     @classmethod
     def from_json(cls, report: Mapping[str, Any]) -> Findings:
-        """A report that `as_json` gave, to go on with."""
+        """Returns the report that `as_json` gave, to go on with."""
         findings = cls(
             repair=report["repair"],
             deep=report["deep"],
@@ -89,7 +91,7 @@ class Findings:
         return findings
 
     def as_json(self) -> dict[str, Any]:
-        """The report as a machine reads it; kinds without a case are left out."""
+        """Returns the report as a machine reads it; kinds without a case are left out."""
         return {
             "repair": self.repair,
             "deep": self.deep,

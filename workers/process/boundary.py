@@ -17,11 +17,11 @@ _log = logger(__name__)
 
 @contextmanager
 def at_the_boundary(task: str, soft_limit_s: float, overruns: Overruns, **ids: str) -> Iterator[None]:
-    """Log what a task raises and swallow it: rows and leases decide what is tried again, not Celery.
-
-    A MemoryError above all (NumPy's and PyAV's are subclasses): Celery would end the whole worker and requeue the task,
-    which would then fell the next one. A task that ran over takes its process along: whatever held it up, a lock or a
-    library, would hold up the next one too, and the pool has a new process at once.
+    """Log what a task raises and swallow it: rows and leases decide what is tried again, not
+    Celery. A MemoryError above all (NumPy's and PyAV's are subclasses): Celery would end the whole
+    worker and requeue the task, which would then end the next one. A task that ran over ends its
+    process too: the lock or library that held it up would hold up the next task, and the pool
+    starts a new process at once.
     """
     with structlog.contextvars.bound_contextvars(task=task, **ids):
         try:

@@ -8,9 +8,10 @@ import sys
 
 
 def say_as_json(message: str, *_: object) -> None:
-    """Takes the place of Celery's `safe_say`, which writes plain text to a descriptor, past all logging.
+    """Replaces Celery's `safe_say`, which writes plain text to a descriptor, past all logging.
 
-    Signal handlers call it: one system call, and nothing that could wait for what they interrupted.
+    Signal handlers call it: one system call, and nothing that could wait for the code that they
+    interrupted.
     """
     line = {"event": "celery_says", "level": "info", "line": message.strip(), "process": "worker", "pid": os.getpid()}
     os.write(sys.stderr.fileno(), f"{json.dumps(line)}\n".encode())

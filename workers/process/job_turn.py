@@ -1,7 +1,7 @@
-"""Takes a turn or a requested job, one step of it, and stores what came of it.
+"""Takes a turn or a requested job, does one step of it, and stores the outcome.
 
-A step lasts about a minute, so no job ever holds a worker for long, and a job of any length gets done: the next step
-begins where this one stopped.
+A step lasts about a minute, so no job ever holds a worker for long. A job of any length gets done:
+the next step begins where this one stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a job has come to; `cursor`: where its next step begins, None when it is done."""
+    """The state of a job after a step. `cursor`: where its next step begins, None when it is done."""
 
     result: dict[str, Any]
     cursor: dict[str, Any] | None = None
@@ -39,10 +39,11 @@ Work = Callable[[Job, Progress], Step]
 
 
 def take_turn(jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work) -> None:
-    """Do one step under a job row; whoever comes second finds the turn taken and does nothing.
+    """Do one step under a job row. A second worker finds the turn taken and does nothing.
 
-    A job ends on any error, and says which: one that cannot go on must not keep its kind from ever running again. What
-    passes (a server that is away, a worker that is told to stop) puts its step off, a few times in a row.
+    A job ends on any error, and reports it: a job that cannot go on must not stop its kind from
+    running again. An error that passes (a server that is away, a worker that is told to stop) puts
+    its step off, a few times in a row.
     """
     job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
     if job is None:
@@ -77,7 +78,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _teller(jobs: JobRows, clock: Clock, job_id: UUID) -> Progress:
-    """Stores how far a job is, once a second at most."""
+    """Returns a call that stores a job's progress, once a second at most."""
     told = clock.monotonic()
 
     def tell(phase: str, done: int, total: int) -> None:

@@ -24,13 +24,17 @@ _log = logger(__name__)
 
 @dataclass(slots=True)
 class Stall:
-    """For how long a worker has had nothing to do beside a queue that has something."""
+    """How long a worker has had nothing to do beside a queue that has work."""
 
     since: float | None = None
     taken: int = -1
 
     def look(self, now: float, *, waiting: bool, busy: bool, taken: int) -> bool:
-        """One look; True when it has gone on for too long. An idle worker takes a message within milliseconds."""
+        """Look once.
+
+        Returns True when it has gone on for too long; an idle worker takes a message within
+        milliseconds.
+        """
         if not waiting or busy or taken != self.taken:
             self.since, self.taken = None, taken
         elif self.since is None:
@@ -41,10 +45,10 @@ class Stall:
 def watch(
     waiting: Callable[[], bool], busy: Callable[[], bool], taken: Callable[[], int], clock: Clock
 ) -> Callable[[], None]:
-    """One look, to be called every LOOK_SECONDS by the worker's event loop; ends the process at a stall.
+    """Look once; the worker's event loop calls it every LOOK_SECONDS. Ends the process at a stall.
 
-    The loop calls it, and no thread does: a lock that another thread holds while the pool forks, an import's above all,
-    stays locked in the child for ever.
+    The loop calls it, and no thread does: a lock that another thread holds while the pool forks,
+    above all an import's, stays locked in the child for ever.
     """
     stall = Stall()
 

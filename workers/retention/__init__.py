@@ -1,1 +1,1 @@
-"""Retention: which clips go, and their going."""
+"""Retention: chooses expired clips and deletes them."""

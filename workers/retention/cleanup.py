@@ -31,7 +31,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupPorts:
-    """What the cleanup needs of the world; grace_s: how long an object outlives its clip's deletion."""
+    """What a cleanup needs of the world. grace_s: how long an object outlives its clip's deletion."""
 
     rows: RetentionRows
     counters: CounterRows
@@ -51,11 +51,12 @@ def cleanup(
     cursor: Mapping[str, Any] | None = None,
     longest_s: float = float("inf"),
 ) -> Step:
-    """One step of at most about longest_s; answers what was marked (or would be), freed and could not be deleted.
+    """Do one step of at most about longest_s.
 
-    params: retention_days in place of the cameras' own, dry_run, and `confirm` for a person who has seen that a run
-    was stopped because it would archive far more than usual. First it looks at all that would go, then it marks: the
-    whole of a run is judged before any of it happens.
+    Returns what was marked (or would be), freed, and could not be deleted. params: retention_days
+    in place of the cameras' own, dry_run, and `confirm` for a person who has seen that a run was
+    stopped because it would archive far more than usual. It first counts all that would be
+    archived, then marks: the whole run is judged before any of it happens.
     """
     state = State.from_json(cursor) if cursor else State(dry_run=bool(params.get("dry_run")))
     run = _Cleanup(
@@ -81,7 +82,10 @@ def cleanup(
 
 @dataclass(slots=True)
 class _Cleanup:
-    """One step: until when it may, and what time it is for clips. Each phase answers whether it came to its end."""
+    """One step: until when it may work, and the time by which clips are judged.
+
+    Each phase returns whether it is complete.
+    """
 
     ports: CleanupPorts
     policy: RetentionPolicy
@@ -96,16 +100,16 @@ class _Cleanup:
         self.now_ms = self.ports.rows.now_ms()
 
     def over(self, share: float) -> bool:
-        """Whether this share of the step's time is up."""
+        """Returns whether this share of the step's time is up."""
         return self.ports.clock.monotonic() - self.began > self.longest_s * share
 
     def allowed(self) -> int:
-        """How many clips this run may archive unasked."""
+        """Returns how many clips this run may archive without being confirmed."""
         usual = self.ports.jobs.usual_archived(USUAL_RUNS)
         return may_archive(self.ports.rows.count_clips(), usual, self.policy.guard_share)
 
     def look(self) -> bool:
-        """Count what would go, before any of it goes. A dry run is this and nothing else."""
+        """Count what would be archived, before anything is. A dry run is only this."""
         state = self.state
         if state.looked or (state.allowed is None and not state.dry_run):
             state.looked = True
@@ -124,7 +128,9 @@ class _Cleanup:
         return True
 
     def mark(self) -> bool:
-        """Mark what must go; never more than may, whatever has become of settings or clips since the look."""
+        """Mark expired clips, never more than allowed, even if settings or clips have changed since
+        they were counted.
+        """
         state = self.state
         if state.marked or state.totals.stopped is not None:
             return True
@@ -137,9 +143,10 @@ class _Cleanup:
         return state.marked
 
     def _too_many(self, count: int) -> bool:
-        """Whether a run would archive far more than the last ones did. Then it stops, and says so.
+        """Returns whether the run would archive far more than the last ones did.
 
-        Whatever is wrong, a clock or a setting, what is kept for a month must not be gone within a minute.
+        Then it stops, and reports that. Whatever is wrong, a clock or a setting, what is kept for a
+        month must not be gone within a minute.
         """
         allowed = self.state.allowed
         if allowed is None or count <= allowed:
@@ -150,9 +157,8 @@ class _Cleanup:
         return True
 
     def _verdicts(self, share: float) -> Iterator[list[Verdict]]:
-        """Batches in order: by age, by each camera's bytes, by bytes and space of all; on from where a step stopped.
-
-        `state.place` is None once all has been judged.
+        """Yields batches in order: by age, by each camera's bytes, by bytes and space of all; from
+        where a step stopped. `state.place` is None once all has been judged.
         """
         judged = self.state.judged_bytes  # of a look: nothing of it is marked, so the counters still have it
         used = {camera: size - judged[camera] for camera, size in self.ports.rows.used_bytes().items()}
@@ -201,7 +207,7 @@ class _Cleanup:
             )
 
     def _oldest(self, station: _Station, after: Clip | None) -> Iterator[list[Clip]]:
-        """Batches of a station's clips, oldest first, as long as they are needed."""
+        """Yields batches of a station's clips, oldest first, as long as they are needed."""
         before_ms = self.now_ms - round(station.days * DAY_MS)
         attributes = {each.attribute for each in self.policy.classes if each.attribute is not None}
         while station.needed():
@@ -218,16 +224,19 @@ class _Cleanup:
             after = clips[-1]
 
     def _missing_bytes(self) -> int:
-        """What the store lacks of the space that must stay free, once all that is marked is gone."""
+        """Returns what the store lacks of the space that must stay free, once all marked clips are
+        deleted.
+        """
         room = self.ports.store.room() if self.policy.free_bytes is not None else None
         if room is None or self.policy.free_bytes is None:
             return 0
         return self.policy.free_bytes - room.free_bytes - self.ports.rows.expiring_bytes()
 
     def delete(self) -> bool:
-        """Delete objects of marked clips whose grace is over, then record it; what resists is left for later.
+        """Delete objects of marked clips whose grace is over, then record that.
 
-        A few batches are on their way to the store at once: while it deletes one, another is read or recorded.
+        Objects that cannot be deleted are left for later. A few batches are on their way to the
+        store at once: while it deletes one, another is read or recorded.
         """
         with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
             under_way: deque[tuple[list[Marked], Future[dict[str, str]]]] = deque()
@@ -241,7 +250,9 @@ class _Cleanup:
         return self.state.deleted_to is None
 
     def _marked(self) -> Iterator[list[Marked]]:
-        """Batches of what is marked, on from where a step stopped: what resists does not hide what is behind it."""
+        """Yields batches of marked clips from where a step stopped, so that those that resist do
+        not hide those behind them.
+        """
         while not self.over(DELETE_UNTIL):
             batch = self.ports.rows.expiring(self.ports.grace_s, BATCH, self.state.deleted_to)
             self.state.deleted_to = batch[-1] if len(batch) == BATCH else None
@@ -261,7 +272,10 @@ class _Cleanup:
         self.progress("deleting", totals.deleted, 0)
 
     def settle(self) -> bool:
-        """Remove parts that have served; a store that refuses one look puts it off, and nothing else."""
+        """Delete parts that are no longer needed.
+
+        A store that refuses one look puts that off, and nothing else.
+        """
         try:
             settled, reopened = settle(self.ports.parts, lambda: self.over(SETTLE_UNTIL))
         except PlatereelError as error:
@@ -293,7 +307,9 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Station:
-    """One stretch of a run: clips of a camera (None: of all) that are older than `days`, and how they are judged."""
+    """One stretch of a run: clips of a camera (None: of all) that are older than `days`, and how
+    they are judged.
+    """
 
     name: str
     camera_id: str | None

@@ -1,7 +1,7 @@
-"""How parts die: some time after their clip is READY, once its object has been seen again.
+"""Deletes parts some time after their clip is READY, once its object has been seen again.
 
-Several S3 servers answer a PUT before the bytes are on disk. A clip that a crash of the store took back is made again
-from its parts, with the same bytes under the same key.
+Several S3 servers answer a PUT before the bytes are on disk. A clip that a crash of the store lost
+is made again from its parts, with the same bytes under the same key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartsPorts:
-    """What settling needs of the world; kept_s: how long parts stay after READY."""
+    """What this needs of the world. kept_s: how long parts stay after READY."""
 
     rows: ConsistencyRows
     store: ObjectStore
@@ -29,7 +29,10 @@ class PartsPorts:
 
 
 def settle(ports: PartsPorts, over: Callable[[], bool] = lambda: False) -> tuple[int, int]:
-    """Remove parts that have served, until `over`; how many segments' parts went, how many clips are made again."""
+    """Delete parts that are no longer needed, until `over`.
+
+    Returns how many segments' parts were deleted, and how many clips are made again.
+    """
     settled = reopened = 0
     while True:
         batch = ports.rows.finished_with_parts(ports.kept_s, BATCH)

@@ -16,11 +16,11 @@ from workers.retention.totals import Totals
 
 @dataclass(slots=True)
 class State:
-    """A cleanup's phases and places; everything the next step needs, in whatever process that is.
+    """A cleanup's phases and places: everything that the next step needs, in whatever process.
 
-    allowed: how many clips it may archive, None without a limit. judged_bytes: by camera, what would go as far as has
-    been looked. place: what is being judged, and the last clip of it that was. deleted_to: the last clip whose objects
-    were sent to the store for deletion.
+    allowed: how many clips it may archive, None without a limit. judged_bytes: by camera, the bytes
+    judged expired so far. place: what is being judged, and its last judged clip. deleted_to: the
+    last clip whose objects were sent to the store for deletion.
     """
 
     dry_run: bool
@@ -54,7 +54,7 @@ class State:
 
     @classmethod
     def from_json(cls, cursor: Mapping[str, Any]) -> State:
-        """What `as_json` gave, to go on with."""
+        """Returns the state that `as_json` gave, to go on with."""
         state = cls(cursor["totals"]["dry_run"])
         state.totals = Totals.from_json(cursor["totals"])
         state.allowed, state.would_archive = cursor["allowed"], cursor["would_archive"]

@@ -1,4 +1,4 @@
-"""What one cleanup has come to, over all its steps."""
+"""The result of one cleanup, over all its steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ EXAMPLES = 100
 
 @dataclass(slots=True)
 class Totals:
-    """Counts of clips and bytes; `stopped`: why nothing was marked; `complete`: whether nothing is left to do."""
+    """Counts of clips and bytes. `stopped`: why nothing was marked.
+
+    `complete`: whether nothing is left to do.
+    """
 
     dry_run: bool
     archived: int = 0
@@ -31,7 +34,7 @@ class Totals:
     stopped: str | None = None
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
-        """Note clips that go."""
+        """Note clips that are archived."""
         for verdict in verdicts:
             self.archived += 1
             self.reasons[verdict.reason] += 1
@@ -41,7 +44,7 @@ class Totals:
                 self.examples.append(str(verdict.segment_id))
 
     def as_json(self) -> dict[str, Any]:
-        """The result as a machine reads it; a dry run says only what would go."""
+        """Returns the result as a machine reads it; a dry run has only what would be archived."""
         told: dict[str, Any] = {
             "dry_run": self.dry_run,
             "archived": self.archived,
@@ -65,7 +68,7 @@ class Totals:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Totals:
-        """What `as_json` gave, to go on with."""
+        """Returns the result that `as_json` gave, to go on with."""
         cameras: Mapping[str, Mapping[str, int]] = told["cameras"]
         return cls(
             dry_run=told["dry_run"],

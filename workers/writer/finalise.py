@@ -34,7 +34,10 @@ _log = logger(__name__)
 
 
 def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | None = None) -> str:
-    """Make the clip if the offer still stands; answers how it ended: stale, ready, no_frames, lost, retry or failed."""
+    """Make the clip if the offer is still current.
+
+    Returns the outcome: stale, ready, no_frames, lost, retry or failed.
+    """
     began = ports.clock.monotonic()
     run = ports.rows.begin_finalise(segment_id, offer)
     if run is None:
@@ -123,9 +126,10 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
 
 
 def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> tuple[list[StoredPart], list[Piece]]:
-    """The parts as they are, and files with the packets of those that have some. A part whose object is gone is a gap.
+    """Returns the parts, and files with the packets of those that have some.
 
-    A clip may be larger than the memory of a worker: its packets go from the store into files of the workspace.
+    A part whose object is gone is a gap. A clip may be larger than a worker's memory, so its
+    packets are copied from the store into files of the workspace.
     """
     parts: list[StoredPart] = []
     pieces: list[Piece] = []
@@ -148,14 +152,16 @@ def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> 
 
 
 def _goes_on(before: list[StoredPart], part: StoredPart) -> bool:
-    """Whether a part's frames follow those of the one before without a hole."""
+    """Returns whether a part's frames follow those of the part before without a hole."""
     last = before[-1].facts.last if before and before[-1].facts is not None else None
     first = None if part.facts is None else part.facts.first
     return last is not None and first is not None and follows(last, first)
 
 
 def _packets(part: StoredPart, ports: WriterPorts, lease: Lease, folder: Path) -> Path | None:
-    """The file of a part's packets, absent when its object is gone; None for a part that has none."""
+    """Returns the file of a part's packets, which is absent when its object is gone; None for a
+    part without packets.
+    """
     if part.object_key is None or part.facts is None:
         return None
     path = folder / f"part-{part.part_id}"
@@ -172,7 +178,7 @@ def _packets(part: StoredPart, ports: WriterPorts, lease: Lease, folder: Path) -
 
 
 def _picture(run: FinaliseRun, parts: list[StoredPart]) -> bytes | None:
-    """The thumbnail: from the trigger's part, else from any."""
+    """Returns the thumbnail: of the trigger's part, else of any."""
     having = [part for part in parts if part.facts is not None and part.facts.thumbnail is not None]
     having.sort(key=lambda part: not part.start_ms <= run.trigger_ms < part.end_ms)
     return having[0].facts.thumbnail if having and having[0].facts is not None else None

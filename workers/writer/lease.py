@@ -44,11 +44,14 @@ class Lease:
         self.lost = False
 
     def progress(self) -> None:
-        """The work has come further."""
+        """Say that the work has come further."""
         self._moved_at = self._clock.monotonic()
 
     def holds(self) -> bool:
-        """Whether the lease is certain to last for another moment; asking is a sign of progress."""
+        """Returns whether the lease is certain to last for another moment.
+
+        Asking counts as progress.
+        """
         self.progress()
         return not self.lost and self._clock.monotonic() < self._until - MARGIN_SECONDS
 

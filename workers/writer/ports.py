@@ -11,11 +11,11 @@ from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterPorts:
-    """The writer's ports.
+    """The writer's ports. frames: JPEGs. packets: of copied cameras.
 
-    frames: JPEGs; packets: of cameras that are copied. parking_bytes: how much of a camera may wait while storage
-    refuses. threads: for fetching, kept as long as the process. states: what capture says of cameras. stalled: called
-    when a run's work stands still.
+    parking_bytes: how many bytes of a camera may wait while storage refuses. threads: for fetching,
+    kept as long as the process. states: what capture says of cameras. stalled: called when a run's
+    work stands still.
     """
 
     frames: FrameBuffer

@@ -1,4 +1,4 @@
-"""Reads one part's frames out of the buffer, encodes or copies them, and accounts for those that are missing."""
+"""Reads one part's frames from the buffer, encodes or copies them, and accounts for missing ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shared.domain.media import Frame, FrameMark
 from shared.domain.parts import ClipForm, EncodedPart
 from shared.domain.ports import PartCopying, PartEncoding, PartRun
 from shared.wire.urls import masked
-from workers.writer.ahead import ahead
 from workers.writer.ports import WriterPorts
+from workers.writer.prefetch import prefetch
 
 FETCHED_AHEAD = 8
 
 
 class Reading:
-    """One run's reading. Made anew for every run; `progress` is called with every frame."""
+    """One run's reading. A new one is made for every run; `progress` is called with every frame."""
 
     def __init__(self, run: PartRun, ports: WriterPorts, progress: Callable[[], None] = lambda: None) -> None:
         self._run = run
@@ -31,7 +31,10 @@ class Reading:
         self._gaps: list[Gap] = []
 
     def encode(self) -> tuple[bytes, PartFacts]:
-        """The part's packets, and what the row keeps of them; a picture only from the first part and the trigger's."""
+        """Returns the part's packets and facts.
+
+        Only the first part and the trigger's have a picture.
+        """
         run = self._run
         self._before = self._buffer.mark_before(run.camera_id, run.start_ms)
         part = self._copied() if run.policy.copied else self._encoded()
@@ -51,7 +54,9 @@ class Reading:
         )
 
     def _silence(self) -> str | None:
-        """What capture says of a camera that has delivered nothing; None where it has, or may have."""
+        """Returns what capture says of a camera that has delivered nothing; None where it has, or
+        may have.
+        """
         if self._before is not None or self._first is not None:
             return None
         state = self._ports.states.state(self._run.camera_id)
@@ -60,7 +65,10 @@ class Reading:
         return masked(state.get("error", "")) if state else "no capture process reports this camera"
 
     def _encoded(self) -> PartEncoding | None:
-        """Encode the stretch; a frame that cannot be decoded is a gap of one, never the end of the part."""
+        """Encode the stretch.
+
+        A frame that cannot be decoded is a gap of one, never the end of the part.
+        """
         encoder: PartEncoding | None = None
         for frame in self._thinned():
             if encoder is None:
@@ -77,7 +85,10 @@ class Reading:
         return video.encoder(run.policy, form, run.start_ms, self._picture_ms())
 
     def _copied(self) -> PartCopying | None:
-        """Copy the stretch from the keyframe before it; what no keyframe leads to is a gap."""
+        """Copy the stretch from the keyframe before it.
+
+        Packets that no keyframe leads to are a gap.
+        """
         run = self._run
         keyframe_ms = self._ports.packets.keyframe_before(run.camera_id, run.start_ms)
         part: PartCopying | None = None
@@ -104,7 +115,7 @@ class Reading:
         return None if self._first is None else part
 
     def _copier(self, keyframe: Frame) -> PartCopying | None:
-        """A part that begins with this packet, None when it cannot be decoded."""
+        """Returns a part that begins with this packet, None when it cannot be decoded."""
         try:
             self._form(lambda: self._ports.video.copied_form(keyframe))
         except BadInput:
@@ -112,7 +123,7 @@ class Reading:
         return self._ports.video.copier(self._run.start_ms, self._picture_ms())
 
     def _form(self, proposed: Callable[[], ClipForm]) -> ClipForm:
-        """The recording's form: what is proposed, unless another part was first."""
+        """Returns the clip's form: the proposed one, unless another part was first."""
         return self._run.form or self._ports.rows.fix_form(self._run.segment_id, proposed())
 
     def _picture_ms(self) -> int | None:
@@ -120,12 +131,12 @@ class Reading:
         return run.trigger_ms if run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms else None
 
     def _read(self, start_ms: int) -> Iterator[Frame]:
-        """The buffer's frames from a time to the part's end, fetched ahead."""
+        """Yields the buffer's frames from a time to the part's end, fetched ahead."""
         frames = self._buffer.read(self._run.camera_id, start_ms, self._run.end_ms)
-        return ahead(frames, FETCHED_AHEAD, self._ports.threads)
+        return prefetch(frames, FETCHED_AHEAD, self._ports.threads)
 
     def _account(self, mark: FrameMark) -> None:
-        """Note a frame of the stretch, and what the counters say is lost before it."""
+        """Note a frame of the stretch, and the frames before it that the counters show as lost."""
         self._progress()
         if self._first is None:
             self._first = mark
@@ -136,9 +147,10 @@ class Reading:
         self._last = mark
 
     def _thinned(self) -> Iterator[Frame]:
-        """Frames of the stretch at the clip's rate.
+        """Yields the frames of the stretch at the clip's rate.
 
-        The choice depends on a frame's own time and its predecessor's alone, so parts written by different writers fit.
+        The choice depends only on the times of a frame and its predecessor, so parts of different
+        writers fit together.
         """
         run = self._run
         slot_ms = 1000 / run.policy.fps

@@ -1,10 +1,10 @@
-"""One part: read a stretch of the buffer, encode it, store it, commit it. Idempotent, and seconds long.
+"""One part: read a stretch of the buffer, encode it, store it, commit it.
 
-Order is the reliability: run and token first, then the object under the token's own key, then the row. Whoever lost the
-right to the part in between commits nothing and removes only the object with its own token.
-
-While storage refuses, the packets wait in the frames Redis, a twentieth of the size of the JPEGs, which need not be
-held any longer; the part is offered again later and only uploaded then.
+Idempotent, and seconds long. The order makes it reliable: run and token first, then the object
+under the token's own key, then the row. A writer that lost the right to the part in between commits
+nothing, and deletes only the object with its own token. While storage refuses, the packets wait in
+the frames Redis, where they take a twentieth of the JPEGs' room, and the JPEGs need not be held any
+longer. The part is offered again later, and then only uploaded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _log = logger(__name__)
 
 
 def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
-    """Make the part if the offer still stands; answers how it ended: stale, done, lost, parked, retry or failed."""
+    """Make the part if the offer is current.
+
+    Returns the outcome: stale, done, lost, parked, retry or failed.
+    """
     began = ports.clock.monotonic()
     run = ports.rows.begin_part(part_id, offer)
     if run is None:
@@ -72,7 +75,9 @@ def _ended(result: str) -> str:
 
 
 def _waiting(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts] | None:
-    """What an earlier run encoded and could not store; None when there is nothing, or it did not last."""
+    """Returns what an earlier run encoded and could not store; None when there is nothing, or it
+    has expired.
+    """
     if run.parked is None:
         return None
     data = ports.parking.parked(run.camera_id, str(run.part_id))
@@ -80,7 +85,10 @@ def _waiting(run: PartRun, ports: WriterPorts) -> tuple[bytes, PartFacts] | None
 
 
 def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, lease: Lease) -> str:
-    """Object, then row; `lost` when another run took over: then the object is nobody's, and goes."""
+    """Store the object, then the row.
+
+    `lost` when another run took over: then nobody owns the object, and it is deleted.
+    """
     key = None
     if data:
         key = part_key(run.segment_id, run.number, run.token, CODECS[run.policy.codec].suffix)
@@ -98,7 +106,10 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
 
 
 def _park(run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports: WriterPorts) -> str:
-    """Let the packets wait, then say so in the row; beyond the camera's budget the frames stay held instead."""
+    """Park the packets, then record that in the row.
+
+    Beyond the camera's budget the frames stay held instead.
+    """
     part_id = str(run.part_id)
     if not ports.parking.park(run.camera_id, part_id, data, ports.parking_bytes(run.camera_id)):
         raise refusal

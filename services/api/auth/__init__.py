@@ -1,1 +1,1 @@
-"""Who asks: doors, keys, guesses."""
+"""Authentication: keys, sessions, proxies, wrong guesses."""

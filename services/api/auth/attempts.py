@@ -1,4 +1,4 @@
-"""Limits how often an address may present a key that is none."""
+"""Limits how often an address may present a wrong key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REMEMBERED = 10_000
 
 @dataclass(slots=True)
 class Attempts:
-    """Failures by address within the last minute; of this process, and bounded."""
+    """Failures by address within the last minute, of this process. Its size is bounded."""
 
     clock: Clock
     _failures: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
@@ -28,7 +28,7 @@ class Attempts:
             self._failures.popitem(last=False)
 
     def wait_s(self, address: str) -> float:
-        """How long the address must wait; 0: it need not."""
+        """Returns how long (s) the address must wait; 0: not at all."""
         recent = self._recent(address)
         if len(recent) < MOST_FAILURES:
             return 0.0

@@ -1,4 +1,4 @@
-"""What proxies say of their clients: read strictly, and only where a trusted proxy says it."""
+"""What proxies say of their clients: read strictly, and only from a trusted proxy."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f,]+")
 
 
 class Unreadable(ValueError):
-    """A header of a proxy that says nothing, or two things."""
+    """A proxy's header that says nothing, or two things."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The networks whose proxies are believed."""
+    """The networks of trusted proxies."""
 
     networks: Sequence[IPv4Network | IPv6Network]
 
     def trusted(self, address: str) -> bool:
-        """Whether a trusted proxy has this address."""
+        """Returns whether a trusted proxy has this address."""
         try:
             return any(ip_address(address) in network for network in self.networks)
         except ValueError:
             return False
 
     def client(self, headers: Headers, peer: str) -> str:
-        """The client's address: the nearest hop of X-Forwarded-For that is no trusted proxy. Raises Unreadable.
-
-        Several lines are one list (RFC 9110, 5.3): a proxy may add a line of its own behind the client's.
+        """Returns the client's address: the nearest hop of X-Forwarded-For that is no trusted
+        proxy. Raises Unreadable. Several lines are one list (RFC 9110, 5.3): a proxy may add a line
+        of its own after the client's.
         """
         hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
         for hop in reversed(hops[-MOST_HOPS:]):
@@ -51,18 +51,21 @@ class Proxies:
 
 
 def is_forwarded(headers: Headers) -> bool:
-    """Whether a request says that somebody passed it on."""
+    """Returns whether a header of the request says that it was forwarded."""
     return any(_MARK.fullmatch(name) for name in headers)
 
 
 def is_secure(headers: Headers) -> bool:
-    """Whether the nearest proxy was asked over TLS."""
+    """Returns whether the client asked the nearest proxy over TLS."""
     said = [word.strip().lower() for line in headers.getlist("x-forwarded-proto") for word in line.split(",")]
     return bool(said) and said[-1] == "https"
 
 
 def one_word(headers: Headers, name: str) -> str | None:
-    """What an identity header says, or None where it is absent or empty. Raises Unreadable for two words, or none."""
+    """Returns the word of an identity header, or None where it is absent or empty.
+
+    Raises Unreadable for several words or none.
+    """
     lines = headers.getlist(name)
     if len(lines) > 1:
         raise Unreadable(f"{name} comes {len(lines)} times")

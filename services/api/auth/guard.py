@@ -1,4 +1,6 @@
-"""What is looked at before any route: names, bodies, proxies; and the headers every answer has."""
+"""Checks every request before its route (names, bodies, proxies), and sets the headers that every
+answer has.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,10 @@ _THIS_MACHINE = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,
 
 
 class Guard:
-    """ASGI middleware. `proxies` are believed what they say of their clients; paths of `larger` take so many bytes.
+    """ASGI middleware. Believes `proxies` about their clients.
 
-    open_door: whether this machine needs no key, asked where a request calls the API by another name than loopback's.
+    Paths in `larger` may have larger bodies. open_door: returns whether this machine needs no key;
+    asked where a request calls the API by another name than loopback's.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Guard:
         self._open_door = open_door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at a request, and pass on what may be."""
+        """Check a request, and pass it on if it is allowed."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,9 +68,8 @@ class Guard:
         await (refusal or self._app)(scope, receive, answered)
 
     async def _name_refusal(self, scope: Scope) -> Response | None:
-        """Refuse another site's name that leads to this machine (DNS rebinding), while this machine needs no key.
-
-        The raw header is looked at: what parsers make of a name that is none differs.
+        """Refuse another site's name that leads to this machine (DNS rebinding), while this machine
+        needs no key. The raw header is checked, because parsers differ on names that are invalid.
         """
         names = [value for name, value in scope["headers"] if name == b"host"]
         if len(names) > 1:
@@ -91,7 +93,10 @@ class Guard:
         return None
 
     def _look_behind_the_proxy(self, request: Request) -> Response | None:
-        """Take address and scheme from a trusted proxy's headers, from nobody else's; refuse what they leave open."""
+        """Take address and scheme from a trusted proxy's headers, and from nobody else's.
+
+        Refuse ambiguous ones.
+        """
         state = request.scope.setdefault("state", {})
         peer = request.client.host if request.client else "?"
         proxied = self._proxies.trusted(peer)

@@ -1,4 +1,6 @@
-"""Who a request comes from: an API key of the settings (`name:role:secret`) or of the database, or a page's session."""
+"""Whom a request comes from: an API key of the settings (`name:role:secret`) or of the database, or
+a session.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ LOCAL = Caller("local", Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller, and the key that proves it: a row's id, or the digest of one of the settings."""
+    """A caller, and the key that proves it: a row's id, or the digest of a key of the settings."""
 
     caller: Caller
     key_id: UUID | None = None
@@ -30,7 +32,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The known keys. `private`: only this machine can reach the API, so that it may be used without any key."""
+    """The known keys.
+
+    `private`: only this machine can reach the API, so it may be used without a key.
+    """
 
     access: AccessRows
     callers: Mapping[str, Caller] = field(default_factory=dict, repr=False)
@@ -38,7 +43,7 @@ class KeyRing:
     tokens: Tokens | None = None
 
     def by_secret(self, secret: str) -> Identity | None:
-        """Whose key this is, None when it is nobody's. Compared in constant time."""
+        """Returns whose key this is, or None. Compares in constant time."""
         try:
             digest = sha256(secret.encode()).hexdigest()
         except UnicodeEncodeError:  # half of a surrogate pair: JSON can hold it, no key does
@@ -56,11 +61,16 @@ class KeyRing:
         return None if key is None else Identity(key.caller, key.key_id, None)
 
     def is_guess(self, secret: str) -> bool:
-        """Whether a wrong secret may be one of many that are tried: a token of the provider's is not, it is signed."""
+        """Returns whether a wrong secret may be one of many guesses.
+
+        A token of the provider is signed, so it is none.
+        """
         return self.tokens is None or not _is_token(secret)
 
     def by_session(self, token: str) -> Caller | None:
-        """Whose session this is, with the role and cameras that its key has now; None where that key is gone."""
+        """Returns whose session this is, with the role and cameras that its key has now; None where
+        that key is gone.
+        """
         found = self.access.session(token)
         if found is None:
             return None
@@ -68,15 +78,19 @@ class KeyRing:
         return caller if key_digest is None else self.callers.get(key_digest)
 
     def door_open(self) -> bool:
-        """Whether this machine needs no key: nobody has ever made one, and only this machine reaches the API."""
+        """Returns whether this machine needs no key: no key was ever made, and only this machine
+        reaches the API.
+        """
         return self.private and not self.callers and self.tokens is None and not self.access.any_key()
 
     def without_key(self) -> Caller | None:
-        """Who a request without any key comes from: this machine's user, while the door is open."""
+        """Returns the caller of a request without a key: this machine's user, while the door is
+        open.
+        """
         return LOCAL if self.door_open() else None
 
     def login(self, identity: Identity) -> tuple[Caller, str] | None:
-        """Open a session for who has shown a key; its caller and token."""
+        """Open a session for the holder of a key. Returns its caller and token."""
         if identity.key_id is None and identity.key_digest is None:
             return None  # a token of elsewhere ends by itself, a session would outlive it
         token = self.access.open_session(identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS)
@@ -88,12 +102,15 @@ def _is_token(secret: str) -> bool:
 
 
 def csrf_token(session_token: str) -> str:
-    """What a page must send with every change it asks for: another site's page cannot read it."""
+    """Returns what a page must send with every change: a page of another site cannot read it."""
     return hmac.new(session_token.encode(), b"csrf", sha256).hexdigest()
 
 
 def key_ring(setting: str | None, host: str, access: AccessRows, tokens: Tokens | None = None) -> KeyRing:
-    """Keys of the setting; ConfigurationError when one is malformed, or when there is none at all beyond loopback."""
+    """Returns the keys of the setting.
+
+    Raises ConfigurationError when one is malformed, or when there is none at all beyond loopback.
+    """
     callers: dict[str, Caller] = {}
     for entry in filter(None, (setting or "").split(",")):
         name, _, rest = entry.strip().partition(":")
@@ -122,7 +139,7 @@ def key_ring(setting: str | None, host: str, access: AccessRows, tokens: Tokens 
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can be meant."""
+    """Returns whether the host can only mean this machine."""
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -1,1 +1,1 @@
-"""What is sent of a clip: ranges, playlists, evidence, endless answers."""
+"""What is sent of a clip: ranges, playlists, evidence, streams."""

@@ -29,7 +29,7 @@ one that was unpacked and zipped again cannot be verified.
 
 
 class _Pipe(io.RawIOBase):
-    """A file that is only written to, and emptied by who sends it on."""
+    """A file that is only written to; the sender takes what was written."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -47,9 +47,10 @@ class _Pipe(io.RawIOBase):
 
 
 class _Zip:
-    """A zip that is written piece by piece; stored, not compressed: video does not shrink.
+    """A zip that is written piece by piece; stored, not compressed, because video does not shrink.
 
-    `platereel.zip_layout` takes exactly this layout and no other: what changes here changes there.
+    `platereel.zip_layout` accepts exactly this layout and no other: a change here is a change
+    there.
     """
 
     def __init__(self, made_at: datetime) -> None:
@@ -58,7 +59,7 @@ class _Zip:
         self._date = made_at.timetuple()[:6]
 
     def add(self, name: str, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Add a file; yields what of the archive is ready to be sent."""
+        """Add a file. Yields what of the archive is ready to be sent."""
         info = zipfile.ZipInfo(name, self._date)
         info.file_size = size_bytes
         with self._zip.open(info, "w") as file:
@@ -68,7 +69,7 @@ class _Zip:
         yield self._pipe.take()
 
     def end(self) -> bytes:
-        """Finish it; what is left to send."""
+        """Finish the archive. Returns what is left to send."""
         self._zip.close()
         return self._pipe.take()
 
@@ -86,9 +87,9 @@ class Evidence:
 
 
 def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[bytes]:
-    """The archive's bytes, never more than a piece of the clip at once.
+    """Yields the archive's bytes, never more than a piece of the clip at once.
 
-    Breaks off, so that no whole archive arrives, when the clip is no longer what was recorded.
+    Stops when the clip is no longer what was recorded, so that no whole archive arrives.
     """
     segment, clip = evidence.segment, evidence.clip
     small = {"README.txt": README.encode(), "segment.json": _facts(segment)}
@@ -119,7 +120,7 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[
 
 
 def check_unchanged(store: ObjectStore, clip: Clip) -> None:
-    """Read the clip once before anything is sent; Conflict when it is not what was recorded."""
+    """Read the clip once before anything is sent; raises Conflict when it is not what was recorded."""
     try:
         deque(_unchanged(store, clip), maxlen=0)
     except Permanent as error:
@@ -139,7 +140,7 @@ def _picture(store: ObjectStore, key: str) -> bytes | None:
 
 
 def _unchanged(store: ObjectStore, clip: Clip) -> Iterator[bytes]:
-    """The clip's bytes; the last of them only when all together are what was recorded."""
+    """Yields the clip's bytes; the last piece only when all together are what was recorded."""
     digest, size, last = sha256(), 0, b""
     for piece in store.stream(clip.key):
         digest.update(piece)

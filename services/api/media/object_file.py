@@ -1,4 +1,4 @@
-"""An object of the store as a file that is read here and there, never whole."""
+"""An object of the store as a file with random access, never read whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT = 16
 
 
 class RangedObject(io.RawIOBase):
-    """Reads blocks as they are needed, and keeps the last few."""
+    """Reads blocks of 256 KiB as they are needed, and keeps the last 16."""
 
     def __init__(self, store: ObjectStore, key: str, size_bytes: int) -> None:
         self._store = store
@@ -21,25 +21,22 @@ class RangedObject(io.RawIOBase):
         self._blocks: dict[int, bytes] = {}
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
         return True
 
     def tell(self) -> int:
-        """Where the next read begins."""
+        """Returns where the next read begins."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go there."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, start + offset)
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Up to that many bytes; empty at the end."""
+        """Returns up to that many bytes; empty at the end."""
         left = self._size - self._at if size < 0 else min(size, self._size - self._at)
         pieces = []
         while left > 0:

@@ -1,4 +1,4 @@
-"""HLS playlists (RFC 8216): a clip by its parts, while it is being recorded and after."""
+"""HLS playlists (RFC 8216): a clip by its parts, during and after its recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from math import ceil
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One part: from and to in ms after the clip's start; `parameters` change where a new header is needed."""
+    """One part: from and to in ms after the clip's start.
+
+    A new header is needed where `parameters` change.
+    """
 
     from_ms: int
     to_ms: int
@@ -24,7 +27,10 @@ class Stretch:
 
 
 def playlist(stretches: Sequence[Stretch], start: datetime, longest_s: float, *, ended: bool) -> str:
-    """The playlist's text. Where parts are missing it says so, and players go on behind them."""
+    """Returns the playlist's text.
+
+    Where parts are missing it says so, and players go on after them.
+    """
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:8",

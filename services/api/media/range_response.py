@@ -31,7 +31,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes that an answer sends: first and last, of an object of `size_bytes`; partial: a range was asked for."""
+    """The bytes that an answer sends: first and last, of `size_bytes`.
+
+    partial: a range was asked for.
+    """
 
     first: int
     last: int
@@ -48,9 +51,8 @@ class Span:
 
 
 def resolve(content: Content, headers: Mapping[str, str], method: str) -> Span | Response:
-    """What a GET or HEAD is to be sent; or the answer itself where that is nothing: 304, 412 or 416.
-
-    Of several ranges none is honoured, which the RFC allows; and none of a HEAD, for which it defines no range.
+    """Returns the bytes that a GET or HEAD sends; or the answer itself where there are none: 304,
+    412 or 416. Of several ranges none is honoured, which the RFC allows; a HEAD has no ranges.
     """
     required = headers.get("if-match")
     if required is not None and not _names(required, content.etag):
@@ -74,7 +76,7 @@ def resolve(content: Content, headers: Mapping[str, str], method: str) -> Span |
 
 
 def serve(store: ObjectStore, content: Content, span: Span, method: str) -> Response:
-    """Answer with these bytes: 200 or 206; HEAD without them."""
+    """Returns an answer with these bytes: 200 or 206. HEAD gets no body."""
     headers = {**_headers(content), "Content-Length": str(span.last - span.first + 1)}
     status = 200
     if span.partial:
@@ -88,7 +90,7 @@ def serve(store: ObjectStore, content: Content, span: Span, method: str) -> Resp
 
 
 async def _ahead(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Pieces in order; the next is on its way from the store while one is on its way to the client."""
+    """Yields pieces in order. The next is fetched from the store while one is sent to the client."""
     piece: bytes | None = first
     while piece is not None:
         coming = asyncio.ensure_future(run_in_threadpool(next, rest, None))
@@ -101,7 +103,7 @@ async def _ahead(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this version: there, a weak tag will do."""
+    """Returns whether If-None-Match names this version; a weak tag is enough there."""
     return header is not None and _names(header.replace("W/", ""), etag)
 
 
@@ -111,7 +113,10 @@ def _names(header: str, etag: str) -> bool:
 
 
 def _fresh(condition: str | None, etag: str) -> bool:
-    """Whether If-Range is absent, or names exactly this version; a date names none, for there is no Last-Modified."""
+    """Returns whether If-Range is absent or names exactly this version.
+
+    A date never does: there is no Last-Modified.
+    """
     return condition is None or condition.strip() == f'"{etag}"'
 
 
@@ -123,7 +128,7 @@ def _headers(content: Content) -> dict[str, str]:
 
 
 def _number(digits: str) -> int | None:
-    """A position; one of too many digits lies behind the end of any file."""
+    """Returns a position; one of too many digits lies behind the end of any file."""
     if not digits:
         return None
     return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS

@@ -1,4 +1,4 @@
-"""Streams without an end: a camera's pictures, and events. Each is bounded in number and in time."""
+"""Endless streams: a camera's pictures, and events. Their number and their time are limited."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Viewers:
     _lock: Lock = field(default_factory=Lock)
 
     def enter(self, caller: Caller) -> None:
-        """Count one more; raises 503 where there are too many, 429 where they are the caller's own."""
+        """Count one more. Raises 503 where there are too many, 429 where they are the caller's own."""
         with self._lock:
             if self._open.total() >= self.most:
                 raise HTTPException(503, f"{self.most} streams are open already", {"Retry-After": "10"})
@@ -50,7 +50,7 @@ class Viewers:
             self._open[caller.name] += 1
 
     def open(self) -> int:
-        """How many there are."""
+        """Returns how many there are."""
         with self._lock:
             return self._open.total()
 
@@ -63,7 +63,7 @@ class Viewers:
 
 @dataclass(slots=True)
 class Permit:
-    """Whether a caller may still have what it was let in for: asked again every few seconds."""
+    """Whether a caller may still have the stream; asked again every few seconds."""
 
     caller: Caller
     look_again: Callable[[], Caller | None]
@@ -78,9 +78,9 @@ class Permit:
         self.until = self._looked_at + LONGEST_SECONDS
 
     async def good(self) -> bool:
-        """False once an hour is over, or the caller's key is gone or is for something else.
+        """Returns False once an hour is over, or the caller's key is gone or covers something else.
 
-        While that cannot be found out a stream goes on, for a minute: a key may be over by now.
+        While that cannot be found out, a stream goes on for a minute at most.
         """
         now = self.clock.monotonic()
         self._over = self._over or now >= self.until
@@ -97,9 +97,8 @@ class Permit:
 
 
 class Endless(StreamingResponse):
-    """A stream that counts among its caller's from before its first byte until whatever ends it.
-
-    It ends with its permit also while the client does not read, so that nothing can be sent.
+    """A stream that counts for its caller from before its first byte until it ends, for whatever
+    reason. It ends with its permit even while the client does not read and nothing can be sent.
     """
 
     def __init__(
@@ -124,14 +123,18 @@ class Endless(StreamingResponse):
             sending.result()
 
     async def _until_over(self) -> None:
-        """Until the permit is over, and the body, which asks it too, has had time to end by itself."""
+        """Wait until the permit is over and the body, which asks it too, has had time to end by
+        itself.
+        """
         while await self._permit.good():  # noqa: ASYNC110 - nobody tells when a key is revoked
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         await asyncio.sleep(GRACE_SECONDS)
 
 
 async def pictures(frames: FrameBuffer, camera_id: str, fps: float, permit: Permit) -> AsyncIterator[bytes]:
-    """The camera's newest picture whenever it changes, `fps` times a second at most, as multipart/x-mixed-replace."""
+    """Yields the camera's newest picture whenever it changes, at most `fps` times a second, as
+    multipart/x-mixed-replace.
+    """
     shown = -1
     while await permit.good():
         try:
@@ -156,7 +159,9 @@ class CameraWatch:
     _asked_at: float = float("-inf")
 
     def look(self) -> Mapping[str, CameraState]:
-        """State by camera, two seconds old at most; a camera whose server is away is `unknown`."""
+        """Returns the state by camera, at most two seconds old; `unknown` where a camera's server
+        is away.
+        """
         if self.clock.monotonic() - self._asked_at >= CAMERAS_EVERY_SECONDS:
             self._asked_at = self.clock.monotonic()
             self._known = {camera_id: self._state(camera_id) for camera_id in self.cameras}
@@ -170,7 +175,9 @@ class CameraWatch:
 
 
 async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit) -> AsyncIterator[bytes]:
-    """Server-sent events of the caller's cameras: what happens to segments, and cameras that change their state."""
+    """Yields server-sent events of the caller's cameras: events of segments, and changes of a
+    camera's state.
+    """
     caller, clock = permit.caller, permit.clock
     beat_at = clock.monotonic()
     last = after or await _patiently(feed.last)
@@ -196,7 +203,7 @@ async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit:
 
 
 async def _patiently(call: Callable[[], Any]) -> Any:
-    """The answer, or None while the broker is away: a listener stays."""
+    """Returns the answer, or None while the broker is away: a listener stays connected."""
     try:
         return await run_in_threadpool(call)
     except PlatereelError:

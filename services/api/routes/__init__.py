@@ -1,1 +1,1 @@
-"""Routes, a file per noun."""
+"""Routes, one file a noun."""

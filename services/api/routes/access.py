@@ -1,4 +1,4 @@
-"""Keys, the page's session, and the log of who did what."""
+"""API keys, sessions, and the access log."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from services.api.callers import (
     Viewer,
     address_of,
     count_guess,
-    of_everything,
     refuse_other_sites,
+    require_all_cameras,
 )
 from services.api.parameters import Text
 from shared.domain.access import Role, StoredKey
@@ -32,7 +32,10 @@ router = data_router("access")
 
 @router.post("/session", status_code=201, dependencies=[Depends(refuse_other_sites)])
 def login(ports: Ports, request: Request, response: Response, body: schemas.Login) -> schemas.Session:
-    """Open a session for a page: the cookie is HttpOnly, and changes need the answered csrf_token as X-CSRF-Token."""
+    """Open a session for a page.
+
+    The cookie is HttpOnly; changes need the returned csrf_token as X-CSRF-Token.
+    """
     identity = ports.keys.by_secret(body.key.get_secret_value())
     opened = None if identity is None else ports.keys.login(identity)
     if opened is None:
@@ -55,7 +58,7 @@ def login(ports: Ports, request: Request, response: Response, body: schemas.Logi
 
 @router.get("/session")
 def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
-    """Who the caller is, and the session's csrf_token (null without a session)."""
+    """Returns the caller, and the session's csrf_token (null without a session)."""
     csrf = None if token is None else csrf_token(token)
     return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf)
 
@@ -70,8 +73,8 @@ def logout(ports: Ports, response: Response, caller: Viewer, token: Token = None
 
 @router.get("/keys")
 def list_keys(ports: Ports, caller: Admin) -> schemas.KeyList:
-    """Keys of the database, without their secrets; those of the settings are not listed."""
-    of_everything(caller)
+    """Returns the keys of the database without their secrets; those of the settings are not listed."""
+    require_all_cameras(caller)
     items = [_key(key) for key in ports.access.list_keys()]
     ports.looks.listed(caller, "keys", {})
     return schemas.KeyList(items=items, total=len(items))
@@ -79,8 +82,8 @@ def list_keys(ports: Ports, caller: Admin) -> schemas.KeyList:
 
 @router.post("/keys", status_code=201)
 def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas.NewKey:
-    """Make a key. Its secret is answered this once."""
-    of_everything(caller)
+    """Make a key. Its secret is shown only in this answer."""
+    require_all_cameras(caller)
     now = from_ms(ports.clock.now_ms())
     if body.expires_at is not None and body.expires_at <= now:
         raise BadInput("expires_at", "is over already")
@@ -92,8 +95,8 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
 
 @router.delete("/keys/{name}", status_code=204)
 def revoke_key(ports: Ports, caller: Admin, name: str) -> None:
-    """End a key and its sessions; its name stays taken, for the log tells of it."""
-    of_everything(caller)
+    """End a key and its sessions. Its name stays taken, because the access log names it."""
+    require_all_cameras(caller)
     ports.access.revoke_key(name, caller.name)
 
 
@@ -107,8 +110,10 @@ def access_log(
     action: Text | None = None,
     segment_id: UUID | None = None,
 ) -> schemas.AccessLog:
-    """Who found, watched, downloaded, exported, protected, deleted, logged in or out, or made keys; newest first."""
-    of_everything(caller)
+    """Returns who searched, watched, downloaded, exported, protected, deleted, logged in or out, or
+    made keys; newest first.
+    """
+    require_all_cameras(caller)
     items = ports.access.log(before=before, limit=limit, who=who, action=action, segment_id=segment_id)
     ports.looks.listed(caller, "access-log", {"who": who, "action": action, "segment_id": segment_id})
     return schemas.AccessLog.model_validate(

@@ -32,7 +32,9 @@ _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 @router.get("/cameras")
 def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
-    """All cameras of the configuration with their health; `unknown` while the frames Redis does not answer."""
+    """Returns all cameras of the configuration with their state; `unknown` while the frames Redis
+    does not answer.
+    """
     cameras = [camera_id for camera_id in ports.settings.cameras if caller.sees(camera_id)]
     try:
         bounds = ports.frames.bounds(cameras)
@@ -47,7 +49,7 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     "/cameras/{camera_id}/snapshot.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}
 )
 def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
-    """The newest frame in the camera's buffer."""
+    """Returns the newest frame in the camera's buffer."""
     configured(ports, caller, camera_id)
     frame = ports.frames.newest(camera_id)
     if frame is None:
@@ -69,7 +71,7 @@ def live(
     camera_id: str,
     fps: Annotated[float, Query(ge=0.1, le=15)] = 5.0,
 ) -> StreamingResponse:
-    """The camera's pictures as they come, for an hour at most; of a camera that is away, nothing until it is back."""
+    """Streams the camera's pictures for an hour at most. While the camera is away, nothing is sent."""
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = pictures(ports.frames, camera_id, fps, permit)
@@ -93,7 +95,7 @@ def calendar(
     to: Day | None = None,
     time_zone: Annotated[str, Query(alias="tz", max_length=64)] = "UTC",
 ) -> schemas.Calendar:
-    """Days on which clips of the camera begin; without from and to, the 31 days until today."""
+    """Returns the days on which clips of the camera begin; by default the 31 days until today."""
     camera_of(ports, caller, camera_id)
     zone = _zone(time_zone)
     last = to or from_ms(ports.clock.now_ms()).astimezone(zone).date()
@@ -112,7 +114,7 @@ def gaps(
     from_: Annotated[Moment | None, Query(alias="from")] = None,
     to: Moment | None = None,
 ) -> schemas.MissingFootageList:
-    """What the camera's recordings lack, and why; without from and to, of the last day."""
+    """Returns what the camera's segments lack, and why; by default of the last day."""
     camera_of(ports, caller, camera_id)
     last_ms = ports.clock.now_ms() if to is None else to_ms(to)
     first_ms = max(last_ms - DAY_MS, EARLIEST_MS) if from_ is None else to_ms(from_)
@@ -134,7 +136,7 @@ def _earlier(day: date, days: int) -> date:
 
 
 def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
-    """What capture says; `unknown` for a camera whose server, of several, does not answer."""
+    """Returns what capture says; `unknown` where the camera's server, of several, does not answer."""
     try:
         return ports.states.state(camera_id)
     except PartlyAway as error:

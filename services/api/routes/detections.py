@@ -1,4 +1,4 @@
-"""The HTTP doors for detections: durable before they answer."""
+"""The HTTP doors for detections. A detection is stored before they answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _DETECTION: dict[str, Any] = {
 
 @router.post("/detections", status_code=202, openapi_extra=_DETECTION)
 async def publish(ports: Ports, caller: Operator, request: Request) -> schemas.DetectionReceipt:
-    """Publish a detection. 202 once it is stored; the same one again answers the same and changes nothing."""
+    """Publish a detection.
+
+    202 once it is stored; the same detection again gets the same answer and changes nothing.
+    """
     given = await read_body(request)
     return await run_in_threadpool(_publish, ports, caller, given)
 
@@ -63,10 +66,9 @@ async def plate_recognizer(
     request: Request,
     camera_id: Annotated[str | None, Query(pattern=f"^{CAMERA_ID.pattern}$")] = None,
 ) -> schemas.DetectionReceipts:
-    """The webhook of Plate Recognizer, as JSON or as a form with a field `json`; its picture is not kept.
-
-    Every plate of it is a detection; results that are none are reported in `skipped`. 422 where all of them are wrong.
-    `camera_id` names the camera where Plate Recognizer calls it otherwise.
+    """The webhook of Plate Recognizer, as JSON or as a form with a field `json`; its picture is not
+    kept. Every plate becomes a detection; other results are listed in `skipped`. 422 where all of
+    them are wrong. `camera_id` names the camera where Plate Recognizer uses another name.
     """
     body = await read_body(request, "json")
     if not isinstance(body, dict):
@@ -75,7 +77,10 @@ async def plate_recognizer(
 
 
 def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> schemas.DetectionReceipts:
-    """Store each result's detection by itself. Raises BadInput where none can be stored and something is wrong."""
+    """Store each result's detection by itself.
+
+    Raises BadInput where none can be stored and something is wrong.
+    """
     items: list[schemas.DetectionReceipt] = []
     skipped = list(understood.skipped)
     for index, detection in understood.detections:
@@ -98,7 +103,10 @@ def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> s
 
 
 def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:
-    """Store a detection and tell the dispatcher. Sent again without a time, it is still the one of before."""
+    """Store a detection and tell the dispatcher.
+
+    Sent again without a time, it is still the earlier one.
+    """
     given = body.get("detection_id") if body.get("captured_at") is None else None
     before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
     if before is not None:

@@ -18,13 +18,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def healthz() -> schemas.Health:
-    """The process answers."""
+    """Answers while the process can."""
     return schemas.Health(status="ok")
 
 
 @router.get("/readyz", responses={503: {"model": schemas.Health}})
 def readyz(ports: Ports, response: Response) -> schemas.Health:
-    """Database, both Redis and the store answer; 503 names those that do not."""
+    """Whether database, both Redis and the store answer; 503 names those that do not."""
     with ThreadPoolExecutor(len(ports.checks)) as pool:
         checks = dict(zip(ports.checks, pool.map(_state, ports.checks.values()), strict=True))
     ready = all(state == "ok" for state in checks.values())
@@ -42,5 +42,7 @@ def _state(check: Callable[[], object]) -> str:
 
 @router.get("/metrics", response_class=Response)
 def metrics() -> Response:
-    """Prometheus metrics: of this process, and of every other of a deployment that counts in one folder."""
+    """Prometheus metrics: of this process, and of every other process that counts in the same
+    folder.
+    """
     return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

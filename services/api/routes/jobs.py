@@ -1,4 +1,4 @@
-"""Asking for a cleanup, and looking at how it went."""
+"""Cleanups and checks: asking for one, and how it stands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.api.bodies import data_router
-from services.api.callers import Admin, Ports, Viewer, of_everything
+from services.api.callers import Admin, Ports, Viewer, require_all_cameras
 from shared.domain.job import FINISHED, JobKind
 from shared.domain.retention import MAX_DAYS
 from shared.wire import api as schemas
@@ -27,13 +27,12 @@ def cleanup(
     dry_run: bool | None = None,
     confirm: bool | None = None,
 ) -> schemas.JobState:
-    """Archive clips that are older than they need be; dry_run tells what would go.
+    """Archive clips that are older than their retention. dry_run tells what would be archived.
 
-    A run that would archive far more than usual archives nothing and says so in `stopped`, unless `confirm` is true.
-
-    Answers 200 with the result when it is quick, else 202 with a job to poll.
+    A run that would archive far more than usual archives nothing and says so in `stopped`, unless
+    `confirm` is true. Answers 200 with the result when it is quick, else 202 with a job to poll.
     """
-    of_everything(caller)
+    require_all_cameras(caller)
     given = body or schemas.CleanupRequest()
     params: dict[str, Any] = {
         "dry_run": bool(dry_run if given.dry_run is None else given.dry_run),
@@ -55,6 +54,6 @@ def cleanup(
 
 @router.get("/jobs/{job_id}")
 def show_job(ports: Ports, caller: Viewer, job_id: UUID) -> schemas.JobState:
-    """How a job stands."""
-    of_everything(caller)
+    """Returns how a job stands."""
+    require_all_cameras(caller)
     return schemas.JobState.model_validate(ports.jobs.get(job_id))

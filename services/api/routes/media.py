@@ -46,7 +46,9 @@ def download(
     request: Request,
     through: Annotated[bool, Query(description="Never redirect to the store: send the bytes from here.")] = False,
 ) -> Response:
-    """The MP4, with ranges and conditions; or a redirect to the store, where that has a public address."""
+    """Returns the MP4, with ranges and conditions; or a redirect to the store, where that has a
+    public address.
+    """
     segment = segment_of(ports, caller, segment_id)
     clip = clip_of(segment)
     if isinstance(clip, Response):
@@ -72,13 +74,13 @@ def download(
 
 
 def _name(segment: Segment) -> str:
-    """What a downloaded file is called."""
+    """Returns the name of a downloaded file, without suffix."""
     return clip_name(segment.camera_id, segment.start_time, segment.plates)
 
 
 @router.get("/segments/{segment_id}/thumbnail", response_class=Response, responses=_PICTURE)
 def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
-    """A small picture of the clip."""
+    """Returns a small picture of the clip."""
     segment = segment_of(ports, caller, segment_id)
     clip = clip_of(segment)
     if isinstance(clip, Response):
@@ -98,7 +100,10 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
     responses={200: {"content": {ZIP: {}}}},
 )
 def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
-    """Evidence, a zip: clip, facts, detections, hashes of all, and a signature; `platereel verify` checks it."""
+    """Returns evidence as a zip: clip, facts, detections, hashes of all, and a signature.
+
+    `platereel verify` checks it.
+    """
     segment = segment_of(ports, caller, segment_id)
     clip = clip_of(segment)
     if isinstance(clip, Response):
@@ -123,7 +128,7 @@ def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
 
 @router.get("/signing-key")
 def signing_key(ports: Ports, _: Viewer) -> schemas.SigningKey:
-    """The key that evidence is signed with: publish its fingerprint where others find it."""
+    """Returns the key that evidence is signed with. Publish its fingerprint where others find it."""
     public = ports.signer.public_key
     return schemas.SigningKey(algorithm="Ed25519", public_key=public, fingerprint=fingerprint(public))
 

@@ -1,4 +1,4 @@
-"""Finding, keeping and deleting clips."""
+"""Segments: finding, protecting and deleting them."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def list_segments(
     to: Moment | None = None,
     sort: Order | None = None,
 ) -> schemas.SegmentPage:
-    """List clips, newest first.
+    """List segments, newest first. `plate` takes * and ?, and ignores case, spaces and dashes.
 
-    `plate` takes * and ?, and overlooks case, spaces and dashes; with `fuzzy`, near misses of a plate without wildcards
-    are found too, the closest first. `from` and `to` select clips that meet that time.
+    With `fuzzy`, nearly equal plates are found too, the closest first. `from` and `to` select
+    segments that meet that time.
     """
     if cursor is not None and offset:
         raise BadInput("offset", "a cursor already says where to go on; leave offset out")
@@ -74,7 +74,7 @@ def list_segments(
 
 @router.get("/segments/{segment_id}")
 def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.SegmentDetail:
-    """One clip with its detections and their places on it."""
+    """Returns one segment with its detections and their places on its clip."""
     row = ports.segments.get(segment_id)
     check_seen(caller, segment_id, row.camera_id)
     ports.looks.viewed(caller, "segment", segment_id)
@@ -83,7 +83,7 @@ def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.Segm
 
 @router.patch("/segments/{segment_id}")
 def protect(ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.SegmentPatch) -> schemas.SegmentDetail:
-    """Protect a clip from retention and deletion, or lift that."""
+    """Protect a segment from retention and deletion, or lift that."""
     segment_of(ports, caller, segment_id)
     row = ports.segments.protect(segment_id, protected=patch.protected, who=caller.name, note=patch.note)
     return schemas.SegmentDetail.model_validate(row)
@@ -91,14 +91,17 @@ def protect(ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.Seg
 
 @router.delete("/segments/{segment_id}", status_code=204)
 def delete(ports: Ports, caller: Admin, segment_id: UUID) -> None:
-    """Delete a clip; it answers 410 from now on, its object goes after the grace period."""
+    """Delete a segment's clip.
+
+    The API answers 410 from now on; the object is deleted after the grace period.
+    """
     segment_of(ports, caller, segment_id)
     ports.segments.archive(segment_id, caller.name)
 
 
 @router.post("/bulk")
 def bulk(ports: Ports, caller: Operator, request: schemas.BulkRequest) -> schemas.BulkResult:
-    """Protect, unprotect or (as admin) delete many clips; each succeeds or fails by itself."""
+    """Protect, unprotect or (as admin) delete many segments. Each succeeds or fails by itself."""
     if request.action == "delete":
         at_least(caller, Role.ADMIN)
     items = [_one_of_many(ports, caller, request, segment_id) for segment_id in dict.fromkeys(request.ids)]
@@ -127,9 +130,9 @@ def _one_of_many(
 def by_detection(
     ports: Ports, caller: Viewer, detection_id: str, camera_id: Text | None = None
 ) -> schemas.SegmentsOfDetection:
-    """Every clip that holds a detection; an empty list, with the reason, for one that made no recording.
-
-    Ids are a camera's own: where several cameras have this one, `camera_id` says which is meant (else 409).
+    """Returns every segment that holds a detection; an empty list, with the reason, where it made
+    no recording. Ids are per camera: where several cameras have this one, `camera_id` says which is
+    meant (else 409).
     """
     rows = [
         row

@@ -1,4 +1,4 @@
-"""Totals, growth, and how long the room lasts."""
+"""Totals, growth, and how long the free space lasts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = data_router("stats")
 
 @router.get("/stats")
 def stats(ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30) -> schemas.Stats:
-    """Totals, per camera, and per UTC day of the last `days`; of the caller's cameras."""
+    """Returns totals, per camera, and per UTC day of the last `days`, of the caller's cameras."""
     found = ports.counters.stats(max(days, LOOKED_AT_DAYS + 1), caller.scope)
     first = from_ms(ports.clock.now_ms()).date() - timedelta(days=days - 1)
     return schemas.Stats(
@@ -41,7 +41,7 @@ def stats(ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST
 
 
 def _capacity(ports: ApiPorts, found: Totals, *, limited: bool) -> schemas.Capacity:
-    """Of all cameras; whoever sees only some is told how these grow, and no limit."""
+    """Of all cameras. A caller who sees only some is told their growth, and no limit."""
     retention = ports.settings.retention
     used, limit = found.bytes, None
     limited_by: Literal["retention_bytes", "disk"] | None = None

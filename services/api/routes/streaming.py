@@ -1,4 +1,6 @@
-"""Clips as HLS, from their parts while these are there, from the MP4 afterwards; under the same addresses."""
+"""Clips as HLS: from their parts while these exist, afterwards from the MP4, under the same
+addresses.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ router = data_router("media", "/segments/{segment_id}")
 
 @router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
 def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
-    """An HLS playlist (fragmented MP4). It grows while the clip is being recorded; 409 while nothing is written yet."""
+    """Returns an HLS playlist (fragmented MP4).
+
+    It grows during the recording; 409 while nothing is written yet.
+    """
     streamed = ports.segments.streamed(segment_id)
     refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
@@ -48,13 +53,13 @@ def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
 
 @router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response, responses=_PIECE)
 def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
-    """The header that fragments need, as the playlist names it."""
+    """Returns the header that fragments need, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=False)
 
 
 @router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response, responses=_PIECE)
 def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
-    """One fragment, as the playlist names it."""
+    """Returns one fragment, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)
 
 
@@ -79,7 +84,7 @@ def _refusal(ports: ApiPorts, caller: Caller, streamed: Streamed) -> Response | 
 
 
 def _stretches(streamed: Streamed) -> list[Stretch]:
-    """What there is, in order; of parts, those in front of the first that is not finished."""
+    """Returns what can be played, in order; of parts, those before the first that is not finished."""
     if not streamed.parts:
         return [Stretch(first, last) for first, last in streamed.fragments]
     start = streamed.start_ms
@@ -98,7 +103,7 @@ def _parameters(part: StoredPart) -> str:
 
 
 def _fragment(ports: ApiPorts, streamed: Streamed, span: tuple[int, int]) -> Fragment:
-    """The fragment of a part, or of the clip once its parts are gone."""
+    """Returns the fragment of a part, or of the clip once its parts are deleted."""
     for part in streamed.parts:
         if (part.start_ms - streamed.start_ms, part.end_ms - streamed.start_ms) == span and not _missing(part):
             found = _of_part(ports, streamed, part)

@@ -11,7 +11,10 @@ from shared.domain.ports import Clock
 
 
 def make_source(name: str, clock: Clock, jpeg_quality: int, timeout_s: float = TIMEOUT_SECONDS) -> PictureSource:
-    """A source; BadInput when its options are wrong. Nothing is opened before its pictures are asked for."""
+    """Returns a source; raises BadInput when its options are wrong.
+
+    Nothing is opened before its pictures are asked for.
+    """
     if name.startswith("synthetic:"):
         return SyntheticSource(name, clock, jpeg_quality)
     if name.startswith("file:"):

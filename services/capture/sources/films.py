@@ -27,8 +27,8 @@ _FLAGS = {"true": True, "false": False}
 class FileSource:
     """`file:PATH?speed=1&loop=true&fps=25`: a video played in real time, or faster, over and over.
 
-    fps: how many pictures a second, whatever the file says; without it the file's own times count, in a file that has
-    none the rate that its packets tell, and else 25.
+    fps: pictures a second, whatever the file says. Without it the file's own times count; in a file
+    without times, the rate of its packets; else 25.
     """
 
     def __init__(self, name: str, clock: Clock, jpeg_quality: int) -> None:
@@ -52,7 +52,7 @@ class FileSource:
         self._clock = clock
 
     def pictures(self) -> Iterator[Picture]:
-        """See the protocol; time goes on from loop to loop, and a jump in the film's own times is no pause."""
+        """Time goes on from loop to loop, and a jump in the film's own times is no pause."""
         step_s, duration_s = self._measure()
         time, pace = FilmTime(step_s), Pace(self._clock, self._speed, duration_s)
         pace.begin()
@@ -72,7 +72,7 @@ class FileSource:
             time.again()
 
     def _open(self) -> InputContainer:
-        """Open the file of this name, or where there is none, of the name without its percent-encoding.
+        """Open the file of this name; if there is none, of the name without its percent-encoding.
 
         Always as a file: FFmpeg would take `10:30.mp4` for an address.
         """
@@ -80,7 +80,9 @@ class FileSource:
         return av.open(f"file:{path}")
 
     def _measure(self) -> tuple[float | None, float | None]:
-        """Seconds between two pictures where they are known; how long the film is, where it does not play live."""
+        """Find the seconds between two pictures where they are known; and how long the film is,
+        where it is not played live.
+        """
         with source_lost(), self._open() as container:
             if not container.streams.video:
                 raise SourceLost("the source has no video")
@@ -99,6 +101,8 @@ class FileSource:
 
 
 def _rate_of(stream: VideoStream) -> float | None:
-    """Seconds between two pictures, as the file says or as its first packets let guess; None where neither does."""
+    """Returns the seconds between two pictures, by the file or its first packets; None where
+    neither tells.
+    """
     rate = stream.guessed_rate
     return float(1 / rate) if rate else None

@@ -1,4 +1,7 @@
-"""One request to a camera: HTTP or HTTPS, no or basic authentication. Whoever wants more is left to FFmpeg."""
+"""One request to a camera: HTTP or HTTPS, without or with basic authentication.
+
+FFmpeg does the rest.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ _OK = 200
 
 
 class Unsuited(Exception):
-    """The camera speaks another dialect."""
+    """The camera needs something that this client does not do."""
 
 
 @contextmanager
 def answer(url: str, timeout_s: float) -> Iterator[HTTPResponse]:
-    """The answer to a GET; Unsuited unless it is 200, SourceLost when it does not come or breaks off in the block."""
+    """Yields the answer to a GET.
+
+    Raises Unsuited unless it is 200, SourceLost when it does not come or breaks off.
+    """
     try:
         address = urlsplit(url)
         with (

@@ -1,7 +1,6 @@
-"""Motion JPEG over HTTP, read part by part (multipart/x-mixed-replace, RFC 2046), without a demuxer.
-
-A part ends where its Content-Length says, or at the next boundary where that says nothing or is wrong. Parts that
-hold no picture (text, XML, nothing) are passed over.
+"""Motion JPEG over HTTP, read part by part (multipart/x-mixed-replace, RFC 2046), without a
+demuxer. A part ends where its Content-Length says, or at the next boundary where that is absent or
+wrong. Parts without a picture (text, XML, nothing) are skipped.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Still:
 
 
 def stills(url: str, timeout_s: float) -> Iterator[Still]:
-    """The pictures of a camera as they come, until it ends or falls silent (SourceLost).
+    """Yields the camera's pictures until it ends or falls silent (SourceLost).
 
     Raises Unsuited or SinglePicture before the first one.
     """
@@ -60,9 +59,9 @@ def stills(url: str, timeout_s: float) -> Iterator[Still]:
 
 
 def pictures_of(kind: bytes, data: bytes, *, split: bool = True) -> list[bytes]:
-    """The JPEGs of a part, whatever its type says; what is called a picture and is damaged is passed on as it is.
+    """Returns the JPEGs of a part, whatever its type.
 
-    split: look for a second one.
+    A damaged part that is called a picture is passed on. split: look for a second one.
     """
     if starts_like_jpeg(data):
         if not split:
@@ -75,7 +74,9 @@ def pictures_of(kind: bytes, data: bytes, *, split: bool = True) -> list[bytes]:
 
 
 def _time_of(head: dict[bytes, bytes]) -> float | None:
-    """Seconds by the camera's own clock, where a part says them to better than a second."""
+    """Returns the seconds by the camera's own clock, where a part gives them to better than a
+    second.
+    """
     text = next((head[name] for name in _TIME_HEADERS if name in head), b"").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
@@ -102,7 +103,7 @@ class _Parts:
             yield head, body
 
     def _head(self) -> dict[bytes, bytes] | None:
-        """Headers of the next part; None when there is none."""
+        """Returns the headers of the next part; None when there is none."""
         head: dict[bytes, bytes] = {}
         skipped = 0
         while skipped < _MOST_LINES:
@@ -121,7 +122,7 @@ class _Parts:
         raise SourceLost("the camera sends something else than parts with pictures")
 
     def _body(self, head: dict[bytes, bytes]) -> bytes | None:
-        """What a part holds; None when it is cut off."""
+        """Returns what a part holds; None when it is cut off."""
         told = head.get(b"content-length", b"")
         if not told.isdigit() or int(told) == 0:  # nothing is told, or that nothing comes: the boundary shows
             if not self._boundary:
@@ -142,7 +143,7 @@ class _Parts:
         return data
 
     def _until_boundary(self, data: bytes) -> bytes | None:
-        """What comes before the next boundary, which is left for the next part's head."""
+        """Returns what comes before the next boundary, which is left for the next part's head."""
         self._pending = data + self._pending
         data, self._pending = self._pending, b""
         at = data.find(self._boundary)

@@ -11,8 +11,8 @@ from shared.domain.ports import Clock
 class Pace:
     """Plays a source's own time on the real clock, `speed` times as fast.
 
-    At speed 1 pictures come live. A faster source must end by now, so it begins `duration_s` ago and carries absolute
-    capture times; speed 0 waits for nothing.
+    At speed 1 pictures are live. A faster source must end by now, so it begins `duration_s` ago and
+    carries absolute capture times. Speed 0 waits for nothing.
     """
 
     clock: Clock
@@ -27,7 +27,10 @@ class Pace:
         self._base_ms = self.clock.now_ms() - round((self.duration_s or 0) * 1000)
 
     def wait(self, source_s: float) -> int | None:
-        """Wait until the picture at source_s is due; its capture time, None when arrival decides (live)."""
+        """Wait until the picture at source_s is due.
+
+        Returns its capture time, None when arrival decides (live).
+        """
         if self.speed > 0:
             ahead = source_s / self.speed - (self.clock.monotonic() - self._began_s)
             if ahead > 0:

@@ -1,4 +1,6 @@
-"""Cameras that are copied: their own H.264 or H.265 packets, and JPEGs only for those who look at single pictures."""
+"""Copied cameras: their own H.264 or H.265 packets, and JPEGs for those who look at single
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,9 @@ REFRESHES = 2
 
 
 class PacketSource:
-    """An RTSP camera. Every packet is passed on as it is, from the first keyframe on.
+    """An RTSP camera. Every packet is passed on unchanged, from the first keyframe on.
 
-    watched: whether a detector looks at the camera; then all is decoded, otherwise keyframes alone.
+    watched: a detector looks at the camera, so all packets are decoded; otherwise keyframes alone.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class PacketSource:
         self._watched = watched
 
     def pictures(self) -> Iterator[Picture | CodedPicture]:
-        """See the protocol."""
         with source_lost(), self._stream.open() as container:
             yield from self._packets(container)
         raise SourceLost("the stream ended")
@@ -100,7 +101,10 @@ class PacketSource:
 
 
 def _shown_after_ms(ticks: int, clock: Fraction) -> int:
-    """How much later a packet is shown than decoded; while the camera's time steps the two do not belong together."""
+    """Returns how much later a packet is shown than decoded.
+
+    While the camera's time steps the two do not belong together.
+    """
     after_ms = round(float(ticks * clock) * 1000)
     return after_ms if 0 <= after_ms <= LONGEST_REORDER_MS else 0
 
@@ -129,7 +133,10 @@ class _Keyframes:
         self._open_groups = False
 
     def is_one(self, packet: Packet[VideoStream], data: bytes) -> bool:
-        """Whether decoding can begin with this packet. Raises Unusable when that has not been so for too long."""
+        """Returns whether decoding can begin with this packet.
+
+        Raises Unusable when none could for too long.
+        """
         at_s = float((packet.pts or 0) * (packet.time_base or Fraction(1, 90_000)))
         if self._last_s is None or at_s < self._last_s:
             self._last_s = at_s
@@ -149,7 +156,9 @@ class _Keyframes:
         return False
 
     def _shows_a_picture(self, data: bytes) -> bool:
-        """Whether the first picture of an open group is whole by itself; tried until one is."""
+        """Returns whether the first picture of an open group is complete by itself; tried until one
+        is.
+        """
         if not self._open_groups:
             decoder = _decoder(self._codec, self._sets)
             try:

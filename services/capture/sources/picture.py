@@ -13,11 +13,14 @@ TIMEOUT_SECONDS = 10.0
 
 
 class SourceLost(Retryable):
-    """The source ended, does not answer, or delivers nothing; it is opened again after a pause."""
+    """The source ended, does not answer, or delivers nothing. It is opened again after a pause."""
 
 
 class Unusable(SourceLost):
-    """The source delivers, but not what this camera's settings need; opening it again changes nothing."""
+    """The source delivers, but not what this camera's settings need.
+
+    Opening it again changes nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ class PictureSource(Protocol):
 
 
 class Source(Protocol):
-    """A camera's pictures, and of a camera that is copied its packets too."""
+    """A camera's pictures, and its packets if it is copied."""
 
     def pictures(self) -> Iterator[Picture | CodedPicture]:
         """Open and read until the source is lost (SourceLost) or exhausted (the iterator ends)."""
 
 
 def options_of(name: str, allowed: set[str]) -> tuple[str, dict[str, str]]:
-    """Split `name?key=value&…`; an unknown key is BadInput."""
+    """Returns the parts of `name?key=value&…`; an unknown key raises BadInput."""
     head, _, query = name.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(options.keys() - allowed)
@@ -73,7 +76,7 @@ def options_of(name: str, allowed: set[str]) -> tuple[str, dict[str, str]]:
 
 
 def number(options: dict[str, str], key: str, default: float, least: float, most: float) -> float:
-    """A numeric option within its limits."""
+    """Returns a numeric option within its limits."""
     try:
         value = float(options.get(key, default))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Cameras that answer one JPEG a request: asked again and again."""
+"""Cameras that answer one JPEG a request. They are asked again and again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ EVERY_SECONDS, OFTENEST_SECONDS, RAREST_SECONDS = 1.0, 0.1, 300.0
 
 
 def poll_of(url: str) -> tuple[str, float | None]:
-    """An address without its option `poll`, and its seconds; None where it has none. BadInput for no such number."""
+    """Returns an address without its option `poll`, and its seconds; None where it has none.
+
+    Raises BadInput for a bad number.
+    """
     if not url.startswith("http") or "poll=" not in url:
         return url, None
     address = urlsplit(url)
@@ -33,7 +36,7 @@ def poll_of(url: str) -> tuple[str, float | None]:
 
 
 def polled(url: str, every_s: float, timeout_s: float, clock: Clock) -> Iterator[bytes]:
-    """A picture every so many seconds, until one does not come (SourceLost)."""
+    """Yields a picture every so many seconds, until one does not come (SourceLost)."""
     due_s = clock.monotonic()
     while True:
         yield _one(url, timeout_s)
@@ -54,7 +57,7 @@ def _one(url: str, timeout_s: float) -> bytes:
 
 
 def _by_ffmpeg(url: str, timeout_s: float) -> bytes:
-    """For what FFmpeg knows and `answer` does not: digest authentication, redirection."""
+    """For what `answer` cannot do and FFmpeg can: digest authentication, redirection."""
     try:
         with av.open(url, timeout=timeout_s) as container, suppress(IndexError, StopIteration):
             stream = container.streams.video[0]

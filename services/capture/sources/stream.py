@@ -31,10 +31,10 @@ _NOT_OF_TRANSPORT = (
 
 
 class StreamSource:
-    """A live stream. JPEG packets are passed on as they are; anything else is decoded and encoded as JPEG.
+    """A live stream. JPEG packets are passed on unchanged; all else is decoded and encoded as JPEG.
 
-    timeout_s: after how many seconds without a picture it is lost. An address that answers one picture a request, or
-    has the option `poll=SECONDS`, is asked again and again.
+    timeout_s: after how many seconds without a picture it is lost. An address that answers one
+    picture a request, or has the option `poll=SECONDS`, is asked again and again.
     """
 
     def __init__(self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS) -> None:
@@ -52,7 +52,7 @@ class StreamSource:
             self._options = {"rtsp_transport": "tcp", "timeout": str(round(timeout_s * 1e6))}
 
     def pictures(self) -> Iterator[Picture]:
-        """See the protocol. A source that stays silent for the timeout is lost."""
+        """A source that stays silent for the timeout is lost."""
         if self._poll_s is not None:
             yield from self._polled(self._poll_s)
         if self._url.startswith(("http://", "https://")):
@@ -77,7 +77,10 @@ class StreamSource:
             yield Picture(lambda data=jpeg: data)  # type: ignore[misc]
 
     def open(self) -> InputContainer:
-        """Open; an RTSP server that refuses TCP (461) is asked for UDP. What fails is told as TCP's failure."""
+        """Open the stream.
+
+        An RTSP server that refuses TCP (461) is asked for UDP; a failure is reported as TCP's.
+        """
         try:
             return self._try(self._options)
         except av.error.FFmpegError as error:
@@ -94,7 +97,9 @@ class StreamSource:
 
 
 def pictures_of_stream(container: InputContainer, quality: int) -> Iterator[Picture]:
-    """Pictures of a container's first video stream, times from its own timestamps (None where it has none)."""
+    """Yields the pictures of a container's first video stream, with its own timestamps (None where
+    it has none).
+    """
     if not container.streams.video:
         raise SourceLost("the source has no video")
     stream = container.streams.video[0]
@@ -115,13 +120,16 @@ def pictures_of_stream(container: InputContainer, quality: int) -> Iterator[Pict
 
 
 def aspect_of(ratio: Fraction | None) -> tuple[int, int]:
-    """A pixel's width to its height, as FFmpeg tells it."""
+    """Returns a pixel's width to its height, as FFmpeg tells it."""
     return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
 
 
 @contextmanager
 def source_lost() -> Iterator[None]:
-    """FFmpeg's errors (a silent RTSP peer raises ExitError, which is no OSError) as SourceLost, without the address."""
+    """Turn FFmpeg's errors into SourceLost without the address.
+
+    A silent RTSP peer raises ExitError, which is no OSError.
+    """
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:

@@ -25,11 +25,11 @@ NUMBER_BITS, CHECK_BITS = 24, 8
 
 
 class SyntheticSource:
-    """`synthetic:?fps=15&size=1280x720&seed=1&interval=12&first=2` and `synthetic:numbered?…&speed=1&frames=0`.
-
-    interval: seconds between vehicles; first: seconds before the first; frames: how many to make (0: no end), which a
-    speed other than 1 needs. since: a moment (epoch seconds) from which pictures are numbered and stamped, so that a
-    source that is opened again goes on counting where a real camera would be.
+    """`synthetic:?fps=15&size=1280x720&seed=1&interval=12&first=2` and
+    `synthetic:numbered?…&speed=1&frames=0`. interval: seconds between vehicles. first: seconds
+    before the first. frames: how many to make (0: no end), which a speed other than 1 needs. since:
+    a moment (epoch seconds) from which pictures are numbered and stamped, so that a source that is
+    opened again counts on as a real camera would.
     """
 
     def __init__(self, name: str, clock: Clock, jpeg_quality: int = 85) -> None:
@@ -59,7 +59,7 @@ class SyntheticSource:
         self._pace = Pace(clock, speed, self._frames / self._fps if speed != 1 else None)
 
     def pictures(self) -> Iterator[Picture]:
-        """See the protocol; every number is made, however late."""
+        """Every number is made, however late."""
         self._pace.begin()
         first, late_s = self._first()
         count = 0
@@ -72,7 +72,7 @@ class SyntheticSource:
             count += 1
 
     def _first(self) -> tuple[int, float]:
-        """The number of the first picture, and in how many seconds it is due."""
+        """Returns the number of the first picture, and in how many seconds it is due."""
         if not self._since:
             return 0, 0.0
         passed_s = self._clock.now_ms() / 1000 - self._since
@@ -132,7 +132,7 @@ class _Numbered:
 
 
 def checksum(count: int) -> int:
-    """Eight bits that a misread number does not match."""
+    """Returns eight bits that a misread number does not match."""
     return (count % (1 << NUMBER_BITS)) * 2_654_435_761 >> 13 & 0xFF
 
 
@@ -168,7 +168,7 @@ class _Street:
 
 
 def _vehicle(width: int, height: int, chance: random.Random) -> Image:
-    """The back of a car; black is what lets the street show through."""
+    """Returns the back of a car; black lets the street show through."""
     wide, tall = width * 2 // 5, height * 2 // 5
     image = np.zeros((tall, wide, 3), np.uint8)
     paint = tuple(chance.randrange(30, 150) for _ in range(3))
@@ -184,7 +184,7 @@ def _vehicle(width: int, height: int, chance: random.Random) -> Image:
 
 
 def _plate(image: Image, text: str, centre: tuple[int, int], wide: int) -> None:
-    """A white plate with dark letters, width to height 4.6 to 1."""
+    """Returns a white plate with dark letters, width to height 4.6 to 1."""
     tall = round(wide / 4.6)
     left, top = centre[0] - wide // 2, centre[1] - tall // 2
     cv2.rectangle(image, (left, top), (left + wide, top + tall), (238, 240, 240), -1)

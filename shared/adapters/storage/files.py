@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from shared.adapters.allowance import Allowance
 from shared.domain.errors import NotFound, Permanent, Retryable
-from shared.domain.ports import Allowed, Room, StoredObject
+from shared.domain.ports import Allowed, StoredObject, StoreSpace
 
 CHUNK = 1 << 20
 _TEMPORARY = ".part-"
@@ -117,11 +117,11 @@ class FileObjects:
         """None: there is no server to send a browser to."""
         return None
 
-    def room(self) -> Room | None:
+    def room(self) -> StoreSpace | None:
         """Of the disk that the folder is on."""
         with _kinds():
             found = shutil.disk_usage(self._root)
-        return Room(found.total, found.free)
+        return StoreSpace(found.total, found.free)
 
     def _path(self, key: str) -> Path:
         if not key or key.startswith("/") or ".." in key.split("/"):

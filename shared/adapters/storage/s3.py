@@ -19,7 +19,7 @@ from shared.adapters.storage.s3_pool import PATIENCE_SECONDS, S3Pool
 from shared.adapters.storage.s3_reasons import reason, refusal
 from shared.adapters.storage.s3_upload import upload
 from shared.domain.errors import BadInput, NotFound, Retryable
-from shared.domain.ports import Allowed, Clock, Room, StoredObject
+from shared.domain.ports import Allowed, Clock, StoredObject, StoreSpace
 
 CHUNK = 1 << 21
 AWAY_SECONDS = 5.0
@@ -165,7 +165,7 @@ class MinioObjects:
             self._bucket, key, expires=timedelta(seconds=seconds), response_headers=dict(headers)
         )
 
-    def room(self) -> Room | None:
+    def room(self) -> StoreSpace | None:
         """None: S3 has no call for it."""
         return None
 

@@ -35,7 +35,7 @@ from shared.domain.ports.frames import (
     Parking,
 )
 from shared.domain.ports.jobs import JobRows, Progress
-from shared.domain.ports.objects import Allowed, ObjectStore, Room, StoredObject
+from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, StoreSpace
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
 from shared.domain.ports.retention import Marked, RetentionRows
@@ -88,10 +88,10 @@ __all__ = [
     "Progress",
     "ReadyClip",
     "RetentionRows",
-    "Room",
     "SegmentFilter",
     "SegmentRows",
     "Signer",
+    "StoreSpace",
     "StoredClip",
     "StoredObject",
     "Streamed",

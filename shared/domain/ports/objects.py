@@ -18,7 +18,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class StoreSpace:
     """How large the store's disk is and how much of it is free, in bytes."""
 
     total_bytes: int
@@ -81,7 +81,7 @@ class ObjectStore(Protocol):
         cannot reach the store.
         """
 
-    def room(self) -> Room | None:
+    def room(self) -> StoreSpace | None:
         """Returns how full the store is; None where it does not say."""
 
     def prepare(self) -> None:

@@ -1,4 +1,6 @@
-"""Fetches while the consumer works: frames come over the network while earlier ones are encoded."""
+"""Fetches items while the consumer works: frames are read over the network while earlier ones are
+encoded.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,11 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterator[Item], batch: int, threads: Executor) -> Iterator[Item]:
-    """The same items in order; a batch of them is fetched on another thread while the one before it is used.
+def prefetch(items: Iterator[Item], batch: int, threads: Executor) -> Iterator[Item]:
+    """Yields the same items in order.
 
-    What fetching raises is raised here.
+    A batch is fetched on another thread while the one before it is used. What fetching raises is
+    raised here.
     """
 
     def fetch() -> list[Item]:
