@@ -92,8 +92,8 @@ def recovery(site: Site, traffic: Traffic) -> float:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as people read them (and as Markdown shows them); CHAOS_SEED replays a row."""
     head = [
-        "", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "FAILED", "frames told lost",
-        "slowest recovery", "seed",
+        "", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "FAILED",
+        "frames reported as lost", "slowest recovery", "seed",
     ]  # fmt: skip
     keys = [
         "key", "fault", "injected", "accepted", "lost", "duplicated", "unexplained", "clips", "failed", "frames_lost",
