@@ -8,9 +8,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
 from platereel.diagnosis import examine
-from shared.adapters.postgres.migrate import migrate
+from shared.adapters.postgres.migrate import _config, migrate
 from shared.adapters.postgres.schema import SCHEMA_VERSION, current_version
 from shared.domain.errors import Permanent
 from tests.support.commands import Run
@@ -44,6 +45,10 @@ def database_of(world: World) -> str:
     url = world.settings.database_url
     assert url is not None
     return url.get_secret_value()
+
+
+def test_the_schema_version_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(_config()).get_current_head() == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("version", [NEWER, FOREIGN])

@@ -8,13 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 from celery.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
 from shared.adapters.celery_queue import celery_app, celery_options
-from shared.adapters.postgres.migrate import _config
-from shared.adapters.postgres.schema import SCHEMA_VERSION
 from shared.adapters.redis.client import redis_client
 from shared.runtime.settings import Settings
 from shared.wire.tasks import QUEUES, ROUTES, TASKS
@@ -107,10 +104,6 @@ def test_every_wait_for_a_server_ends() -> None:
         arguments = client.connection_pool.connection_kwargs
     assert (arguments["socket_timeout"], arguments["socket_connect_timeout"]) == (5, 2)
     assert arguments["retry"].get_retries() == 0
-
-
-def test_the_schema_version_is_the_newest_migration() -> None:
-    assert ScriptDirectory.from_config(_config()).get_current_head() == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("unexpected")])
