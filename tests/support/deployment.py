@@ -51,6 +51,8 @@ class Deployment:
     folder: Path
     config: str
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m", "platereel")
+    cwd: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -70,18 +72,8 @@ class Deployment:
         log = (self.folder / "up.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "platereel",
-                    "up",
-                    "--config",
-                    str(path),
-                    "--data",
-                    str(self.folder / "data"),
-                    "--port",
-                    "0",
-                ],
+                [*self.program, "up", "--config", str(path), "--data", str(self.folder / "data"), "--port", "0"],
+                cwd=self.cwd,
                 stdout=log,
                 stderr=log,
                 env=clean_environment() | self.environment,
