@@ -27,31 +27,36 @@ from workers.process.farewell import say_as_json
 from workers.process.overrun import Overruns
 from workers.process.stall import LOOK_SECONDS, watch
 from workers.retention.tasks import register as register_cleanup
-from workers.wiring import close_world, open_world, process_pulse, queues_hold_work
+from workers.wiring import OpenWorld, process_pulse, queues_hold_work
 from workers.writer.tasks import register as register_writer
 
-Register = Callable[[Celery, Overruns], None]
+Register = Callable[[Celery, Overruns, OpenWorld], None]
 Look = Callable[[], None]
 _log = logger(__name__)
-REGISTERS: tuple[Register, ...] = (register_writer, register_cleanup, register_check)
+
+
+def register_all(app: Celery, overruns: Overruns, world: OpenWorld) -> None:
+    """Add every task, each with the ports of its own use case."""
+    register_writer(app, overruns, lambda: world().writer)
+    register_cleanup(app, overruns, lambda: world().cleanup)
+    register_check(app, overruns, lambda: world().check)
 
 
 def build_app(
     settings: Settings,
     broker_url: str,
-    registers: Sequence[Register] = REGISTERS,
+    register: Register = register_all,
     *,
     process: str = "worker",
     looks: Sequence[Look] = (),
 ) -> Celery:
-    """An application with every task, and signals that open each pool child's clients after the fork.
+    """An application with its tasks, and signals that open each pool child's clients after the fork.
 
     process: what its log lines call it; looks: what else the worker's event loop does once a second.
     """
     app = celery_app(broker_url)
-    overruns = Overruns()
-    for register in registers:
-        register(app, overruns)
+    overruns, world = Overruns(), OpenWorld(settings)
+    register(app, overruns, world)
     app.conf.beat_schedule = {
         name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
         for name, task, seconds in (
@@ -59,7 +64,7 @@ def build_app(
             ("check", Check.NAME, settings.check_seconds),
         )
     }
-    _connect_signals(settings, process)
+    _connect_signals(settings, process, world)
     app.steps["consumer"].add(_looks_step(settings, overruns, looks))
     return app
 
@@ -99,7 +104,7 @@ def _looks_step(settings: Settings, overruns: Overruns, more: Sequence[Look]) ->
     return Looks
 
 
-def _connect_signals(settings: Settings, process: str) -> None:
+def _connect_signals(settings: Settings, process: str, world: OpenWorld) -> None:
     parent = os.getpid()
     if logs_everything():
         worker_program.safe_say = say_as_json  # type: ignore[attr-defined]
@@ -122,11 +127,11 @@ def _connect_signals(settings: Settings, process: str) -> None:
         cv2.setNumThreads(1)
         configure(process, settings.log_level, settings.log_format)
         _count_anew()
-        open_world(settings)
+        world.open()
 
     @worker_process_shutdown.connect(weak=False)
     def _shutdown(**_: object) -> None:
-        close_world()
+        world.close()
 
 
 def _count_anew() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
@@ -49,9 +48,6 @@ class World:
     cleanup: CleanupPorts
     check: CheckPorts
     database: Database
-    work_dir: Path | None
-    cleanup_seconds: float
-    check_seconds: float
 
 
 def build(settings: Settings) -> World:
@@ -81,6 +77,7 @@ def build(settings: Settings) -> World:
             threads=ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
             states=RedisCameras(frames_servers, keys),
             stalled=end_task,
+            work_dir=settings.work_dir,
         ),
         cleanup=CleanupPorts(
             rows=PostgresRetentionRows(database),
@@ -92,6 +89,7 @@ def build(settings: Settings) -> World:
             grace_s=settings.delete_grace_seconds,
             history_days=settings.retention.history_days,
             parts=PartsPorts(rows=consistency, store=store, kept_s=settings.parts_kept_seconds),
+            period_s=settings.cleanup_seconds,
         ),
         check=CheckPorts(
             rows=consistency,
@@ -103,11 +101,9 @@ def build(settings: Settings) -> World:
             age_floor_s=settings.check_age_floor_seconds,
             parts_kept_s=settings.parts_kept_seconds,
             work_dir=settings.work_dir,
+            period_s=settings.check_seconds,
         ),
         database=database,
-        work_dir=settings.work_dir,
-        cleanup_seconds=settings.cleanup_seconds,
-        check_seconds=settings.check_seconds,
     )
 
 
@@ -154,22 +150,25 @@ def queues_hold_work(settings: Settings, queues: Sequence[str]) -> Callable[[], 
     return ask
 
 
-_worlds: list[World] = []
+class OpenWorld:
+    """The world of a pool child: opened after the fork, closed at its end."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._world: World | None = None
 
-def open_world(settings: Settings) -> None:
-    """Build this process's world; call it after the fork."""
-    _worlds.append(build(settings))
+    def open(self) -> None:
+        """Build this process's world."""
+        self._world = build(self._settings)
 
+    def close(self) -> None:
+        """Close this process's world, if it is open."""
+        if self._world is not None:
+            self._world.database.close()
+            self._world = None
 
-def close_world() -> None:
-    """Close this process's world."""
-    while _worlds:
-        _worlds.pop().database.close()
-
-
-def world() -> World:
-    """The world of this process."""
-    if not _worlds:
-        raise Permanent("the worker's clients are not open in this process")
-    return _worlds[-1]
+    def __call__(self) -> World:
+        """The world of this process."""
+        if self._world is None:
+            raise Permanent("the worker's clients are not open in this process")
+        return self._world

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,8 +22,8 @@ from tests.support.jobs import check, checking, cleanup, clip, counted, ports, r
 from tests.support.recordings import Away, accept, finish, offer_parts
 from tests.support.world import POLICY, World
 from workers.consistency import check as check_module
-from workers.consistency import tasks as check_tasks
 from workers.consistency.sentinel import claim_store
+from workers.consistency.tasks import turn
 from workers.part_objects import clear_parts
 from workers.process.job_turn import Step, take_turn
 from workers.writer.write_part import write_part
@@ -415,19 +414,11 @@ def test_a_job_whose_workers_die_over_it_ends(world: World) -> None:
     assert world.jobs.get(job.job_id).error == "its workers died over it"
 
 
-def test_without_beat_the_pacers_turn_repairs_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_beat_the_pacers_turn_repairs_too(world: World) -> None:
     world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
     world.database.execute("UPDATE deployment SET created_at = now() - interval '3 h'")
     (job,) = world.jobs.due({JobKind.CHECK: 60})
-    monkeypatch.setattr(check_tasks, "world", lambda: SimpleNamespace(check=checking(world)))
-    take_turn(
-        jobs=world.jobs,
-        clock=world.clock,
-        kind=JobKind.CHECK,
-        job_id=str(job.job_id),
-        period_s=60,
-        work=check_tasks._step,
-    )
+    turn(checking(world), str(job.job_id))
     result = world.jobs.get(job.job_id).result
     assert result is not None
     assert result["findings"]["orphan"]["repaired"] == 1

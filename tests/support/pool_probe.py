@@ -22,7 +22,7 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def register(app: Celery, overruns: Overruns) -> None:
+def register(app: Celery, overruns: Overruns, _: object) -> None:
     @app.task(name=HANG, soft_time_limit=SOFT_SECONDS, time_limit=SOFT_SECONDS + 5, shared=False)
     def hang(seconds: float) -> None:
         with at_the_boundary(HANG, SOFT_SECONDS, overruns):
@@ -37,6 +37,6 @@ def _forking(**_: object) -> None:
 
 if __name__ == "__main__":
     settings = load(None)
-    app = build_app(settings, sys.argv[1], (register,))
+    app = build_app(settings, sys.argv[1], register)
     app.conf.task_routes = {HANG: {"queue": "parts"}}
     app.worker_main(["worker", "--queues", "parts", "--concurrency", "1", "--loglevel", "info", "--without-mingle"])

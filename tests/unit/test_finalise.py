@@ -122,6 +122,7 @@ def waiting(tmp_path: Path, parts: int = PARTS) -> tuple[Rows, WriterPorts]:
         clock=CLOCK,
         threads=ThreadPoolExecutor(4),
         states=none,
+        work_dir=tmp_path,
     )
 
 
@@ -130,7 +131,7 @@ def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
     rows, ports = waiting(tmp_path)
     tracemalloc.start()
     try:
-        assert finalise(rows.run.segment_id, 1, ports, tmp_path) == "ready"
+        assert finalise(rows.run.segment_id, 1, ports) == "ready"
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -147,7 +148,7 @@ def test_a_clip_that_its_work_folder_does_not_take_is_put_off(tmp_path: Path, ro
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
-        assert finalise(rows.run.segment_id, 1, ports, tmp_path) == "retry"
+        assert finalise(rows.run.segment_id, 1, ports) == "retry"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     ((reason, retryable),) = rows.put_off

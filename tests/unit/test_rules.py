@@ -47,6 +47,14 @@ def test_no_program_imports_a_test() -> None:
     assert not [path for path in OURS if re.search(r"^\s*(?:from|import) tests\b", path.read_text(), re.MULTILINE)]
 
 
+def test_no_task_asks_for_more_than_its_own_ports() -> None:
+    """They are handed to it, so that a use case runs over any ports, and knows nothing of how a worker is built."""
+    for path in (ROOT / "workers").rglob("tasks.py"):
+        text = path.read_text()
+        assert "workers.wiring" not in text, path
+        assert re.search(r"ports: Callable\[\[\], \w+Ports\]", text), path
+
+
 def test_task_bodies_are_short() -> None:
     for path in (ROOT / "workers").rglob("tasks.py"):
         for outer in ast.walk(ast.parse(path.read_text())):

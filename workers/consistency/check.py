@@ -55,7 +55,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPorts:
-    """What the check needs of the world."""
+    """What the check needs of the world; period_s: how long after a regular turn the next is due."""
 
     rows: ConsistencyRows
     counters: CounterRows
@@ -66,6 +66,7 @@ class CheckPorts:
     age_floor_s: float
     parts_kept_s: float = 0.0
     work_dir: Path | None = None
+    period_s: float = 0.0
 
 
 def check(

@@ -31,7 +31,10 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupPorts:
-    """What a cleanup needs of the world. grace_s: how long an object outlives its clip's deletion."""
+    """What a cleanup needs of the world.
+
+    grace_s: how long an object outlives its clip's deletion. period_s: how long after a regular turn the next is due.
+    """
 
     rows: RetentionRows
     counters: CounterRows
@@ -42,6 +45,7 @@ class CleanupPorts:
     grace_s: float
     history_days: float
     parts: PartsPorts
+    period_s: float = 0.0
 
 
 def cleanup(

@@ -33,7 +33,7 @@ _EXPLAINED = {GapCause.CAMERA_STARTED, GapCause.CAMERA_SILENT}
 _log = logger(__name__)
 
 
-def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | None = None) -> str:
+def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
     """Make the clip if the offer is still current.
 
     Returns the outcome: stale, ready, no_frames, lost, retry or failed.
@@ -52,7 +52,7 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts, work_dir: Path | 
                 still_s=STILL_SECONDS,
                 stalled=ports.stalled,
             ) as lease,
-            workspace(work_dir, ports.clock) as folder,
+            workspace(ports.work_dir, ports.clock) as folder,
         ):
             result = _make(run, ports, lease, folder)
     except Conflict as error:

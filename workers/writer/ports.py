@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, WriterRows
 
@@ -15,7 +16,7 @@ class WriterPorts:
 
     parking_bytes: how many bytes of a camera may wait while storage refuses. threads: for fetching,
     kept as long as the process. states: what capture says of cameras. stalled: called when a run's
-    work stands still.
+    work stands still. work_dir: where clips are joined; None: the system's temporary folder.
     """
 
     frames: FrameBuffer
@@ -29,3 +30,4 @@ class WriterPorts:
     threads: Executor
     states: CameraStates
     stalled: Callable[[], None] = lambda: None
+    work_dir: Path | None = None
