@@ -154,7 +154,7 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
             for server in (frames, broker, database, s3):
                 supervisor.await_ready(server.command.name, server.probe)
             addresses = Addresses(database.url, frames.url, broker.url, s3.url)
-            prepare(addresses, SystemClock())
+            prepare(with_addresses(Settings(), addresses))
             env = {
                 "PLATEREEL_CONFIG": str(path),
                 f"{ENV_PREFIX}DATABASE_URL": addresses.database, f"{ENV_PREFIX}FRAMES_URL": addresses.frames,

@@ -9,20 +9,18 @@ from enum import StrEnum
 from platereel.wiring import Desk, desk
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.schema import current_version, mismatch
-from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
-from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders
+from shared.deployment import Deployment
 from shared.domain.camera import CameraState
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, NotFound, PlatereelError, told
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import to_ms
-from shared.runtime.addresses import Addresses, addresses
 from shared.runtime.settings import Settings
-from shared.wire.keys import SENTINEL, Keys
+from shared.wire.keys import SENTINEL
 from shared.wire.urls import masked
 from workers.consistency.sentinel import check_store
 
@@ -49,24 +47,25 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one finding at a time; what cannot be reached is a finding too."""
-    urls = addresses(settings)
-    of_database = list(_guarded("database", lambda: _database(urls.database)))
-    yield from of_database
-    works = all(finding.health is Health.OK for finding in of_database)
-    yield from _guarded("frames Redis", lambda: _frames(settings, urls.frames))
-    yield from _guarded("broker Redis", lambda: _broker(urls.broker))
-    if not settings.cameras:
-        yield Finding("cameras", Health.WARNING, "the configuration has none")
-    yield from _guarded("addresses", lambda: _deployment(settings, urls, database_works=works))
+    with Deployment(settings, "platereel-doctor") as deployment:
+        of_database = list(_guarded("database", lambda: _database(deployment.urls.database)))
+        yield from of_database
+        works = all(finding.health is Health.OK for finding in of_database)
+        yield from _guarded("frames Redis", lambda: _frames(deployment))
+        yield from _guarded("broker Redis", lambda: _broker(deployment))
+        if not settings.cameras:
+            yield Finding("cameras", Health.WARNING, "the configuration has none")
+        yield from _guarded("addresses", lambda: _together(deployment, database_works=works))
 
 
-def _deployment(settings: Settings, urls: Addresses, *, database_works: bool) -> Iterator[Finding]:
+def _together(deployment: Deployment, *, database_works: bool) -> Iterator[Finding]:
     """What needs several servers at once; nothing more is asked of a database that does not work."""
+    settings = deployment.settings
     with desk(settings, any_schema=True) as world:
         yield from _guarded("storage", lambda: _storage(world, settings, database_works=database_works))
         if database_works:
             yield from _guarded("jobs", lambda: _jobs(world))
-            yield from _guarded("clocks", lambda: _clocks(world, urls))
+            yield from _guarded("clocks", lambda: _clocks(world, deployment))
         yield from codecs(settings)
         for camera_id in settings.cameras:
             yield from _guarded(f"camera {camera_id}", lambda camera=camera_id: _camera(world, settings, camera))  # type: ignore[misc]
@@ -88,18 +87,16 @@ def _database(url: str) -> Iterator[Finding]:
         yield Finding("database", Health.BROKEN, wrong)
 
 
-def _frames(settings: Settings, url: str) -> Iterator[Finding]:
-    keys = Keys(settings.redis_prefix, settings.detections_name)
-    with frame_servers(url, name="platereel-doctor") as servers:
-        for node in servers.nodes():
-            facts = facts_of(node)
-            yield Finding(f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts))
-        check_room(servers, {}, {camera_id: keys.frames(camera_id) for camera_id in settings.cameras})
+def _frames(deployment: Deployment) -> Iterator[Finding]:
+    keys, servers = deployment.keys, deployment.frame_servers
+    for node in servers.nodes():
+        facts = facts_of(node)
+        yield Finding(f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts))
+    check_room(servers, {}, {camera_id: keys.frames(camera_id) for camera_id in deployment.settings.cameras})
 
 
-def _broker(url: str) -> Iterator[Finding]:
-    with redis_client(url, name="platereel-doctor") as client:
-        facts = facts_of(client, "broker")
+def _broker(deployment: Deployment) -> Iterator[Finding]:
+    facts = facts_of(deployment.broker, "broker")
     yield Finding(f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts))
 
 
@@ -153,19 +150,17 @@ def _jobs(world: Desk) -> Iterator[Finding]:
         yield Finding("jobs", Health.OK, last)
 
 
-def _clocks(world: Desk, urls: Addresses) -> Iterator[Finding]:
+def _clocks(world: Desk, deployment: Deployment) -> Iterator[Finding]:
     """Leases and ages use the servers' own clocks; but frames, detections and objects bear times of several hosts.
 
     The database's clock says what is old, the broker's when a detection without a time arrived.
     """
     row = world.database.fetch_one("SELECT now() AS now")
     skews = {"database": 0 if row is None else to_ms(row["now"]) - world.clock.now_ms()}
-    with frame_servers(urls.frames, name="platereel-doctor") as servers:
-        for node in servers.nodes():
-            facts = facts_of(node)
-            skews[f"frames Redis {facts.name}"] = facts.now_ms - world.clock.now_ms()
-    with redis_client(urls.broker, name="platereel-doctor") as broker:
-        skews["broker Redis"] = facts_of(broker, "broker").now_ms - world.clock.now_ms()
+    for node in deployment.frame_servers.nodes():
+        facts = facts_of(node)
+        skews[f"frames Redis {facts.name}"] = facts.now_ms - world.clock.now_ms()
+    skews["broker Redis"] = facts_of(deployment.broker, "broker").now_ms - world.clock.now_ms()
     worst = max(skews.values(), key=abs)
     told = ", ".join(f"{name} {skew:+d} ms" for name, skew in skews.items())
     yield Finding("clocks", Health.OK if abs(worst) <= SKEW_MS else Health.WARNING, f"against this host: {told}")

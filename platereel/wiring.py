@@ -8,65 +8,52 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
-from shared.adapters.postgres.schema import require_version
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
-from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.detections import RedisDetections
-from shared.adapters.redis.frames import RedisFrames
-from shared.adapters.redis.servers import frame_servers
-from shared.adapters.storage.opening import open_store
+from shared.deployment import Deployment
 from shared.domain.camera import CameraState
-from shared.domain.ports import ObjectStore
-from shared.runtime.addresses import Addresses, addresses
+from shared.domain.ports import Clock, FrameBuffer, ObjectStore
+from shared.runtime.addresses import Addresses
 from shared.runtime.settings import Settings
-from shared.wire.keys import Keys
 from workers.consistency.sentinel import claim_store
 
+NAME = "platereel-cli"
 DRAIN_POLL_SECONDS = 0.1
 
 
-def prepare(addresses: Addresses, clock: SystemClock) -> tuple[str | None, str]:
+def prepare(settings: Settings) -> tuple[str | None, str]:
     """Bring the database to this version and claim the store; answers the schema version before and after."""
-    versions = migrate(addresses.database)
-    database = Database(addresses.database, max_size=1, name="platereel-prepare")
-    database.open()
-    try:
-        store = open_store(addresses.storage, clock)
-        store.prepare()
-        claim_store(store, PostgresConsistencyRows(database))
-    finally:
-        database.close()
+    with Deployment(settings, "platereel-prepare", connections=1) as deployment:
+        versions = migrate(deployment.urls.database)
+        deployment.store.prepare()
+        claim_store(deployment.store, PostgresConsistencyRows(deployment.database))
     return versions
 
 
-def drain(settings: Settings, addresses: Addresses, clock: SystemClock, seconds: float) -> bool:
+def drain(settings: Settings, seconds: float) -> bool:
     """After capture has stopped: say so for every camera, and wait until open recordings are written. True if all are.
 
     The pacer closes the windows of cameras that are disconnected; what is not done in time goes on at the next start.
     """
-    cameras = RedisCameras(frame_servers(addresses.frames), Keys(settings.redis_prefix, settings.detections_name))
-    database = Database(addresses.database, max_size=1, name="platereel-drain")
-    database.open()
-    try:
+    with Deployment(settings, "platereel-drain", connections=1) as deployment:
+        clock, rows = deployment.clock, PostgresPacerRows(deployment.database)
         for camera_id in settings.cameras:
-            cameras.report(camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0, "error": "capture was stopped"})
-        rows = PostgresPacerRows(database)
+            deployment.cameras.report(
+                camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0, "error": "capture was stopped"}
+            )  # fmt: skip
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
             if not rows.live():
                 return True
             clock.sleep(DRAIN_POLL_SECONDS)
-        return False
-    finally:
-        database.close()
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,40 +67,33 @@ class Desk:
     stream: RedisDetections
     cameras: RedisCameras
     store: ObjectStore
-    clock: SystemClock
+    clock: Clock
 
 
 @contextmanager
 def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
     """Clients for one command; raises Retryable where the schema is not this version's, unless any will do."""
-    urls = addresses(settings)
-    if not any_schema:
-        require_version(urls.database)
-    clock = SystemClock()
-    database = Database(urls.database, max_size=1, name="platereel-cli")
-    database.open()
-    keys = Keys(settings.redis_prefix, settings.detections_name)
-    stream = RedisDetections(redis_client(urls.broker, name="platereel-cli"), keys, "cli", clock)
-    try:
+    with Deployment(settings, NAME, connections=1) as deployment:
+        if not any_schema:
+            deployment.require_version()
+        database = deployment.database
         yield Desk(
             database=database,
             segments=PostgresSegmentRows(database),
             access=PostgresAccessRows(database),
             detections=PostgresDetectionRows(database),
-            stream=stream,
-            cameras=RedisCameras(frame_servers(urls.frames, name="platereel-cli"), keys),
-            store=open_store(urls.storage, clock),
-            clock=clock,
+            stream=deployment.stream("cli"),
+            cameras=deployment.cameras,
+            store=deployment.store,
+            clock=deployment.clock,
         )
-    finally:
-        database.close()
 
 
 @contextmanager
-def frame_buffer(settings: Settings) -> Iterator[RedisFrames]:
+def frame_buffer(settings: Settings) -> Iterator[FrameBuffer]:
     """The cameras' buffers, for one command."""
-    with frame_servers(addresses(settings).frames, name="platereel-cli") as servers:
-        yield RedisFrames(servers, Keys(settings.redis_prefix, settings.detections_name))
+    with Deployment(settings, NAME) as deployment:
+        yield deployment.frames
 
 
 def with_addresses(settings: Settings, urls: Addresses) -> Settings:

@@ -5,77 +5,69 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
-from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
-from shared.adapters.postgres.schema import require_version
 from shared.adapters.postgres.writer import PostgresWriterRows
-from shared.adapters.redis.cameras import RedisCameras
-from shared.adapters.redis.client import kinds, redis_client
-from shared.adapters.redis.frames import RedisFrames
-from shared.adapters.redis.packets import RedisPackets
-from shared.adapters.redis.parking import RedisParking
-from shared.adapters.redis.servers import frame_servers, ping
-from shared.adapters.storage.opening import open_store
+from shared.adapters.redis.client import kinds
 from shared.adapters.video.av_video import AvVideo
+from shared.deployment import Deployment
 from shared.domain.errors import Permanent
-from shared.runtime.addresses import addresses
 from shared.runtime.cores import idle_threads
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.runtime.startup import tell_refusals
-from shared.wire.keys import SENTINEL, Keys
 from workers.consistency.check import CheckPorts
 from workers.process.overrun import end_task
 from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
 from workers.writer.ports import WriterPorts
 
-FETCHED_AT_ONCE = 4
+CONNECTIONS, FETCHED_AT_ONCE = 3, 4
 ASK_SECONDS = 1.0  # the event loop itself waits for this answer
 PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
+_open = partial(Deployment, name="platereel-worker", connections=CONNECTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything a task may use."""
+    """Everything a task may use, and what closes it."""
 
     writer: WriterPorts
     cleanup: CleanupPorts
     check: CheckPorts
-    database: Database
+    close: Callable[[], None]
 
 
 def build(settings: Settings) -> World:
     """Open the clients of one process."""
-    urls = addresses(settings)
-    clock = SystemClock()
-    database = Database(urls.database, max_size=3, name="platereel-worker")
-    database.open()
-    store = open_store(urls.storage, clock)
-    jobs = PostgresJobRows(database)
-    rows = PostgresWriterRows(database)
-    consistency, counters = PostgresConsistencyRows(database), PostgresCounterRows(database)
-    keys = Keys(settings.redis_prefix, settings.detections_name)
+    deployment = _open(settings)
+    with deployment.kept():
+        return _world(deployment)
+
+
+def _world(deployment: Deployment) -> World:
+    settings, clock, database, store = deployment.settings, deployment.clock, deployment.database, deployment.store
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
-    frames_servers = frame_servers(urls.frames, name="platereel-worker")
+    jobs, counters = PostgresJobRows(database), PostgresCounterRows(database)
+    consistency = PostgresConsistencyRows(database)
     return World(
         writer=WriterPorts(
-            frames=RedisFrames(frames_servers, keys),
-            packets=RedisPackets(frames_servers, keys),
-            parking=RedisParking(frames_servers, keys),
+            frames=deployment.frames,
+            packets=deployment.packets,
+            parking=deployment.parking,
             parking_bytes=lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
             store=store,
-            rows=rows,
+            rows=PostgresWriterRows(database),
             video=video,
             clock=clock,
             threads=ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
-            states=RedisCameras(frames_servers, keys),
+            states=deployment.cameras,
             stalled=end_task,
             work_dir=settings.work_dir,
         ),
@@ -103,7 +95,7 @@ def build(settings: Settings) -> World:
             work_dir=settings.work_dir,
             period_s=settings.check_seconds,
         ),
-        database=database,
+        close=deployment.close,
     )
 
 
@@ -113,24 +105,23 @@ def check_servers(settings: Settings) -> bool:
     Permanent for a store's address that is none: a pool child could only die of it, over and over. A store and a frames
     Redis that cannot be used are told, and not waited for: each task tries again by itself.
     """
-    urls = addresses(settings)
-    store = open_store(urls.storage, SystemClock())
-    check_schema(settings)
-    check_broker(settings)
-    with frame_servers(urls.frames, name="platereel-worker") as frames:
-        tell_refusals({"frames": lambda: ping(frames), "storage": lambda: store.head(SENTINEL)})
+    with _open(settings) as deployment:
+        checks = deployment.checks()
+        deployment.require_version()
+        deployment.ping_broker()
+        tell_refusals({name: checks[name] for name in ("frames", "storage")})
     return True
 
 
 def check_schema(settings: Settings) -> None:
     """Raise Retryable while the database has another version: what needs no broker is not held up by it."""
-    require_version(addresses(settings).database)
+    _open(settings).require_version()
 
 
 def check_broker(settings: Settings) -> bool:
     """True; raises Retryable while the broker does not let us in: Celery would try again without end, and say less."""
-    with redis_client(addresses(settings).broker, name="platereel-worker") as broker, kinds("broker"):
-        broker.ping()
+    with _open(settings) as deployment:
+        deployment.ping_broker()
     return True
 
 
@@ -141,7 +132,7 @@ def process_pulse(settings: Settings) -> Callable[[], None]:
 
 def queues_hold_work(settings: Settings, queues: Sequence[str]) -> Callable[[], bool]:
     """A call that asks the broker whether messages wait in these queues; raises Retryable while it does not answer."""
-    broker = redis_client(addresses(settings).broker, name="platereel-worker", patience_s=ASK_SECONDS)
+    broker = _open(settings, patience_s=ASK_SECONDS).broker
 
     def ask() -> bool:
         with kinds("broker"):
@@ -164,7 +155,7 @@ class OpenWorld:
     def close(self) -> None:
         """Close this process's world, if it is open."""
         if self._world is not None:
-            self._world.database.close()
+            self._world.close()
             self._world = None
 
     def __call__(self) -> World:

@@ -21,7 +21,6 @@ from platereel.cli.context import (
 )
 from shared.domain.capacity import USUAL_SIZE, too_large
 from shared.domain.errors import BadInput
-from shared.runtime.addresses import addresses
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.logs import configure, logger, logs_everything
 from shared.runtime.settings import Settings
@@ -125,12 +124,10 @@ def migrate(
 ) -> None:
     """Bring the database to this version and claim the storage bucket; safe to run again and from several hosts."""
     from platereel.wiring import prepare
-    from shared.adapters.clock import SystemClock
 
     settings = deployment(config, data)
     configure("migrate", settings.log_level, settings.log_format)
-    urls = addresses(settings)
-    before, after = ready_within(lambda: prepare(urls, SystemClock()), wait)
+    before, after = ready_within(lambda: prepare(settings), wait)
     if json:
         print_json({"ok": True, "before": before, "after": after})
     elif logs_everything():

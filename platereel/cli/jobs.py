@@ -74,7 +74,7 @@ def cleanup(
                 )
             )
     finally:
-        world.database.close()
+        world.close()
     if json:
         print_json(result)
     else:
@@ -123,7 +123,7 @@ def check(
             params = {"repair": repair, "deep": deep}
             result = in_steps(lambda cursor: check(world.check, params, tell, cursor))
     finally:
-        world.database.close()
+        world.close()
     if json:
         print_json(result)
     else:

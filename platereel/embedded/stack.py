@@ -21,7 +21,7 @@ from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.remains import clear, note
 from platereel.embedded.storage import storage
 from platereel.embedded.supervisor import Supervisor
-from platereel.wiring import drain, prepare
+from platereel.wiring import drain, prepare, with_addresses
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import Permanent, PlatereelError
 from shared.runtime.addresses import Addresses
@@ -80,7 +80,7 @@ class Stack:
         port = _usable_port(self.plan.settings.api.host, self.plan.port)
         self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping)
         self.addresses = self._start_servers()
-        prepare(self.addresses, self.clock)
+        prepare(with_addresses(self.plan.settings, self.addresses))
         self._start_services(self.addresses, port)
         self._up = True
         self.write_run_file()
@@ -109,7 +109,7 @@ class Stack:
         supervisor.stop(["capture", "detect"], STOP_CAMERAS_SECONDS)
         if self.addresses is not None and "dispatch" in supervisor.names():
             try:
-                drain(self.plan.settings, self.addresses, self.clock, DRAIN_SECONDS)
+                drain(with_addresses(self.plan.settings, self.addresses), DRAIN_SECONDS)
             except PlatereelError as error:
                 _log.warning("not_drained", error=error.message)
         supervisor.stop([name for name in supervisor.names() if name not in SERVERS], STOP_SERVICES_SECONDS)

@@ -104,6 +104,11 @@ class CeleryQueue:
             return False
         return True
 
+    def close(self) -> None:
+        """Close the connections to the broker. Kombu has one pool for each broker, so the pool stays, with new ones."""
+        self._threads.shutdown(wait=False)
+        self._app.pool.resize(SENT_AT_ONCE, reset=True)  # type: ignore[attr-defined]  # the stubs' class is another
+
     def waiting(self, queue: str) -> int:
         """A queue of kombu is a Redis list."""
         with kinds("broker"):

@@ -284,7 +284,7 @@ class VideoRecordingService:
                 self._world.leases.release(self.camera_id, self._world.owner)
             except Retryable as error:
                 _log.warning("camera_not_released", camera_id=self.camera_id, error=error.message)
-        self._world.database.close()
+        self._world.close()
 
 
 def _camera(settings: Settings, camera_id: str | None) -> str:

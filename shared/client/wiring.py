@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,25 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.adapters.clock import SystemClock
-from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
-from shared.adapters.redis.cameras import RedisCameras
-from shared.adapters.redis.client import redis_client
-from shared.adapters.redis.detections import RedisDetections
-from shared.adapters.redis.frames import RedisFrames
-from shared.adapters.redis.servers import frame_servers
 from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.jpeg import encode_jpeg
+from shared.deployment import Deployment
 from shared.domain.errors import BadInput
 from shared.domain.ports import CameraLeases, CameraStates, Clock, DetectionStream, FrameBuffer, JobRows, Video
-from shared.runtime.addresses import addresses
 from shared.runtime.configuration import CONFIG_VARIABLE, load
 from shared.runtime.settings import Settings
 from shared.wire.frames import check_jpeg, whole_jpeg
-from shared.wire.keys import Keys
 
+_NAME = "platereel-client"
 _COLOURS = 3
 
 # The original design's names of what VideoRecordingService is given.
@@ -47,7 +42,7 @@ class Doorway:
     stream: DetectionStream
     jobs: JobRows
     clock: Clock
-    database: Database
+    close: Callable[[], None]
     owner: str
 
 
@@ -59,31 +54,24 @@ def default_settings() -> Settings:
 
 def connect(settings: Settings) -> Doorway:
     """Open the doorway's clients."""
-    urls = addresses(settings)
-    clock = SystemClock()
-    keys = Keys(settings.redis_prefix, settings.detections_name)
-    frames_servers = frame_servers(urls.frames, name="platereel-client")
-    broker = redis_client(urls.broker, name="platereel-client")
-    database = Database(urls.database, max_size=2, name="platereel-client")
-    database.open()
+    deployment = Deployment(settings, _NAME)
     owner = f"push:{socket.gethostname()}:{os.getpid()}"
-    cameras = RedisCameras(frames_servers, keys)
-    return Doorway(
-        frames=RedisFrames(frames_servers, keys),
-        leases=cameras,
-        states=cameras,
-        stream=RedisDetections(broker, keys, owner, clock),
-        jobs=PostgresJobRows(database),
-        clock=clock,
-        database=database,
-        owner=owner,
-    )
+    with deployment.kept():
+        return Doorway(
+            frames=deployment.frames,
+            leases=deployment.cameras,
+            states=deployment.cameras,
+            stream=deployment.stream(owner),
+            jobs=PostgresJobRows(deployment.database),
+            clock=deployment.clock,
+            close=deployment.close,
+            owner=owner,
+        )
 
 
 def repositories(settings: Settings | None = None) -> tuple[DetectionRepository, VideoRepository]:
     """The two repositories that VideoRecordingService takes, over one pool."""
-    database = Database(addresses(settings or default_settings()).database, max_size=2, name="platereel-client")
-    database.open()
+    database = Deployment(settings or default_settings(), _NAME).database
     return DetectionRepository(database), VideoRepository(database)
 
 

@@ -30,9 +30,9 @@ from psycopg.rows import dict_row
 from platereel.embedded import servers
 from platereel.embedded.processes import Command, free_ports, spawn
 from platereel.embedded.storage import storage
-from platereel.wiring import prepare
-from shared.adapters.clock import SystemClock
+from platereel.wiring import prepare, with_addresses
 from shared.runtime.addresses import Addresses
+from shared.runtime.settings import Settings
 from tests.chaos.history import History
 from tests.chaos.http_faults import HttpFaults
 from tests.support.deployment import clean_environment
@@ -116,8 +116,8 @@ class Site:
         (self.folder / "work").mkdir()
         self.history = History(self.folder / "history.jsonl")
         self._start_servers()
-        clock = SystemClock()
-        prepare(Addresses(*(self.urls[name] for name in ("database", "frames", "broker", "storage"))), clock)
+        urls = Addresses(*(self.urls[name] for name in ("database", "frames", "broker", "storage")))
+        prepare(with_addresses(Settings(), urls))
         self._write_config()
         (port,) = free_ports(1)
         self.api_url = f"http://127.0.0.1:{port}"

@@ -297,7 +297,7 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda world: [world.pacer.tick() for _ in range(10)], (site.dispatch, other)))
         sent = [json.loads(message)["headers"]["kwargsrepr"] for message in broker.lrange("parts", 0, -1)]
-        parts = site.dispatch.database.fetch("SELECT id, state, offer FROM segment_parts")
+        parts = site.dispatch.deployment.database.fetch("SELECT id, state, offer FROM segment_parts")
         assert len(parts) == len(sent) == len(set(sent)) == 2
         assert {(part["state"], part["offer"]) for part in parts} == {("queued", 1)}
         broker.delete("parts")

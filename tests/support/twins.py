@@ -149,6 +149,9 @@ class MemoryObjects:
     def prepare(self) -> None:
         """See the port."""
 
+    def close(self) -> None:
+        """See the port."""
+
     def put(
         self,
         key: str,

@@ -85,7 +85,7 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
         stream=parts,
         jobs=parts,
         clock=made.clock,
-        database=parts,
+        close=parts.close,
         owner="push:me",
     )
     monkeypatch.setattr(doorway, "connect", lambda _: world)

@@ -47,6 +47,21 @@ def test_no_program_imports_a_test() -> None:
     assert not [path for path in OURS if re.search(r"^\s*(?:from|import) tests\b", path.read_text(), re.MULTILINE)]
 
 
+OPENERS = {"frame_servers", "redis_client", "Database", "open_store", "CeleryQueue", "Keys"}
+
+
+def test_servers_are_opened_in_one_place() -> None:
+    """Who opens its own decides anew how long it waits, what it is called, and what it forgets to close."""
+    found = set()
+    for path in OURS:
+        adapters = (ROOT / "shared" / "adapters") in path.parents
+        for node in ast.walk(ast.parse(path.read_text())):
+            opens = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in OPENERS
+            if opens and not adapters:
+                found.add(str(path.relative_to(ROOT)))
+    assert found == {"shared/deployment.py"}
+
+
 def test_no_task_asks_for_more_than_its_own_ports() -> None:
     """They are handed to it, so that a use case runs over any ports, and knows nothing of how a worker is built."""
     for path in (ROOT / "workers").rglob("tasks.py"):

@@ -29,6 +29,9 @@ class FileObjects:
         with _kinds():
             self._root.mkdir(parents=True, exist_ok=True)
 
+    def close(self) -> None:
+        """See the port; a folder has no connections."""
+
     def put(
         self,
         key: str,

@@ -62,6 +62,9 @@ class MinioObjects:
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
 
+    def close(self) -> None:
+        self._pool.clear()
+
     def put(
         self,
         key: str,

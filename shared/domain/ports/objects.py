@@ -86,3 +86,6 @@ class ObjectStore(Protocol):
 
     def prepare(self) -> None:
         """Make the bucket or folder if it is not there."""
+
+    def close(self) -> None:
+        """Close connections that are kept for later calls."""

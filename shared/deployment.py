@@ -1,0 +1,199 @@
+"""Opens the servers of a deployment for one process: each at its first use, once, and closes them together.
+
+Drivers are imported where they are needed: a process that has no use for a database loads no driver for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from shared.adapters.clock import SystemClock
+from shared.adapters.redis.camera_buffers import CameraBuffers
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.client import kinds, redis_client
+from shared.adapters.redis.detections import RedisChannel, RedisDetections
+from shared.adapters.redis.events import RedisEventFeed, RedisEvents
+from shared.adapters.redis.frames import RedisFrames
+from shared.adapters.redis.packets import RedisPackets
+from shared.adapters.redis.parking import RedisParking
+from shared.adapters.redis.servers import FrameServers, frame_servers, ping
+from shared.domain.ports import ObjectStore
+from shared.runtime.addresses import addresses
+from shared.runtime.settings import Settings
+from shared.wire.keys import SENTINEL, Keys
+
+if TYPE_CHECKING:
+    import redis
+
+    from shared.adapters.celery_queue import CeleryQueue
+    from shared.adapters.postgres.database import Database
+
+
+class Deployment:
+    """The servers that settings name, as one process uses them.
+
+    name: what the servers call this process. patience_s: how long an answer may take; None: each server's usual time.
+    connections: the most that the database gives this process. signs: whether the store signs downloads for browsers.
+    Raises ConfigurationError for an address that is missing or cannot be read. Open nothing before a fork.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        *,
+        patience_s: float | None = None,
+        connections: int = 2,
+        signs: bool = False,
+    ) -> None:
+        self.settings, self.urls = settings, addresses(settings)
+        self._name, self._connections, self._signs = name, connections, signs
+        self._patience = {} if patience_s is None else {"patience_s": patience_s}
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        """For a block that closes what it opened."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what was opened."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened, the last first. A second call finds nothing to close."""
+        self._opened.close()
+
+    @contextmanager
+    def kept(self) -> Iterator[Self]:
+        """For a block that builds a process on it: what was opened stays open, unless the block fails."""
+        try:
+            yield self
+        except BaseException:
+            self.close()
+            raise
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The names in both Redis."""
+        return Keys(self.settings.redis_prefix, self.settings.detections_name)
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The clock of this host."""
+        return SystemClock()
+
+    @cached_property
+    def database(self) -> Database:
+        """The pool, which connects beside whoever opens it."""
+        from shared.adapters.postgres.database import Database
+
+        database = Database(self.urls.database, max_size=self._connections, name=self._name, **self._patience)
+        self._opened.callback(database.close)
+        database.open()
+        return database
+
+    def require_version(self) -> None:
+        """Raise Retryable while the database's schema is not this version's."""
+        from shared.adapters.postgres.schema import require_version
+
+        require_version(self.urls.database)
+
+    @cached_property
+    def frame_servers(self) -> FrameServers:
+        """The frames Redis, or the nodes of its cluster."""
+        servers = frame_servers(self.urls.frames, name=self._name, **self._patience)
+        self._opened.callback(servers.close)
+        return servers
+
+    @cached_property
+    def frames(self) -> RedisFrames:
+        """The cameras' JPEGs, and the holds."""
+        return RedisFrames(self.frame_servers, self.keys)
+
+    @cached_property
+    def packets(self) -> RedisPackets:
+        """The packets of cameras that are copied."""
+        return RedisPackets(self.frame_servers, self.keys)
+
+    @cached_property
+    def buffers(self) -> CameraBuffers:
+        """What each camera's recordings are made of: its JPEGs or its packets."""
+        return CameraBuffers(self.frames, self.packets, lambda camera_id: self.settings.policy(camera_id).copied)
+
+    @cached_property
+    def parking(self) -> RedisParking:
+        """Parts that wait for storage."""
+        return RedisParking(self.frame_servers, self.keys)
+
+    @cached_property
+    def cameras(self) -> RedisCameras:
+        """The cameras' leases and states."""
+        return RedisCameras(self.frame_servers, self.keys)
+
+    @cached_property
+    def broker(self) -> redis.Redis:
+        """The broker Redis."""
+        client = redis_client(self.urls.broker, name=self._name, **self._patience)
+        self._opened.callback(client.close)
+        return client
+
+    def stream(self, consumer: str) -> RedisDetections:
+        """The detections stream, for a consumer of that name."""
+        return RedisDetections(self.broker, self.keys, consumer, self.clock)
+
+    @cached_property
+    def channel(self) -> RedisChannel:
+        """The Pub/Sub door of detections."""
+        channel = RedisChannel(self.broker, self.keys)
+        self._opened.callback(channel.close)
+        return channel
+
+    @cached_property
+    def events(self) -> RedisEvents:
+        """Where outgoing events go."""
+        return RedisEvents(self.broker, self.keys)
+
+    @cached_property
+    def event_feed(self) -> RedisEventFeed:
+        """Where outgoing events are read."""
+        return RedisEventFeed(self.broker, self.keys)
+
+    @cached_property
+    def queue(self) -> CeleryQueue:
+        """Where tasks are sent."""
+        from shared.adapters.celery_queue import CeleryQueue, celery_app
+
+        queue = CeleryQueue(celery_app(self.urls.broker), self.broker)
+        self._opened.callback(queue.close)
+        return queue
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store; Permanent where its address is none."""
+        from shared.adapters.storage.opening import open_store
+
+        public_url = self.settings.storage_public_url if self._signs else None
+        store = open_store(self.urls.storage, self.clock, public_url=public_url, **self._patience)
+        self._opened.callback(store.close)
+        return store
+
+    def ping_broker(self) -> None:
+        """Raise Retryable unless the broker answers, and lets us in."""
+        with kinds("broker"):
+            self.broker.ping()
+
+    def checks(self) -> dict[str, Callable[[], object]]:
+        """A call for each server that raises unless it answers. Permanent where the store's address is none."""
+        store = self.store
+        return {
+            "database": lambda: self.database.fetch_one("SELECT 1"),
+            "frames": lambda: ping(self.frame_servers),
+            "broker": self.ping_broker,
+            "storage": lambda: store.head(SENTINEL),
+        }
