@@ -1,1 +1,3 @@
-"""What Platereel costs, measured against others on the same work in the same run (docs/performance.md)."""
+"""What Platereel costs, measured against others that do the same work in the same run
+(docs/performance.md).
+"""

@@ -1,4 +1,6 @@
-"""Retention: expired segments swept, rows and objects, against deleting the same keys and rows and nothing else."""
+"""Retention: expired segments cleaned up, rows and objects, against deleting the same keys and rows
+alone.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ OLD_DAYS = 40
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Segments a second; half of them are swept, half are deleted bare, in turn."""
+    """Segments a second; half of them are cleaned up, half are deleted bare, in turn."""
     count, rounds = (200, 1) if quick else (2 * COUNT, ROUNDS)
     with site("cameras: {}\n") as place, place.database() as rows:
         store = open_store(place.addresses.storage, SystemClock())

@@ -1,4 +1,4 @@
-"""What `platereel doctor` looks at: every server, every codec, every camera, each with what it found."""
+"""What `platereel doctor` checks: every server, every codec, every camera, each with its finding."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SKEW_MS, STALE_MS = 2_000, 5_000
 
 
 class Health(StrEnum):
-    """How a finding stands."""
+    """How a finding is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -38,7 +38,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     health: Health
@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at everything, one finding at a time; what cannot be reached is a finding too."""
+    """Yields one finding after another; a server that cannot be reached is a finding too."""
     with Deployment(settings, "platereel-doctor") as deployment:
         of_database = list(_guarded("database", lambda: _database(deployment.urls.database)))
         yield from of_database
@@ -101,7 +101,7 @@ def _broker(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _redis_health(facts: NodeFacts, *, durable: bool) -> Health:
-    """Frames are memory only, the broker keeps an append-only file; either must never evict."""
+    """Frames are in memory only, the broker keeps an append-only file; neither may evict keys."""
     if facts.policy != "noeviction" or int(facts.version.split(".")[0]) < OLDEST_REDIS:
         return Health.BROKEN
     if facts.append_only != durable or (not durable and facts.maxmemory_bytes == 0):
@@ -135,7 +135,7 @@ def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterat
 
 
 def _jobs(world: Desk) -> Iterator[Finding]:
-    """Retention and checks need a worker of their own; without one nothing is ever deleted."""
+    """Check that a worker takes retention and checks: without one nothing is ever deleted."""
     row = world.database.fetch_one(
         """
         SELECT count(*) FILTER (WHERE state = 'requested' AND requested_at < now() - interval '5 min') AS waiting,
@@ -151,9 +151,11 @@ def _jobs(world: Desk) -> Iterator[Finding]:
 
 
 def _clocks(world: Desk, deployment: Deployment) -> Iterator[Finding]:
-    """Leases and ages use the servers' own clocks; but frames, detections and objects bear times of several hosts.
+    """Compare clocks.
 
-    The database's clock says what is old, the broker's when a detection without a time arrived.
+    Leases and ages use the servers' own, but frames, detections and objects carry times of several
+    hosts. The database's clock decides what is old, the broker's when a detection without a time
+    arrived.
     """
     row = world.database.fetch_one("SELECT now() AS now")
     skews = {"database": 0 if row is None else to_ms(row["now"]) - world.clock.now_ms()}
@@ -167,7 +169,9 @@ def _clocks(world: Desk, deployment: Deployment) -> Iterator[Finding]:
 
 
 def codecs(settings: Settings) -> Iterator[Finding]:
-    """Each codec with the encoders that work on this host, and what each camera's setting comes to."""
+    """Yields each codec with the encoders that work on this host, and what each camera's setting
+    results in.
+    """
     encoders = Encoders()
     for codec, row in CODECS.items():
         if row.keeps_source:

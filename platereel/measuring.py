@@ -1,4 +1,4 @@
-"""Measures what encoding costs on this host, with frames that a running deployment's cameras have in the buffer."""
+"""Measures what encoding costs on this host, with frames from the buffers of a running deployment."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ CpuClock = Callable[[], float]
 def measured(
     settings: Settings, loads: list[tuple[str, CameraLoad]], cpu_s: CpuClock = time.process_time
 ) -> tuple[Figures, list[tuple[str, CameraLoad]]]:
-    """Figures of this host and these cameras, and the loads with their cameras' real sizes.
+    """Returns figures of this host and these cameras, and the loads with their cameras' real sizes.
 
-    A load that is no camera of the deployment is measured with the first one's frames. NotFound while no camera has
-    most of a part in the buffer: of fewer frames the keyframe would be too large a share.
+    A load that is no camera of the deployment is measured with the first camera's frames. Raises
+    NotFound while no camera has most of a part in the buffer: with fewer frames the keyframe would
+    be too large a share.
     """
     with frame_buffer(settings) as buffer:
         taken = {camera_id: _newest(buffer, camera_id) for camera_id in settings.cameras}
@@ -61,7 +62,7 @@ def _real(load: CameraLoad, frames: list[Frame]) -> CameraLoad:
 def _figures(
     settings: Settings, loads: list[tuple[str, CameraLoad]], taken: dict[str, list[Frame]], cpu_s: CpuClock
 ) -> Figures:
-    """Encode each camera's frames as it would be recorded; the means per codec."""
+    """Returns the mean cost per codec of encoding each camera's frames as they would be recorded."""
     costs: dict[Codec, list[float]] = defaultdict(list)
     sizes: dict[Codec, list[float]] = defaultdict(list)
     video = AvVideo()
@@ -84,7 +85,10 @@ def _figures(
 
 
 def _encoded(video: AvVideo, policy: RecordingPolicy, frames: list[Frame]) -> int:
-    """Bytes of the frames as one part; the first encoder is opened before, as a writer's is."""
+    """Returns the size of the frames as one part.
+
+    The first encoder is opened before, as a writer's is.
+    """
     form = video.form(frames[0].data, policy)
     encoder = video.encoder(policy, form, frames[0].captured_ms)
     for frame in frames:

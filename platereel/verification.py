@@ -1,4 +1,7 @@
-"""Checks an evidence archive: signature, and every file against the manifest. Nothing in it is trusted before."""
+"""Checks an evidence archive: its signature, and every file against the manifest.
+
+Nothing in it is trusted before.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found.
+    """The result of a check.
 
-    ok: True when all is as it was signed with the key that was given, False when it is not; None when nothing is wrong
-    and no key was given: an archive holds its own key, and whoever forges one signs it anew.
+    ok: True when everything is as it was signed with the given key, False when it is not. None when
+    nothing is wrong and no key was given: an archive holds its own key, and a forger signs it anew.
     """
 
     manifest: Manifest
@@ -43,9 +46,10 @@ class Verdict:
 
 
 def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) -> Verdict:
-    """Check the archive at `path`; `key` (base64, or a fingerprint) must be the one it is signed with.
+    """Check the archive at `path`. `key` (base64, or a fingerprint) must be the one that signed it.
 
-    BadInput where the file is no archive of evidence at all, or is laid out in any way but that of an export.
+    Raises BadInput where the file is no evidence archive, or is laid out in any other way than an
+    export.
     """
     with _opened(path) as file:
         entries = read_layout(file, str(path))
@@ -63,13 +67,15 @@ def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) ->
 
 
 def _bare(key: str) -> str:
-    """A key, or a fingerprint however it is written."""
+    """Returns a key, or a fingerprint in any spelling, in its plain form."""
     plain = key.strip()
     return plain.lower().replace(":", "") if ":" in plain else plain
 
 
 def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
-    """Every name once, every entry listed, every listed file there, and a clip among them."""
+    """Yields problems of names: each must be there once, be listed, and have its file; a clip must
+    be among them.
+    """
     listed = {each.name for each in manifest.files}
     for name, count in Counter(names).items():
         if count > 1:
@@ -83,7 +89,10 @@ def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_files(file: BinaryIO, entries: list[Entry], manifest: Manifest, progress: Progress) -> Iterator[str]:
-    """Files whose bytes are not those that were signed; nothing is read beyond the size that was."""
+    """Yields files whose bytes are not those that were signed.
+
+    Reads nothing beyond the signed size.
+    """
     total, done = sum(listed.size_bytes for listed in manifest.files), 0
     found = {entry.name: entry for entry in entries}
     for listed in manifest.files:
@@ -124,7 +133,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _small(file: BinaryIO, entries: list[Entry], name: str, most_bytes: int) -> bytes:
-    """A small file of the archive, whole."""
+    """Returns a small file of the archive, whole."""
     entry = next((each for each in entries if each.name == name), None)
     if entry is None:
         raise BadInput(name, "is not in the archive: no evidence of platereel")

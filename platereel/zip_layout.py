@@ -1,8 +1,9 @@
 """The one layout of an evidence archive, byte for byte as an export writes it.
 
-A zip says most things twice: in front of a file's data, and in the directory at the end. Programs differ in which of
-the two they believe, and in what they pass over. So nothing is left to choose here. Every byte that is no file's data
-is written anew from the name, size, checksum and time of the files, and is compared.
+A zip says most things twice: before a file's data, and in the directory at the end. Programs differ
+in which of the two they believe, and in what they ignore. So nothing is left to choose here: every
+byte that is no file's data is written anew from the name, size, checksum and time of the files, and
+compared.
 """
 
 from __future__ import annotations

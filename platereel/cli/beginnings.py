@@ -1,4 +1,6 @@
-"""How a process begins, and how it ends when it cannot: in the shape of its log from the first line on."""
+"""How a process begins, and how it ends when it cannot begin: in the form of its log from the first
+line on.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,9 @@ _log = logger(__name__)
 
 
 def before_anything(arguments: Sequence[str]) -> None:
-    """Before a command reads its arguments and its settings: if it is a process with JSON logs, log from here on.
-
-    Where to count is said by the settings alone (`counting`): a variable that the shell has for another program would
-    mix our counters with that one's, and hide them from our own port.
+    """Before a command reads arguments and settings: if it is a process with JSON logs, log from
+    here on. Only the settings say where to count (`counting`): a variable that the shell has for
+    another program would mix our counters with that program's, and hide them from our own port.
     `--json` asks a command for a document, which is no log.
     """
     os.environ.pop(FOLDER_VARIABLE, None)
@@ -38,7 +39,7 @@ def before_anything(arguments: Sequence[str]) -> None:
 
 
 def begin(process: str, config: Path | None) -> Settings:
-    """Settings of a process, whose logging follows them from now on."""
+    """Returns the settings of a process, whose logging follows them from now on."""
     settings = settings_of(config)
     hold_lifeline()
     follow(process, settings)
@@ -53,9 +54,10 @@ def follow(process: str, settings: Settings) -> None:
 
 
 def end(problems: Sequence[str]) -> NoReturn:
-    """End with exit status 1: a log line for each problem where logs are all there is, else a line for people.
+    """End with exit status 1.
 
-    A problem may quote what came from elsewhere.
+    Each problem is a log line where a machine reads the log, else a line for people. A problem may
+    quote text from outside.
     """
     if not logs_everything():
         sys.exit("\n".join(f"platereel: {plain(problem)}" for problem in problems))
@@ -65,7 +67,9 @@ def end(problems: Sequence[str]) -> NoReturn:
 
 
 def _wants_json(config: Path | None, environ: Mapping[str, str]) -> bool:
-    """What the settings will say; a file that is no YAML, or is not there, has its word as far as it goes."""
+    """Returns whether the settings will ask for JSON logs, as far as a missing or broken file can
+    tell.
+    """
     if FORMAT_VARIABLE in environ:
         return environ[FORMAT_VARIABLE] == "json"
     path = config_path(config)
@@ -76,7 +80,7 @@ def _wants_json(config: Path | None, environ: Mapping[str, str]) -> bool:
 
 
 def _config_of(arguments: Sequence[str]) -> Path | None:
-    """The file that --config names."""
+    """Returns the file that --config names."""
     for at, word in enumerate(arguments):
         if word in {"--config", "-c"} and at + 1 < len(arguments):
             return Path(arguments[at + 1])

@@ -107,7 +107,10 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 def _too_large(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Cameras whose longest clip no store would take in one piece; doctor judges by what a camera really sends."""
+    """Returns cameras whose longest clip no store would take in one piece.
+
+    doctor judges by the real size of frames.
+    """
     for camera_id in settings.cameras:
         reason = too_large(settings.policy(camera_id), USUAL_SIZE)
         if reason is not None:
@@ -122,7 +125,10 @@ def migrate(
     ] = WAIT_SECONDS,
     json: JsonOption = False,
 ) -> None:
-    """Bring the database to this version and claim the storage bucket; safe to run again and from several hosts."""
+    """Bring the database to this version and claim the storage bucket.
+
+    Safe to run again and from several hosts.
+    """
     from platereel.wiring import prepare
 
     settings = deployment(config, data)

@@ -1,4 +1,4 @@
-"""What commands have in common with each other: finding settings and a running deployment, and saying things."""
+"""What commands share: finding settings and a running deployment, and printing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ _STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # what a terminal obeys,
 
 
 def plain(text: str, keep: str = "\n") -> str:
-    """A text of whatever origin that a terminal shows and never obeys: a backslash and a number in place of some."""
+    """Returns a text that a terminal shows and never obeys: control characters become a backslash
+    and a number.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -48,7 +50,7 @@ def plain(text: str, keep: str = "\n") -> str:
 
 
 class PlainConsole(Console):
-    """Words are words here: no markup is read out of them, and nothing in them steers the terminal."""
+    """Prints words as they are: it reads no markup, and nothing in them controls the terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
@@ -64,7 +66,7 @@ errors = PlainConsole(stderr=True)
 
 
 def config_path(given: Path | None) -> Path | None:
-    """The configuration file to use, None when there is none."""
+    """Returns the configuration file to use, None when there is none."""
     if given is not None:
         return given
     named = os.environ.get(CONFIG_VARIABLE)
@@ -74,12 +76,14 @@ def config_path(given: Path | None) -> Path | None:
 
 
 def settings_of(config: Path | None) -> Settings:
-    """Settings of the file and the environment."""
+    """Returns settings of the file and the environment."""
     return load(config_path(config))
 
 
 def deployment(config: Path | None, data: Path | None) -> Settings:
-    """Settings with the addresses of a deployment: the running one of a data folder, else the environment's."""
+    """Returns settings with the addresses of a deployment: the one that runs in a data folder, else
+    the environment's.
+    """
     path = config_path(config)
     folder = data
     if folder is None and "PLATEREEL_DATABASE_URL" not in os.environ and (DEFAULT_DATA / "run.json").exists():
@@ -95,7 +99,7 @@ def deployment(config: Path | None, data: Path | None) -> Settings:
 
 
 def _running(folder: Path) -> dict[str, str]:
-    """The addresses of what runs in a data folder, by the names of their settings."""
+    """Returns the addresses of what runs in a data folder, by the names of their settings."""
     run_file = folder / "run.json"
     try:
         told = load_json(run_file.read_bytes())
@@ -110,7 +114,7 @@ def _running(folder: Path) -> dict[str, str]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
@@ -120,7 +124,10 @@ def _plain(value: object) -> str:
 
 
 def who() -> str:
-    """What the access log calls whoever runs a command; in a container a user may have no name."""
+    """Returns the name in the access log of the person who runs a command.
+
+    In a container a user may have no name.
+    """
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
@@ -143,7 +150,7 @@ def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
 
 
 def human_bytes(size: float | None) -> str:
-    """A size for people."""
+    """Returns a size for people."""
     if size is None:
         return "-"
     for unit in ("B", "kB", "MB", "GB"):

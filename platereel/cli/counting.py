@@ -1,6 +1,6 @@
-"""How a process makes its counters known: in a folder that a deployment shares, or at a port of its own.
-
-prometheus-client decides when it is imported whether it counts in a folder, so this comes before every other import.
+"""How a process publishes its counters: in a folder that a deployment shares, or at a port of its
+own. prometheus-client decides at its import whether it counts in a folder, so this comes before
+every other import.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _log = logger(__name__)
 
 
 def count(settings: Settings, *, forks: bool = False) -> Callable[[], None]:
-    """Begin to count as the settings say; answers a call that a process which forks makes now and then.
+    """Begin to count as the settings say.
 
-    Raises ConfigurationError where the port cannot be had.
+    Returns a call that a process which forks makes now and then. Raises ConfigurationError where
+    the port is taken.
     """
     if settings.metrics_dir is not None:
         _count_in(settings.metrics_dir)
@@ -46,11 +47,14 @@ def count(settings: Settings, *, forks: bool = False) -> Callable[[], None]:
 
 
 def _nothing() -> None:
-    """There is nothing to look after."""
+    """Do nothing: nothing needs looking after."""
 
 
 def _count_in(folder: Path) -> bool:
-    """Count together with others in a folder; False where it has no room: then alone, and seen by nobody."""
+    """Count together with others in a folder.
+
+    Returns False where it is full; then this process counts alone, unpublished.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_room(folder)
@@ -74,10 +78,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Beside:
-    """A small process that answers for this one and its pool, out of the folder in which they count, theirs alone.
-
-    style: of what it has to say. It ends when this process does, however that is, for its standard input ends then; and
-    it takes the folder along.
+    """A small process that answers for this one and its pool, from the folder in which they alone
+    count. style: of its messages. It ends with this process, however that ends, because its
+    standard input ends then; and it deletes the folder.
     """
 
     def __init__(self, listening: socket.socket, style: str) -> None:
@@ -86,7 +89,7 @@ class Beside:
         self._process = self._start()
 
     def look(self) -> None:
-        """Start it again, should it have ended: what was counted is in the folder."""
+        """Start it again if it has ended; the counts are in the folder."""
         if self._process.poll() is not None:
             _log.warning("metrics_process_started_again", status=self._process.returncode)
             self._process = self._start()

@@ -127,14 +127,14 @@ def _as_json(result: dict[str, Any]) -> str:
 
 
 def _short(path: str) -> str:
-    """A path relative to here where it lies below."""
+    """Returns a path relative to the working directory, if it lies below it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 @contextmanager
 def _showing() -> Iterator[Callable[[Rehearsal], None]]:
-    """A live view on a terminal, a line every few seconds elsewhere."""
+    """Yields a live view on a terminal; elsewhere a line every few seconds."""
     if errors.is_terminal:
         with Live(console=errors, auto_refresh=False, transient=True) as live:
             yield lambda state: live.update(_view(state), refresh=True)

@@ -1,4 +1,4 @@
-"""doctor: is everything as it should be."""
+"""doctor: whether everything is as it should be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
-    """Look at every server, codec and camera; exit status 0 unless something is broken."""
+    """Check every server, codec and camera. Exit status 0 unless something is broken."""
     from platereel.diagnosis import Health, examine
 
     settings = deployment(config, data)

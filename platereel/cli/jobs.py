@@ -1,4 +1,4 @@
-"""cleanup and check: retention and consistency, now."""
+"""cleanup and check: a run of retention, and of the consistency check, now."""
 
 from __future__ import annotations
 
@@ -105,9 +105,10 @@ def check(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare rows with objects, both ways; exit status 0 when nothing was found (or all of it was repaired).
+    """Compare rows with objects, both ways.
 
-    A dry run unless told to repair. Objects younger than check_age_floor_seconds are not judged.
+    Exit status 0 when nothing was found (or everything was repaired). A dry run unless told to
+    repair. Objects younger than check_age_floor_seconds are not judged.
     """
     from workers.consistency.check import check
     from workers.process.job_turn import in_steps

@@ -45,7 +45,8 @@ def create(
 ) -> None:
     """Make a key and print its secret, which cannot be shown again.
 
-    Until there is one, this machine needs none: detectors that post without a key are refused from the first on.
+    Before the first key this machine needs none: from then on, detectors that post without a key
+    are refused.
     """
     from platereel.wiring import desk
 
@@ -80,7 +81,7 @@ def _warn_of_the_first(*, ask: bool) -> None:
 
 
 def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
-    """List keys of the database; secrets are not kept."""
+    """List the keys of the database. Secrets are not stored."""
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:

@@ -1,4 +1,4 @@
-"""plan: how large a site has to be."""
+"""plan: how large a site must be."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _codec(name: str | None) -> Codec | None:
 
 
 def _loads(settings: Settings, cameras: int | None, given: dict[str, Any]) -> list[tuple[str, CameraLoad]]:
-    """A load for each camera of the configuration, or one for so many alike."""
+    """Returns a load for each camera of the configuration, or one for so many equal cameras."""
     if cameras is None:
         if not settings.cameras:
             raise BadInput("--cameras", "the configuration has no cameras: say how many")
@@ -129,7 +129,7 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
 
 
 def scaled_share(policy: RecordingPolicy, width: int, height: int) -> float:
-    """Pixels of a clip to those of its camera."""
+    """Returns the pixels of a clip divided by those of its camera."""
     across, down = policy.scaled(width, height)
     return across * down / (width * height)
 

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def capture(config: ConfigOption = None) -> None:
-    """Read cameras into the frame buffer; start more and they share the cameras."""
+    """Read cameras into the frame buffer. Start more, and they share the cameras."""
     settings = begin("capture", config)
     count(settings)
     from services.capture.__main__ import main
@@ -46,7 +46,7 @@ def detect(config: ConfigOption = None) -> None:
 
 
 def dispatch(config: ConfigOption = None) -> None:
-    """Turn detections into recordings, and pace the writers; two or more are fine."""
+    """Turn detections into recordings, and pace the writers. Two or more are fine."""
     settings = begin("dispatch", config)
     count(settings)
     from services.dispatch.__main__ import main
@@ -68,9 +68,10 @@ def worker(
     queues: Annotated[str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")] = ",".join(WRITER_QUEUES),
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Pool processes.")] = 2,
 ) -> None:
-    """Run a Celery worker; start more, on any host, to write more at once.
+    """Run a Celery worker. Start more, on any host, to write more at once.
 
-    Retention and consistency checks need a worker of their own, one a deployment: --queues retention,consistency.
+    Retention and consistency checks need a worker of their own, one a deployment: --queues
+    retention,consistency.
     """
     wanted = [queue.strip() for queue in queues.split(",")]
     unknown = sorted(set(wanted) - set(QUEUES))
@@ -114,7 +115,7 @@ def worker(
 
 
 def beat(config: ConfigOption = None) -> None:
-    """Nudge cleanup and check regularly; any number of beats, or none, does no harm."""
+    """Start cleanups and checks regularly. Several beats, or none, do no harm."""
     settings = begin("beat", config)
     count(settings)
     from workers.app import build_app
@@ -135,7 +136,8 @@ def health(
 ) -> None:
     """Exit status 0 if the process that writes PLATEREEL_PULSE_FILE gave a sign of life lately.
 
-    A container's check is `platereel-health`: the same look, without the second that this command takes to start.
+    A container's check is `platereel-health`: the same check, without the second that this command
+    takes to start.
     """
     from shared.adapters.clock import SystemClock
     from shared.runtime.pulse import seconds_since

@@ -115,7 +115,7 @@ def _status(segment: Segment) -> str:
 
 
 def _as_json(segment: DetailedSegment) -> dict[str, Any]:
-    """A segment as the API answers it."""
+    """Returns a segment as the API answers it."""
     return schemas.SegmentDetail.model_validate(segment).model_dump(mode="json", by_alias=True)
 
 
@@ -180,7 +180,7 @@ def _told(pieces: Iterator[bytes], tell: Callable[[int], None]) -> Iterator[byte
 
 
 def _check_output(output: Path | None, *, json: bool) -> None:
-    """Refuse, before anything is fetched, what cannot be written to."""
+    """Refuse an output that cannot be written, before anything is fetched."""
     if str(output) == "-" and json:
         raise BadInput("--json", "standard output has the clip, and nothing else")
     if str(output) == "-" and sys.stdout.isatty():

@@ -36,7 +36,7 @@ def trigger(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Publish a detection; with --wait, stay until its clip is READY (exit status 0) or it failed (1)."""
+    """Publish a detection. With --wait, wait until its clip is READY (exit status 0) or failed (1)."""
     from platereel.wiring import desk
 
     settings = deployment(config, data)

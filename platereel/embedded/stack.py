@@ -42,9 +42,8 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackPlan:
-    """What to run: the settings, their file, where data goes, the API's port, and whether storage is a folder.
-
-    stopping: asked while things start, so that a start can be given up.
+    """What to run: the settings and their file, the data folder, the API's port, and whether
+    storage is a folder. stopping: asked while things start, so that a start can be cancelled.
     """
 
     settings: Settings
@@ -86,7 +85,10 @@ class Stack:
         self.write_run_file()
 
     def kill(self) -> None:
-        """End every process at once; rows, leases and the servers' own logs make the next start whole."""
+        """End every process at once.
+
+        Rows, leases and the servers' own logs make the next start whole.
+        """
         if self._supervisor is not None:
             self._supervisor.kill()
 
@@ -96,13 +98,15 @@ class Stack:
             self._supervisor.poll()
 
     def stop_detection(self) -> None:
-        """End the reference detector; cameras and recordings go on."""
+        """Stop the reference detector. Cameras and recordings go on."""
         if self._supervisor is not None:
             self._supervisor.stop(["detect"], STOP_SERVICES_SECONDS)
             self.write_run_file()
 
     def stop(self) -> None:
-        """Stop within 15 s and lose nothing: cameras first, then open recordings are written, then the rest."""
+        """Stop within 15 s and lose nothing: first cameras, then open recordings are written, then
+        the rest.
+        """
         supervisor = self._supervisor
         if supervisor is None:
             return
@@ -119,7 +123,7 @@ class Stack:
         self._supervisor = None
 
     def restarts(self) -> int:
-        """How often a process died and was started again."""
+        """Returns how often a process died and was started again."""
         return 0 if self._supervisor is None else self._supervisor.restarts()
 
     def _start_servers(self) -> Addresses:
@@ -138,7 +142,7 @@ class Stack:
         return Addresses(**urls)
 
     def _wanted_servers(self) -> dict[str, servers.Server]:
-        """Servers to run here: those whose address the settings do not give."""
+        """Returns the servers to run here: those whose address the settings do not give."""
         plan = self.plan
         own = servers.Secrets.of(plan.data)
         given = plan.settings
@@ -199,7 +203,7 @@ class Stack:
         supervisor.await_ready("api", lambda: _answers(f"{self.api_url}/readyz"))
 
     def _noted(self) -> None:
-        """Children have come or gone: say so to whoever asks, and to the next run in this folder."""
+        """Write down the children, for other programs and for the next run in this folder."""
         note(self.plan.data / CHILDREN, (pid for pids in self._running().pids().values() for pid in pids))
         self.write_run_file()
 
@@ -220,7 +224,7 @@ class Stack:
 
 
 def _usable_port(host: str, wanted: int) -> int:
-    """The wanted port, or a free one for 0; Permanent when somebody listens there already."""
+    """Returns the wanted port, or a free one for 0; raises Permanent when it is taken."""
     if wanted == 0:
         return free_ports(1)[0]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -241,9 +245,10 @@ def _answers(url: str) -> None:
 
 
 def claim(data: Path) -> None:
-    """Make a data folder, or take one that is empty or has been claimed before.
+    """Make a data folder, or take one that is empty or was claimed before.
 
-    Raises Permanent for one that others use: it would be closed to them, and names of ours may be theirs.
+    Raises Permanent for a folder that others use: it would be closed to them, and its files may
+    have names of ours.
     """
     claimed = (data / LOCK).exists() or (data / SECRETS).exists()
     if data.exists() and not claimed:
@@ -256,7 +261,10 @@ def claim(data: Path) -> None:
 
 
 def _lock(data: Path, clock: SystemClock) -> int:
-    """Hold the data folder. The children do not inherit the lock: what is left of them is looked for by name."""
+    """Lock the data folder.
+
+    The children do not inherit the lock: those that are left are found by name.
+    """
     handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     until = clock.monotonic() + LOCK_SECONDS
     while True:
@@ -273,7 +281,7 @@ def _lock(data: Path, clock: SystemClock) -> int:
 
 @contextmanager
 def running(stack: Stack) -> Iterator[Stack]:
-    """A stack for the length of a block, stopped whatever happens."""
+    """Yields a stack that is stopped at the end of the block, whatever happens."""
     try:
         stack.start()
         yield stack

@@ -1,9 +1,10 @@
-"""The S3 server of the embedded deployment. None of its ports gives anything to somebody without a key.
+"""The S3 server of the embedded deployment. None of its ports gives data to anybody without a key.
 
-SeaweedFS is several servers in one process, and by itself only its S3 port asks who is there. Here the others speak
-gRPC with certificates of this start alone, the volumes ask for a token of this start with every read and write, and the
-index of files has no HTTP at all. What is left open to everybody on this machine: that the servers are alive, how much
-room they have, and which numbers their volumes bear.
+SeaweedFS is several servers in one process, and by default only its S3 port asks for credentials.
+Here the others speak gRPC with certificates that are made at each start, the volumes ask for a
+token with every read and write, and the index of files answers every HTTP request but its health
+check with 401. What any user of this machine can still read: that the servers live, how much room
+they have, the numbers of their volumes, and the path of the folder they are in.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _TOKENS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SI
 
 
 def storage(folder: Path, key: str, secret: str) -> Server | None:
-    """A SeaweedFS as the S3 server; None where its package has no wheel (then files take its place)."""
+    """Returns a SeaweedFS as the S3 server; None where its package has no wheel (then files replace
+    it).
+    """
     if not _weed().exists():
         return None
     data = private_folder(folder / "storage")
@@ -64,7 +67,7 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
     client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool)
 
     def probe() -> None:
-        """ListBuckets answers before a volume can take a write, so write."""
+        """Write an object: ListBuckets answers before a volume can take a write."""
         if not client.bucket_exists(BUCKET):
             client.make_bucket(BUCKET)
         client.put_object(BUCKET, ".probe", io.BytesIO(b"1"), 1)
@@ -89,7 +92,9 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
 
 
 def _locks(folder: Path) -> Mapping[str, str]:
-    """Settings by which every port but S3's asks for a certificate or a token; both are made for this start alone."""
+    """Returns settings by which every port but S3's asks for a certificate or a token, both made
+    for this start.
+    """
     authority = ec.generate_private_key(ec.SECP256R1())
     own = ec.generate_private_key(ec.SECP256R1())
     issuer = _certificate(AUTHORITY, authority, authority)
@@ -108,7 +113,9 @@ def _locks(folder: Path) -> Mapping[str, str]:
 
 
 def _certificate(name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """A certificate for servers and clients, signed by the authority; the authority signs its own."""
+    """Returns a certificate for servers and clients, signed by the authority; the authority signs
+    its own.
+    """
     both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
     return (
         x509.CertificateBuilder()

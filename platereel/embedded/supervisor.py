@@ -23,7 +23,7 @@ _log = logger(__name__)
 
 
 class Stopped(Exception):
-    """Somebody asked to stop before everything was up."""
+    """A stop was asked for before everything was up."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,10 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Owns the children. Every method is called by the main thread: the kernel ties a child's end to its creator."""
+    """Owns the children.
+
+    Only the main thread calls its methods: the kernel ties a child's end to its creator.
+    """
 
     clock: Clock
     changed: Callable[[], None] = lambda: None
@@ -53,20 +56,21 @@ class Supervisor:
         self.changed()
 
     def pids(self) -> dict[str, list[int]]:
-        """Process ids by name, of children that run."""
+        """Returns process ids by name, of children that run."""
         return {
             name: [child.process.pid for child in children if child.again_at is None]
             for name, children in self._children.items()
         }
 
     def restarts(self) -> int:
-        """How often any child had to be started again."""
+        """Returns how often any child had to be started again."""
         return sum(child.restarts for children in self._children.values() for child in children)
 
     def await_ready(self, name: str, probe: Callable[[], None]) -> None:
-        """Wait until `probe` no longer raises; Permanent with the log's end when the child dies or takes too long.
+        """Wait until `probe` no longer raises.
 
-        Raises Stopped when that is asked for meanwhile.
+        Raises Permanent with the log's end when the child dies or takes too long. Raises Stopped
+        when a stop is asked for meanwhile.
         """
         until = self.clock.monotonic() + PROBE_SECONDS
         while True:
@@ -84,7 +88,9 @@ class Supervisor:
                 return
 
     def poll(self) -> None:
-        """Look after the children once: say who died, start again whose pause is over, keep logs within bounds."""
+        """Look after the children once: log which died, start those again whose pause is over,
+        bound the logs.
+        """
         for name, children in self._children.items():
             for child in children:
                 self._look(name, child)
@@ -110,7 +116,7 @@ class Supervisor:
             self.changed()
 
     def stop(self, names: Iterable[str], seconds: float) -> None:
-        """Ask the named children to stop, all at once; after `seconds` end those that have not."""
+        """Ask the named children to stop, all at once; after `seconds` kill those that have not."""
         chosen = list(names)
         wanted = [child for name in chosen for child in self._children.get(name, [])]
         running = [child for child in wanted if child.process.poll() is None]
@@ -130,7 +136,10 @@ class Supervisor:
             self._children.pop(name, None)  # only now: whoever is told to end all at once must know of them
 
     def kill(self) -> None:
-        """End every child at once. May be called by a signal's handler: it takes no lock and waits for nobody."""
+        """Kill every child at once.
+
+        A signal handler may call it: it takes no lock and waits for nobody.
+        """
         for children in list(self._children.values()):
             for child in children:
                 if child.process.returncode is None:
