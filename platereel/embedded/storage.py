@@ -63,7 +63,7 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
     ]  # fmt: skip
     s3 = ports["s3.port"]
     url = f"s3://{key}:{secret}@127.0.0.1:{s3}/{BUCKET}?secure=false&region=us-east-1"
-    pool = S3Pool(PROBE_SECONDS)  # one try: whoever waits for the server asks again
+    pool = S3Pool(PROBE_SECONDS)  # one try: its caller waits for the server and asks again
     client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool)
 
     def probe() -> None:

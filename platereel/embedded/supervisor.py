@@ -133,7 +133,7 @@ class Supervisor:
         for path in (path for child in wanted for path in child.command.leaves):
             path.unlink(missing_ok=True)
         for name in chosen:
-            self._children.pop(name, None)  # only now: whoever is told to end all at once must know of them
+            self._children.pop(name, None)  # only now: `kill` must know of them until they have ended
 
     def kill(self) -> None:
         """Kill every child at once.

@@ -75,7 +75,7 @@ class Camera:
         self._stopping = threading.Event()
         self._last_ms: int | None = None
         self._read_at = self._opened_at = clock.monotonic()
-        self._unusable = ""  # why the source could not be used; told until a connection has shown otherwise
+        self._unusable = ""  # why the source could not be used; reported until a connection works
         self._run_now: Run | None = None
         self._clock_wrong = False
         self._asked_at = 0.0

@@ -13,7 +13,7 @@ from shared.domain.errors import Retryable
 
 UNASKED_CAMERAS = "cameras"
 TIMEOUT_SECONDS, KEYS_KEPT_SECONDS, LEEWAY_SECONDS = 3, 300, 10
-# Only signatures by a private key: a shared secret, or none, would let whoever can read a public key sign.
+# Only signatures by a private key: with a shared secret, or none, every reader of a public key could sign.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 

@@ -217,7 +217,7 @@ class VideoRecordingService:
             try:
                 self._tell(CameraState.CONNECTED, "")
             except Retryable as error:  # frames need the lease alone
-                _log.warning("state_not_told", camera_id=self.camera_id, error=error.message)
+                _log.warning("state_not_reported", camera_id=self.camera_id, error=error.message)
         if self._lease is not None and not self._lease.holds(self._world.clock.monotonic()):
             raise Retryable("the camera's lease ran out before it could be used")
 

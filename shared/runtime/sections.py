@@ -17,7 +17,7 @@ from shared.runtime.quantities import Bytes, Days, Seconds
 from shared.wire.urls import unusable_source
 from shared.wire.webhooks import key_of
 
-# Literal, not the enumeration: cameras that change are told to listeners of the API alone.
+# Literal, not the enumeration: only listeners of the API get changes of cameras.
 WebhookEvent = Literal[
     EventName.SEGMENT_RECORDING,
     EventName.SEGMENT_FINALIZING,

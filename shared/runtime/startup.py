@@ -51,7 +51,7 @@ def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
         try:
             check()
         except NotFound:
-            continue  # it answers; what is missing there is told by whoever needs it
+            continue  # it answers; who needs what is missing there reports it
         except PlatereelError as error:
             _log.warning("server_not_usable", server=server, reason=told(error))
 

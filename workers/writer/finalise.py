@@ -63,7 +63,7 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=True)
         return _ended("retry")
     except OSError as error:
-        # The work folder is full, or gone: its room is the host's, and nobody's fault here.
+        # The work folder is full or was deleted: the run is not to blame.
         log.error("finalise_put_off", error=f"the work folder refuses: {error.strerror}")
         ports.rows.fail_finalise(run.segment_id, run.token, f"work folder: {error.strerror}", retryable=True)
         return _ended("retry")

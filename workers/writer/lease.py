@@ -14,7 +14,7 @@ from shared.domain.ports import Clock
 from shared.runtime.logs import logger
 
 RENEW_SECONDS = 2.0
-MARGIN_SECONDS = 1.0  # whoever may still write must be done before another run may begin
+MARGIN_SECONDS = 1.0  # a writer must stop before another run may begin
 
 _log = logger(__name__)
 

@@ -134,11 +134,11 @@ class _Parts:
         data = self._read(length)
         if len(data) == length and starts_like_jpeg(data) and data.endswith(b"\xff\xd9"):
             return data  # as nearly always
-        if self._boundary and self._boundary in data:  # told too long: the next part has begun in it
+        if self._boundary and self._boundary in data:  # a length that is too long: the next part has begun in it
             return self._until_boundary(data)
         if len(data) < length:
             return None
-        if self._boundary and starts_like_jpeg(data) and not is_whole(data):  # told too short, or damaged
+        if self._boundary and starts_like_jpeg(data) and not is_whole(data):  # a length that is too short, or damage
             return self._until_boundary(data)
         return data
 

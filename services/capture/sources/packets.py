@@ -91,7 +91,7 @@ class PacketSource:
             frames = decoder.decode(packet)
             frames += [] if self._watched else decoder.decode(None)
         except av.error.FFmpegError:
-            return  # a damaged picture is the recording's to keep, and nobody's to look at
+            return  # a damaged picture is recorded, and not shown
         finally:
             if not self._watched:
                 decoder.flush_buffers()

@@ -20,7 +20,7 @@ Connection = psycopg.Connection[DictRow]
 
 _OPTIONS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 _CONNECT: dict[str, Any] = {
-    "connect_timeout": 10,  # a host that is busy with something else; whoever waits for the pool waits less
+    "connect_timeout": 10,  # for a busy host; callers of the pool wait less
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,

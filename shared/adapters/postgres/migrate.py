@@ -28,7 +28,7 @@ def migrate(url: str) -> tuple[str | None, str]:
     Raises Permanent, and changes nothing, where the schema is newer than this code's, or not
     Platereel's at all.
     """
-    current_version(url)  # a server that does not answer is told in our words
+    current_version(url)  # raises our error where the server does not answer
     # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the connections.
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
     with engine.connect() as lock, engine.connect() as connection:

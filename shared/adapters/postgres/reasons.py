@@ -10,7 +10,7 @@ import psycopg
 from shared.domain.errors import Permanent, PlatereelError, Retryable
 from shared.wire.urls import HIDDEN, shown
 
-# By what libpq, psycopg and the server say; a server that speaks another language is told of by the last line alone.
+# By the words of libpq, psycopg and the server; for a server of another language only the last line matches.
 _WORDS = (
     (r"password authentication failed|no password supplied", "refuses the user name or the password"),
     (r"role \".*\" does not exist", "knows no such user"),
