@@ -1,4 +1,6 @@
-"""`python -m benchmarks [NAME …] [--quick]`: run, print, write results/NAME.json and docs/charts/NAME.svg."""
+"""`python -m benchmarks [NAME …] [--quick]`: run, print, write results/NAME.json and
+docs/charts/NAME.svg.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ NAMES = (
 
 
 def main() -> None:
-    """Run the named benchmarks, or all; exit status 0 when all could be measured, whatever the figures."""
+    """Run the named benchmarks, or all; exit status 0 when all could be measured, whatever the
+    figures.
+    """
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], help="which; none: all")
     parser.add_argument("--quick", action="store_true", help="a tiny size, to see that it works")
@@ -37,7 +41,9 @@ def main() -> None:
         if not asked.quick:
             found = machine()
             written = save(name, rows), draw(name, rows, f"{found['cpu']}, {found['cores']} cores")
-            console.print("written: " + ", ".join(str(path) for path in written if path is not None))
+            console.print(
+                "written: " + ", ".join(str(path) for path in written if path is not None)
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The API at a million segments: each answer against its own SQL sent by psycopg alone, and downloads against nginx."""
+"""The API at a million segments: each answer against its own SQL sent by psycopg alone, and
+downloads against nginx.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,15 @@ def run(*, quick: bool) -> list[Row]:
         base = f"http://127.0.0.1:{port}"
         wait_for("the API", lambda: _alive(client, base), every_s=0.1)
         try:
-            answers = _lists(client=client, base=base, database=database, count=count, rounds=rounds)
-            return [*answers, *_downloads(place=place, client=client, base=base, rows=rows, how=(clip_bytes, rounds))]
+            answers = _lists(
+                client=client, base=base, database=database, count=count, rounds=rounds
+            )
+            return [
+                *answers,
+                *_downloads(
+                    place=place, client=client, base=base, rows=rows, how=(clip_bytes, rounds)
+                ),
+            ]
         finally:
             database.close()
 
@@ -59,19 +68,31 @@ def _alive(client: urllib3.PoolManager, base: str) -> bool:
         return False
 
 
-def _lists(client: urllib3.PoolManager, base: str, database: Database, count: int, rounds: int) -> list[Row]:
+def _lists(
+    client: urllib3.PoolManager, base: str, database: Database, count: int, rounds: int
+) -> list[Row]:
     videos, counters = PostgresSegmentRows(database), PostgresCounterRows(database)
-    middle = videos.search(where=SegmentFilter(), limit=1, offset=count // 2, cursor=None, order=Order.NEWEST).items[0]
+    middle = videos.search(
+        where=SegmentFilter(), limit=1, offset=count // 2, cursor=None, order=Order.NEWEST
+    ).items[0]
     deep = videos.search(
         where=SegmentFilter(), limit=LIMIT, offset=count // 2, cursor=None, order=Order.NEWEST
     ).next_cursor
     plate = str(middle.plates[0])
-    hour = {"from": middle.start_time.isoformat(), "to": from_ms(_ms(middle) + 3_600_000).isoformat()}
+    hour = {
+        "from": middle.start_time.isoformat(),
+        "to": from_ms(_ms(middle) + 3_600_000).isoformat(),
+    }
 
     def listed(
-        where: SegmentFilter, offset: int = 0, cursor: str | None = None, order: Order = Order.NEWEST
+        where: SegmentFilter,
+        offset: int = 0,
+        cursor: str | None = None,
+        order: Order = Order.NEWEST,
     ) -> Callable[[], object]:
-        return lambda: videos.search(where=where, limit=LIMIT, offset=offset, cursor=cursor, order=order)
+        return lambda: videos.search(
+            where=where, limit=LIMIT, offset=offset, cursor=cursor, order=order
+        )
 
     cases: list[tuple[str, dict[str, Any], Callable[[], object], str | None]] = [
         ("first page", {}, listed(SegmentFilter()), None),
@@ -89,20 +110,34 @@ def _lists(client: urllib3.PoolManager, base: str, database: Database, count: in
     rows: list[Row] = []
     measured: dict[str, float] = {}
     for name, query, sql, target in cases:
-        measured[name], alone = _in_turn(_getter(client, f"{base}{PREFIX}/segments?{urlencode(query)}"), sql, rounds)
+        measured[name], alone = _in_turn(
+            _getter(client, f"{base}{PREFIX}/segments?{urlencode(query)}"), sql, rounds
+        )
         rows.append(compare(name, "ms", measured[name], alone))
         if target is not None:
             rows.append(report(name, "ms, p50", measured[name], target))
     detection = str(middle.detection_ids)
     for name, path, sql in (
-        ("by detection", f"by-detection/{detection}", lambda: videos.by_detection(str(middle.camera_id), detection)),
+        (
+            "by detection",
+            f"by-detection/{detection}",
+            lambda: videos.by_detection(str(middle.camera_id), detection),
+        ),
         ("stats", "stats", lambda: counters.stats(30)),
     ):
-        rows.append(compare(name, "ms", *_in_turn(_getter(client, f"{base}{PREFIX}/{path}"), sql, rounds)))
+        rows.append(
+            compare(name, "ms", *_in_turn(_getter(client, f"{base}{PREFIX}/{path}"), sql, rounds))
+        )
     first = measured["first page"]
     deep_pages = ("deep page, cursor", "deep page, offset")
     return rows + [
-        compare(case=f"{name} / first page", metric="ms", ours=measured[name], peer=first, target="<= 1.2")
+        compare(
+            case=f"{name} / first page",
+            metric="ms",
+            ours=measured[name],
+            peer=first,
+            target="<= 1.2",
+        )
         for name in deep_pages
     ]
 
@@ -120,7 +155,9 @@ def _getter(client: urllib3.PoolManager, url: str, **headers: str) -> Callable[[
     return get
 
 
-def _in_turn(ours: Callable[[], object], peer: Callable[[], object], rounds: int) -> tuple[float, float]:
+def _in_turn(
+    ours: Callable[[], object], peer: Callable[[], object], rounds: int
+) -> tuple[float, float]:
     """Medians in milliseconds, after one round that warms both."""
     spent: dict[str, list[float]] = {"ours": [], "peer": []}
     for _ in range(rounds + 1):
@@ -132,9 +169,14 @@ def _in_turn(ours: Callable[[], object], peer: Callable[[], object], rounds: int
 
 
 def _downloads(
-    place: Site, client: urllib3.PoolManager, base: str, rows: psycopg.Connection[dict[str, Any]], how: tuple[int, int]
+    place: Site,
+    client: urllib3.PoolManager,
+    base: str,
+    rows: psycopg.Connection[dict[str, Any]],
+    how: tuple[int, int],
 ) -> list[Row]:
-    """The same bytes from the API, which reads them from S3, and from nginx, which has them on its disk.
+    """The same bytes from the API, which reads them from S3, and from nginx, which has them on its
+    disk.
 
     how: bytes of the clip, rounds.
     """
@@ -164,9 +206,17 @@ def _downloads(
             ("download, range", {"Range": f"bytes={length}-{2 * length - 1}"}, length),
         ):
             ours, theirs = _in_turn(
-                _getter(client, url, **headers), _getter(client, f"{peer}/clip.mp4", **headers), rounds
+                _getter(client, url, **headers),
+                _getter(client, f"{peer}/clip.mp4", **headers),
+                rounds,
             )
             found.append(
-                compare(case=name, metric="MB/s", ours=sent / ours / 1000, peer=sent / theirs / 1000, target=">= 0.8")
+                compare(
+                    case=name,
+                    metric="MB/s",
+                    ours=sent / ours / 1000,
+                    peer=sent / theirs / 1000,
+                    target=">= 0.8",
+                )
             )
     return found

@@ -1,4 +1,6 @@
-"""Cameras for benchmarks: processes of their own that deliver ready frames and cost next to nothing."""
+"""Cameras for benchmarks: processes of their own that deliver ready frames and cost next to
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +50,16 @@ def _serving(serve: Callable[..., None], frames: Sequence[bytes], fps: float) ->
 
 def _serve_mjpeg(port: int, frames: list[bytes], fps: float) -> None:
     parts = [
-        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(frame), frame)
+        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
+        % (len(frame), frame)
         for frame in frames
     ]
 
     def film(connection: socket.socket) -> None:
         connection.recv(4096)
-        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+        )
         began, number = time.perf_counter(), 0
         try:
             while True:
@@ -70,14 +75,22 @@ def _serve_mjpeg(port: int, frames: list[bytes], fps: float) -> None:
             threading.Thread(target=film, args=(connection,), daemon=True).start()
 
 
-def h264_packets(frames: Sequence[bytes], width: int, height: int, fps: int, gop: int) -> list[bytes]:
+def h264_packets(
+    frames: Sequence[bytes], width: int, height: int, fps: int, gop: int
+) -> list[bytes]:
     """The frames as a camera's H.264: a keyframe every `gop` frames, no B-frames, limited range."""
     encoder, decoder = av.CodecContext.create("libx264", "w"), av.CodecContext.create("mjpeg", "r")
     if not isinstance(encoder, VideoCodecContext):
         raise TypeError("libx264 is not a video encoder")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate, encoder.thread_count = Fraction(1, fps), Fraction(fps), 1
-    encoder.options = {"preset": "veryfast", "tune": "zerolatency", "g": str(gop), "bf": "0", "crf": "23"}
+    encoder.options = {
+        "preset": "veryfast",
+        "tune": "zerolatency",
+        "g": str(gop),
+        "bf": "0",
+        "crf": "23",
+    }
     packets = []
     for number, jpeg in enumerate(frames):
         (picture,) = decoder.decode(av.Packet(jpeg))

@@ -52,12 +52,23 @@ def run(*, quick: bool) -> list[Row]:
 
 
 def _compare(
-    case: str, sources: list[str], fps: int, seconds: float, rounds: int, peer: Callable[[str], None]
+    case: str,
+    sources: list[str],
+    fps: int,
+    seconds: float,
+    rounds: int,
+    peer: Callable[[str], None],
 ) -> list[Row]:
-    """Ours with all cameras for some seconds, then the peer's BARE_FRAMES as fast as they go; and what Redis used."""
-    cameras = "".join(f'  cam{n}: {{source: "{source}", detect: false}}\n' for n, source in enumerate(sources))
+    """Ours with all cameras for some seconds, then the peer's BARE_FRAMES as fast as they go; and
+    what Redis used.
+    """
+    cameras = "".join(
+        f'  cam{n}: {{source: "{source}", detect: false}}\n' for n, source in enumerate(sources)
+    )
     ours, server, bare = [], [], []
-    with site(f"defaults: {{fps: {fps}, buffer_seconds: 1, trigger_slack_seconds: 1}}\ncameras:\n{cameras}") as place:
+    with site(
+        f"defaults: {{fps: {fps}, buffer_seconds: 1, trigger_slack_seconds: 1}}\ncameras:\n{cameras}"
+    ) as place:
         for _ in range(rounds):
             place.run("capture", "capture")
             frames, capture_s, redis_s = _used(place, len(sources), seconds)
@@ -68,13 +79,21 @@ def _compare(
                 client.flushdb()
             bare.append(BARE_FRAMES / cost_of(partial(peer, place.addresses.frames)).cpu_s)
     return [
-        compare(case=case, metric="frames per CPU s", ours=median(ours), peer=median(bare), target=">= 0.85"),
+        compare(
+            case=case,
+            metric="frames per CPU s",
+            ours=median(ours),
+            peer=median(bare),
+            target=">= 0.85",
+        ),
         report(case, "CPU microseconds of Redis per frame", median(server)),
     ]
 
 
 def _used(place: Site, cameras: int, seconds: float) -> tuple[int, float, float]:
-    """Frames stored in some seconds, and CPU seconds of capture and of the frames Redis meanwhile."""
+    """Frames stored in some seconds, and CPU seconds of capture and of the frames Redis
+    meanwhile.
+    """
     names = [f"platereel:frames:{{cam{n}}}" for n in range(cameras)]
     with place.frames() as client:
 
@@ -86,7 +105,11 @@ def _used(place: Site, cameras: int, seconds: float) -> tuple[int, float, float]
         time.sleep(1.0)
         frames, used, server = stored(), place.cpu_s("capture"), place.cpu_s("redis-frames")
         time.sleep(seconds)
-        return stored() - frames, place.cpu_s("capture") - used, place.cpu_s("redis-frames") - server
+        return (
+            stored() - frames,
+            place.cpu_s("capture") - used,
+            place.cpu_s("redis-frames") - server,
+        )
 
 
 def _bare_xadd(frames: list[bytes], address: str) -> None:

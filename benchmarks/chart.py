@@ -1,4 +1,6 @@
-"""A picture of a benchmark's rows: each bar is ours as a multiple of the peer's, with the target it is held against."""
+"""A picture of a benchmark's rows: each bar is ours as a multiple of the peer's, with the target it
+is held against.
+"""
 
 from __future__ import annotations
 

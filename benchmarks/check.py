@@ -1,4 +1,6 @@
-"""The consistency check over a million segments, against listing every object and reading every row alone."""
+"""The consistency check over a million segments, against listing every object and reading every row
+alone.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from shared.adapters.storage.files import FileObjects
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.timing import from_ms
 from tests.support.jobs import check
-from workers.consistency.check import CheckPorts
+from workers.consistency.ports import CheckPorts
 from workers.consistency.sentinel import claim_store
 
 COUNT, FOLD_BATCH = 1_000_000, 100_000
@@ -33,7 +35,9 @@ LONGEST_SECONDS, LARGEST_MEGABYTES = 900, 300
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Seconds and memory of one check; a clip and a picture a segment, one orphan and one lost clip among them."""
+    """Seconds and memory of one check; a clip and a picture a segment, one orphan and one lost clip
+    among them.
+    """
     count = 300 if quick else COUNT
     with site("cameras: {}\n") as place, place.database() as rows, TemporaryDirectory() as folder:
         fill(rows, count, last_at=from_ms(SystemClock().now_ms()).isoformat())
@@ -47,13 +51,17 @@ def run(*, quick: bool) -> list[Row]:
         raise RuntimeError(f"the check says {ours['answer']}")
     return [
         compare(f"{count:,} segments", "seconds", ours["seconds"], bare["seconds"]),
-        report(f"{count:,} segments", "seconds of the check", ours["seconds"], f"<= {LONGEST_SECONDS}"),
+        report(
+            f"{count:,} segments", "seconds of the check", ours["seconds"], f"<= {LONGEST_SECONDS}"
+        ),
         report(f"{count:,} segments", "MB of memory", ours["megabytes"], f"<= {LARGEST_MEGABYTES}"),
     ]
 
 
 def _objects(rows: psycopg.Connection[dict[str, Any]], root: Path) -> None:
-    """Files of the recorded sizes that take no room, an hour old and older; one too many, and one too few."""
+    """Files of the recorded sizes that take no room, an hour old and older; one too many, and one
+    too few.
+    """
     last = ""  # page by page: the measured process begins with our memory
     with rows.transaction(), rows.cursor("keys") as found:
         found.execute("SELECT file_path, thumbnail_path, file_size_bytes FROM video_segments")
@@ -96,7 +104,9 @@ def _check(url: str, root: Path) -> dict[str, Any]:
 
 def _bare(url: str, root: Path) -> dict[str, Any]:
     """The least that any check must do."""
-    objects = sum(1 for prefix in ("videos/", "thumbnails/") for _ in FileObjects(root).walk(prefix))
+    objects = sum(
+        1 for prefix in ("videos/", "thumbnails/") for _ in FileObjects(root).walk(prefix)
+    )
     with psycopg.connect(url) as connection, connection.cursor(name="rows") as rows:
         rows.itersize = 1000
         rows.execute("SELECT id, file_path, file_size_bytes FROM video_segments ORDER BY file_path")

@@ -1,4 +1,6 @@
-"""Codecs: what each costs and how large it is at its default quality; the figures that `platereel plan` counts with."""
+"""Codecs: what each costs and how large it is at its default quality; the figures that `platereel
+plan` counts with.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,25 @@ def run(*, quick: bool) -> list[Row]:
         costs = in_turn(
             {
                 codec: partial(
-                    write_clip, frames, RecordingPolicy(codec=codec, fps=FPS, encoder="software"), size, path
+                    write_clip,
+                    frames,
+                    RecordingPolicy(codec=codec, fps=FPS, encoder="software"),
+                    size,
+                    path,
                 )
                 for codec, path in paths.items()
             },
             rounds,
         )
         for codec, path in paths.items():
-            rows.append(report(f"{codec}, {size[1]}p", "CPU s per megapixel", costs[codec].cpu_s / megapixels))
-            rows.append(report(f"{codec}, {size[1]}p", "bytes per megapixel", path.stat().st_size / megapixels))
+            rows.append(
+                report(
+                    f"{codec}, {size[1]}p", "CPU s per megapixel", costs[codec].cpu_s / megapixels
+                )
+            )
+            rows.append(
+                report(
+                    f"{codec}, {size[1]}p", "bytes per megapixel", path.stat().st_size / megapixels
+                )
+            )
     return rows

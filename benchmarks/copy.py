@@ -1,4 +1,6 @@
-"""Copy: minutes of a camera's H.264 packets into an MP4 without decoding, against `ffmpeg -c copy` and our encoder."""
+"""Copy: minutes of a camera's H.264 packets into an MP4 without decoding, against `ffmpeg -c copy`
+and our encoder.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,11 @@ def run(*, quick: bool) -> list[Row]:
                 "ours": partial(_copy, frames, folder / "ours.mp4"),
                 "ffmpeg": partial(_command, raw, folder / "ffmpeg.mp4"),
                 "h264": partial(
-                    write_clip, encoded, RecordingPolicy(fps=FPS, encoder="software"), size, folder / "h264.mp4"
+                    write_clip,
+                    encoded,
+                    RecordingPolicy(fps=FPS, encoder="software"),
+                    size,
+                    folder / "h264.mp4",
                 ),
             },
             1 if quick else ROUNDS,
@@ -47,7 +53,13 @@ def run(*, quick: bool) -> list[Row]:
     ours, peer = len(frames) / costs["ours"].cpu_s, len(packets) / costs["ffmpeg"].cpu_s
     case = f"{size[1]}p, {len(frames)} packets"
     return [
-        compare(case=f"{case} / ffmpeg -c copy", metric="frames per CPU s", ours=ours, peer=peer, target=">= 1.0"),
+        compare(
+            case=f"{case} / ffmpeg -c copy",
+            metric="frames per CPU s",
+            ours=ours,
+            peer=peer,
+            target=">= 1.0",
+        ),
         compare(
             case=f"{case} / our h264",
             metric="frames per CPU s",

@@ -1,4 +1,6 @@
-"""Density: how many 720p15 cameras one host carries without losing a frame, a tenth of the time in an event."""
+"""Density: how many 720p15 cameras one host carries without losing a frame, a tenth of the time in
+an event.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,15 @@ SECONDS, KEPT = 45.0, 0.99
 
 
 def run(*, quick: bool) -> list[Row]:
-    """The largest step at which 99 of 100 frames are there in time and no clip lacks one; each step is a new start."""
+    """The largest step at which 99 of 100 frames are there in time and no clip lacks one; each step
+    is a new start.
+    """
     size, steps, seconds = ((320, 180), (2,), 6.0) if quick else ((1280, 720), STEPS, SECONDS)
     frames = jpegs(*size, 60)
     ours = _most("platereel", lambda cameras: _carries(frames, cameras, seconds), steps)
-    peer = _most("one process", lambda cameras: _one_process_carries(frames, cameras, seconds), steps)
+    peer = _most(
+        "one process", lambda cameras: _one_process_carries(frames, cameras, seconds), steps
+    )
     return [compare("cameras on this host, their load included", "cameras", ours, peer)]
 
 
@@ -47,15 +53,23 @@ def _most(name: str, carries: Callable[[int], bool], steps: tuple[int, ...]) -> 
 
 
 def _carries(frames: list[bytes], cameras: int, seconds: float) -> bool:
-    """Cameras over HTTP, capture, dispatch, two writers, one finaliser, servers: all on this host."""
+    """Cameras over HTTP, capture, dispatch, two writers, one finaliser, servers: all on this
+    host.
+    """
     names = [f"cam{number}" for number in range(cameras)]
     with mjpeg_cameras(frames, FPS) as address:
-        config = f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}}}\ncameras:\n"
-        config += "".join(f'  {name}: {{source: "{address}/{name}", detect: false}}\n' for name in names)
+        config = (
+            f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}}}\ncameras:\n"
+        )
+        config += "".join(
+            f'  {name}: {{source: "{address}/{name}", detect: false}}\n' for name in names
+        )
         with site(config, frames_bytes=8_000_000_000) as place:
             place.record()
             with place.frames() as client:
-                wait_for("all cameras", lambda: all(client.exists(Keys().frames(name)) for name in names))
+                wait_for(
+                    "all cameras", lambda: all(client.exists(Keys().frames(name)) for name in names)
+                )
             return _watched(place, names, seconds)
 
 
@@ -72,13 +86,23 @@ def _watched(place: Site, names: list[str], seconds: float) -> bool:
                 broker.xadd("detections", {"json": json.dumps(body)})
                 event_at, number = event_at + every_s, number + 1
             time.sleep(0.02)
-        kept = (_stored(client, names) - before) / ((time.perf_counter() - began) * FPS * len(names))
-        open_rows = "SELECT count(*) AS n FROM video_segments WHERE status NOT IN ('ready', 'failed')"
+        kept = (_stored(client, names) - before) / (
+            (time.perf_counter() - began) * FPS * len(names)
+        )
+        open_rows = (
+            "SELECT count(*) AS n FROM video_segments WHERE status NOT IN ('ready', 'failed')"
+        )
         try:
-            wait_for("all clips", lambda: _number(rows, open_rows) == 0, timeout_s=POST_S + 15, every_s=0.2)
+            wait_for(
+                "all clips",
+                lambda: _number(rows, open_rows) == 0,
+                timeout_s=POST_S + 15,
+                every_s=0.2,
+            )
         except RuntimeError:
             return False
-        # The first clips began before their cameras' buffers were full: that is no loss, and they say so.
+        # The first clips began before their cameras' buffers were full: that is no loss, and they
+        # say so.
         lost = "SELECT count(*) AS n FROM video_segments WHERE status = 'failed' OR frames_lost > 0"
         return kept >= KEPT and _number(rows, lost) == 0
 
@@ -95,7 +119,9 @@ def _one_process_carries(frames: list[bytes], cameras: int, seconds: float) -> b
     """The predecessor in a process of its own, its cameras' JPEGs already in memory."""
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
-    process = context.Process(target=_one_process, args=(frames, cameras, seconds, answers), daemon=True)
+    process = context.Process(
+        target=_one_process, args=(frames, cameras, seconds, answers), daemon=True
+    )
     process.start()
     kept = answers.get(timeout=seconds + 60)
     process.join()
@@ -103,7 +129,9 @@ def _one_process_carries(frames: list[bytes], cameras: int, seconds: float) -> b
 
 
 def _one_process(frames: list[bytes], cameras: int, seconds: float, answers: Any) -> None:
-    """A thread a camera decodes every frame into a buffer of pictures, and writes mp4v while an event lasts."""
+    """A thread a camera decodes every frame into a buffer of pictures, and writes mp4v while an
+    event lasts.
+    """
     cv2.setNumThreads(1)
     done = [0] * cameras
     began = time.perf_counter()
@@ -117,14 +145,18 @@ def _one_process(frames: list[bytes], cameras: int, seconds: float, answers: Any
             time.sleep(max(0.0, began + number / FPS - time.perf_counter()))
             if time.perf_counter() - began > seconds:
                 return
-            image = cv2.imdecode(np.frombuffer(frames[number % len(frames)], np.uint8), cv2.IMREAD_COLOR)
+            image = cv2.imdecode(
+                np.frombuffer(frames[number % len(frames)], np.uint8), cv2.IMREAD_COLOR
+            )
             if image is None:
                 return
             picture = image.astype(np.uint8, copy=False)
             recording = starts <= number / FPS < starts + POST_S
             if recording and writer is None:
                 size = (picture.shape[1], picture.shape[0])
-                writer = cv2.VideoWriter(str(folder / f"{camera}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
+                writer = cv2.VideoWriter(
+                    str(folder / f"{camera}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size
+                )
                 for earlier in buffer:
                     writer.write(earlier)
             if recording and writer is not None:
@@ -133,7 +165,9 @@ def _one_process(frames: list[bytes], cameras: int, seconds: float, answers: Any
             done[camera] += 1
 
     with TemporaryDirectory(prefix="platereel-bench-") as folder:
-        threads = [threading.Thread(target=film, args=(camera, Path(folder))) for camera in range(cameras)]
+        threads = [
+            threading.Thread(target=film, args=(camera, Path(folder))) for camera in range(cameras)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -1,4 +1,6 @@
-"""Measuring: rounds of ours and the peer's in turn, CPU seconds of the whole process tree, medians, ratios."""
+"""Measuring: rounds of ours and the peer's in turn, CPU seconds of the whole process tree, medians,
+ratios.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,15 @@ RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
 
 console = Console()
-cv2.setNumThreads(1)  # before anything uses it: a thread pool of before the fork would hang the children
+# before anything uses it: a thread pool of before the fork would hang the children
+cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison. `ratio` is ours to the peer's; `target` what it must at least (or at most) be, None to report."""
+    """One comparison. `ratio` is ours to the peer's; `target` what it must at least (or at most)
+    be, None to report.
+    """
 
     case: str
     metric: str
@@ -81,7 +86,9 @@ def holds(value: float, target: str) -> bool:
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
-    """Run `work` in a child process of its own; what it and its children used. A failing child fails the benchmark."""
+    """Run `work` in a child process of its own; what it and its children used. A failing child
+    fails the benchmark.
+    """
     sys.stdout.flush()
     began = time.perf_counter()
     pid = os.fork()
@@ -104,7 +111,10 @@ def in_turn(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dic
     for _ in range(rounds):
         for name, work in works.items():
             costs[name].append(cost_of(work))
-    return {name: Cost(median(c.wall_s for c in each), median(c.cpu_s for c in each)) for name, each in costs.items()}
+    return {
+        name: Cost(median(c.wall_s for c in each), median(c.cpu_s for c in each))
+        for name, each in costs.items()
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -114,7 +124,10 @@ def machine() -> dict[str, Any]:
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    packages = {name: version(name) for name in ("av", "opencv-python", "redis", "celery", "psycopg", "numpy")}
+    packages = {
+        name: version(name)
+        for name in ("av", "opencv-python", "redis", "celery", "psycopg", "numpy")
+    }
     return {
         "cpu": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
         "python": platform.python_version(), "packages": packages,

@@ -1,4 +1,6 @@
-"""Memory: what a buffered JPEG byte costs in Redis, and whether capture and writers stay as large as they are."""
+"""Memory: what a buffered JPEG byte costs in Redis, and whether capture and writers stay as large
+as they are.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def run(*, quick: bool) -> list[Row]:
     frames = jpegs(*size, 30)
     with mjpeg_cameras(frames, FPS) as address:
         config = "defaults: {buffer_seconds: 2, post_event_seconds: 4, part_seconds: 2}\ncameras:\n"
-        config += "".join(f'  cam{n}: {{source: "{address}/{n}", detect: false}}\n' for n in range(CAMERAS))
+        config += "".join(
+            f'  cam{n}: {{source: "{address}/{n}", detect: false}}\n' for n in range(CAMERAS)
+        )
         with site(config) as place:
             return [_per_byte(place, frames), *_flat(place, seconds, look_s)]
 
@@ -42,7 +46,11 @@ def _per_byte(place: Site, frames: list[bytes]) -> Row:
         for camera in (f"filled{n}" for n in range(8)):
             batch = [
                 Frame(
-                    camera_id=camera, captured_ms=10**12 + n * 67, data=frames[n % len(frames)], counter=n, run_id="run"
+                    camera_id=camera,
+                    captured_ms=10**12 + n * 67,
+                    data=frames[n % len(frames)],
+                    counter=n,
+                    run_id="run",
                 )
                 for n in range(FPS * 15)
             ]
@@ -50,7 +58,13 @@ def _per_byte(place: Site, frames: list[bytes]) -> Row:
             held += sum(len(frame.data) for frame in batch)
         used = _used(client.info("memory")) - before
         client.flushdb()
-    return compare(case="frames Redis", metric="bytes used / JPEG bytes", ours=used, peer=held, target="<= 1.25")
+    return compare(
+        case="frames Redis",
+        metric="bytes used / JPEG bytes",
+        ours=used,
+        peer=held,
+        target="<= 1.25",
+    )
 
 
 def _used(info: Any) -> int:
@@ -65,13 +79,19 @@ def _flat(place: Site, seconds: float, look_s: float) -> list[Row]:
     ):
         place.run(name, *arguments)
     with place.frames() as frames, place.broker() as broker:
-        wait_for("frames", lambda: all(frames.xlen(Keys().frames(f"cam{n}")) for n in range(CAMERAS)))
+        wait_for(
+            "frames", lambda: all(frames.xlen(Keys().frames(f"cam{n}")) for n in range(CAMERAS))
+        )
         sizes: dict[str, list[int]] = {"capture": [], "worker": []}
         began, event_at, number = time.perf_counter(), 0.0, 0
         while (passed := time.perf_counter() - began) < seconds:
             if passed >= event_at:
                 for camera in range(CAMERAS):
-                    body = {"detection_id": f"{number}-{camera}", "camera_id": f"cam{camera}", "confidence": 0.9}
+                    body = {
+                        "detection_id": f"{number}-{camera}",
+                        "camera_id": f"cam{camera}",
+                        "confidence": 0.9,
+                    }
                     broker.xadd("detections", {"json": json.dumps(body)})
                 event_at, number = event_at + EVENT_S, number + 1
             time.sleep(look_s)
@@ -84,7 +104,12 @@ def _flat(place: Site, seconds: float, look_s: float) -> list[Row]:
         case = f"{name}, {seconds:g} s"
         begins = median(seen[:third])
         rows += [
-            report(case, f"RSS MB, {which} third", size / 1e6) for which, size in (("first", begins), ("last", late))
+            report(case, f"RSS MB, {which} third", size / 1e6)
+            for which, size in (("first", begins), ("last", late))
         ]
-        rows.append(compare(case=case, metric="RSS last third / middle", ours=late, peer=early, target="<= 1.05"))
+        rows.append(
+            compare(
+                case=case, metric="RSS last third / middle", ours=late, peer=early, target="<= 1.05"
+            )
+        )
     return rows

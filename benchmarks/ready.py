@@ -1,4 +1,6 @@
-"""Ready: from the last frame in the buffer to a READY row, against encoding the whole clip once its event is over."""
+"""Ready: from the last frame in the buffer to a READY row, against encoding the whole clip once its
+event is over.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,12 @@ def run(*, quick: bool) -> list[Row]:
             f"defaults: {{buffer_seconds: {buffer_s}, post_event_seconds: {post_s}, trigger_slack_seconds: 40}}\n"
             f'cameras:\n  {CAMERA}: {{source: "{address}/1", detect: false}}\n'
         )
-        with site(config) as place, place.database() as rows, place.frames() as frames, place.broker() as broker:
+        with (
+            site(config) as place,
+            place.database() as rows,
+            place.frames() as frames,
+            place.broker() as broker,
+        ):
             place.record()
             wait_for("frames", lambda: frames.xlen(Keys().frames(CAMERA)) > FPS * (buffer_s + 1))
             for number in range(1 if quick else ROUNDS):
@@ -57,16 +64,26 @@ def run(*, quick: bool) -> list[Row]:
     ]
 
 
-def _record(rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, name: str) -> dict[str, Any]:
-    broker.xadd("detections", {"json": json.dumps({"detection_id": name, "camera_id": CAMERA, "confidence": 0.9})})
-    statement = (
-        "SELECT s.* FROM video_segments s JOIN segment_detections l ON l.segment_id = s.id WHERE l.detection_id = %s"
+def _record(
+    rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, name: str
+) -> dict[str, Any]:
+    broker.xadd(
+        "detections",
+        {"json": json.dumps({"detection_id": name, "camera_id": CAMERA, "confidence": 0.9})},
     )
-    found: dict[str, Any] = wait_for("the recording", lambda: rows.execute(statement, [name]).fetchone())
+    statement = """
+        SELECT s.* FROM video_segments s JOIN segment_detections l ON l.segment_id = s.id
+         WHERE l.detection_id = %s
+    """
+    found: dict[str, Any] = wait_for(
+        "the recording", lambda: rows.execute(statement, [name]).fetchone()
+    )
     return found
 
 
-def _until_ready(rows: psycopg.Connection[dict[str, Any]], frames: redis.Redis, segment: dict[str, Any]) -> float:
+def _until_ready(
+    rows: psycopg.Connection[dict[str, Any]], frames: redis.Redis, segment: dict[str, Any]
+) -> float:
     last_ms = to_ms(segment["deadline"]) - 1000 // FPS
     key = Keys().frames(CAMERA)
 
@@ -81,7 +98,9 @@ def _until_ready(rows: psycopg.Connection[dict[str, Any]], frames: redis.Redis, 
     return time.perf_counter() - began
 
 
-def _whole_clip(place: Site, rows: psycopg.Connection[dict[str, Any]], segment: dict[str, Any]) -> float:
+def _whole_clip(
+    place: Site, rows: psycopg.Connection[dict[str, Any]], segment: dict[str, Any]
+) -> float:
     """The same frames from the same buffer: read, encode, join, upload, say so in a row."""
     start_ms, end_ms = to_ms(segment["start_time"]), to_ms(segment["deadline"])
     buffer = RedisFrames(frame_servers(place.addresses.frames), Keys())

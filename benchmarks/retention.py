@@ -30,8 +30,8 @@ from shared.domain.ports import ObjectStore
 from shared.domain.retention import RetentionPolicy
 from shared.domain.timing import from_ms
 from tests.support.jobs import cleanup
-from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
+from workers.retention.ports import CleanupPorts
 
 COUNT, AT_ONCE, UPLOADS = 100_000, 1000, 8
 OLD_DAYS = 40
@@ -48,7 +48,9 @@ def run(*, quick: bool) -> list[Row]:
         database = Database(place.addresses.database, max_size=2)
         database.open()
         try:
-            return _rounds(rows=rows, database=database, store=store, size=count // 2 // rounds, rounds=rounds)
+            return _rounds(
+                rows=rows, database=database, store=store, size=count // 2 // rounds, rounds=rounds
+            )
         finally:
             database.close()
 
@@ -60,13 +62,21 @@ def _upload(rows: psycopg.Connection[dict[str, Any]], url: str) -> None:
     if isinstance(address, Path):
         raise TypeError("this benchmark measures an S3 server")
     client = Minio(
-        address.endpoint, address.access_key, address.secret_key, secure=address.secure, region=address.region
+        address.endpoint,
+        address.access_key,
+        address.secret_key,
+        secure=address.secure,
+        region=address.region,
     )
     found = rows.execute("SELECT file_path FROM video_segments")
     with ThreadPoolExecutor(UPLOADS) as pool:
         while batch := list(islice(found, AT_ONCE)):
             keys = [row["file_path"] for row in batch]
-            list(pool.map(lambda key: client.put_object(address.bucket, key, BytesIO(b"clip"), 4), keys))
+            list(
+                pool.map(
+                    lambda key: client.put_object(address.bucket, key, BytesIO(b"clip"), 4), keys
+                )
+            )
 
 
 def _rounds(
@@ -95,8 +105,19 @@ def _rounds(
             raise RuntimeError(f"the cleanup says {result}")
         peer.append(size / _bare(rows, store, size))
     return [
-        compare(case=f"{size} a round", metric="segments per s", ours=median(ours), peer=median(peer), target=">= 0.8"),
-        report("what is left", "wrong counters", len(PostgresCounterRows(database).differences()), "<= 0"),
+        compare(
+            case=f"{size} a round",
+            metric="segments per s",
+            ours=median(ours),
+            peer=median(peer),
+            target=">= 0.8",
+        ),
+        report(
+            "what is left",
+            "wrong counters",
+            len(PostgresCounterRows(database).differences()),
+            "<= 0",
+        ),
     ]
 
 
@@ -116,7 +137,9 @@ def _ports(database: Database, store: ObjectStore) -> CleanupPorts:
 
 
 def _bare(rows: psycopg.Connection[dict[str, Any]], store: ObjectStore, size: int) -> float:
-    """Seconds to delete the oldest: their objects, a thousand keys a request, and their rows, a statement a request."""
+    """Seconds to delete the oldest: their objects, a thousand keys a request, and their rows, a
+    statement a request.
+    """
     chosen = rows.execute(
         "SELECT id, file_path FROM video_segments WHERE status = 'ready' ORDER BY end_time LIMIT %s",
         [size],
@@ -125,5 +148,7 @@ def _bare(rows: psycopg.Connection[dict[str, Any]], store: ObjectStore, size: in
     for at in range(0, size, AT_ONCE):
         batch = chosen[at : at + AT_ONCE]
         store.delete([row["file_path"] for row in batch])
-        rows.execute("DELETE FROM video_segments WHERE id = ANY(%s)", [[row["id"] for row in batch]])
+        rows.execute(
+            "DELETE FROM video_segments WHERE id = ANY(%s)", [[row["id"] for row in batch]]
+        )
     return time.perf_counter() - began

@@ -49,18 +49,28 @@ def run(*, quick: bool) -> list[Row]:
                 target=target,
             )
         )
-        rows.append(compare(f"{count} writers / 1", "frames per CPU s", measured[count][1], single[1]))
+        rows.append(
+            compare(f"{count} writers / 1", "frames per CPU s", measured[count][1], single[1])
+        )
     return [*rows, report(f"finalise, {SECONDS} s", "CPU s per clip", finalising)]
 
 
-def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -> tuple[float, float]:
+def _round(
+    place: Site, cameras: list[str], frames: list[bytes], writers: int
+) -> tuple[float, float]:
     """Frames a second of the wall and of the writers' CPU, for one recording on every camera."""
     start_ms = SystemClock().now_ms() - (SECONDS + 1) * 1000
     buffer = RedisFrames(frame_servers(place.addresses.frames), Keys())
     for camera in cameras:
         moments = [start_ms + round(number * 1000 / FPS) for number in range((SECONDS + 1) * FPS)]
         batch = [
-            Frame(camera_id=camera, captured_ms=ms, data=frames[n % len(frames)], counter=n, run_id=f"run{writers}")
+            Frame(
+                camera_id=camera,
+                captured_ms=ms,
+                data=frames[n % len(frames)],
+                counter=n,
+                run_id=f"run{writers}",
+            )
             for n, ms in enumerate(moments)
         ]
         buffer.append(batch, {camera: LIMITS})
@@ -85,7 +95,12 @@ def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -
             " WHERE s.status = 'ready' AND l.detection_id LIKE %s"
         )
         ours = f"%-{writers}"
-        place.wait_for("all clips", lambda: _number(rows, ready, ours) == len(cameras), timeout_s=100, every_s=0.05)
+        place.wait_for(
+            "all clips",
+            lambda: _number(rows, ready, ours) == len(cameras),
+            timeout_s=100,
+            every_s=0.05,
+        )
         place.stop("parts")
     with place.frames() as client:
         client.flushdb()
@@ -93,7 +108,9 @@ def _round(place: Site, cameras: list[str], frames: list[bytes], writers: int) -
 
 
 def _waiting(rows: psycopg.Connection[dict[str, Any]]) -> int:
-    return _number(rows, "SELECT count(*) AS n FROM segment_parts WHERE state NOT IN ('done', 'gap')")
+    return _number(
+        rows, "SELECT count(*) AS n FROM segment_parts WHERE state NOT IN ('done', 'gap')"
+    )
 
 
 def _done(rows: psycopg.Connection[dict[str, Any]]) -> int:

@@ -1,4 +1,5 @@
-"""The footage of all benchmarks: a still, textured street with textured things that move, and a sensor's noise.
+"""The footage of all benchmarks: a still, textured street with textured things that move, and a
+sensor's noise.
 
 A 720p picture at JPEG quality 85 has about 130 kB, as one of a real street camera has.
 """
@@ -43,7 +44,9 @@ def pictures(width: int, height: int, count: int, seed: int = 7) -> Iterator[NDA
     """BGR pictures, uint8 of shape (height, width, 3)."""
     chance = np.random.default_rng(seed)
     street = (_texture(chance, width, height, 22) + 110).clip(0, 255)
-    grains = [chance.normal(0, NOISE, (height, width, 3)).astype(np.float32) for _ in range(_GRAINS)]
+    grains = [
+        chance.normal(0, NOISE, (height, width, 3)).astype(np.float32) for _ in range(_GRAINS)
+    ]
     things = [_thing(chance, number, width, height) for number in range(_THINGS)]
     for number in range(count):
         picture = street.copy()
@@ -77,12 +80,21 @@ def _thing(chance: np.random.Generator, number: int, width: int, height: int) ->
 
 
 def _paste(picture: Picture, thing: _Thing, number: int) -> None:
-    """At a place between pixels, a little larger or smaller each time: what a codec meets on a street."""
+    """At a place between pixels, a little larger or smaller each time: what a codec meets on a
+    street.
+    """
     height, width = picture.shape[:2]
     size = 1 + 0.08 * np.sin(number / 25 + thing.phase)
-    left = (thing.x + thing.speed * number) % (width + thing.picture.shape[1]) - thing.picture.shape[1]
+    left = (thing.x + thing.speed * number) % (
+        width + thing.picture.shape[1]
+    ) - thing.picture.shape[1]
     top = thing.y + 3 * np.sin(number / 9 + thing.phase)
     place = np.array([[size, 0, left], [0, size, top]], np.float32)
     cv2.warpAffine(
-        thing.picture, place, (width, height), dst=picture, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        thing.picture,
+        place,
+        (width, height),
+        dst=picture,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_TRANSPARENT,
     )

@@ -1,4 +1,6 @@
-"""Rows of a site that has recorded for long: as many finished segments as asked for, on a hundred cameras."""
+"""Rows of a site that has recorded for long: as many finished segments as asked for, on a hundred
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,12 @@ PLATE = """
 """
 
 
-def fill(connection: psycopg.Connection[dict[str, Any]], count: int, *, days: float = DAYS, last_at: str) -> None:
-    """`count` READY segments of 20 s, evenly over the days before `last_at`; every third vehicle comes again."""
+def fill(
+    connection: psycopg.Connection[dict[str, Any]], count: int, *, days: float = DAYS, last_at: str
+) -> None:
+    """`count` READY segments of 20 s, evenly over the days before `last_at`; every third vehicle
+    comes again.
+    """
     every_s = days * 86_400 / count
     for first in range(0, count, AT_ONCE):
         connection.execute(

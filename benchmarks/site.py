@@ -1,4 +1,6 @@
-"""Servers and single Platereel processes for a benchmark, in a temporary folder, with the CPU each has used."""
+"""Servers and single Platereel processes for a benchmark, in a temporary folder, with the CPU each
+has used.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,11 @@ class Site:
             self.run(name, *arguments)
 
     def wait_for(
-        self, what: str, ready: Callable[[], Answer | None], timeout_s: float = 60.0, every_s: float = 0.002
+        self,
+        what: str,
+        ready: Callable[[], Answer | None],
+        timeout_s: float = 60.0,
+        every_s: float = 0.002,
     ) -> Answer:
         """As `wait_for`; a child that ended meanwhile is started again, as in any deployment."""
 
@@ -92,7 +98,10 @@ class Site:
 
     def rss_bytes(self, name: str) -> int:
         """Resident memory of a child and of all it started."""
-        pages = [Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1] for pid in self.pids(name)]
+        pages = [
+            Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+            for pid in self.pids(name)
+        ]
         return sum(int(number) for number in pages) * os.sysconf("SC_PAGE_SIZE")
 
     def frames(self) -> redis.Redis:
@@ -115,7 +124,9 @@ def _cpu_s(pid: int) -> float:
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 
 
-def wait_for(what: str, ready: Callable[[], Answer | None], timeout_s: float = 60.0, every_s: float = 0.002) -> Answer:
+def wait_for(
+    what: str, ready: Callable[[], Answer | None], timeout_s: float = 60.0, every_s: float = 0.002
+) -> Answer:
     """Ask until the answer is true; it."""
     until = time.perf_counter() + timeout_s
     while time.perf_counter() < until:
@@ -128,12 +139,17 @@ def wait_for(what: str, ready: Callable[[], Answer | None], timeout_s: float = 6
 
 def _last_lines(folder: Path) -> str:
     """What every process said last, for whoever looks at a benchmark that failed."""
-    return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-200:]}" for path in sorted(folder.glob("*.log")))
+    return "\n".join(
+        f"{path.name}: {path.read_text(errors='replace')[-200:]}"
+        for path in sorted(folder.glob("*.log"))
+    )
 
 
 @contextmanager
 def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
-    """Servers with an empty, migrated database and a claimed bucket; the processes are the benchmark's choice."""
+    """Servers with an empty, migrated database and a claimed bucket; the processes are the
+    benchmark's choice.
+    """
     with TemporaryDirectory(prefix="platereel-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -160,7 +176,9 @@ def site(config: str, frames_bytes: int = 2_000_000_000) -> Iterator[Site]:
                 f"{ENV_PREFIX}DATABASE_URL": addresses.database, f"{ENV_PREFIX}FRAMES_URL": addresses.frames,
                 f"{ENV_PREFIX}BROKER_URL": addresses.broker, f"{ENV_PREFIX}STORAGE_URL": addresses.storage,
             }  # fmt: skip
-            yield Site(folder=folder, addresses=addresses, supervisor=supervisor, config=path, env=env)
+            yield Site(
+                folder=folder, addresses=addresses, supervisor=supervisor, config=path, env=env
+            )
         except BaseException as error:
             error.add_note(_last_lines(folder / "logs"))
             raise

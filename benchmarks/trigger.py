@@ -1,4 +1,6 @@
-"""Trigger: a detection on the stream until its recording's row is committed, against the least that could do it."""
+"""Trigger: a detection on the stream until its recording's row is committed, against the least that
+could do it.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,23 @@ BARE_STREAM, BARE_GROUP = "bare", "bare"
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Milliseconds of ours and of a bare XADD, XREADGROUP, INSERT in the same servers, in turn, a camera each."""
+    """Milliseconds of ours and of a bare XADD, XREADGROUP, INSERT in the same servers, in turn, a
+    camera each.
+    """
     count = 10 if quick else DETECTIONS
     cameras = [f"cam{number}" for number in range(count + WARM_UP)]
-    config = CONFIG + "".join(f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras)
+    config = CONFIG + "".join(
+        f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras
+    )
     with site(config) as place:
         place.run("dispatch", "dispatch")
         bare = multiprocessing.get_context("spawn").Process(
             target=_bare, args=(place.addresses.broker, place.addresses.database), daemon=True
         )
         with place.database() as rows, place.broker() as broker:
-            rows.execute("CREATE TABLE bare (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())")
+            rows.execute(
+                "CREATE TABLE bare (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
+            )
             broker.xgroup_create(BARE_STREAM, BARE_GROUP, "0", mkstream=True)
             bare.start()
             ours_ms, peer_ms = [], []
@@ -42,8 +50,16 @@ def run(*, quick: bool) -> list[Row]:
             bare.join()
     ours_ms, peer_ms = ours_ms[WARM_UP:], peer_ms[WARM_UP:]
     return [
-        compare(case="detection to row", metric="p50 ms", ours=median(ours_ms), peer=median(peer_ms), target="<= 2.0"),
-        compare("detection to row", "p90 ms", quantiles(ours_ms, n=10)[8], quantiles(peer_ms, n=10)[8]),
+        compare(
+            case="detection to row",
+            metric="p50 ms",
+            ours=median(ours_ms),
+            peer=median(peer_ms),
+            target="<= 2.0",
+        ),
+        compare(
+            "detection to row", "p90 ms", quantiles(ours_ms, n=10)[8], quantiles(peer_ms, n=10)[8]
+        ),
     ]
 
 
@@ -64,7 +80,9 @@ def _peer(rows: psycopg.Connection[dict[str, Any]], broker: redis.Redis, camera:
 
 def _wait(rows: psycopg.Connection[dict[str, Any]], statement: str, camera: str) -> None:
     """Ask without a pause: the answer is the commit, a fraction of a millisecond late for both."""
-    wait_for(f"the row of {camera}", lambda: rows.execute(statement, [camera]).fetchone(), every_s=0.0)
+    wait_for(
+        f"the row of {camera}", lambda: rows.execute(statement, [camera]).fetchone(), every_s=0.0
+    )
 
 
 def _bare(broker_url: str, database_url: str) -> None:
@@ -72,7 +90,9 @@ def _bare(broker_url: str, database_url: str) -> None:
     broker: redis.Redis = redis.Redis.from_url(broker_url, protocol=2)
     with psycopg.connect(database_url, autocommit=True) as rows:
         while True:
-            found: Any = broker.xreadgroup(BARE_GROUP, "one", {BARE_STREAM: ">"}, count=10, block=1000)
+            found: Any = broker.xreadgroup(
+                BARE_GROUP, "one", {BARE_STREAM: ">"}, count=10, block=1000
+            )
             for _, messages in found or []:
                 for identifier, fields in messages:
                     rows.execute("INSERT INTO bare (name) VALUES (%s)", [fields[b"json"].decode()])

@@ -1,6 +1,7 @@
 """Platereel keeps the footage around every licence-plate detection.
 
-The Python doorway: `from platereel import VideoRecordingService, VideoRecorder`; `ApiClient` talks to the HTTP API.
+The Python doorway: `from platereel import VideoRecordingService, VideoRecorder`; `ApiClient` talks
+to the HTTP API.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""What `platereel doctor` checks: every server, every codec, every camera, each with its finding."""
+"""What `platereel doctor` checks: every server, every codec, every camera, each with its
+finding.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from platereel.wiring import Desk, desk
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
@@ -59,16 +62,21 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _together(deployment: Deployment, *, database_works: bool) -> Iterator[Finding]:
-    """What needs several servers at once; nothing more is asked of a database that does not work."""
+    """What needs several servers at once; nothing more is asked of a database that does not
+    work.
+    """
     settings = deployment.settings
     with desk(settings, any_schema=True) as world:
-        yield from _guarded("storage", lambda: _storage(world, settings, database_works=database_works))
+        yield from _guarded(
+            "storage", lambda: _storage(world, settings, database_works=database_works)
+        )
         if database_works:
             yield from _guarded("jobs", lambda: _jobs(world))
             yield from _guarded("clocks", lambda: _clocks(world, deployment))
         yield from codecs(settings)
         for camera_id in settings.cameras:
-            yield from _guarded(f"camera {camera_id}", lambda camera=camera_id: _camera(world, settings, camera))  # type: ignore[misc]
+            look = partial(_camera, world, settings, camera_id)
+            yield from _guarded(f"camera {camera_id}", look)
 
 
 def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -91,13 +99,21 @@ def _frames(deployment: Deployment) -> Iterator[Finding]:
     keys, servers = deployment.keys, deployment.frame_servers
     for node in servers.nodes():
         facts = facts_of(node)
-        yield Finding(f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts))
-    check_room(servers, {}, {camera_id: keys.frames(camera_id) for camera_id in deployment.settings.cameras})
+        yield Finding(
+            f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts)
+        )
+    check_room(
+        servers,
+        {},
+        {camera_id: keys.frames(camera_id) for camera_id in deployment.settings.cameras},
+    )
 
 
 def _broker(deployment: Deployment) -> Iterator[Finding]:
     facts = facts_of(deployment.broker, "broker")
-    yield Finding(f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts))
+    yield Finding(
+        f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts)
+    )
 
 
 def _redis_health(facts: NodeFacts, *, durable: bool) -> Health:
@@ -110,7 +126,9 @@ def _redis_health(facts: NodeFacts, *, durable: bool) -> Health:
 
 
 def _describe(facts: NodeFacts) -> str:
-    limit = "no maxmemory" if facts.maxmemory_bytes == 0 else f"of {facts.maxmemory_bytes / 1e6:.0f} MB"
+    limit = (
+        "no maxmemory" if facts.maxmemory_bytes == 0 else f"of {facts.maxmemory_bytes / 1e6:.0f} MB"
+    )
     file = "with" if facts.append_only else "without"
     return f"version {facts.version}, {facts.used_bytes / 1e6:.0f} MB {limit}, {facts.policy}, {file} append-only file"
 
@@ -119,11 +137,15 @@ def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterat
     try:
         world.store.head(SENTINEL)
         if not database_works:
-            yield Finding("storage", Health.WARNING, "reachable; whose it is only the database can tell")
+            yield Finding(
+                "storage", Health.WARNING, "reachable; whose it is only the database can tell"
+            )
             return
         check_store(world.store, PostgresConsistencyRows(world.database))
     except NotFound:
-        yield Finding("storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it")
+        yield Finding(
+            "storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it"
+        )
         return
     except Conflict as error:
         yield Finding("storage", Health.BROKEN, error.message)
@@ -143,10 +165,16 @@ def _jobs(world: Desk) -> Iterator[Finding]:
         """
     )
     if row is None or row["waiting"]:
-        mend = "no worker takes retention and checks: platereel worker --queues retention,consistency"
+        mend = (
+            "no worker takes retention and checks: platereel worker --queues retention,consistency"
+        )
         yield Finding("jobs", Health.WARNING, mend)
     else:
-        last = "no cleanup has run yet" if row["last"] is None else f"the last cleanup ended {row['last']:%F %T} UTC"
+        last = (
+            "no cleanup has run yet"
+            if row["last"] is None
+            else f"the last cleanup ended {row['last']:%F %T} UTC"
+        )
         yield Finding("jobs", Health.OK, last)
 
 
@@ -165,7 +193,11 @@ def _clocks(world: Desk, deployment: Deployment) -> Iterator[Finding]:
     skews["broker Redis"] = facts_of(deployment.broker, "broker").now_ms - world.clock.now_ms()
     worst = max(skews.values(), key=abs)
     told = ", ".join(f"{name} {skew:+d} ms" for name, skew in skews.items())
-    yield Finding("clocks", Health.OK if abs(worst) <= SKEW_MS else Health.WARNING, f"against this host: {told}")
+    yield Finding(
+        "clocks",
+        Health.OK if abs(worst) <= SKEW_MS else Health.WARNING,
+        f"against this host: {told}",
+    )
 
 
 def codecs(settings: Settings) -> Iterator[Finding]:
@@ -180,9 +212,15 @@ def codecs(settings: Settings) -> Iterator[Finding]:
         policy, making = RecordingPolicy(codec=codec), MAKING[codec]
         refused = {each: encoders.refusal(each, policy) for each in making.encoders("auto")}
         works = [each for each, reason in refused.items() if reason is None]
-        others = "; ".join(f"{each}: {reason}" for each, reason in refused.items() if reason is not None)
+        others = "; ".join(
+            f"{each}: {reason}" for each, reason in refused.items() if reason is not None
+        )
         health = Health.OK if making.software in works else Health.BROKEN
-        yield Finding(f"codec {codec}", health, f"{', '.join(works)} ({others})" if others else ", ".join(works))
+        yield Finding(
+            f"codec {codec}",
+            health,
+            f"{', '.join(works)} ({others})" if others else ", ".join(works),
+        )
     for camera_id in settings.cameras:
         policy = settings.policy(camera_id)
         if policy.encoder in {"auto", "software"} or CODECS[policy.codec].keeps_source:
@@ -221,11 +259,16 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         detail += f", a keyframe every {gop_ms / 1000:.1f} s"
         if gop_ms > keep_s * 1000:
             detail += (
-                f": longer than buffer and slack ({keep_s:g} s), so it cannot be copied; set it lower in the camera"
+                f": longer than buffer and slack ({keep_s:g} s), so it cannot be copied; "
+                "set it lower in the camera"
             )
             healthy = False
-    large = too_large(policy, (int(state.get("width", 0)), int(state.get("height", 0))), size or None)
+    large = too_large(
+        policy, (int(state.get("width", 0)), int(state.get("height", 0))), size or None
+    )
     if large is not None:
         yield Finding(f"clips of {camera_id}", Health.BROKEN, large)
     # Whether a client pushes at all is its own affair.
-    yield Finding(what, Health.OK if healthy else Health.WARNING if pushed else Health.BROKEN, detail)
+    yield Finding(
+        what, Health.OK if healthy else Health.WARNING if pushed else Health.BROKEN, detail
+    )

@@ -1,4 +1,6 @@
-"""Measures what encoding costs on this host, with frames from the buffers of a running deployment."""
+"""Measures what encoding costs on this host, with frames from the buffers of a running
+deployment.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,18 @@ def measured(
     """
     with frame_buffer(settings) as buffer:
         taken = {camera_id: _newest(buffer, camera_id) for camera_id in settings.cameras}
-    taken = {camera_id: frames for camera_id, frames in taken.items() if len(frames) >= _enough(settings, camera_id)}
+    taken = {
+        camera_id: frames
+        for camera_id, frames in taken.items()
+        if len(frames) >= _enough(settings, camera_id)
+    }
     if not taken:
-        raise NotFound("no camera of the deployment has most of a part in the buffer: measure in some seconds")
-    known = [(name, _real(load, taken.get(name) or next(iter(taken.values())))) for name, load in loads]
+        raise NotFound(
+            "no camera of the deployment has most of a part in the buffer: measure in some seconds"
+        )
+    known = [
+        (name, _real(load, taken.get(name) or next(iter(taken.values())))) for name, load in loads
+    ]
     return _figures(settings, known, taken, cpu_s), known
 
 
@@ -56,13 +66,23 @@ def _newest(buffer: FrameBuffer, camera_id: str) -> list[Frame]:
 
 def _real(load: CameraLoad, frames: list[Frame]) -> CameraLoad:
     info = check_jpeg(frames[-1].data)
-    return replace(load, width=info.width, height=info.height, jpeg_bytes=mean(len(frame.data) for frame in frames))
+    return replace(
+        load,
+        width=info.width,
+        height=info.height,
+        jpeg_bytes=mean(len(frame.data) for frame in frames),
+    )
 
 
 def _figures(
-    settings: Settings, loads: list[tuple[str, CameraLoad]], taken: dict[str, list[Frame]], cpu_s: CpuClock
+    settings: Settings,
+    loads: list[tuple[str, CameraLoad]],
+    taken: dict[str, list[Frame]],
+    cpu_s: CpuClock,
 ) -> Figures:
-    """Returns the mean cost per codec of encoding each camera's frames as they would be recorded."""
+    """Returns the mean cost per codec of encoding each camera's frames as they would be
+    recorded.
+    """
     costs: dict[Codec, list[float]] = defaultdict(list)
     sizes: dict[Codec, list[float]] = defaultdict(list)
     video = AvVideo()
@@ -79,8 +99,14 @@ def _figures(
     reference = Figures()
     return replace(
         reference,
-        writer_s_per_megapixel={**reference.writer_s_per_megapixel, **{c: mean(v) for c, v in costs.items()}},
-        clip_bytes_per_megapixel={**reference.clip_bytes_per_megapixel, **{c: mean(v) for c, v in sizes.items()}},
+        writer_s_per_megapixel={
+            **reference.writer_s_per_megapixel,
+            **{c: mean(v) for c, v in costs.items()},
+        },
+        clip_bytes_per_megapixel={
+            **reference.clip_bytes_per_megapixel,
+            **{c: mean(v) for c, v in sizes.items()},
+        },
     )
 
 

@@ -17,7 +17,14 @@ from typing import BinaryIO
 from platereel.zip_layout import Entry, data_of, read_layout
 from shared.adapters.signing import signed_by
 from shared.domain.errors import BadInput
-from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest, fingerprint, parse_manifest
+from shared.wire.evidence import (
+    MANIFEST,
+    SIGNATURE,
+    ListedFile,
+    Manifest,
+    fingerprint,
+    parse_manifest,
+)
 
 MOST_MANIFEST_BYTES, MOST_SIGNATURE_BYTES = 1_000_000, 1_000
 
@@ -56,11 +63,20 @@ def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) ->
         data = _small(file, entries, MANIFEST, MOST_MANIFEST_BYTES)
         manifest = parse_manifest(data)
         verdict = Verdict(manifest, fingerprint(manifest.public_key), key is not None)
-        signature = _small(file, entries, SIGNATURE, MOST_SIGNATURE_BYTES).decode("ascii", "replace").strip()
+        signature = (
+            _small(file, entries, SIGNATURE, MOST_SIGNATURE_BYTES)
+            .decode("ascii", "replace")
+            .strip()
+        )
         if not signed_by(data, signature, manifest.public_key):
             verdict.problems.append(f"{SIGNATURE}: not a signature of {MANIFEST} by its key")
-        if key is not None and _bare(key) not in {_bare(manifest.public_key), _bare(verdict.fingerprint)}:
-            verdict.problems.append(f"signed with the key {verdict.fingerprint}, not with the one given")
+        if key is not None and _bare(key) not in {
+            _bare(manifest.public_key),
+            _bare(verdict.fingerprint),
+        }:
+            verdict.problems.append(
+                f"signed with the key {verdict.fingerprint}, not with the one given"
+            )
         verdict.problems += _wrong_names([entry.name for entry in entries], manifest)
         verdict.problems += _wrong_files(file, entries, manifest, progress)
     return verdict
@@ -88,7 +104,9 @@ def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
         yield "no clip is listed"
 
 
-def _wrong_files(file: BinaryIO, entries: list[Entry], manifest: Manifest, progress: Progress) -> Iterator[str]:
+def _wrong_files(
+    file: BinaryIO, entries: list[Entry], manifest: Manifest, progress: Progress
+) -> Iterator[str]:
     """Yields files whose bytes are not those that were signed.
 
     Reads nothing beyond the signed size.
@@ -98,7 +116,9 @@ def _wrong_files(file: BinaryIO, entries: list[Entry], manifest: Manifest, progr
     for listed in manifest.files:
         if listed.name not in found:
             continue
-        if not _as_listed(file, found[listed.name], listed, partial(_further, progress, done, total)):
+        if not _as_listed(
+            file, found[listed.name], listed, partial(_further, progress, done, total)
+        ):
             yield f"{listed.name}: not what was signed"
         done += listed.size_bytes
 
@@ -107,7 +127,9 @@ def _further(progress: Progress, done: int, total: int, read: int) -> None:
     progress(done + read, total)
 
 
-def _as_listed(file: BinaryIO, entry: Entry, listed: ListedFile, progress: Callable[[int], None]) -> bool:
+def _as_listed(
+    file: BinaryIO, entry: Entry, listed: ListedFile, progress: Callable[[int], None]
+) -> bool:
     if entry.size_bytes != listed.size_bytes:
         return False
     digest, size = sha256(), 0
@@ -129,7 +151,9 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise BadInput(str(path), "no such file") from None
     except OSError as error:
-        raise BadInput(str(path), f"cannot be read: {error.strerror or type(error).__name__}") from error
+        raise BadInput(
+            str(path), f"cannot be read: {error.strerror or type(error).__name__}"
+        ) from error
 
 
 def _small(file: BinaryIO, entries: list[Entry], name: str, most_bytes: int) -> bytes:

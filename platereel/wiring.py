@@ -29,7 +29,9 @@ DRAIN_POLL_SECONDS = 0.1
 
 
 def prepare(settings: Settings) -> tuple[str | None, str]:
-    """Bring the database to this version and claim the store; answers the schema version before and after."""
+    """Bring the database to this version and claim the store; answers the schema version before and
+    after.
+    """
     with Deployment(settings, "platereel-prepare", connections=1) as deployment:
         versions = migrate(deployment.urls.database)
         deployment.store.prepare()
@@ -38,9 +40,11 @@ def prepare(settings: Settings) -> tuple[str | None, str]:
 
 
 def drain(settings: Settings, seconds: float) -> bool:
-    """After capture has stopped: say so for every camera, and wait until open recordings are written. True if all are.
+    """After capture has stopped: say so for every camera, and wait until open recordings are
+    written. True if all are.
 
-    The pacer closes the windows of cameras that are disconnected; what is not done in time goes on at the next start.
+    The pacer closes the windows of cameras that are disconnected; what is not done in time goes on
+    at the next start.
     """
     with Deployment(settings, "platereel-drain", connections=1) as deployment:
         clock, rows = deployment.clock, PostgresPacerRows(deployment.database)
@@ -72,7 +76,9 @@ class Desk:
 
 @contextmanager
 def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
-    """Clients for one command; raises Retryable where the schema is not this version's, unless any will do."""
+    """Clients for one command; raises Retryable where the schema is not this version's, unless any
+    will do.
+    """
     with Deployment(settings, NAME, connections=1) as deployment:
         if not any_schema:
             deployment.require_version()

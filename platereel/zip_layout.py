@@ -31,8 +31,9 @@ _RECORD_BYTES, _END_BYTES, _END_64_BYTES = 46, 22, 56 + 20
 class Entry:
     """A file of the archive.
 
-    stamp: date and time, in the 32 bits of MS-DOS. version: `_WIDE` where the archive's writer had to expect a large
-    file. header_at: where its header begins; its data follow that, and the descriptor follows the data.
+    stamp: date and time, in the 32 bits of MS-DOS. version: `_WIDE` where the archive's writer had
+    to expect a large file. header_at: where its header begins; its data follow that, and the
+    descriptor follows the data.
     """
 
     name: str
@@ -75,7 +76,9 @@ class Entry:
 
 
 def read_layout(file: BinaryIO, path: str) -> list[Entry]:
-    """The archive's entries. BadInput, which names what is wrong, where any byte around the data is not an export's."""
+    """The archive's entries. BadInput, which names what is wrong, where any byte around the data is
+    not an export's.
+    """
     count, begins, directory = _directory(file, path)
     entries, at, read = [], 0, 0
     for _ in range(count):
@@ -90,7 +93,9 @@ def read_layout(file: BinaryIO, path: str) -> list[Entry]:
 
 
 def data_of(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """An entry's data, a piece at a time; BadInput after the last where their checksum is not the one written."""
+    """An entry's data, a piece at a time; BadInput after the last where their checksum is not the
+    one written.
+    """
     crc, left = 0, entry.size_bytes
     file.seek(entry.data_at)
     while left and (piece := file.read(min(CHUNK, left))):
@@ -101,7 +106,9 @@ def data_of(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
 
 
 def _directory(file: BinaryIO, path: str) -> tuple[int, int, bytes]:
-    """How many entries the archive has, where its directory begins, and the directory. The archive ends behind it."""
+    """How many entries the archive has, where its directory begins, and the directory. The archive
+    ends behind it.
+    """
     size = file.seek(0, os.SEEK_END)
     tail = _read(file, max(0, size - _END_64_BYTES - _END_BYTES), _END_64_BYTES + _END_BYTES)
     end = tail[-_END_BYTES:]
@@ -133,7 +140,9 @@ def _end(count: int, directory_bytes: int, begins: int) -> bytes:
 def _entry(directory: bytes, at: int, path: str) -> Entry:
     """The entry whose record begins there."""
     try:
-        version, _, _, stamp, crc, _, size, name_bytes = struct.unpack_from("<3H4LH", directory, at + 6)
+        version, _, _, stamp, crc, _, size, name_bytes = struct.unpack_from(
+            "<3H4LH", directory, at + 6
+        )
         (header_at,) = struct.unpack_from("<L", directory, at + _RECORD_BYTES - 4)
         behind = at + _RECORD_BYTES + name_bytes
         name = directory[at + _RECORD_BYTES : behind].decode()
@@ -141,7 +150,9 @@ def _entry(directory: bytes, at: int, path: str) -> Entry:
             (size,) = struct.unpack_from("<Q", directory, behind + 4)
     except (struct.error, UnicodeDecodeError):
         raise _unlike(path, "its directory") from None
-    entry = Entry(name=name, size_bytes=size, crc=crc, stamp=stamp, version=version, header_at=header_at)
+    entry = Entry(
+        name=name, size_bytes=size, crc=crc, stamp=stamp, version=version, header_at=header_at
+    )
     if version not in {_NARROW, _WIDE} or (size > LARGE and version != _WIDE):
         raise _unlike(path, f"{name!r}: its version in the directory")
     if not directory.startswith(entry.record(), at):

@@ -1,1 +1,3 @@
-"""What every process must agree on: domain, wire, adapters, runtime, client. Exactly these rooms."""
+"""What every process must agree on: domain, wire, adapters, runtime, client. Exactly these
+rooms.
+"""

@@ -1,6 +1,8 @@
-"""Opens the servers of a deployment for one process: each at its first use, once, and closes them together.
+"""Opens the servers of a deployment for one process: each at its first use, once, and closes them
+together.
 
-Drivers are imported where they are needed: a process that has no use for a database loads no driver for one.
+Drivers are imported where they are needed: a process that has no use for a database loads no driver
+for one.
 """
 
 from __future__ import annotations
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
 class Deployment:
     """The servers that settings name, as one process uses them.
 
-    name: what the servers call this process. patience_s: how long an answer may take; None: each server's usual time.
-    connections: the most that the database gives this process. signs: whether the store signs downloads for browsers.
-    Raises ConfigurationError for an address that is missing or cannot be read. Open nothing before a fork.
+    name: what the servers call this process. patience_s: how long an answer may take; None: each
+    server's usual time. connections: the most that the database gives this process. signs: whether
+    the store signs downloads for browsers. Raises ConfigurationError for an address that is missing
+    or cannot be read. Open nothing before a fork.
     """
 
     def __init__(
@@ -60,7 +63,10 @@ class Deployment:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close what was opened."""
         self.close()
@@ -71,7 +77,9 @@ class Deployment:
 
     @contextmanager
     def kept(self) -> Iterator[Self]:
-        """For a block that builds a process on it: what was opened stays open, unless the block fails."""
+        """For a block that builds a process on it: what was opened stays open, unless the block
+        fails.
+        """
         try:
             yield self
         except BaseException:
@@ -93,7 +101,9 @@ class Deployment:
         """The pool, which connects beside whoever opens it."""
         from shared.adapters.postgres.database import Database
 
-        database = Database(self.urls.database, max_size=self._connections, name=self._name, **self._patience)
+        database = Database(
+            self.urls.database, max_size=self._connections, name=self._name, **self._patience
+        )
         self._opened.callback(database.close)
         database.open()
         return database
@@ -124,7 +134,9 @@ class Deployment:
     @cached_property
     def buffers(self) -> CameraBuffers:
         """What each camera's recordings are made of: its JPEGs or its packets."""
-        return CameraBuffers(self.frames, self.packets, lambda camera_id: self.settings.policy(camera_id).copied)
+        return CameraBuffers(
+            self.frames, self.packets, lambda camera_id: self.settings.policy(camera_id).copied
+        )
 
     @cached_property
     def parking(self) -> RedisParking:
@@ -189,7 +201,9 @@ class Deployment:
             self.broker.ping()
 
     def checks(self) -> dict[str, Callable[[], object]]:
-        """A call for each server that raises unless it answers. Permanent where the store's address is none."""
+        """A call for each server that raises unless it answers. Permanent where the store's address
+        is none.
+        """
         store = self.store
         return {
             "database": lambda: self.database.fetch_one("SELECT 1"),

@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("busy"), max_examples=25)  # make unit; make test tries all
+settings.register_profile(
+    "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# make unit; make test tries all
+settings.register_profile("quick", settings.get_profile("busy"), max_examples=25)
 settings.load_profile("busy")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole deployments live in real time; kill points, though chaos, take every moment as it comes."""
+    """Whole deployments live in real time; kill points, though chaos, take every moment as it
+    comes.
+    """
     for item in items:
         if item.path.parent.name in {"e2e", "chaos"} and item.path.name != "test_points.py":
             item.add_marker("real_time")

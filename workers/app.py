@@ -1,4 +1,6 @@
-"""The Celery application of the workers, and beat's table. Built by a call, so that importing connects to nothing."""
+"""The Celery application of the workers, and beat's table. Built by a call, so that importing
+connects to nothing.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,11 @@ def build_app(
     process: str = "worker",
     looks: Sequence[Look] = (),
 ) -> Celery:
-    """An application with its tasks, and signals that open each pool child's clients after the fork.
+    """An application with its tasks, and signals that open each pool child's clients after the
+    fork.
 
-    process: what its log lines call it; looks: what else the worker's event loop does once a second.
+    process: what its log lines call it; looks: what else the worker's event loop does once a
+    second.
     """
     app = celery_app(broker_url)
     overruns, world = Overruns(), OpenWorld(settings)
@@ -69,12 +73,15 @@ def build_app(
     return app
 
 
-def _looks_step(settings: Settings, overruns: Overruns, more: Sequence[Look]) -> type[bootsteps.StartStopStep]:
-    """What the worker's event loop does once a second beside its work, by a timer and never by a thread.
+def _looks_step(
+    settings: Settings, overruns: Overruns, more: Sequence[Look]
+) -> type[bootsteps.StartStopStep]:
+    """What the worker's event loop does once a second beside its work, by a timer and never by a
+    thread.
 
-    It gives the sign of life (a loop that hangs in a connection gives none), looks whether the worker still takes work,
-    and tells of tasks that ran over. A step of the consumer: each start of it, also after the broker was away, sets the
-    timers anew.
+    It gives the sign of life (a loop that hangs in a connection gives none), looks whether the
+    worker still takes work, and tells of tasks that ran over. A step of the consumer: each start of
+    it, also after the broker was away, sets the timers anew.
     """
     alive = process_pulse(settings)
 
@@ -93,7 +100,10 @@ def _looks_step(settings: Settings, overruns: Overruns, more: Sequence[Look]) ->
                 lambda: sum(state.total_count.values()),
                 SystemClock(),
             )
-            looks = [(EVERY_SECONDS, alive), *((LOOK_SECONDS, look) for look in (taking, overruns.tell, *more))]
+            looks = [
+                (EVERY_SECONDS, alive),
+                *((LOOK_SECONDS, look) for look in (taking, overruns.tell, *more)),
+            ]
             self.timers = [parent.timer.call_repeatedly(every, look) for every, look in looks]
 
         def stop(self, _: Any) -> None:
@@ -108,7 +118,8 @@ def _connect_signals(settings: Settings, process: str, world: OpenWorld) -> None
     parent = os.getpid()
     if logs_everything():
         worker_program.safe_say = say_as_json  # type: ignore[attr-defined]
-    hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup; Celery sets a handler all the same
+    # by nohup; Celery sets a handler all the same
+    hang_up_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
     @setup_logging.connect(weak=False)
     def _logging(**_: object) -> None:
@@ -117,12 +128,15 @@ def _connect_signals(settings: Settings, process: str, world: OpenWorld) -> None
     @worker_ready.connect(weak=False)
     def _ready(**_: object) -> None:
         # Celery would start the worker anew; here a hang-up stops it like any other process.
-        stop = signal.SIG_IGN if hang_up_ignored else lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        stop = (
+            signal.SIG_IGN if hang_up_ignored else lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        )
         signal.signal(signal.SIGHUP, stop)
 
     @worker_process_init.connect(weak=False)
     def _init(**_: object) -> None:
-        die_with_parent(parent, signal.SIGKILL)  # billiard's children may be past listening to SIGTERM
+        # billiard's children may be past listening to SIGTERM
+        die_with_parent(parent, signal.SIGKILL)
         limit_memory(settings.worker_memory_bytes)
         cv2.setNumThreads(1)
         configure(process, settings.log_level, settings.log_format)
@@ -135,7 +149,9 @@ def _connect_signals(settings: Settings, process: str, world: OpenWorld) -> None
 
 
 def _count_anew() -> None:
-    """A pool child counts in files of its own; on a full disk it may not get them, and works all the same."""
+    """A pool child counts in files of its own; on a full disk it may not get them, and works all
+    the same.
+    """
     folder = shared_folder()
     try:
         if folder is not None:

@@ -13,7 +13,9 @@ from workers.wiring import process_pulse
 
 
 def run_beat(celery: Celery, settings: Settings) -> None:
-    """Run until told to stop. The schedule is in memory: whatever beat forgets, dispatch makes up for."""
+    """Run until told to stop. The schedule is in memory: whatever beat forgets, dispatch makes up
+    for.
+    """
     alive = process_pulse(settings)
 
     class Scheduling(Scheduler):

@@ -21,15 +21,16 @@ from shared.runtime.cores import idle_threads
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 from shared.runtime.startup import tell_refusals
-from workers.consistency.check import CheckPorts
+from workers.consistency.ports import CheckPorts
 from workers.process.overrun import end_task
-from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
+from workers.retention.ports import CleanupPorts
 from workers.writer.ports import WriterPorts
 
 CONNECTIONS, FETCHED_AT_ONCE = 3, 4
 ASK_SECONDS = 1.0  # the event loop itself waits for this answer
-PARKED_SHARE = 4  # a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
+# a quarter of a camera's byte budget may wait while storage refuses: minutes of recording
+PARKED_SHARE = 4
 _open = partial(Deployment, name="platereel-worker", connections=CONNECTIONS)
 
 
@@ -51,7 +52,12 @@ def build(settings: Settings) -> World:
 
 
 def _world(deployment: Deployment) -> World:
-    settings, clock, database, store = deployment.settings, deployment.clock, deployment.database, deployment.store
+    settings, clock, database, store = (
+        deployment.settings,
+        deployment.clock,
+        deployment.database,
+        deployment.store,
+    )
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
     jobs, counters = PostgresJobRows(database), PostgresCounterRows(database)
@@ -100,10 +106,12 @@ def _world(deployment: Deployment) -> World:
 
 
 def check_servers(settings: Settings) -> bool:
-    """True; raises Retryable while the database has another version, or the broker does not let us in.
+    """True; raises Retryable while the database has another version, or the broker does not let us
+    in.
 
-    Permanent for a store's address that is none: a pool child could only die of it, over and over. A store and a frames
-    Redis that cannot be used are told, and not waited for: each task tries again by itself.
+    Permanent for a store's address that is none: a pool child could only die of it, over and over.
+    A store and a frames Redis that cannot be used are told, and not waited for: each task tries
+    again by itself.
     """
     with _open(settings) as deployment:
         checks = deployment.checks()
@@ -114,12 +122,16 @@ def check_servers(settings: Settings) -> bool:
 
 
 def check_schema(settings: Settings) -> None:
-    """Raise Retryable while the database has another version: what needs no broker is not held up by it."""
+    """Raise Retryable while the database has another version: what needs no broker is not held up
+    by it.
+    """
     _open(settings).require_version()
 
 
 def check_broker(settings: Settings) -> bool:
-    """True; raises Retryable while the broker does not let us in: Celery would try again without end, and say less."""
+    """True; raises Retryable while the broker does not let us in: Celery would try again without
+    end, and say less.
+    """
     with _open(settings) as deployment:
         deployment.ping_broker()
     return True
@@ -131,7 +143,9 @@ def process_pulse(settings: Settings) -> Callable[[], None]:
 
 
 def queues_hold_work(settings: Settings, queues: Sequence[str]) -> Callable[[], bool]:
-    """A call that asks the broker whether messages wait in these queues; raises Retryable while it does not answer."""
+    """A call that asks the broker whether messages wait in these queues; raises Retryable while it
+    does not answer.
+    """
     broker = _open(settings, patience_s=ASK_SECONDS).broker
 
     def ask() -> bool:

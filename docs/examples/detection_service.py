@@ -48,7 +48,10 @@ async def main(config: Path | None, data: Path, seconds: float) -> None:
             best = max(detections, key=lambda d: d["confidence"], default=None)
             if best is not None and best["confidence"] > THRESHOLD:
                 await service.trigger_recording(
-                    str(uuid4()), confidence=best["confidence"], plate=best["plate"], bbox=best["bbox"]
+                    str(uuid4()),
+                    confidence=best["confidence"],
+                    plate=best["plate"],
+                    bbox=best["bbox"],
                 )
     finally:
         await service.close()

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from platereel.cli import configure, demo, doctor, jobs, keys, plan, processes, segments, trigger, up, verify
+from platereel.cli import (
+    configure,
+    demo,
+    doctor,
+    jobs,
+    keys,
+    plan,
+    processes,
+    segments,
+    trigger,
+    up,
+    verify,
+)
 from platereel.cli.beginnings import before_anything, end
 from platereel.embedded.supervisor import Stopped
 from shared.domain.errors import PlatereelError, told
@@ -34,7 +46,10 @@ def _version(wanted: bool) -> None:
 def _always(
     *,
     version: Annotated[  # noqa: ARG001 - its callback has seen to it
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and end."
+        ),
     ] = False,
 ) -> None:
     return

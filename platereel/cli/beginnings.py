@@ -74,7 +74,10 @@ def _wants_json(config: Path | None, environ: Mapping[str, str]) -> bool:
         return environ[FORMAT_VARIABLE] == "json"
     path = config_path(config)
     try:
-        return path is not None and _FORMAT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+        return (
+            path is not None
+            and _FORMAT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+        )
     except OSError:
         return False
 

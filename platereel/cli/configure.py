@@ -32,8 +32,9 @@ WAIT_SECONDS = 30.0
 _log = logger(__name__)
 
 TEMPLATE = """\
-# Platereel's configuration. `platereel config check` validates it; docs/configuration.md explains every key.
-# Durations take seconds or 30s, 5m, 90d; sizes bytes or 500GB. {PLATEREEL_...} is filled from the environment.
+# Platereel's configuration. `platereel config check` validates it; docs/configuration.md explains
+# every key. Durations take seconds or 30s, 5m, 90d; sizes bytes or 500GB. {PLATEREEL_...} is filled
+# from the environment.
 
 defaults:                    # any of these may be set per camera too
   buffer_seconds: 5          # footage kept from before a detection
@@ -55,8 +56,8 @@ api:
 
 cameras:
   demo-1: {source: "synthetic:"}                       # synthetic vehicles with plates, to try things
-  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"}
-  # gate-2: {source: "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
+  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"} gate-2: {source:
+  # "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
   # mine:   {source: "push:", detect: false}           # frames come from your own program
 """
 
@@ -121,7 +122,10 @@ def migrate(
     config: ConfigOption = None,
     data: DataOption = None,
     wait: Annotated[
-        float, typer.Option(min=0, max=86_400, help="Seconds to wait for servers that do not answer, or refuse us.")
+        float,
+        typer.Option(
+            min=0, max=86_400, help="Seconds to wait for servers that do not answer, or refuse us."
+        ),
     ] = WAIT_SECONDS,
     json: JsonOption = False,
 ) -> None:

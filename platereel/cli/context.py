@@ -26,15 +26,21 @@ KILO = 1000
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file; else PLATEREEL_CONFIG, else ./platereel.yaml."),
+    typer.Option(
+        "--config", "-c", help="Configuration file; else PLATEREEL_CONFIG, else ./platereel.yaml."
+    ),
 ]
 DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Data folder of a running `up` or `demo`, to talk to that deployment.")
+    Path | None,
+    typer.Option(
+        "--data", help="Data folder of a running `up` or `demo`, to talk to that deployment."
+    ),
 ]
 PIPED_WIDTH = 200
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # what a terminal obeys, reorders by, or does not show
+# what a terminal obeys, reorders by, or does not show
+_STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def plain(text: str, keep: str = "\n") -> str:
@@ -44,7 +50,9 @@ def plain(text: str, keep: str = "\n") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        each if each in keep or unicodedata.category(each) not in _STEERING else each.encode("unicode_escape").decode()
+        each
+        if each in keep or unicodedata.category(each) not in _STEERING
+        else each.encode("unicode_escape").decode()
         for each in text
     )
 
@@ -86,7 +94,11 @@ def deployment(config: Path | None, data: Path | None) -> Settings:
     """
     path = config_path(config)
     folder = data
-    if folder is None and "PLATEREEL_DATABASE_URL" not in os.environ and (DEFAULT_DATA / "run.json").exists():
+    if (
+        folder is None
+        and "PLATEREEL_DATABASE_URL" not in os.environ
+        and (DEFAULT_DATA / "run.json").exists()
+    ):
         folder = DEFAULT_DATA
     if folder is None:
         return load(path)
@@ -103,7 +115,10 @@ def _running(folder: Path) -> dict[str, str]:
     run_file = folder / "run.json"
     try:
         told = load_json(run_file.read_bytes())
-        return {name: str(told[name]) for name in ("database_url", "frames_url", "broker_url", "storage_url")}
+        return {
+            name: str(told[name])
+            for name in ("database_url", "frames_url", "broker_url", "storage_url")
+        }
     except (FileNotFoundError, NotADirectoryError):
         reason = f"nothing runs in {folder}; start `platereel up --data {folder}`"
     except OSError as error:
@@ -135,7 +150,9 @@ def who() -> str:
 
 
 def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file whole or not at all; a device or a pipe is written to as it is, never replaced."""
+    """Write a file whole or not at all; a device or a pipe is written to as it is, never
+    replaced.
+    """
     if target.exists() and not target.is_file():
         with target.open("wb") as out:
             out.writelines(pieces)

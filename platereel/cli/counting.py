@@ -73,8 +73,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        why = str(error.strerror).partition(" (while")[0]  # the library adds the address to what the system says
-        raise ConfigurationError([f"metrics_port: cannot listen on {host}:{port}: {why}"]) from error
+        # the library adds the address to what the system says
+        why = str(error.strerror).partition(" (while")[0]
+        raise ConfigurationError(
+            [f"metrics_port: cannot listen on {host}:{port}: {why}"]
+        ) from error
 
 
 class Beside:
@@ -97,7 +100,15 @@ class Beside:
     def _start(self) -> subprocess.Popen[bytes]:
         handle = self._listening.fileno()
         return subprocess.Popen(  # noqa: S603 - our own arguments
-            [sys.executable, "-P", "-m", "shared.runtime.metrics_server", str(handle), str(os.getpid()), self._style],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "shared.runtime.metrics_server",
+                str(handle),
+                str(os.getpid()),
+                self._style,
+            ],
             stdin=subprocess.PIPE,
             pass_fds=[handle],
             start_new_session=True,

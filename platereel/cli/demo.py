@@ -36,12 +36,18 @@ def demo(
     cameras: Annotated[int, typer.Option(min=1, max=64, help="Synthetic cameras.")] = 2,
     duration: Annotated[float, typer.Option(min=1, help="Seconds of traffic.")] = 30,
     leave: Annotated[bool, typer.Option("--exit", help="Stop when the clips are made.")] = False,
-    json: Annotated[Path | None, typer.Option("--json", help="Write the clips to this file too.")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the clips to this file too.")
+    ] = None,
     data: Annotated[Path, typer.Option("--data", help="Where everything is kept.")] = DEMO_DATA,
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")
+    ] = 0,
     storage: Annotated[str, typer.Option("--storage", help="s3 or file.")] = "s3",
 ) -> None:
-    """Start everything with synthetic cameras, record the vehicles that pass, and show the clips."""
+    """Start everything with synthetic cameras, record the vehicles that pass, and show the
+    clips.
+    """
     from platereel.embedded.demo import Demo, configuration
     from platereel.embedded.servers import write_private
     from platereel.embedded.stack import Stack, StackPlan, claim, running
@@ -97,7 +103,17 @@ def _tell(result: dict[str, Any], target: Path | None) -> None:
             print_json(result)
         else:
             write_private(target, _as_json(result))
-    table = Table("camera", "plate", "start (UTC)", "seconds", "pre-roll", "frames", "size", "status", box=None)
+    table = Table(
+        "camera",
+        "plate",
+        "start (UTC)",
+        "seconds",
+        "pre-roll",
+        "frames",
+        "size",
+        "status",
+        box=None,
+    )
     for clip in result["clips"]:
         table.add_row(
             clip["camera_id"],
@@ -158,7 +174,13 @@ def _showing() -> Iterator[Callable[[Rehearsal], None]]:
 def _view(state: Rehearsal) -> Group:
     cameras = Table("camera", "state", "fps", "frames", "dropped", box=None)
     for camera in state.cameras:
-        cameras.add_row(camera.camera_id, camera.state, f"{camera.fps:.1f}", str(camera.frames), str(camera.dropped))
+        cameras.add_row(
+            camera.camera_id,
+            camera.state,
+            f"{camera.fps:.1f}",
+            str(camera.frames),
+            str(camera.dropped),
+        )
     segments = Table("recording", "camera", "status", "from", "to", box=None)
     for row in state.segments[-8:]:
         segments.add_row(
@@ -169,4 +191,8 @@ def _view(state: Rehearsal) -> Group:
             f"{row.deadline:%H:%M:%S}",
         )
     again = f", {state.restarts} processes started again" if state.restarts else ""
-    return Group(Text(f"{state.phase}: {state.detections} detections{again}", style="bold"), cameras, segments)
+    return Group(
+        Text(f"{state.phase}: {state.detections} detections{again}", style="bold"),
+        cameras,
+        segments,
+    )

@@ -8,7 +8,15 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json
+from platereel.cli.context import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    console,
+    deployment,
+    errors,
+    print_json,
+)
 from shared.runtime.logs import configure
 
 COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
@@ -36,7 +44,9 @@ def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOptio
     else:
         table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:
-            table.add_row(Text(finding.health, COLOURS[finding.health]), finding.what, finding.detail)
+            table.add_row(
+                Text(finding.health, COLOURS[finding.health]), finding.what, finding.detail
+            )
         console.print(table)
         console.print("everything is as it should be" if not broken else f"{broken} broken")
     if broken:

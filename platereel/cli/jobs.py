@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
 from platereel.cli.context import (
@@ -44,9 +51,13 @@ def register(app: typer.Typer) -> None:
 
 
 def cleanup(
-    days: Annotated[float | None, typer.Option(help="Archive clips older than this; else as configured.")] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Archive clips older than this; else as configured.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Archive far more than usual, too.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Archive far more than usual, too.")
+    ] = False,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
@@ -66,11 +77,18 @@ def cleanup(
     world = build(settings)
     try:
         with _bars() as bars:
-            tasks = {name: bars.add_task(name, total=None, visible=False) for name in ("marking", "deleting")}
+            tasks = {
+                name: bars.add_task(name, total=None, visible=False)
+                for name in ("marking", "deleting")
+            }
             tell = _teller(bars, tasks)
             result = in_steps(
                 lambda cursor: cleanup(
-                    ports=world.cleanup, params=params, progress=tell, cursor=cursor, longest_s=STEP_SECONDS
+                    ports=world.cleanup,
+                    params=params,
+                    progress=tell,
+                    cursor=cursor,
+                    longest_s=STEP_SECONDS,
                 )
             )
     finally:
@@ -87,7 +105,9 @@ def _print_cleanup(result: dict[str, Any], *, dry_run: bool) -> None:
     if "stopped" in result:
         console.print(f"stopped: {result['stopped']} (--confirm)")
     would = "would archive" if dry_run else "archived"
-    console.print(f"{would} {result['archived']} clips, {human_bytes(result['bytes'])} {result['reasons'] or ''}")
+    console.print(
+        f"{would} {result['archived']} clips, {human_bytes(result['bytes'])} {result['reasons'] or ''}"
+    )
     if result["cameras"]:
         columns = (Column("clips", justify="right"), Column("size", justify="right"))
         table = Table("camera", *columns, box=None, padding=(0, 1, 0, 0))
@@ -95,12 +115,18 @@ def _print_cleanup(result: dict[str, Any], *, dry_run: bool) -> None:
             table.add_row(camera_id, str(each["archived"]), human_bytes(each["bytes"]))
         console.print(table)
     if not dry_run:
-        console.print(f"deleted the files of {result['deleted']} clips archived earlier, {result['failed']} resist")
+        console.print(
+            f"deleted the files of {result['deleted']} clips archived earlier, {result['failed']} resist"
+        )
 
 
 def check(
-    repair: Annotated[bool, typer.Option("--repair", help="Finish what a crash left, remove orphans.")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every clip back: hash it, decode every frame.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Finish what a crash left, remove orphans.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every clip back: hash it, decode every frame.")
+    ] = False,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
@@ -120,7 +146,9 @@ def check(
     try:
         with _bars() as bars:
             names = ("objects", "clips", "read back")
-            tell = _teller(bars, {name: bars.add_task(name, total=None, visible=False) for name in names})
+            tell = _teller(
+                bars, {name: bars.add_task(name, total=None, visible=False) for name in names}
+            )
             params = {"repair": repair, "deep": deep}
             result = in_steps(lambda cursor: check(world.check, params, tell, cursor))
     finally:
@@ -134,7 +162,9 @@ def check(
 
 
 def _teller(bars: Progress, tasks: dict[str, TaskID]) -> Callable[[str, int, int], None]:
-    return lambda name, done, total: bars.update(tasks[name], completed=done, total=total or None, visible=True)
+    return lambda name, done, total: bars.update(
+        tasks[name], completed=done, total=total or None, visible=True
+    )
 
 
 def _bars() -> Progress:
@@ -150,13 +180,21 @@ def _bars() -> Progress:
 
 
 def _print_report(result: dict[str, Any]) -> None:
-    console.print(f"{result['objects']} objects, {result['clips']} clips{', read back' if result['deep'] else ''}")
+    console.print(
+        f"{result['objects']} objects, {result['clips']} clips{', read back' if result['deep'] else ''}"
+    )
     for reason in result["stopped"]:
         console.print(f"stopped: {reason}")
     if result["clean"]:
         console.print("nothing to mend")
         return
-    table = Table("finding", Column("found", justify="right"), Column("mended", justify="right"), "what", box=None)
+    table = Table(
+        "finding",
+        Column("found", justify="right"),
+        Column("mended", justify="right"),
+        "what",
+        box=None,
+    )
     for kind, each in result["findings"].items():
         shown = "\n".join(each["examples"][:SHOWN])
         more = each["found"] - SHOWN

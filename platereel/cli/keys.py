@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, errors, print_json, who
+from platereel.cli.context import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    console,
+    deployment,
+    errors,
+    print_json,
+    who,
+)
 from shared.domain.access import Role, StoredKey
 from shared.domain.errors import BadInput
 from shared.domain.names import CAMERA_ID, KEY_NAME
@@ -34,13 +43,21 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is called in lists and in the access log.")],
+    name: Annotated[
+        str, typer.Argument(help="What the key is called in lists and in the access log.")
+    ],
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
-    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be given again.")] = None,
-    days: Annotated[float | None, typer.Option(help="Expires after so many days; else never.")] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Only this camera; may be given again.")
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Expires after so many days; else never.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first key is made.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before the first key is made.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Make a key and print its secret, which cannot be shown again.
@@ -60,13 +77,18 @@ def create(
     if days is not None and not 0 < days <= MAX_DAYS:
         raise BadInput("--days", f"more than 0, at most {MAX_DAYS}")
     if not KEY_NAME.fullmatch(name):
-        raise BadInput("name", f"{name!r}: use 1-64 of letters, digits, dot, underscore, @ and dash, and not . or ..")
+        raise BadInput(
+            "name",
+            f"{name!r}: use 1-64 of letters, digits, dot, underscore, @ and dash, and not . or ..",
+        )
     settings = deployment(config, data)
     with desk(settings) as world:
         if settings.api_keys is None and settings.api.jwt is None and not world.access.list_keys():
             _warn_of_the_first(ask=not (json or yes))
         expires_at = None if days is None else from_ms(world.clock.now_ms()) + timedelta(days=days)
-        key, secret = world.access.create_key(name=name, role=wanted, cameras=camera, expires_at=expires_at, who=who())
+        key, secret = world.access.create_key(
+            name=name, role=wanted, cameras=camera, expires_at=expires_at, who=who()
+        )
     if json:
         print_json({**_shape(key), "secret": secret})
         return
@@ -80,7 +102,9 @@ def _warn_of_the_first(*, ask: bool) -> None:
         typer.confirm("Make it?", abort=True, err=True)
 
 
-def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+def list_keys(
+    config: ConfigOption = None, data: DataOption = None, json: JsonOption = False
+) -> None:
     """List the keys of the database. Secrets are not stored."""
     from platereel.wiring import desk
 
@@ -89,7 +113,9 @@ def list_keys(config: ConfigOption = None, data: DataOption = None, json: JsonOp
     if json:
         print_json({"items": [_shape(key) for key in keys], "total": len(keys)})
         return
-    table = Table("name", "role", "cameras", "made", "last used", "expires", box=None, padding=(0, 1, 0, 0))
+    table = Table(
+        "name", "role", "cameras", "made", "last used", "expires", box=None, padding=(0, 1, 0, 0)
+    )
     for key in keys:
         ends = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
         table.add_row(
@@ -122,4 +148,9 @@ def revoke(
 
 def _shape(key: StoredKey) -> dict[str, object]:
     rest = {name: value for name, value in asdict(key).items() if name != "caller"}
-    return {"name": key.caller.name, "role": str(key.caller.role), "cameras": key.caller.scope, **rest}
+    return {
+        "name": key.caller.name,
+        "role": str(key.caller.role),
+        "cameras": key.caller.scope,
+        **rest,
+    }

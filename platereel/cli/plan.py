@@ -41,21 +41,32 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     cameras: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="How many alike; else those of the configuration.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="How many alike; else those of the configuration."),
     ] = None,
-    size: Annotated[str, typer.Option(help="Picture size, where no running deployment tells it.")] = FULL_HD,
+    size: Annotated[
+        str, typer.Option(help="Picture size, where no running deployment tells it.")
+    ] = FULL_HD,
     fps: Annotated[float | None, typer.Option(min=0.1, max=120, help="Frames a second.")] = None,
     codec: Annotated[str | None, typer.Option(help=f"One of {', '.join(Codec)}.")] = None,
-    events: Annotated[float, typer.Option(min=0, max=1_000_000, help="Events per camera and day.")] = 200,
+    events: Annotated[
+        float, typer.Option(min=0, max=1_000_000, help="Events per camera and day.")
+    ] = 200,
     event_seconds: Annotated[
         float, typer.Option(min=0, max=86_400, help="From an event's first detection to its last.")
     ] = 4,
-    days: Annotated[float | None, typer.Option(min=0, max=MAX_DAYS, help="How long clips are kept.")] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0, max=MAX_DAYS, help="How long clips are kept.")
+    ] = None,
     jpeg_kb: Annotated[
-        float | None, typer.Option(min=1, max=1_000_000, help="Size of a camera's JPEG, where you know it.")
+        float | None,
+        typer.Option(min=1, max=1_000_000, help="Size of a camera's JPEG, where you know it."),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure on this host with the cameras of the running deployment.")
+        bool,
+        typer.Option(
+            "--measure", help="Measure on this host with the cameras of the running deployment."
+        ),
     ] = False,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -79,7 +90,13 @@ def plan(
             figures, loads = measured(deployment(config, data), loads)
     needs = plan_site([load for _, load in loads], figures)
     if json:
-        print_json({"ok": True, "plan": asdict(needs), "cameras": {name: asdict(load) for name, load in loads}})
+        print_json(
+            {
+                "ok": True,
+                "plan": asdict(needs),
+                "cameras": {name: asdict(load) for name, load in loads},
+            }
+        )
         return
     _print(needs, loads, measured=measure)
 
@@ -97,7 +114,9 @@ def _codec(name: str | None) -> Codec | None:
     return None if name is None else Codec(name)
 
 
-def _loads(settings: Settings, cameras: int | None, given: dict[str, Any]) -> list[tuple[str, CameraLoad]]:
+def _loads(
+    settings: Settings, cameras: int | None, given: dict[str, Any]
+) -> list[tuple[str, CameraLoad]]:
     """Returns a load for each camera of the configuration, or one for so many equal cameras."""
     if cameras is None:
         if not settings.cameras:
@@ -123,7 +142,9 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
         scaled=scaled_share(policy, width, height),
         events_per_day=given["events"],
         event_seconds=given["event_seconds"],
-        retention_days=given["days"] if given["days"] is not None else settings.kept_days(camera_id),
+        retention_days=given["days"]
+        if given["days"] is not None
+        else settings.kept_days(camera_id),
         jpeg_bytes=given["jpeg_bytes"],
     )
 
@@ -138,22 +159,46 @@ def _print(needs: Plan, loads: list[tuple[str, CameraLoad]], *, measured: bool) 
     table = Table("", Column("needs", justify="right"), "", box=None)
     storage = "without end" if needs.storage_bytes is None else human_bytes(needs.storage_bytes)
     for name, value, remark in (
-        ("frames Redis", human_bytes(needs.redis_bytes), f"maxmemory {human_bytes(needs.redis_maxmemory_bytes)}"),
+        (
+            "frames Redis",
+            human_bytes(needs.redis_bytes),
+            f"maxmemory {human_bytes(needs.redis_maxmemory_bytes)}",
+        ),
         ("network, capture to Redis", f"{human_bytes(needs.capture_bytes_per_second)}/s", ""),
-        ("network, Redis to writers", f"{human_bytes(needs.writer_bytes_per_second)}/s", "on average"),
-        ("network, writers to storage", f"{human_bytes(needs.storage_bytes_per_second)}/s", "on average"),
+        (
+            "network, Redis to writers",
+            f"{human_bytes(needs.writer_bytes_per_second)}/s",
+            "on average",
+        ),
+        (
+            "network, writers to storage",
+            f"{human_bytes(needs.storage_bytes_per_second)}/s",
+            "on average",
+        ),
         ("CPU, capture", f"{needs.capture_cores:.2f} cores", ""),
         ("CPU, frames Redis", f"{needs.redis_cores:.2f} cores", ""),
-        ("CPU, writers", f"{needs.writer_cores:.2f} cores", f"{needs.writer_cores_peak:.2f} at a busy time"),
+        (
+            "CPU, writers",
+            f"{needs.writer_cores:.2f} cores",
+            f"{needs.writer_cores_peak:.2f} at a busy time",
+        ),
         ("writer processes", str(needs.writers), "at a busy time, 70 % busy"),
         ("clips", f"{needs.clips_per_day:.0f} a day", ""),
-        ("storage", f"{human_bytes(needs.storage_bytes_per_day)} a day", f"{storage} for the retention"),
+        (
+            "storage",
+            f"{human_bytes(needs.storage_bytes_per_day)} a day",
+            f"{storage} for the retention",
+        ),
     ):
         table.add_row(name, value, remark)
-    console.print(f"{needs.cameras} cameras, {'measured on this host' if measured else 'by the reference figures'}")
+    console.print(
+        f"{needs.cameras} cameras, {'measured on this host' if measured else 'by the reference figures'}"
+    )
     console.print(table)
     if not measured:
         console.print("--measure counts with this host and the running cameras", style="dim")
     guessed = [name for name, load in loads if load.jpeg_bytes is None]
     if guessed:
-        console.print(f"JPEG sizes are estimated from the picture size: {', '.join(guessed[:5])}", style="dim")
+        console.print(
+            f"JPEG sizes are estimated from the picture size: {', '.join(guessed[:5])}", style="dim"
+        )

@@ -65,7 +65,9 @@ def api(config: ConfigOption = None) -> None:
 
 def worker(
     config: ConfigOption = None,
-    queues: Annotated[str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")] = ",".join(WRITER_QUEUES),
+    queues: Annotated[
+        str, typer.Option(help=f"Queues to serve, of {', '.join(QUEUES)}.")
+    ] = ",".join(WRITER_QUEUES),
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Pool processes.")] = 2,
 ) -> None:
     """Run a Celery worker. Start more, on any host, to write more at once.
@@ -82,8 +84,8 @@ def worker(
         raise BadInput("--queues", together)
     settings = begin("worker", config)
     look = count(settings, forks=True)
-    # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered again. Celery looks
-    # for it when it is imported.
+    # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered
+    # again. Celery looks for it when it is imported.
     os.environ.setdefault(REMAP, "SIGQUIT")
     from workers.app import build_app
     from workers.wiring import check_servers
@@ -91,7 +93,8 @@ def worker(
     stopping = stop_event()
     if not when_ready(lambda: check_servers(settings), stopping) or stopping.is_set():
         return
-    stop_as_usual()  # Celery listens in a moment; a signal until then ends the process instead of being lost
+    # Celery listens in a moment; a signal until then ends the process instead of being lost
+    stop_as_usual()
     celery = build_app(settings, addresses(settings).broker, looks=[look])
     celery.worker_main(
         [

@@ -57,7 +57,9 @@ def list_segments(
     camera: Annotated[str | None, typer.Option(help="Only this camera.")] = None,
     status: Annotated[SegmentStatus | None, typer.Option(help="Only this status.")] = None,
     plate: Annotated[str | None, typer.Option(help="Plate; * and ? are wildcards.")] = None,
-    fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Near misses of the plate too, the closest first.")] = False,
+    fuzzy: Annotated[
+        bool, typer.Option("--fuzzy", help="Near misses of the plate too, the closest first.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -69,7 +71,11 @@ def list_segments(
     where = SegmentFilter(camera_id=camera, status=status, plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
         page = world.segments.search(
-            where=where, limit=limit, offset=0, cursor=None, order=Order.NEAREST if fuzzy else Order.NEWEST
+            where=where,
+            limit=limit,
+            offset=0,
+            cursor=None,
+            order=Order.NEAREST if fuzzy else Order.NEWEST,
         )
     if json:
         shown = schemas.SegmentPage(
@@ -119,7 +125,12 @@ def _as_json(segment: DetailedSegment) -> dict[str, Any]:
     return schemas.SegmentDetail.model_validate(segment).model_dump(mode="json", by_alias=True)
 
 
-def show(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+def show(
+    segment: Identifier,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show everything known of a clip."""
     from platereel.wiring import desk
 
@@ -132,7 +143,11 @@ def show(segment: Identifier, config: ConfigOption = None, data: DataOption = No
         if name != "detections" and value not in (None, [], ""):
             console.print(plain(f"{name:28} {value}", keep=""), highlight=False)
     for detection in row.detections:
-        at, plate, confidence = detection.offset_ms / 1000, detection.plate or "?", detection.confidence
+        at, plate, confidence = (
+            detection.offset_ms / 1000,
+            detection.plate or "?",
+            detection.confidence,
+        )
         line = f"detection at {at:+.2f} s      {plate} ({confidence:.2f}) {detection.detection_id}"
         console.print(line, highlight=False)
 
@@ -142,7 +157,9 @@ def get(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="File to write, folder to write into, or - (standard output); else ID.mp4."
+            "--output",
+            "-o",
+            help="File to write, folder to write into, or - (standard output); else ID.mp4.",
         ),
     ] = None,
     config: ConfigOption = None,
@@ -157,10 +174,19 @@ def get(
         row = world.segments.get(_id(segment))
         if row.status != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
+        with Progress(
+            *columns, console=errors, transient=True, disable=not errors.is_terminal
+        ) as progress:
             bar = progress.add_task(str(row.id), total=row.file_size_bytes)
-            pieces = _told(world.store.stream(row.file_path), lambda done: progress.advance(bar, done))
+            pieces = _told(
+                world.store.stream(row.file_path), lambda done: progress.advance(bar, done)
+            )
             if str(output) == "-":
                 sys.stdout.buffer.writelines(pieces)
                 return
@@ -168,7 +194,14 @@ def get(
             target = _target(output or Path(f"{row.id}.mp4"), f"{name}.mp4")
             write_whole(target, pieces)
     if json:
-        print_json({"id": row.id, "path": str(target), "size_bytes": row.file_size_bytes, "sha256": row.sha256})
+        print_json(
+            {
+                "id": row.id,
+                "path": str(target),
+                "size_bytes": row.file_size_bytes,
+                "sha256": row.sha256,
+            }
+        )
     else:
         console.print(f"{target} ({human_bytes(row.file_size_bytes)})", highlight=False)
 
@@ -184,7 +217,9 @@ def _check_output(output: Path | None, *, json: bool) -> None:
     if str(output) == "-" and json:
         raise BadInput("--json", "standard output has the clip, and nothing else")
     if str(output) == "-" and sys.stdout.isatty():
-        raise BadInput("--output", "a clip is no text for a terminal: send it to a file or a program")
+        raise BadInput(
+            "--output", "a clip is no text for a terminal: send it to a file or a program"
+        )
     if output is not None and not output.parent.is_dir():
         raise BadInput("--output", f"there is no folder {output.parent}")
 
@@ -212,7 +247,12 @@ def protect(
         console.print(f"{row.id} is {'protected' if row.protected else 'no longer protected'}")
 
 
-def delete(segment: Identifier, config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+def delete(
+    segment: Identifier,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
     """Delete a clip; its file goes after the grace period."""
     from platereel.wiring import desk
 

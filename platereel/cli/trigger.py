@@ -7,7 +7,14 @@ from uuid import uuid4
 
 import typer
 
-from platereel.cli.context import ConfigOption, DataOption, JsonOption, console, deployment, print_json
+from platereel.cli.context import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    console,
+    deployment,
+    print_json,
+)
 from shared.domain.errors import Permanent
 from shared.domain.lifecycle import ARCHIVED, DetectionOutcome, SegmentStatus
 from shared.domain.segment import Segment
@@ -29,19 +36,25 @@ def trigger(
     camera: Annotated[str, typer.Argument(help="The camera.")],
     plate: Annotated[str | None, typer.Option(help="The plate that was read.")] = None,
     confidence: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
-    at: Annotated[str | None, typer.Option(help="When: RFC 3339 or epoch seconds; else now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When: RFC 3339 or epoch seconds; else now.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the clip is ready.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600,
     config: ConfigOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Publish a detection. With --wait, wait until its clip is READY (exit status 0) or failed (1)."""
+    """Publish a detection. With --wait, wait until its clip is READY (exit status 0) or failed
+    (1).
+    """
     from platereel.wiring import desk
 
     settings = deployment(config, data)
     if settings.cameras and camera not in settings.cameras:
-        raise Permanent(f"no camera {camera} in the configuration; there are {', '.join(settings.cameras)}")
+        raise Permanent(
+            f"no camera {camera} in the configuration; there are {', '.join(settings.cameras)}"
+        )
     with desk(settings) as world:
         body = {
             "camera_id": camera, "plate": plate, "confidence": confidence, "captured_at": at,
@@ -68,17 +81,33 @@ def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> di
         row = world.detections.get(camera_id, detection_id)
         outcome = None if row is None else row.outcome
         segments = world.segments.by_detection(camera_id, detection_id)
-        settled = outcome not in {None, DetectionOutcome.PENDING} and all(s.status in DONE for s in segments)
+        settled = outcome not in {None, DetectionOutcome.PENDING} and all(
+            s.status in DONE for s in segments
+        )
         if settled:
             ready = bool(segments) and all(s.status is SegmentStatus.READY for s in segments)
             reason = next((s.error for s in segments if s.error), None)
-            return {"ok": ready, "outcome": outcome, "reason": reason, "segments": [_brief(s) for s in segments]}
+            return {
+                "ok": ready,
+                "outcome": outcome,
+                "reason": reason,
+                "segments": [_brief(s) for s in segments],
+            }
         world.clock.sleep(POLL_SECONDS)
     raise Permanent(f"no clip after {timeout:g} s; `platereel segments list` shows how it stands")
 
 
 def _brief(segment: Segment) -> dict[str, Any]:
-    names = ("id", "camera_id", "status", "start_time", "duration_seconds", "frame_count", "file_path", "error")
+    names = (
+        "id",
+        "camera_id",
+        "status",
+        "start_time",
+        "duration_seconds",
+        "frame_count",
+        "file_path",
+        "error",
+    )
     return {name: getattr(segment, name) for name in names}
 
 

@@ -25,10 +25,16 @@ def register(app: typer.Typer) -> None:
 def up(
     config: ConfigOption = None,
     data: Annotated[Path, typer.Option("--data", help="Where everything is kept.")] = DEFAULT_DATA,
-    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")] = None,
-    storage: Annotated[str, typer.Option("--storage", help="s3 (a real S3 server) or file (a folder).")] = "s3",
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="The API's port; 0 finds one.")
+    ] = None,
+    storage: Annotated[
+        str, typer.Option("--storage", help="s3 (a real S3 server) or file (a folder).")
+    ] = "s3",
 ) -> None:
-    """Run everything for your cameras until interrupted: servers, capture, detector, dispatch, workers, beat, API."""
+    """Run everything for your cameras until interrupted: servers, capture, detector, dispatch,
+    workers, beat, API.
+    """
     from platereel.embedded.stack import Stack, StackPlan, running
 
     path = config_path(config)
@@ -56,7 +62,9 @@ def up(
         )
     )
     with running(stack):
-        console.print(f"platereel is up: {stack.api_url}  ({len(settings.cameras)} cameras, data in {data})")
+        console.print(
+            f"platereel is up: {stack.api_url}  ({len(settings.cameras)} cameras, data in {data})"
+        )
         while not stopping.wait(POLL_SECONDS):
             stack.poll()
         console.print("stopping: closing recordings, then everything else; again: at once")
@@ -64,7 +72,9 @@ def up(
 
 def _check(settings: Settings, path: Path, storage: str) -> None:
     if not settings.cameras:
-        raise ConfigurationError([f"{path}: cameras: none is configured; `platereel init` shows how"])
+        raise ConfigurationError(
+            [f"{path}: cameras: none is configured; `platereel init` shows how"]
+        )
     if storage not in {"s3", "file"}:
         raise ConfigurationError(["--storage: s3 or file"])
     check_given(settings)

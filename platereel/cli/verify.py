@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     file: Annotated[Path, typer.Argument(help="The archive.")],
-    key: Annotated[str | None, typer.Option(help="Public key or fingerprint that it must be signed with.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Public key or fingerprint that it must be signed with.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Check an evidence archive: its signature, and every file in it.
@@ -34,7 +36,9 @@ def verify(
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         bar = bars.add_task(plain(file.name), total=None)
-        verdict = check(file, key, lambda done, total: bars.update(bar, completed=done, total=total))
+        verdict = check(
+            file, key, lambda done, total: bars.update(bar, completed=done, total=total)
+        )
     if json:
         print_json(_as_json(verdict))
     else:
@@ -63,7 +67,11 @@ def _say(verdict: Verdict) -> None:
     told = {True: "as signed", False: "NOT as signed", None: "not judged"}[verdict.ok]
     manifest = verdict.manifest
     made = f"made {manifest.made_at} by {manifest.made_by}, key {verdict.fingerprint}"
-    console.print(plain(f"{told}: segment {manifest.segment}, {made}", keep=""), highlight=False, soft_wrap=True)
+    console.print(
+        plain(f"{told}: segment {manifest.segment}, {made}", keep=""),
+        highlight=False,
+        soft_wrap=True,
+    )
     if verdict.ok is None:
         console.print(
             "all is as whoever has that key signed it, and anybody can sign with an own key: give --key with the "

@@ -1,4 +1,6 @@
-"""The demonstration: synthetic cameras, a real deployment, clips that are fetched and decoded at the end."""
+"""The demonstration: synthetic cameras, a real deployment, clips that are fetched and decoded at
+the end.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ class Demo:
     `show` is called with the state several times a second.
     """
 
-    def __init__(self, stack: Stack, settings: Settings, desk: Desk, show: Callable[[Rehearsal], None]) -> None:
+    def __init__(
+        self, stack: Stack, settings: Settings, desk: Desk, show: Callable[[Rehearsal], None]
+    ) -> None:
         self._stack = stack
         self._settings = settings
         self._desk = desk
@@ -74,11 +78,15 @@ class Demo:
         self._watch(duration_s, stopping, lambda: False)
         self.state.phase = "finishing"
         self._stack.stop_detection()
-        self._watch(SETTLE_SECONDS, stopping, lambda: not any(s.status in LIVE for s in self.state.segments))
+        self._watch(
+            SETTLE_SECONDS, stopping, lambda: not any(s.status in LIVE for s in self.state.segments)
+        )
         self.state.phase = "done"
         self._show(self.state)
 
-    def _watch(self, seconds: float, stopping: Callable[[], bool], done: Callable[[], bool]) -> None:
+    def _watch(
+        self, seconds: float, stopping: Callable[[], bool], done: Callable[[], bool]
+    ) -> None:
         clock = self._desk.clock
         until = clock.monotonic() + seconds
         while clock.monotonic() < until and not stopping():
@@ -91,7 +99,9 @@ class Demo:
 
     def _look(self) -> None:
         where = SegmentFilter(from_ms=self._began_ms - 60_000)
-        page = self._desk.segments.search(where=where, limit=100, offset=0, cursor=None, order=Order.OLDEST)
+        page = self._desk.segments.search(
+            where=where, limit=100, offset=0, cursor=None, order=Order.OLDEST
+        )
         self.state.segments = [row for row in page.items if to_ms(row.created_at) >= self._began_ms]
         self.state.detections = self._desk.detections.count_since(self._began_ms)
         self.state.cameras = cameras_now(self._desk, self._settings)

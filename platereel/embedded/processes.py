@@ -155,7 +155,8 @@ def postgres_identity(data: Path) -> Callable[[], None] | None:
     if _namespaces_allowed(libc):
         return hide
     data.mkdir(parents=True, exist_ok=True)
-    data.parent.chmod(0o711)  # nobody must come through to its own folder, and sees nothing on the way
+    # nobody must come through to its own folder, and sees nothing on the way
+    data.parent.chmod(0o711)
     for path in [data, *data.rglob("*")]:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     return become_nobody

@@ -17,7 +17,8 @@ from shared.domain.ports import Clock
 from shared.runtime.logs import logger
 
 PATIENCE_SECONDS, POLL_SECONDS = 10.0, 0.1
-_STARTED_AT = 19  # fields of /proc/PID/stat after the name: when it was started, in ticks since the host's start
+# fields of /proc/PID/stat after the name: when it was started, in ticks since the host's start
+_STARTED_AT = 19
 
 _log = logger(__name__)
 
@@ -27,7 +28,9 @@ def note(path: Path, pids: Iterable[int]) -> None:
     found = [(pid, _started(pid)) for pid in pids]
     temporary = path.with_name(f"{path.name}.new")
     temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps([each for each in found if each[1] is not None]), encoding="ascii")
+    temporary.write_text(
+        json.dumps([each for each in found if each[1] is not None]), encoding="ascii"
+    )
     temporary.replace(path)
 
 
@@ -46,7 +49,9 @@ def clear(path: Path, clock: Clock) -> None:
             if not left:
                 return
             if killed:
-                raise Permanent(f"processes of an earlier run do not end: {', '.join(map(str, left))}")
+                raise Permanent(
+                    f"processes of an earlier run do not end: {', '.join(map(str, left))}"
+                )
             _log.warning("earlier_processes_killed", pids=left)
             for pid in left:
                 with suppress(ProcessLookupError):
@@ -82,6 +87,11 @@ def _ended(pid: int) -> bool:
 
 def _fields(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(")")[2]
+            .split()
+        )
     except OSError:
         return []

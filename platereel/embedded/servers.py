@@ -1,4 +1,6 @@
-"""The servers of the embedded deployment, each a real one from a Python package (docs/dependencies.md)."""
+"""The servers of the embedded deployment, each a real one from a Python package
+(docs/dependencies.md).
+"""
 
 from __future__ import annotations
 
@@ -93,13 +95,19 @@ def valkey(name: str, folder: Path, password: str, maxmemory: int, *, durable: b
         with redis.Redis.from_url(url, socket_timeout=2) as client:
             client.ping()
 
-    return Server(Command(name, [str(binary), str(config)], folder / "logs" / f"{name}.log"), url, probe)
+    return Server(
+        Command(name, [str(binary), str(config)], folder / "logs" / f"{name}.log"), url, probe
+    )
 
 
 def _quoted(path: Path) -> str:
     """Returns a path as one word of a Redis configuration file, whatever characters it has."""
     plain = (*ascii_letters.encode(), *digits.encode(), *b"/._-")
-    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path)) + '"'
+    return (
+        '"'
+        + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path))
+        + '"'
+    )
 
 
 def postgres(folder: Path, password: str) -> Server:
@@ -122,7 +130,9 @@ def postgres(folder: Path, password: str) -> Server:
     def probe() -> None:
         psycopg.connect(url, connect_timeout=2).close()
 
-    command = Command("postgres", argv, log, stop_signal=signal.SIGINT, prepare=postgres_identity(data))
+    command = Command(
+        "postgres", argv, log, stop_signal=signal.SIGINT, prepare=postgres_identity(data)
+    )
     return Server(command, url, probe)
 
 
@@ -165,5 +175,7 @@ def _package_folder(name: str) -> Path:
     """
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise Permanent(f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL")
+        raise Permanent(
+            f"the package {name} is not installed: pip install 'platereel[embedded]', or give a URL"
+        )
     return Path(spec.submodule_search_locations[0])

@@ -32,9 +32,15 @@ SERVICES = ("capture", "detect", "dispatch", "api", "worker", "beat")
 SERVERS = ("storage", "postgres", "redis-broker", "redis-frames")
 LOCK_SECONDS = 3.0  # another one may be about to end
 CHILDREN, LOCK, METRICS, SECRETS = "children.json", ".lock", "metrics", "secrets.json"
-# Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does no harm.
+# Celery may be past listening to anything but SIGKILL; rows and leases are the truth, so that does
+# no harm.
 DEAF = {"worker", "beat"}
-STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = 3.5, 4.0, 3.0, 3.5
+STOP_CAMERAS_SECONDS, DRAIN_SECONDS, STOP_SERVICES_SECONDS, STOP_SERVERS_SECONDS = (
+    3.5,
+    4.0,
+    3.0,
+    3.5,
+)
 FRAMES_MEMORY, BROKER_MEMORY = 2_000, 256
 
 _log = logger(__name__)
@@ -116,7 +122,9 @@ class Stack:
                 drain(with_addresses(self.plan.settings, self.addresses), DRAIN_SECONDS)
             except PlatereelError as error:
                 _log.warning("not_drained", error=error.message)
-        supervisor.stop([name for name in supervisor.names() if name not in SERVERS], STOP_SERVICES_SECONDS)
+        supervisor.stop(
+            [name for name in supervisor.names() if name not in SERVERS], STOP_SERVICES_SECONDS
+        )
         supervisor.stop(SERVERS, STOP_SERVERS_SECONDS)
         (self.plan.data / "run.json").unlink(missing_ok=True)
         os.close(self._lock)
@@ -150,10 +158,14 @@ class Stack:
         wanted: dict[str, servers.Server] = {}
         if given.frames_url is None:
             size = FRAMES_MEMORY * memory
-            wanted["frames"] = servers.valkey("redis-frames", plan.data, own.redis, size, durable=False)
+            wanted["frames"] = servers.valkey(
+                "redis-frames", plan.data, own.redis, size, durable=False
+            )
         if given.broker_url is None:
             size = BROKER_MEMORY * memory
-            wanted["broker"] = servers.valkey("redis-broker", plan.data, own.redis, size, durable=True)
+            wanted["broker"] = servers.valkey(
+                "redis-broker", plan.data, own.redis, size, durable=True
+            )
         if given.database_url is None:
             wanted["database"] = servers.postgres(plan.data, own.postgres)
         if given.storage_url is None and not plan.file_storage:
@@ -196,7 +208,11 @@ class Stack:
             ("capture", ["capture"]),
             ("detect", ["detect"]),
         ):
-            log = plan.data / "logs" / f"{'-'.join(arguments[:3]).replace('--queues-', '').replace(',', '-')}.log"
+            log = (
+                plan.data
+                / "logs"
+                / f"{'-'.join(arguments[:3]).replace('--queues-', '').replace(',', '-')}.log"
+            )
             argv = [sys.executable, "-m", "platereel", *arguments]
             death = signal.SIGKILL if name in DEAF else None
             supervisor.start(Command(name, argv, log, env, death_signal=death, lifeline=True))
@@ -204,7 +220,10 @@ class Stack:
 
     def _noted(self) -> None:
         """Write down the children, for other programs and for the next run in this folder."""
-        note(self.plan.data / CHILDREN, (pid for pids in self._running().pids().values() for pid in pids))
+        note(
+            self.plan.data / CHILDREN,
+            (pid for pids in self._running().pids().values() for pid in pids),
+        )
         self.write_run_file()
 
     def write_run_file(self) -> None:
@@ -255,7 +274,9 @@ def claim(data: Path) -> None:
         # The demonstration's own data folder lies in the one of `up`.
         others = sorted(each.name for each in data.iterdir() if not (each / LOCK).exists())
         if others:
-            raise Permanent(f"{data} has other things in it, such as {others[0]}; give --data a folder of its own")
+            raise Permanent(
+                f"{data} has other things in it, such as {others[0]}; give --data a folder of its own"
+            )
     servers.private_folder(data)
     (data / LOCK).touch(mode=0o600)
 
@@ -273,7 +294,9 @@ def _lock(data: Path, clock: SystemClock) -> int:
         except BlockingIOError:
             if clock.monotonic() > until:
                 os.close(handle)
-                raise Permanent(f"{data} is in use by another platereel; choose another --data") from None
+                raise Permanent(
+                    f"{data} is in use by another platereel; choose another --data"
+                ) from None
             clock.sleep(0.1)
         else:
             return handle

@@ -31,7 +31,8 @@ from shared.adapters.storage.s3_pool import S3Pool
 
 PROBE_SECONDS = 2.0
 BUCKET = "platereel"
-# Made again at every start, and by no clock: that of a host may be wrong, and these are for the host alone.
+# Made again at every start, and by no clock: that of a host may be wrong, and these are for the
+# host alone.
 VALID_FROM, VALID_UNTIL = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 AUTHORITY = "platereel storage authority"
 _GRPC = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
@@ -46,7 +47,11 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
         return None
     data = private_folder(folder / "storage")
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    identity = {"name": "platereel", "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+    identity = {
+        "name": "platereel",
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": actions,
+    }
     config = folder / ".storage.json"
     write_private(config, json.dumps({"identities": [identity]}))
     flags = [
@@ -64,7 +69,9 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
     s3 = ports["s3.port"]
     url = f"s3://{key}:{secret}@127.0.0.1:{s3}/{BUCKET}?secure=false&region=us-east-1"
     pool = S3Pool(PROBE_SECONDS)  # one try: its caller waits for the server and asks again
-    client = Minio(f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool)
+    client = Minio(
+        f"127.0.0.1:{s3}", key, secret, secure=False, region="us-east-1", http_client=pool
+    )
 
     def probe() -> None:
         """Write an object: ListBuckets answers before a volume can take a write."""
@@ -74,11 +81,16 @@ def storage(folder: Path, key: str, secret: str) -> Server | None:
         client.remove_object(BUCKET, ".probe")
 
     environment = {"GOMEMLIMIT": "400MiB", **_locks(private_folder(folder / ".storage-tls"))}
-    # Asked to stop, it waits 15 s for its own subscribers. What it has acknowledged is in the kernel's hands by then.
+    # Asked to stop, it waits 15 s for its own subscribers. What it has acknowledged is in the
+    # kernel's hands by then.
     log = folder / "logs" / "storage.log"
     # Each of its servers also has a socket for its owner alone, at a place that cannot be chosen.
     kinds = ((flag.split(".")[0], port) for flag, port in ports.items())
-    leaves = [Path(f"/tmp/seaweedfs-{name}-{port}.sock") for kind, port in kinds for name in (kind, f"{kind}-grpc")]  # noqa: S108
+    leaves = [
+        Path(f"/tmp/seaweedfs-{name}-{port}.sock")  # noqa: S108
+        for kind, port in kinds
+        for name in (kind, f"{kind}-grpc")
+    ]
     command = Command(
         name="storage",
         argv=argv,
@@ -112,7 +124,9 @@ def _locks(folder: Path) -> Mapping[str, str]:
     return locks
 
 
-def _certificate(name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _certificate(
+    name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
     """Returns a certificate for servers and clients, signed by the authority; the authority signs
     its own.
     """

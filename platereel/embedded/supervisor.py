@@ -82,7 +82,9 @@ class Supervisor:
                 child = self._children[name][-1]
                 if child.process.poll() is not None or self.clock.monotonic() > until:
                     tail = child.command.log.read_text(errors="replace")[-800:]
-                    raise Permanent(f"{name} did not start ({type(error).__name__}):\n{tail}") from error
+                    raise Permanent(
+                        f"{name} did not start ({type(error).__name__}):\n{tail}"
+                    ) from error
                 self.clock.sleep(0.03)
             else:
                 return
@@ -105,7 +107,13 @@ class Supervisor:
             if now - child.started_at > STEADY_SECONDS:
                 child.backoff_s = FIRST_BACKOFF_SECONDS
             child.again_at = now + child.backoff_s
-            _log.warning("process_died", name=name, pid=child.process.pid, status=status, again_in=child.backoff_s)
+            _log.warning(
+                "process_died",
+                name=name,
+                pid=child.process.pid,
+                status=status,
+                again_in=child.backoff_s,
+            )
             child.backoff_s = min(LONGEST_BACKOFF_SECONDS, child.backoff_s * 2)
             self.changed()
         elif now >= child.again_at:
@@ -133,7 +141,8 @@ class Supervisor:
         for path in (path for child in wanted for path in child.command.leaves):
             path.unlink(missing_ok=True)
         for name in chosen:
-            self._children.pop(name, None)  # only now: `kill` must know of them until they have ended
+            # only now: `kill` must know of them until they have ended
+            self._children.pop(name, None)
 
     def kill(self) -> None:
         """Kill every child at once.

@@ -16,7 +16,18 @@ from services.api.auth.guard import Guard
 from services.api.heartbeat import heartbeat
 from services.api.openapi import describe
 from services.api.ports import ApiPorts
-from services.api.routes import access, cameras, detections, events, health, jobs, media, segments, stats, streaming
+from services.api.routes import (
+    access,
+    cameras,
+    detections,
+    events,
+    health,
+    jobs,
+    media,
+    segments,
+    stats,
+    streaming,
+)
 
 LARGER = {detections.PICTURES: detections.MOST_PICTURE_BYTES}
 _STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)

@@ -21,7 +21,9 @@ from shared.domain.errors import BadInput
 from shared.wire.bounded_json import TooDeep, load_json, printable, unstorable
 
 DATA = "/v2/video"
-UNREAD = 0  # stands for a body that cannot be read: a number is no model, also where all of a model may be left out
+# stands for a body that cannot be read: a number is no model, also where all of a model may be left
+# out
+UNREAD = 0
 MULTIPART, FORM = "multipart/form-data", "application/x-www-form-urlencoded"
 Body = TypeVar("Body", bound=BaseModel)
 MOST_FILES, MOST_FIELDS = 32, 32
@@ -71,7 +73,8 @@ async def read_body(request: Request, field: str | None = None) -> Any:
     except (ValueError, HTTPException) as error:
         what = f"neither JSON nor a form with JSON in its field `{field}`" if field else "not JSON"
         raise BadInput(
-            "body", f"{what}: {error}" if isinstance(error, json.JSONDecodeError | TooDeep) else what
+            "body",
+            f"{what}: {error}" if isinstance(error, json.JSONDecodeError | TooDeep) else what,
         ) from error
 
 
@@ -98,4 +101,6 @@ def validated(model: type[Body], given: Any) -> Body:
         return model.model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in found]
+        ) from error

@@ -25,7 +25,9 @@ from shared.domain.segment import Segment
 COOKIE, CSRF_HEADER = "platereel_session", "X-CSRF-Token"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 _bearer = HTTPBearer(auto_error=False, description="An API key: `platereel keys create` makes one.")
-_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description=f"The page's session; changes need {CSRF_HEADER}.")
+_cookie = APIKeyCookie(
+    name=COOKIE, auto_error=False, description=f"The page's session; changes need {CSRF_HEADER}."
+)
 
 
 async def ports_of(request: Request) -> ApiPorts:
@@ -43,7 +45,9 @@ def address_of(request: Request) -> str:
 
 
 def count_guess(ports: ApiPorts, request: Request) -> None:
-    """Note a wrong key; raise 429 for an address that has presented too many. A right key is never asked to wait."""
+    """Note a wrong key; raise 429 for an address that has presented too many. A right key is never
+    asked to wait.
+    """
     wait_s = ports.attempts.wait_s(address_of(request))
     if wait_s > 0:
         raise HTTPException(429, "too many wrong keys; wait", {"Retry-After": str(ceil(wait_s))})
@@ -109,16 +113,24 @@ def _by_proxy(ports: ApiPorts, request: Request) -> Caller | None:
         return None
     try:
         name = one_word(request.headers, settings.proxy_user_header)
-        role = None if settings.proxy_role_header is None else one_word(request.headers, settings.proxy_role_header)
+        role = (
+            None
+            if settings.proxy_role_header is None
+            else one_word(request.headers, settings.proxy_role_header)
+        )
         if name is None:
             return None
         return Caller(name, Role.VIEWER if role is None else Role.named(role.lower()))
     except ValueError as error:
-        raise HTTPException(400, f"what the proxy says of its user cannot be read: {error}") from error
+        raise HTTPException(
+            400, f"what the proxy says of its user cannot be read: {error}"
+        ) from error
 
 
 async def refuse_other_sites(request: Request) -> None:
-    """For routes without a caller: as other routes, they make no change for a page of another site."""
+    """For routes without a caller: as other routes, they make no change for a page of another
+    site.
+    """
     _check_site(request)
 
 
@@ -147,7 +159,9 @@ def _from_elsewhere(request: Request) -> bool:
 
 def _check_csrf(request: Request, token: str) -> None:
     sent = request.headers.get(CSRF_HEADER, "")
-    if request.method not in SAFE and not hmac.compare_digest(sent.encode(), csrf_token(token).encode()):
+    if request.method not in SAFE and not hmac.compare_digest(
+        sent.encode(), csrf_token(token).encode()
+    ):
         raise HTTPException(403, f"a change needs the session's {CSRF_HEADER}")
 
 

@@ -29,9 +29,17 @@ class _Problem(JSONResponse):
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+def problem(
+    status: int, detail: str, headers: dict[str, str] | None = None, **more: object
+) -> JSONResponse:
     """Returns a problem document."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **more,
+    }
     return _Problem(body, status, headers, media_type=PROBLEM)
 
 
@@ -46,8 +54,16 @@ def install(app: FastAPI) -> None:
 def _ours(_: Request, error: Exception) -> JSONResponse:
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-            more = {"errors": [{"field": error.field, "message": error.reason}]} if isinstance(error, BadInput) else {}
+            headers = (
+                {"Retry-After": RETRY_AFTER_SECONDS}
+                if status == HTTPStatus.SERVICE_UNAVAILABLE
+                else None
+            )
+            more = (
+                {"errors": [{"field": error.field, "message": error.reason}]}
+                if isinstance(error, BadInput)
+                else {}
+            )
             return problem(status, error.message, headers, **more)
     _log.error("request_failed", error=str(error))
     return problem(500, "the request could not be carried out; the log says why")

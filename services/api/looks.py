@@ -88,7 +88,11 @@ class Looks:
     def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
         """Note that pictures or facts of a segment are about to be shown."""
         self._once(
-            caller=caller, action="view", segment_id=segment_id, subject=f"{what}:{segment_id}", details={"what": what}
+            caller=caller,
+            action="view",
+            segment_id=segment_id,
+            subject=f"{what}:{segment_id}",
+            details={"what": what},
         )
 
     def watched(self, caller: Caller, what: str, camera_id: str) -> None:
@@ -119,7 +123,12 @@ class Looks:
         )
 
     def _once(
-        self, caller: Caller, action: str, segment_id: UUID | None, subject: str, details: Mapping[str, Any]
+        self,
+        caller: Caller,
+        action: str,
+        segment_id: UUID | None,
+        subject: str,
+        details: Mapping[str, Any],
     ) -> None:
         key = (caller.name, action, subject)
         if self._known(key) is None:
@@ -129,7 +138,9 @@ class Looks:
     def _known(self, key: _Key) -> _Line | None:
         with self._lock:
             line = self._lines.get(key)
-        return line if line is not None and self.clock.monotonic() - line.at < SAME_SECONDS else None
+        return (
+            line if line is not None and self.clock.monotonic() - line.at < SAME_SECONDS else None
+        )
 
     def _remember(self, key: _Key, line: _Line) -> None:
         with self._lock:

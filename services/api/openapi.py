@@ -32,7 +32,9 @@ def describe(app: FastAPI) -> None:
             known = found["components"]["schemas"]
             for name in ("HTTPValidationError", "ValidationError"):
                 known.pop(name, None)
-            known["Problem"] = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            known["Problem"] = schemas.Problem.model_json_schema(
+                ref_template="#/components/schemas/{model}"
+            )
             known |= known["Problem"].pop("$defs", {})
         return app.openapi_schema or {}
 

@@ -27,17 +27,22 @@ from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 
 CONNECTIONS = 8
-PATIENCE_SECONDS = 1.2  # whoever asks for something whose server is away has a 503 within two seconds
+# whoever asks for something whose server is away has a 503 within two seconds
+PATIENCE_SECONDS = 1.2
 
 
 def build(settings: Settings) -> FastAPI:
-    """The application with real adapters; raises Retryable while the schema is not this version's."""
+    """The application with real adapters; raises Retryable while the schema is not this
+    version's.
+    """
     deployment = Deployment(
         settings, "platereel-api", patience_s=PATIENCE_SECONDS, connections=CONNECTIONS, signs=True
     )  # fmt: skip
     with deployment.kept():
         deployment.require_version()
-        return create_app(_ports(deployment), deployment.close, pulse(settings.pulse_file, deployment.clock))
+        return create_app(
+            _ports(deployment), deployment.close, pulse(settings.pulse_file, deployment.clock)
+        )
 
 
 def _ports(deployment: Deployment) -> ApiPorts:
@@ -88,6 +93,10 @@ def _tokens(settings: Settings) -> Tokens | None:
     from shared.adapters.jwt_tokens import Claims, JwtTokens  # noqa: PLC0415 - only where tokens are wanted
 
     claims = Claims(
-        issuer=jwt.issuer, audience=jwt.audience, name=jwt.name_claim, role=jwt.role_claim, cameras=jwt.cameras_claim
+        issuer=jwt.issuer,
+        audience=jwt.audience,
+        name=jwt.name_claim,
+        role=jwt.role_claim,
+        cameras=jwt.cameras_claim,
     )
     return JwtTokens(jwt.jwks_url, claims)

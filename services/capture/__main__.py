@@ -11,7 +11,9 @@ from shared.runtime.startup import when_ready
 
 
 def main(settings: Settings) -> None:
-    """Run until told to stop. Waits for the frames Redis, and refuses one that would lose frames."""
+    """Run until told to stop. Waits for the frames Redis, and refuses one that would lose
+    frames.
+    """
     cv2.setNumThreads(1)
     stopping = stop_event()
     if when_ready(lambda: check_frames_redis(settings), stopping):

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from services.capture.health import PictureHealth
 from services.capture.outbox import Outbox
 from services.capture.run import Run
-from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, Source, SourceLost, Unusable
+from services.capture.sources.picture import (
+    TIMEOUT_SECONDS,
+    CodedPicture,
+    Picture,
+    Source,
+    SourceLost,
+    Unusable,
+)
 from shared.domain.camera import CameraState
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
@@ -48,9 +55,11 @@ class CameraReport:
 
 
 class Camera:
-    """Reads one camera on a thread of its own, from the moment its lease is won until it is stopped.
+    """Reads one camera on a thread of its own, from the moment its lease is won until it is
+    stopped.
 
-    Every connection is a capture run: its counter starts at 0, and its clock is anchored to the wall once.
+    Every connection is a capture run: its counter starts at 0, and its clock is anchored to the
+    wall once.
     """
 
     def __init__(
@@ -94,10 +103,15 @@ class Camera:
 
     def stalled(self) -> bool:
         """Returns True when an open source delivers nothing that can be used."""
-        return self.report.state == CameraState.CONNECTED and self._clock.monotonic() - self._read_at > self._timeout_s
+        return (
+            self.report.state == CameraState.CONNECTED
+            and self._clock.monotonic() - self._read_at > self._timeout_s
+        )
 
     def clock_ms(self) -> int | None:
-        """Returns the time by the clock of the present run; None when the camera is not connected."""
+        """Returns the time by the clock of the present run; None when the camera is not
+        connected.
+        """
         run = self._run_now
         return None if run is None else run.now_ms()
 
@@ -207,7 +221,9 @@ class Camera:
                 "back?): pictures are refused until it has caught up, or the buffer has expired"
             )
             if self.report.state != CameraState.CLOCK_BEHIND:
-                _log.error("camera_clock_behind", camera_id=self.camera_id, seconds=round(behind_ms / 1000))
+                _log.error(
+                    "camera_clock_behind", camera_id=self.camera_id, seconds=round(behind_ms / 1000)
+                )
             self.report.state = CameraState.CLOCK_BEHIND
             return
         _log.warning("camera_clock_anchored", camera_id=self.camera_id, run=run.run_id)
@@ -221,7 +237,9 @@ class Camera:
         if run.timeline.steps != steps:
             TIME_STEPS.labels(self.camera_id).inc()
             if steps == 0 or self._clock.monotonic() - self._stepped_at > STEPS_TOLD_SECONDS:
-                _log.warning("camera_time_stepped", camera_id=self.camera_id, steps=run.timeline.steps)
+                _log.warning(
+                    "camera_time_stepped", camera_id=self.camera_id, steps=run.timeline.steps
+                )
                 self._stepped_at = self._clock.monotonic()
         if captured_ms is None:
             FRAMES_DROPPED.labels(self.camera_id, CameraState.CLOCK_BEHIND).inc()
@@ -254,7 +272,11 @@ class Camera:
         self.health.note(None)
         self.report.width, self.report.height = info.width, info.height
         frame = Frame(
-            camera_id=self.camera_id, captured_ms=captured_ms, data=jpeg, counter=run.counter, run_id=run.run_id
+            camera_id=self.camera_id,
+            captured_ms=captured_ms,
+            data=jpeg,
+            counter=run.counter,
+            run_id=run.run_id,
         )
         run.counter += 1
         return frame
@@ -262,7 +284,9 @@ class Camera:
     def _measure(self, frame: Frame) -> None:
         if frame.packet is None:
             size = len(frame.data)
-            self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (AVERAGED if self.report.jpeg_bytes else 1)
+            self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (
+                AVERAGED if self.report.jpeg_bytes else 1
+            )
 
     def _coded(self, run: Run, picture: CodedPicture, captured_ms: int) -> Frame:
         if picture.keyframe:
@@ -270,7 +294,9 @@ class Camera:
             run.keyframe_ms = captured_ms
         else:
             self.report.gop_ms = max(self.report.gop_ms, captured_ms - run.keyframe_ms)
-        mark = PacketMark(picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters)
+        mark = PacketMark(
+            picture.keyframe, captured_ms + picture.shown_after_ms, picture.parameters
+        )
         run.packets += 1
         return Frame(
             camera_id=self.camera_id,

@@ -21,7 +21,9 @@ _log = logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Ownership:
-    """The leases of one capture process. `round` is called every second by one thread; `holds` by the sender."""
+    """The leases of one capture process. `round` is called every second by one thread; `holds` by
+    the sender.
+    """
 
     leases: CameraLeases
     clock: Clock
@@ -52,7 +54,9 @@ class Ownership:
         """Returns whether a capture time lies more than a minute ahead of the frames server's
         clock.
         """
-        return self._server is not None and self._server.too_far_ahead(captured_ms, self.clock.monotonic())
+        return self._server is not None and self._server.too_far_ahead(
+            captured_ms, self.clock.monotonic()
+        )
 
     def round(self) -> str | None:
         """Renew every lease, then take free cameras up to a fair share.
@@ -73,7 +77,10 @@ class Ownership:
                 self._acquire(camera_id)
         surplus = None
         if len(self._won) > share:
-            surplus = next((camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)), None)
+            surplus = next(
+                (camera_id for camera_id in reversed(self.owned()) if not self.recorded(camera_id)),
+                None,
+            )
         self._read_clock()
         return surplus
 

@@ -60,18 +60,27 @@ class CapturePorts:
 class Capture:
     """One capture process."""
 
-    def __init__(self, plans: dict[str, CameraPlan], ports: CapturePorts, ownership: Ownership) -> None:
+    def __init__(
+        self, plans: dict[str, CameraPlan], ports: CapturePorts, ownership: Ownership
+    ) -> None:
         self._plans = plans
         self._ports = ports
         self._ownership = ownership
         self._outbox = Outbox()
         self._cameras: dict[str, Camera] = {}
-        self._refused: dict[str, str] = {}  # owned cameras whose source cannot be opened at all, and why
+        # owned cameras whose source cannot be opened at all, and why
+        self._refused: dict[str, str] = {}
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._paused: dict[str, float] = {}
-        copied = {camera_id: plan.limits.keep_ms for camera_id, plan in plans.items() if plan.copied}
+        copied = {
+            camera_id: plan.limits.keep_ms for camera_id, plan in plans.items() if plan.copied
+        }
         self._reporter = Reporter(
-            states=ports.states, clock=ports.clock, ownership=ownership, outbox=self._outbox, keep_ms=copied
+            states=ports.states,
+            clock=ports.clock,
+            ownership=ownership,
+            outbox=self._outbox,
+            keep_ms=copied,
         )
 
     def run(self, stopping: threading.Event) -> None:
@@ -140,7 +149,13 @@ class Capture:
 
     def _source(self, plan: CameraPlan) -> Source:
         if plan.copied:
-            return PacketSource(plan.source, plan.jpeg_quality, self._ports.clock, plan.timeout_s, watched=plan.watched)
+            return PacketSource(
+                plan.source,
+                plan.jpeg_quality,
+                self._ports.clock,
+                plan.timeout_s,
+                watched=plan.watched,
+            )
         return make_source(plan.source, self._ports.clock, plan.jpeg_quality, plan.timeout_s)
 
     def _newest_ms(self, camera_id: str) -> int | None:
@@ -202,7 +217,9 @@ class Capture:
         waiting = [answer.frame for answer in answers if answer.waits]
         if waiting:
             cameras = {frame.camera_id for frame in waiting}
-            _log.warning("frames_wait", error="one server of several does not answer", cameras=len(cameras))
+            _log.warning(
+                "frames_wait", error="one server of several does not answer", cameras=len(cameras)
+            )
             self._outbox.put_back(waiting)
             self._paused |= dict.fromkeys(cameras, self._ports.clock.monotonic() + BACKOFF_SECONDS)
         for answer in answers:

@@ -44,7 +44,8 @@ class Outbox:
             queue.frames.append(frame)
             queue.size_bytes += len(frame.data)
             while len(queue.frames) > 1 and (
-                frame.captured_ms - queue.frames[0].captured_ms > queue.keep_ms or queue.size_bytes > queue.max_bytes
+                frame.captured_ms - queue.frames[0].captured_ms > queue.keep_ms
+                or queue.size_bytes > queue.max_bytes
             ):
                 self._drop(queue, frame.camera_id)
             self._changed.notify()
@@ -59,11 +60,18 @@ class Outbox:
         most.
         """
         with self._changed:
-            self._changed.wait_for(lambda: any(q.frames for c, q in self._queues.items() if allowed(c)), timeout_s)
+            self._changed.wait_for(
+                lambda: any(q.frames for c, q in self._queues.items() if allowed(c)), timeout_s
+            )
             batch: list[Frame] = []
             size = 0
             for camera_id, queue in self._queues.items():
-                while queue.frames and allowed(camera_id) and len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
+                while (
+                    queue.frames
+                    and allowed(camera_id)
+                    and len(batch) < BATCH_FRAMES
+                    and size < BATCH_BYTES
+                ):
                     frame = queue.frames.popleft()
                     queue.size_bytes -= len(frame.data)
                     size += len(frame.data)

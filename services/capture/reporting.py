@@ -29,7 +29,8 @@ class Reporter:
     clock: Clock
     ownership: Ownership
     outbox: Outbox
-    keep_ms: Mapping[str, int] = field(default_factory=dict)  # how far back the buffers of copied cameras reach
+    # how far back the buffers of copied cameras reach
+    keep_ms: Mapping[str, int] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     _last_round: float = 0.0
     _told: set[str] = field(default_factory=set)
@@ -44,11 +45,17 @@ class Reporter:
         for camera_id, reason in refused.items():
             CAMERA_OK.labels(camera_id).set(0)
             with suppress(PartlyAway):
-                self._tell(camera_id, {"state": CameraState.MISCONFIGURED, "error": reason, "outbox": 0})
+                self._tell(
+                    camera_id, {"state": CameraState.MISCONFIGURED, "error": reason, "outbox": 0}
+                )
         for camera_id, camera in cameras.items():
             sent = self.sent.pop(camera_id, 0)
             with suppress(PartlyAway):
-                self._camera(camera_id, camera, round(sent / elapsed, 1) if 0 < elapsed < STALE_SECONDS else 0)
+                self._camera(
+                    camera_id,
+                    camera,
+                    round(sent / elapsed, 1) if 0 < elapsed < STALE_SECONDS else 0,
+                )
 
     def _tell(self, camera_id: str, fields: dict[str, str | int | float]) -> None:
         fields |= {"owner": self.ownership.owner, "updated_ms": self.clock.now_ms()}
@@ -58,7 +65,10 @@ class Reporter:
         report = camera.report
         state, error = (CameraState.STALLED if camera.stalled() else report.state), report.error
         if state in {CameraState.CONNECTED, CameraState.STALLED} and camera.health.told:
-            state, error = (CameraState.IMPAIRED if state == CameraState.CONNECTED else state), camera.health.told
+            state, error = (
+                (CameraState.IMPAIRED if state == CameraState.CONNECTED else state),
+                camera.health.told,
+            )
         keep_ms = self.keep_ms.get(camera_id)
         if state == CameraState.CONNECTED and keep_ms is not None and report.gop_ms > keep_ms:
             state = CameraState.IMPAIRED
@@ -84,7 +94,8 @@ class Reporter:
                 "reconnects": report.reconnects,
                 "error": error,
                 "outbox": self.outbox.waiting(camera_id),
-                # What an earlier process captured counts on: it is asked whether the camera has ever delivered.
+                # What an earlier process captured counts on: it is asked whether the camera has
+                # ever delivered.
                 **({"last_ms": report.last_ms} if report.last_ms else {}),
             },
         )

@@ -6,7 +6,13 @@ from uuid import uuid4
 
 from services.capture.sources.picture import CodedPicture, Picture
 from shared.domain.ports import Clock
-from shared.domain.timing import STEP_IS_GAP_MS, BurstSpread, CaptureClock, RateLimit, SourceTimeline
+from shared.domain.timing import (
+    STEP_IS_GAP_MS,
+    BurstSpread,
+    CaptureClock,
+    RateLimit,
+    SourceTimeline,
+)
 
 STEP_IS_GAP_S = STEP_IS_GAP_MS / 1000
 
@@ -32,8 +38,8 @@ class Run:
         self._capture = CaptureClock(self._clock.now_ms(), self._clock.monotonic(), last_ms)
         self._last_ms = last_ms if last_ms is not None else -1
         self.rate = RateLimit(self._fps)
-        # Time by which pictures are thinned: their own where it runs ahead of arrival, so that those of a network that
-        # catches up are kept.
+        # Time by which pictures are thinned: their own where it runs ahead of arrival, so that
+        # those of a network that catches up are kept.
         self.rate_ms = 0.0
         self._stamp_ms: int | None = None
         self._source_s: float | None = None
@@ -69,7 +75,11 @@ class Run:
 
     def _count(self, stamp_ms: int, source_s: float | None) -> None:
         passed_ms = 0.0 if self._stamp_ms is None else float(stamp_ms - self._stamp_ms)
-        if source_s is not None and self._source_s is not None and 0 < source_s - self._source_s <= STEP_IS_GAP_S:
+        if (
+            source_s is not None
+            and self._source_s is not None
+            and 0 < source_s - self._source_s <= STEP_IS_GAP_S
+        ):
             passed_ms = max(passed_ms, (source_s - self._source_s) * 1000)
         self._stamp_ms, self._source_s = stamp_ms, source_s
         self.rate_ms += passed_ms

@@ -14,14 +14,17 @@ from shared.domain.errors import PartlyAway
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 
-# A connection that died without a word is noticed, and the lease renewed by another, before the lease ends.
+# A connection that died without a word is noticed, and the lease renewed by another, before the
+# lease ends.
 FRAMES_PATIENCE_SECONDS, LEASES_PATIENCE_SECONDS = 2.0, 1.0
 
 
 def check_frames_redis(settings: Settings) -> bool:
-    """True when the frames Redis keeps what it is given and has room for every buffer; Permanent says why it is not.
+    """True when the frames Redis keeps what it is given and has room for every buffer; Permanent
+    says why it is not.
 
-    A camera's need is known from the size of its newest frame, so one that was never captured counts nothing yet.
+    A camera's need is known from the size of its newest frame, so one that was never captured
+    counts nothing yet.
     """
     with Deployment(settings, "platereel-capture") as deployment:
         needs = {}
@@ -32,14 +35,18 @@ def check_frames_redis(settings: Settings) -> bool:
                 continue
             if newest is not None:
                 keep_s = settings.limits(camera_id).keep_ms / 1000
-                needs[camera_id] = buffered_bytes(settings.jpeg_fps(camera_id), len(newest.data), keep_s)
+                needs[camera_id] = buffered_bytes(
+                    settings.jpeg_fps(camera_id), len(newest.data), keep_s
+                )
         keys = {camera_id: deployment.keys.frames(camera_id) for camera_id in settings.cameras}
         check_room(deployment.frame_servers, needs, keys)
     return True
 
 
 def build(settings: Settings) -> Capture:
-    """One capture process for all cameras it can get; `push:` cameras are written by their clients."""
+    """One capture process for all cameras it can get; `push:` cameras are written by their
+    clients.
+    """
     deployment = Deployment(settings, "platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS)
     leases = Deployment(settings, "platereel-leases", patience_s=LEASES_PATIENCE_SECONDS).cameras
     clock, frames, holds = deployment.clock, deployment.buffers, deployment.frames
@@ -58,7 +65,9 @@ def build(settings: Settings) -> Capture:
         recorded=lambda camera_id: bool(holds.holds(camera_id)),
     )
     alive = pulse(settings.pulse_file, clock)
-    return Capture(plans, CapturePorts(frames=frames, states=leases, clock=clock, alive=alive), ownership)
+    return Capture(
+        plans, CapturePorts(frames=frames, states=leases, clock=clock, alive=alive), ownership
+    )
 
 
 def _plan(settings: Settings, camera_id: str) -> CameraPlan:

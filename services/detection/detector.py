@@ -39,9 +39,21 @@ class TemplateDetector:
             whole = box.x > EDGE and box.x + box.width < frame.shape[1] - EDGE
             crop = frame[box.y : box.y + box.height, box.x : box.x + box.width]
             text, fit = self._reader.read(crop) if whole else (None, 0.0)
-            confidence = FOUND_CONFIDENCE if text is None else min(0.99, FOUND_CONFIDENCE + READ_CONFIDENCE + fit / 10)
-            detections.append({"confidence": confidence, "plate": text, "bbox": [box.x, box.y, box.width, box.height]})
-            cv2.rectangle(annotated, (box.x, box.y), (box.x + box.width, box.y + box.height), (0, 200, 0), 2)
+            confidence = (
+                FOUND_CONFIDENCE
+                if text is None
+                else min(0.99, FOUND_CONFIDENCE + READ_CONFIDENCE + fit / 10)
+            )
+            detections.append(
+                {
+                    "confidence": confidence,
+                    "plate": text,
+                    "bbox": [box.x, box.y, box.width, box.height],
+                }
+            )
+            cv2.rectangle(
+                annotated, (box.x, box.y), (box.x + box.width, box.y + box.height), (0, 200, 0), 2
+            )
             label = f"{text or '?'} {confidence:.2f}"
             cv2.putText(
                 annotated,

@@ -38,9 +38,13 @@ class DetectionPorts:
 
 
 class DetectionLoop:
-    """Looks at each camera at most `fps` times a second; the same plate is reported at most once a second."""
+    """Looks at each camera at most `fps` times a second; the same plate is reported at most once a
+    second.
+    """
 
-    def __init__(self, cameras: list[str], fps: float, detector: Detector, ports: DetectionPorts) -> None:
+    def __init__(
+        self, cameras: list[str], fps: float, detector: Detector, ports: DetectionPorts
+    ) -> None:
         self._cameras = cameras
         self._interval_s = 1 / fps
         self._detector = detector
@@ -89,7 +93,9 @@ class DetectionLoop:
             return
         self._reported[key] = frame.captured_ms
         # The same frame gives the same id: two detectors on one camera report it once.
-        identifier = str(uuid5(NAMESPACE, f"{frame.camera_id}|{frame.captured_ms}|{plate}|{box.x},{box.y}"))
+        identifier = str(
+            uuid5(NAMESPACE, f"{frame.camera_id}|{frame.captured_ms}|{plate}|{box.x},{box.y}")
+        )
         detection = Detection(
             detection_id=identifier,
             camera_id=frame.camera_id,
@@ -99,4 +105,6 @@ class DetectionLoop:
             bbox=box,
         )
         self._ports.stream.publish(encode_detection(detection))
-        _log.info("plate_seen", camera_id=frame.camera_id, plate=plate, confidence=round(confidence, 2))
+        _log.info(
+            "plate_seen", camera_id=frame.camera_id, plate=plate, confidence=round(confidence, 2)
+        )

@@ -27,7 +27,12 @@ class PlateReader:
     """Glyph templates of a few fonts. `read` returns (text, confidence) of a cropped plate."""
 
     def __init__(self) -> None:
-        glyphs = [(letter, _draw(letter, font, thick)) for letter in ALPHABET for font in _FONTS for thick in (3, 5)]
+        glyphs = [
+            (letter, _draw(letter, font, thick))
+            for letter in ALPHABET
+            for font in _FONTS
+            for thick in (3, 5)
+        ]
         self._letters = [letter for letter, _ in glyphs]
         self._templates = np.stack([_normalised(glyph) for _, glyph in glyphs])
 
@@ -43,7 +48,11 @@ class PlateReader:
         text, worst = "", 1.0
         for row in scores:
             best = int(row.argmax())
-            rival = max(s for letter, s in zip(self._letters, row, strict=True) if letter != self._letters[best])
+            rival = max(
+                s
+                for letter, s in zip(self._letters, row, strict=True)
+                if letter != self._letters[best]
+            )
             if row[best] < SURE or row[best] - rival < MARGIN:
                 return None, float(row[best])
             text += self._letters[best]
@@ -53,7 +62,16 @@ class PlateReader:
 
 def _draw(letter: str, font: int, thick: int) -> Image:
     canvas = np.zeros((120, 120), np.uint8)
-    cv2.putText(canvas, letter, (20, 90), font, fontScale=2.4, color=(255,), thickness=thick, lineType=cv2.LINE_AA)
+    cv2.putText(
+        canvas,
+        letter,
+        (20, 90),
+        font,
+        fontScale=2.4,
+        color=(255,),
+        thickness=thick,
+        lineType=cv2.LINE_AA,
+    )
     x, y, width, height = cv2.boundingRect(cv2.threshold(canvas, 127, 255, cv2.THRESH_BINARY)[1])
     return canvas[y : y + height, x : x + width]
 
@@ -86,13 +104,20 @@ def _split(plate: Image) -> Sequence[Image]:
     found = []
     for label, row in enumerate(stats[1:], 1):
         box = Box(*(int(v) for v in row[:4]))
-        inside = box.x > 2 and box.y > 2 and box.x + box.width < ink.shape[1] - 2 and box.y + box.height < 94
+        inside = (
+            box.x > 2
+            and box.y > 2
+            and box.x + box.width < ink.shape[1] - 2
+            and box.y + box.height < 94
+        )
         if inside and 30 <= box.height <= 82 and box.width >= 6:
             if box.width > box.height * 1.45:
                 return []
             found.append((box, label))
     found.sort(key=lambda item: item[0].x)
     return [
-        np.where(labels[b.y : b.y + b.height, b.x : b.x + b.width] == label, 255, 0).astype(np.uint8)
+        np.where(labels[b.y : b.y + b.height, b.x : b.x + b.width] == label, 255, 0).astype(
+            np.uint8
+        )
         for b, label in found
     ]

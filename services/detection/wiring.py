@@ -20,5 +20,7 @@ def build(settings: Settings) -> DetectionLoop:
     cameras = [camera_id for camera_id, camera in settings.cameras.items() if camera.detect]
     stream, clock = deployment.stream(f"detect-{os.getpid()}"), deployment.clock
     alive = pulse(settings.pulse_file, clock)
-    ports = DetectionPorts(frames=deployment.frames, stream=stream, clock=clock, decode=decode_bgr, alive=alive)
+    ports = DetectionPorts(
+        frames=deployment.frames, stream=stream, clock=clock, decode=decode_bgr, alive=alive
+    )
     return DetectionLoop(cameras, settings.detect_fps, detector, ports)

@@ -12,7 +12,9 @@ from shared.domain.ports import Clock, Holds, LiveSegment, PacerRows, Parking
 
 HOLD_EVERY_SECONDS = 1.0
 STALE_HOLD_SECONDS = 30.0
-LOOKS = 10  # so many looks for stale holds go round all cameras: a site of thousands costs no tick more than its share
+# so many looks for stale holds go round all cameras: a site of thousands costs no tick more than
+# its share
+LOOKS = 10
 
 
 @dataclass(slots=True)
@@ -29,7 +31,9 @@ class Holding:
     _at: int = 0
 
     def keep(self, live: Iterable[LiveSegment]) -> None:
-        """Hold the frames that are still needed: at once when that changes, and again every second."""
+        """Hold the frames that are still needed: at once when that changes, and again every
+        second.
+        """
         now = self.clock.monotonic()
         held: dict[UUID, tuple[int, float]] = {}
         for segment in live:
@@ -48,7 +52,9 @@ class Holding:
         Holds of finished segments and of messages that were never handled, and packets of parts
         that nobody waits for.
         """
-        owners = {(segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames}
+        owners = {
+            (segment.camera_id, str(segment.segment_id)) for segment in live if segment.needs_frames
+        }
         waiting = self.rows.parked_parts()
         for camera_id in self._next_cameras():
             try:
@@ -56,7 +62,9 @@ class Holding:
             except PartlyAway:
                 continue
 
-    def _drop_of(self, camera_id: str, owners: set[tuple[str, str]], waiting: set[tuple[str, str]]) -> None:
+    def _drop_of(
+        self, camera_id: str, owners: set[tuple[str, str]], waiting: set[tuple[str, str]]
+    ) -> None:
         now, before = self.clock.monotonic(), self._unowned.get(camera_id, {})
         kept = [h for h in self.holds.holds(camera_id) if (camera_id, h) not in owners]
         kept += [p for p in self.parking.parked_parts(camera_id) if (camera_id, p) not in waiting]

@@ -30,7 +30,13 @@ from shared.domain.ports import (
 )
 from shared.runtime.logs import logger
 from shared.runtime.metrics import DETECTIONS, LATENESS, REJECTED
-from shared.wire.detections import MAX_BYTES, DetectionMessage, encode_detection, parse_detection, payload_of
+from shared.wire.detections import (
+    MAX_BYTES,
+    DetectionMessage,
+    encode_detection,
+    parse_detection,
+    payload_of,
+)
 
 BATCH = 200
 LATE_HINT_SECONDS = 1.0
@@ -45,7 +51,9 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakePorts:
-    """What the intake needs of the world; `policies` has an entry per camera of the configuration."""
+    """What the intake needs of the world; `policies` has an entry per camera of the
+    configuration.
+    """
 
     stream: DetectionStream
     channel: DetectionChannel
@@ -73,7 +81,9 @@ class Intake:
         deliveries = self._ports.stream.read(BATCH, block_s)
         with self.in_hand.working_on(deliveries):
             self._handle([delivery for delivery in deliveries if delivery.tries < TRIES_TOGETHER])
-            self._handle_alone([delivery for delivery in deliveries if delivery.tries >= TRIES_TOGETHER])
+            self._handle_alone(
+                [delivery for delivery in deliveries if delivery.tries >= TRIES_TOGETHER]
+            )
         return len(deliveries)
 
     def _handle_alone(self, suspects: Sequence[DetectionDelivery]) -> None:
@@ -83,7 +93,9 @@ class Intake:
             stream.put_off([suspect.entry_id], suspect.tries + 1)
             if suspect.tries < MOST_TRIES:
                 self._handle([suspect])
-            elif self._dead_letter(suspect, BadInput("detection", f"read {suspect.tries} times and never settled")):
+            elif self._dead_letter(
+                suspect, BadInput("detection", f"read {suspect.tries} times and never settled")
+            ):
                 self._settle([suspect.entry_id])
 
     def _handle(self, deliveries: Sequence[DetectionDelivery]) -> None:
@@ -108,7 +120,11 @@ class Intake:
                     settled.append(delivery.entry_id)
         self._settle(settled)
         for recorded in self.record(detections.values()):
-            done = [entry_id for each in recorded for entry_id in waiting[each.camera_id, each.detection_id]]
+            done = [
+                entry_id
+                for each in recorded
+                for entry_id in waiting[each.camera_id, each.detection_id]
+            ]
             self._settle(done)
             settled += done
         left = {delivery.entry_id for delivery in deliveries} - set(settled)
@@ -123,7 +139,9 @@ class Intake:
         heard = self._ports.channel.listen(timeout_s)
         for payload in heard:
             if len(payload) > MAX_BYTES:
-                self._told("", payload, BadInput("detection", f"{len(payload)} bytes are over the limit"))
+                self._told(
+                    "", payload, BadInput("detection", f"{len(payload)} bytes are over the limit")
+                )
             else:
                 self._ports.stream.publish(payload)
         return len(heard)
@@ -157,7 +175,11 @@ class Intake:
             camera_id = delivery.fields.get(CAMERA, b"").decode("utf-8", "replace")
             if DETECTION_ID.fullmatch(identifier) is None or CAMERA_ID.fullmatch(camera_id) is None:
                 raise BadInput(HINT.decode(), "no camera and id of a detection")
-            return self._ports.rows.stored(camera_id, identifier) if camera_id in self._ports.policies else None
+            return (
+                self._ports.rows.stored(camera_id, identifier)
+                if camera_id in self._ports.policies
+                else None
+            )
         payload = payload_of(delivery.fields)
         arrival_ms = int(delivery.entry_id.split("-")[0])
         detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
@@ -170,16 +192,28 @@ class Intake:
 
         Returns False when that must be tried again.
         """
-        raw = next(iter(delivery.fields.values())) if len(delivery.fields) == 1 else _readable(delivery)
+        raw = (
+            next(iter(delivery.fields.values()))
+            if len(delivery.fields) == 1
+            else _readable(delivery)
+        )
         return self._told(delivery.entry_id, raw, error)
 
     def _told(self, entry_id: str, payload: bytes, error: Exception) -> bool:
-        reason = error.message if isinstance(error, PlatereelError) else f"detection: {type(error).__name__}"
+        reason = (
+            error.message
+            if isinstance(error, PlatereelError)
+            else f"detection: {type(error).__name__}"
+        )
         try:
             self._ports.stream.reject(entry_id, payload, reason)
         except Retryable:
             return False
-        field = error.field if isinstance(error, BadInput) and error.field.isidentifier() else "detection"
+        field = (
+            error.field
+            if isinstance(error, BadInput) and error.field.isidentifier()
+            else "detection"
+        )
         REJECTED.labels(field if field in FIELDS else "detection").inc()
         _log.warning("detection_rejected", entry=entry_id, reason=reason)
         return True
@@ -204,7 +238,9 @@ class Intake:
             try:
                 self._record_camera(camera_id, batch)
             except Retryable as error:
-                _log.warning("detections_put_off", camera_id=camera_id, count=len(batch), error=error.message)
+                _log.warning(
+                    "detections_put_off", camera_id=camera_id, count=len(batch), error=error.message
+                )
                 continue
             except Exception as error:  # noqa: BLE001 - whatever one detection raises, its neighbours are recorded
                 yield from self._one_by_one(batch, error)
@@ -227,13 +263,20 @@ class Intake:
 
     def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
         policy = self._ports.policies[camera_id]
-        # Never the name of a segment's hold, whatever a detector calls its detection: no id of a segment has a colon.
-        holders = {f"d:{d.detection_id}": d.captured_ms - policy.buffer_ms for d in batch if _may_record(d, policy)}
+        # Never the name of a segment's hold, whatever a detector calls its detection: no id of a
+        # segment has a colon.
+        holders = {
+            f"d:{d.detection_id}": d.captured_ms - policy.buffer_ms
+            for d in batch
+            if _may_record(d, policy)
+        }
         bounds = None
         if holders:
             self._ports.holds.hold(camera_id, holders)
             bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
-        oldest_ms, newest_ms = (None, None) if bounds is None else (bounds.oldest_ms, bounds.newest_ms)
+        oldest_ms, newest_ms = (
+            (None, None) if bounds is None else (bounds.oldest_ms, bounds.newest_ms)
+        )
         accepted = self._ports.rows.accept(batch, oldest_ms, policy, newest_ms)
         segments: dict[str, int] = {}
         for detection, answer in zip(batch, accepted, strict=True):
@@ -245,7 +288,8 @@ class Intake:
                 for segment_id in map(str, answer.segment_ids):
                     segments[segment_id] = min(segments.get(segment_id, start_ms), start_ms)
         if segments:
-            # A segment's own hold is the pacer's to move; only a new segment takes over its detection's.
+            # A segment's own hold is the pacer's to move; only a new segment takes over its
+            # detection's.
             known = self._ports.holds.holds(camera_id)
             new = {k: v for k, v in segments.items() if k not in known}
             self._ports.holds.hold(camera_id, new)
@@ -281,5 +325,8 @@ def _tell_late(first: Detection, newest_ms: int, policy: RecordingPolicy) -> Non
 
 
 def _readable(delivery: DetectionDelivery) -> bytes:
-    fields = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in delivery.fields.items()}
+    fields = {
+        k.decode("utf-8", "replace"): v.decode("utf-8", "replace")
+        for k, v in delivery.fields.items()
+    }
     return json.dumps(fields).encode()

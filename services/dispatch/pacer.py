@@ -34,7 +34,8 @@ from shared.wire.tasks import JOB_TASKS
 LEASES_EVERY_SECONDS = 1.0
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
-READER_KEPT_SECONDS = 3_600.0  # a dispatcher that has not read for an hour is dead; its share was taken over
+# a dispatcher that has not read for an hour is dead; its share was taken over
+READER_KEPT_SECONDS = 3_600.0
 EVENTS_BATCH = 200
 RELAY_SECONDS = 2.0
 
@@ -96,7 +97,9 @@ class Pacer:
         """
         began_s, limit = self.ports.clock.monotonic(), self._events_at_once
         self._events_at_once = max(1, limit // 4)
-        relayed = self.ports.rows.relay_events(self.ports.events.publish_all, limit, self.ports.webhooks)
+        relayed = self.ports.rows.relay_events(
+            self.ports.events.publish_all, limit, self.ports.webhooks
+        )
         if self.ports.clock.monotonic() - began_s < RELAY_SECONDS:
             self._events_at_once = min(EVENTS_BATCH, limit * 2)
         return relayed
@@ -132,11 +135,17 @@ class Pacer:
                 watermark_ms = _newest_ms(bounds, segment.camera_id)
                 changed |= self._advance(segment, watermark_ms, silent=silence.of(segment))
         if changed:
-            here = [segment for segment in self.ports.rows.live() if segment.camera_id not in bounds.away]
+            here = [
+                segment
+                for segment in self.ports.rows.live()
+                if segment.camera_id not in bounds.away
+            ]
         self.ports.holding.keep(here)
         self.ports.offering.parts(
             {
-                segment.segment_id: None if silence.of(segment) else _newest_ms(bounds, segment.camera_id)
+                segment.segment_id: None
+                if silence.of(segment)
+                else _newest_ms(bounds, segment.camera_id)
                 for segment in here
                 if segment.has_due
             }
@@ -150,7 +159,9 @@ class Pacer:
         """
         most_behind_ms = max(0, segment.policy.most_late_ms - segment.late_ms)
         behind_ms = min(round(self.ports.behind_s() * 1000), most_behind_ms)
-        reached = Reached(watermark_ms, silent, self.ports.silence.still_ms(segment.camera_id), behind_ms)
+        reached = Reached(
+            watermark_ms, silent, self.ports.silence.still_ms(segment.camera_id), behind_ms
+        )
         if not _moves(segment, reached):
             return False
         try:
@@ -167,7 +178,9 @@ class Pacer:
             if self._put_off:
                 raise
             self._put_off = True
-            _log.warning("recording_put_off", segment_id=str(segment.segment_id), error=error.message)
+            _log.warning(
+                "recording_put_off", segment_id=str(segment.segment_id), error=error.message
+            )
             return False
         except Exception as error:  # noqa: BLE001 - each recording by itself
             _log.error("recording_not_moved", segment_id=str(segment.segment_id), error=repr(error))

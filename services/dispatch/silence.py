@@ -81,7 +81,9 @@ class Silence:
         if self.clock.monotonic() >= watch.ask_at:
             watch.ask_at = self.clock.monotonic() + ASKED_EVERY_SECONDS
             state = self.states.state(segment.camera_id)
-            watch.over = state.get("state") == CameraState.DISCONNECTED and state.get("outbox") == "0"
+            watch.over = (
+                state.get("state") == CameraState.DISCONNECTED and state.get("outbox") == "0"
+            )
         return watch.over
 
     def _pace_s(self, segment: LiveSegment, watch: _Watch) -> float:
@@ -92,4 +94,6 @@ class Silence:
             known = watch.newest_ms >= 0
             before = self.frames.mark_before(segment.camera_id, watch.newest_ms) if known else None
             watch.pace_s = 0.0 if before is None else (watch.newest_ms - before.captured_ms) / 1000
-        return max(1 / segment.policy.capture_fps, min(watch.pace_s, segment.policy.hold_cap_seconds))
+        return max(
+            1 / segment.policy.capture_fps, min(watch.pace_s, segment.policy.hold_cap_seconds)
+        )

@@ -54,7 +54,9 @@ class Lane:
         """
         if self.clock.monotonic() < self._open_at_s:
             return 0
-        due = self.deliveries.take([self.webhook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS)
+        due = self.deliveries.take(
+            [self.webhook.name], 1 if self._silences else AT_ONCE, LEASE_SECONDS
+        )
         for number, delivery in enumerate(due, 1):
             if not self._answered(delivery):
                 self._rest(due[number:])
@@ -102,7 +104,11 @@ class Lane:
         self.deliveries.failed(delivery.delivery_id, reason, None if over else pause_s)
         WEBHOOKS.labels(self.webhook.name, "given_up" if over else "failed").inc()
         _log.warning(
-            "webhook_failed", webhook=self.webhook.name, reason=reason, attempt=delivery.attempts + 1, given_up=over
+            "webhook_failed",
+            webhook=self.webhook.name,
+            reason=reason,
+            attempt=delivery.attempts + 1,
+            given_up=over,
         )
 
 

@@ -49,8 +49,12 @@ class World:
 
 
 def build(settings: Settings) -> World:
-    """Open the clients of one dispatch process; raises Retryable while the schema is not this version's."""
-    deployment = Deployment(settings, "platereel-dispatch", connections=CONNECTIONS + len(settings.webhooks))
+    """Open the clients of one dispatch process; raises Retryable while the schema is not this
+    version's.
+    """
+    deployment = Deployment(
+        settings, "platereel-dispatch", connections=CONNECTIONS + len(settings.webhooks)
+    )
     with deployment.kept():
         deployment.require_version()
         return _world(deployment)
@@ -77,14 +81,19 @@ def _world(deployment: Deployment) -> World:
         PacerPorts(
             rows=rows,
             offering=Offering(PostgresOfferRows(database), deployment.queue, clock),
-            holding=Holding(holds=holds, parking=deployment.parking, rows=rows, clock=clock, cameras=cameras),
+            holding=Holding(
+                holds=holds, parking=deployment.parking, rows=rows, clock=clock, cameras=cameras
+            ),
             silence=Silence(frames, deployment.cameras, clock),
             frames=frames,
             stream=stream,
             events=deployment.events,
             jobs=PostgresJobRows(database),
             clock=clock,
-            periods_s={JobKind.CLEANUP: settings.cleanup_seconds, JobKind.CHECK: settings.check_seconds},
+            periods_s={
+                JobKind.CLEANUP: settings.cleanup_seconds,
+                JobKind.CHECK: settings.check_seconds,
+            },
             webhooks={webhook.name: webhook.events for webhook in settings.webhooks},
             behind_s=intake.in_hand.behind_s,
         )

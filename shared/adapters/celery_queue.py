@@ -26,7 +26,9 @@ SENT_AT_ONCE = 16
 
 
 def celery_options() -> dict[str, Any]:
-    """Settings of every Celery process. Each has a test; the reasons are in docs/adr/0003-celery-as-transport.md."""
+    """Settings of every Celery process. Each has a test; the reasons are in
+    docs/adr/0003-celery-as-transport.md.
+    """
     return {
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_SECONDS,
@@ -105,7 +107,9 @@ class CeleryQueue:
         return True
 
     def close(self) -> None:
-        """Close the connections to the broker. Kombu has one pool for each broker, so the pool stays, with new ones."""
+        """Close the connections to the broker. Kombu has one pool for each broker, so the pool
+        stays, with new ones.
+        """
         self._threads.shutdown(wait=False)
         self._app.pool.resize(SENT_AT_ONCE, reset=True)  # type: ignore[attr-defined]  # the stubs' class is another
 

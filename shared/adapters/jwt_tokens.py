@@ -1,4 +1,6 @@
-"""Access tokens of an identity provider: signed JWTs, checked with the keys that it publishes (JWKS)."""
+"""Access tokens of an identity provider: signed JWTs, checked with the keys that it publishes
+(JWKS).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,20 @@ from shared.domain.errors import Retryable
 
 UNASKED_CAMERAS = "cameras"
 TIMEOUT_SECONDS, KEYS_KEPT_SECONDS, LEEWAY_SECONDS = 3, 300, 10
-# Only signatures by a private key: with a shared secret, or none, every reader of a public key could sign.
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+# Only signatures by a private key: with a shared secret, or none, every reader of a public key
+# could sign.
+ALGORITHMS = [
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +47,15 @@ class Claims:
 
 
 class JwtTokens:
-    """Implements the port `Tokens`. Keys are fetched when first needed, and when a token names an unknown one."""
+    """Implements the port `Tokens`. Keys are fetched when first needed, and when a token names an
+    unknown one.
+    """
 
     def __init__(self, jwks_url: str, claims: Claims) -> None:
         self._claims = claims
-        self._keys = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=KEYS_KEPT_SECONDS, timeout=TIMEOUT_SECONDS)
+        self._keys = jwt.PyJWKClient(
+            jwks_url, cache_keys=True, lifespan=KEYS_KEPT_SECONDS, timeout=TIMEOUT_SECONDS
+        )
 
     def caller(self, token: str) -> Caller | None:
         try:

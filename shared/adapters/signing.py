@@ -34,7 +34,9 @@ def seed_of(text: str) -> bytes:
     except binascii.Error:
         seed = b""
     if len(seed) != SEED_BYTES:
-        raise BadInput("PLATEREEL_SIGNING_KEY", "32 random bytes in base64: openssl rand -base64 32")
+        raise BadInput(
+            "PLATEREEL_SIGNING_KEY", "32 random bytes in base64: openssl rand -base64 32"
+        )
     return seed
 
 

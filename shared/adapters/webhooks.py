@@ -1,4 +1,6 @@
-"""Requests to webhooks: only to the address that was checked, and only for the time that is given."""
+"""Requests to webhooks: only to the address that was checked, and only for the time that is
+given.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ import urllib3
 
 from shared.domain.errors import BadInput, Retryable
 
-# Addresses that hold an IPv4 address for a gateway to unwrap: NAT64 (RFC 6052, 8215), 6to4, Teredo, and the compatible
-# ones of old; and the site's own ones of old, which nobody may route.
+# Addresses that hold an IPv4 address for a gateway to unwrap: NAT64 (RFC 6052, 8215), 6to4, Teredo,
+# and the compatible ones of old; and the site's own ones of old, which nobody may route.
 _NETWORKS = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
 NOT_PUBLIC = [ip_network(each) for each in _NETWORKS]
 BROADCAST = ip_address("255.255.255.255")
@@ -35,14 +37,22 @@ class HttpWebhooks:
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         sent = {**headers, "Host": parts.netloc.rpartition("@")[2]}
         pool = (
-            urllib3.HTTPSConnectionPool(address, port, timeout=timeout, server_hostname=host, assert_hostname=host)
+            urllib3.HTTPSConnectionPool(
+                address, port, timeout=timeout, server_hostname=host, assert_hostname=host
+            )
             if secure
             else urllib3.HTTPConnectionPool(address, port, timeout=timeout)
         )
         try:
             # What it answers beside its status is not read: it may be endless.
             answer = pool.request(
-                "POST", target, body=body, headers=sent, retries=False, redirect=False, preload_content=False
+                "POST",
+                target,
+                body=body,
+                headers=sent,
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Retryable(f"{host} does not answer: {type(error).__name__}") from error
@@ -57,7 +67,9 @@ def checked_address(host: str, port: int, *, private: bool) -> str:
     unless private ones are allowed.
     """
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        found = {
+            str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        }
     except (OSError, UnicodeError) as error:
         raise Retryable(f"{host} has no address") from error
     if any(_names_nobody(address) for address in found):
@@ -74,9 +86,15 @@ def _names_nobody(address: str) -> bool:
 
 
 def _is_public(address: str) -> bool:
-    """Returns whether an address is public, and wraps no private one that a gateway would unwrap."""
+    """Returns whether an address is public, and wraps no private one that a gateway would
+    unwrap.
+    """
     read = _read(address)
-    return read.is_global and not read.is_reserved and not any(read in network for network in NOT_PUBLIC)
+    return (
+        read.is_global
+        and not read.is_reserved
+        and not any(read in network for network in NOT_PUBLIC)
+    )
 
 
 def _read(address: str) -> IPv4Address | IPv6Address:

@@ -54,7 +54,9 @@ class ApiClient:
         self._base = base_url.rstrip("/")
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), headers=self._headers, maxsize=8
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            headers=self._headers,
+            maxsize=8,
         )
 
     def __enter__(self) -> Self:
@@ -104,7 +106,9 @@ class ApiClient:
         """Returns one segment with its detections."""
         return self._read(api.SegmentDetail, f"segments/{segment_id}")
 
-    def by_detection(self, detection_id: str, camera_id: str | None = None) -> api.SegmentsOfDetection:
+    def by_detection(
+        self, detection_id: str, camera_id: str | None = None
+    ) -> api.SegmentsOfDetection:
         """Returns the segments that hold a detection, and its outcome.
 
         `camera_id`: where several cameras have its id.
@@ -113,10 +117,16 @@ class ApiClient:
         return self._read(api.SegmentsOfDetection, path, {"camera_id": camera_id})
 
     def publish(self, detection: Mapping[str, Any]) -> api.DetectionReceipt:
-        """Publish a detection (camera_id, confidence, …); with a detection_id it may be published again."""
-        return self._send(api.DetectionReceipt, "POST", "detections", detection, again="detection_id" in detection)
+        """Publish a detection (camera_id, confidence, …); with a detection_id it may be published
+        again.
+        """
+        return self._send(
+            api.DetectionReceipt, "POST", "detections", detection, again="detection_id" in detection
+        )
 
-    def protect(self, segment_id: UUID | str, *, protected: bool = True, note: str | None = None) -> api.SegmentDetail:
+    def protect(
+        self, segment_id: UUID | str, *, protected: bool = True, note: str | None = None
+    ) -> api.SegmentDetail:
         """Protect a segment from retention and deletion, or lift that."""
         body = {"protected": protected, "note": note}
         return self._send(api.SegmentDetail, "PATCH", f"segments/{segment_id}", body, again=True)
@@ -126,7 +136,10 @@ class ApiClient:
         self._answer("DELETE", f"segments/{segment_id}")
 
     def bulk(
-        self, action: Literal["delete", "protect", "unprotect"], segment_ids: Sequence[UUID], note: str | None = None
+        self,
+        action: Literal["delete", "protect", "unprotect"],
+        segment_ids: Sequence[UUID],
+        note: str | None = None,
     ) -> api.BulkResult:
         """The same for up to 500 clips; each succeeds or fails by itself."""
         body = {"action": action, "ids": [str(each) for each in segment_ids], "note": note}
@@ -155,27 +168,41 @@ class ApiClient:
         return self._read(api.CameraList, "cameras")
 
     def calendar(
-        self, camera_id: str, from_: date | None = None, to: date | None = None, time_zone: str = "UTC"
+        self,
+        camera_id: str,
+        from_: date | None = None,
+        to: date | None = None,
+        time_zone: str = "UTC",
     ) -> api.Calendar:
         """Returns the days with footage of a camera."""
         query = {"from": from_, "to": to, "tz": time_zone}
         return self._read(api.Calendar, f"cameras/{quote(camera_id, safe='')}/calendar", query)
 
-    def gaps(self, camera_id: str, from_: datetime | None = None, to: datetime | None = None) -> api.MissingFootageList:
+    def gaps(
+        self, camera_id: str, from_: datetime | None = None, to: datetime | None = None
+    ) -> api.MissingFootageList:
         """Returns what the segments of a camera lack."""
         return self._read(
-            api.MissingFootageList, f"cameras/{quote(camera_id, safe='')}/gaps", {"from": from_, "to": to}
+            api.MissingFootageList,
+            f"cameras/{quote(camera_id, safe='')}/gaps",
+            {"from": from_, "to": to},
         )
 
     def snapshot(self, camera_id: str) -> bytes:
         """Returns the camera's newest picture, as JPEG."""
         return self._answer("GET", f"cameras/{quote(camera_id, safe='')}/snapshot.jpg").data
 
-    def download(self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None) -> Path:
-        """Fetch a clip's MP4 to `path`, whole or not at all; progress: bytes so far, bytes in all."""
+    def download(
+        self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None
+    ) -> Path:
+        """Fetch a clip's MP4 to `path`, whole or not at all; progress: bytes so far, bytes in
+        all.
+        """
         return self._fetch(f"segments/{segment_id}/download", path, progress)
 
-    def export(self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None) -> Path:
+    def export(
+        self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None
+    ) -> Path:
         """Fetch a clip's evidence archive; `platereel verify` checks it."""
         return self._fetch(f"segments/{segment_id}/export", path, progress)
 
@@ -192,7 +219,11 @@ class ApiClient:
                     found[name] = value
                 elif not line:
                     if "data" in found:
-                        yield Event(found.get("id"), found.get("event", "message"), json.loads(found["data"]))
+                        yield Event(
+                            found.get("id"),
+                            found.get("event", "message"),
+                            json.loads(found["data"]),
+                        )
                     found = {}
         finally:
             answer.close()
@@ -217,11 +248,21 @@ class ApiClient:
         return target
 
     def _read(self, model: type[Model], path: str, query: Mapping[str, Any] | None = None) -> Model:
-        given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
-        return model.model_validate_json(self._answer("GET", f"{path}?{urlencode(given)}" if given else path).data)
+        given = {
+            name: _written(value) for name, value in (query or {}).items() if value is not None
+        }
+        return model.model_validate_json(
+            self._answer("GET", f"{path}?{urlencode(given)}" if given else path).data
+        )
 
     def _send(
-        self, model: type[Model], method: str, path: str, body: Mapping[str, Any], *, again: bool = False
+        self,
+        model: type[Model],
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        again: bool = False,
     ) -> Model:
         sent = {name: value for name, value in body.items() if value is not None}
         return model.model_validate_json(self._answer(method, path, body=sent, again=again).data)

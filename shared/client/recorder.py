@@ -16,7 +16,17 @@ from shared.domain.errors import BadInput, Conflict
 from shared.domain.parts import ClipForm, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Clock, PartEncoding, Video
-from shared.domain.recording import CameraWindows, Closed, Detected, Effect, Extended, Opened, Reached, Stopped, step
+from shared.domain.recording import (
+    CameraWindows,
+    Closed,
+    Detected,
+    Effect,
+    Extended,
+    Opened,
+    Reached,
+    Stopped,
+    step,
+)
 from shared.domain.timing import STEP_IS_GAP_MS
 
 JPEG_QUALITY = 92
@@ -58,7 +68,9 @@ class VideoRecorder:
             if not 0 < value < math.inf:
                 raise BadInput(name, "a number over 0")
         if not 0 <= buffer_seconds < max_segment_minutes * 60 - post_event_seconds:
-            raise BadInput("buffer_seconds", "at least 0, and with the post-roll below max_segment_minutes")
+            raise BadInput(
+                "buffer_seconds", "at least 0, and with the post-roll below max_segment_minutes"
+            )
         self.frames_dropped = 0
         self._policy = RecordingPolicy(
             buffer_seconds=buffer_seconds,
@@ -91,7 +103,11 @@ class VideoRecorder:
         """
         captured_ms = milliseconds(timestamp)
         jpeg = jpeg_of(frame, JPEG_QUALITY)
-        if self._newest_ms is not None and captured_ms <= self._newest_ms and not self._set_back(captured_ms):
+        if (
+            self._newest_ms is not None
+            and captured_ms <= self._newest_ms
+            and not self._set_back(captured_ms)
+        ):
             self.frames_dropped += 1
             return self._complete()
         self._refused_from_ms = None
@@ -135,7 +151,9 @@ class VideoRecorder:
         """
         if self._clip is not None and not self._clip.complete:
             self._step(self._detected())
-            return (self._clip.start_ms if self._clip.first_ms is None else self._clip.first_ms) / 1000, 0
+            return (
+                self._clip.start_ms if self._clip.first_ms is None else self._clip.first_ms
+            ) / 1000, 0
         if self._clip is not None:
             raise Conflict("the recording is complete: stop_recording before the next one")
         path = Path(video_path)
@@ -182,9 +200,15 @@ class VideoRecorder:
         opened = next((effect for effect in effects if isinstance(effect, Opened)), None)
         if opened is None:
             raise Conflict("the footage around this moment is in the last clip already")
-        clip = _Clip(path, opened.window.start_ms, opened.window.end_ms, part_start_ms=opened.window.start_ms)
+        clip = _Clip(
+            path, opened.window.start_ms, opened.window.end_ms, part_start_ms=opened.window.start_ms
+        )
         self._clip = clip
-        wanted = [(captured_ms, jpeg) for captured_ms, jpeg in self._buffer if captured_ms >= clip.start_ms]
+        wanted = [
+            (captured_ms, jpeg)
+            for captured_ms, jpeg in self._buffer
+            if captured_ms >= clip.start_ms
+        ]
         for captured_ms, jpeg in wanted:
             self._write(clip, captured_ms, jpeg)
         return clip, len(wanted)

@@ -40,8 +40,9 @@ _log = logger(__name__)
 class VideoRecordingService:
     """Frames into a camera's buffer, detections into recordings; the writers make the clips.
 
-    The coroutines run synchronous calls on one thread of their own, in order. The camera must be in the configuration
-    with `source: "push:"`; while frames are added this process holds its lease. Close the service when done.
+    The coroutines run synchronous calls on one thread of their own, in order. The camera must be in
+    the configuration with `source: "push:"`; while frames are added this process holds its lease.
+    Close the service when done.
     """
 
     def __init__(
@@ -75,17 +76,19 @@ class VideoRecordingService:
     async def add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
         """Add a frame to the camera's buffer.
 
-        frame: BGR uint8 (height, width, 3), or JPEG bytes. timestamp: capture time in seconds since 1970; a frame that
-        is not newer than the last is dropped and counted in `frames_dropped`. While Redis is away frames wait here, up
-        to buffer_seconds. Raises BadInput, and Conflict when another process captures the camera.
+        frame: BGR uint8 (height, width, 3), or JPEG bytes. timestamp: capture time in seconds since
+        1970; a frame that is not newer than the last is dropped and counted in `frames_dropped`.
+        While Redis is away frames wait here, up to buffer_seconds. Raises BadInput, and Conflict
+        when another process captures the camera.
         """
         await self._call(lambda: self._add_frame(frame, timestamp))
 
     async def trigger_recording(self, detection_id: str, **facts: Any) -> None:
         """Publish a detection: starts a recording or extends the open one. Durable when it returns.
 
-        facts: confidence (1.0: you have applied your threshold), captured_at (the last frame's time), plate, bbox
-        [x, y, width, height], attributes. The same detection_id again changes nothing. Raises BadInput or Conflict.
+        facts: confidence (1.0: you have applied your threshold), captured_at (the last frame's
+        time), plate, bbox [x, y, width, height], attributes. The same detection_id again changes
+        nothing. Raises BadInput or Conflict.
         """
         await self._call(lambda: self._trigger(detection_id, facts))
 
@@ -115,15 +118,25 @@ class VideoRecordingService:
     def _add_frame(self, frame: NDArray[np.uint8] | bytes, timestamp: float) -> None:
         captured_ms = milliseconds(timestamp)
         if self._too_far_ahead(captured_ms):
-            raise BadInput("timestamp", "more than a minute ahead of the frames Redis; check the clocks")
+            raise BadInput(
+                "timestamp", "more than a minute ahead of the frames Redis; check the clocks"
+            )
         jpeg = jpeg_of(frame, self._quality)
-        if self._last_ms is not None and captured_ms <= self._last_ms and not self._set_back(captured_ms):
+        if (
+            self._last_ms is not None
+            and captured_ms <= self._last_ms
+            and not self._set_back(captured_ms)
+        ):
             self.frames_dropped += 1
             return
         self._last_ms = captured_ms
         self._waiting.append(
             Frame(
-                camera_id=self.camera_id, captured_ms=captured_ms, data=jpeg, counter=self._counter, run_id=self._run_id
+                camera_id=self.camera_id,
+                captured_ms=captured_ms,
+                data=jpeg,
+                counter=self._counter,
+                run_id=self._run_id,
             )
         )
         self._counter += 1
@@ -156,7 +169,9 @@ class VideoRecordingService:
             return
         unjudged = self._waiting if self._server is None else ()
         self._server = server = ServerTime(server_ms=server_ms, asked_at_s=asked_at_s)
-        for frame in [each for each in unjudged if server.too_far_ahead(each.captured_ms, asked_at_s)]:
+        for frame in [
+            each for each in unjudged if server.too_far_ahead(each.captured_ms, asked_at_s)
+        ]:
             self._waiting.remove(frame)
             self.frames_dropped += 1
 
@@ -179,10 +194,14 @@ class VideoRecordingService:
             bounds = self._world.frames.bounds([self.camera_id]).get(self.camera_id)
             held = bounds is not None and bounds.newest_ms >= captured_ms
             error = f"timestamps went back by {behind_ms / 1000:.0f} s: refused while the buffer holds newer frames"
-            self._tell(CameraState.CLOCK_BEHIND if held else CameraState.CONNECTED, error if held else "")
+            self._tell(
+                CameraState.CLOCK_BEHIND if held else CameraState.CONNECTED, error if held else ""
+            )
         except Retryable:
             return False
-        _log.warning("timestamps_went_back", camera_id=self.camera_id, seconds=behind_ms / 1000, refused=held)
+        _log.warning(
+            "timestamps_went_back", camera_id=self.camera_id, seconds=behind_ms / 1000, refused=held
+        )
         if not held:
             self._run_id, self._counter = uuid4().hex[:12], 0
         return not held
@@ -197,7 +216,12 @@ class VideoRecordingService:
             answers = self._world.frames.append(list(self._waiting), {self.camera_id: self._limits})
         except Retryable as error:
             self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
-            _log.warning("frames_wait", camera_id=self.camera_id, error=error.message, waiting=len(self._waiting))
+            _log.warning(
+                "frames_wait",
+                camera_id=self.camera_id,
+                error=error.message,
+                waiting=len(self._waiting),
+            )
             return
         self.frames_dropped += sum(not answer.stored and not answer.waits for answer in answers)
         self._waiting = deque(answer.frame for answer in answers if answer.waits)
@@ -205,11 +229,15 @@ class VideoRecordingService:
             self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
 
     def _hold_lease(self) -> None:
-        """Renew the lease when it is due. Raises Conflict where another process has it, Retryable where it ran out."""
+        """Renew the lease when it is due. Raises Conflict where another process has it, Retryable
+        where it ran out.
+        """
         before = self._world.clock.monotonic()
         if self._lease is None or self._lease.is_due(before):
             self._lease_asked = True
-            won = self._world.leases.acquire(self.camera_id, self._world.owner, CAMERA_LEASE_SECONDS)
+            won = self._world.leases.acquire(
+                self.camera_id, self._world.owner, CAMERA_LEASE_SECONDS
+            )
             self._lease = CameraLease(asked_at_s=before) if won else None
             if not won:
                 raise Conflict(f"camera {self.camera_id} is captured by another process")
@@ -239,7 +267,12 @@ class VideoRecordingService:
 
     def _trigger(self, detection_id: str, facts: dict[str, Any]) -> None:
         now_ms = self._world.clock.now_ms()
-        body: dict[str, Any] = {"camera_id": self.camera_id, "confidence": 1.0, **facts, "detection_id": detection_id}
+        body: dict[str, Any] = {
+            "camera_id": self.camera_id,
+            "confidence": 1.0,
+            **facts,
+            "detection_id": detection_id,
+        }
         if body.get("captured_at") is None:
             body["captured_at"] = from_ms(now_ms if self._last_ms is None else self._last_ms)
         elif isinstance(body["captured_at"], datetime) and body["captured_at"].tzinfo is None:
@@ -270,17 +303,23 @@ class VideoRecordingService:
             if job.state is JobStatus.DONE:
                 result = job.result or {}
                 if "stopped" in result:
-                    raise Conflict(f"the cleanup was stopped: {result['stopped']}", job_id=str(job_id))
+                    raise Conflict(
+                        f"the cleanup was stopped: {result['stopped']}", job_id=str(job_id)
+                    )
                 return int(result["archived"])
             self._world.clock.sleep(JOB_POLL_SECONDS)
-        raise Retryable(f"no worker finished the cleanup within {JOB_SECONDS:g} s", job_id=str(job_id))
+        raise Retryable(
+            f"no worker finished the cleanup within {JOB_SECONDS:g} s", job_id=str(job_id)
+        )
 
     def _close(self) -> None:
         if self._waiting:
             self._write()
         if self._lease_asked:  # it may be held although the answer never came
             try:
-                self._world.states.report(self.camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0})
+                self._world.states.report(
+                    self.camera_id, {"state": CameraState.DISCONNECTED, "outbox": 0}
+                )
                 self._world.leases.release(self.camera_id, self._world.owner)
             except Retryable as error:
                 _log.warning("camera_not_released", camera_id=self.camera_id, error=error.message)
@@ -291,7 +330,10 @@ def _camera(settings: Settings, camera_id: str | None) -> str:
     pushed = [name for name in settings.cameras if settings.source(name).startswith("push:")]
     if camera_id is None:
         if len(pushed) != 1:
-            raise BadInput("camera_id", f"name one: the configuration has {len(pushed)} cameras with source push:")
+            raise BadInput(
+                "camera_id",
+                f"name one: the configuration has {len(pushed)} cameras with source push:",
+            )
         return pushed[0]
     if camera_id not in settings.cameras:
         raise BadInput("camera_id", f"no camera {camera_id} in the configuration")

@@ -19,7 +19,15 @@ from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.jpeg import encode_jpeg
 from shared.deployment import Deployment
 from shared.domain.errors import BadInput
-from shared.domain.ports import CameraLeases, CameraStates, Clock, DetectionStream, FrameBuffer, JobRows, Video
+from shared.domain.ports import (
+    CameraLeases,
+    CameraStates,
+    Clock,
+    DetectionStream,
+    FrameBuffer,
+    JobRows,
+    Video,
+)
 from shared.runtime.configuration import CONFIG_VARIABLE, load
 from shared.runtime.settings import Settings
 from shared.wire.frames import check_jpeg, whole_jpeg
@@ -47,7 +55,9 @@ class Doorway:
 
 
 def default_settings() -> Settings:
-    """Settings of the environment: the file that PLATEREEL_CONFIG names, and PLATEREEL_* variables."""
+    """Settings of the environment: the file that PLATEREEL_CONFIG names, and PLATEREEL_*
+    variables.
+    """
     path = os.environ.get(CONFIG_VARIABLE)
     return load(None if path is None else Path(path))
 
@@ -86,14 +96,23 @@ def system_clock() -> Clock:
 
 
 def jpeg_of(frame: NDArray[np.uint8] | bytes, quality: int) -> bytes:
-    """JPEG of a frame: BGR uint8 (height, width, 3), or JPEG bytes that are checked; BadInput otherwise."""
+    """JPEG of a frame: BGR uint8 (height, width, 3), or JPEG bytes that are checked; BadInput
+    otherwise.
+    """
     if isinstance(frame, bytes | bytearray | memoryview):
         check_jpeg(bytes(frame))
         return whole_jpeg(bytes(frame))
     if not isinstance(frame, np.ndarray):
         raise BadInput("frame", f"a BGR array or JPEG bytes, not {type(frame).__name__}")
-    if frame.dtype != np.uint8 or frame.ndim != _COLOURS or frame.shape[2] != _COLOURS or 0 in frame.shape:
-        raise BadInput("frame", f"uint8 of shape (height, width, 3) is wanted, not {frame.dtype} {frame.shape}")
+    if (
+        frame.dtype != np.uint8
+        or frame.ndim != _COLOURS
+        or frame.shape[2] != _COLOURS
+        or 0 in frame.shape
+    ):
+        raise BadInput(
+            "frame", f"uint8 of shape (height, width, 3) is wanted, not {frame.dtype} {frame.shape}"
+        )
     jpeg = encode_jpeg(frame, quality)
     check_jpeg(jpeg)  # the writers refuse a picture of a size that is no camera's
     return jpeg

@@ -14,7 +14,8 @@ from shared.domain.codec import CODECS, Codec
 from shared.domain.policy import RecordingPolicy
 
 SECONDS_PER_DAY = 86_400.0
-# Asked of a frames Redis: a quarter more than the buffers need, and that within 70 % of its maxmemory.
+# Asked of a frames Redis: a quarter more than the buffers need, and that within 70 % of its
+# maxmemory.
 BUDGET_MARGIN, MAXMEMORY_SHARE = 1.25, 0.7
 BUSY_SHARE = 0.7  # a writer that is busy more than this keeps parts waiting
 LARGEST_CLIP_BYTES = 5 * 10**9  # what S3 takes in one PUT is a little more
@@ -53,8 +54,9 @@ class Figures:
 class CameraLoad:
     """One camera, or `count` alike.
 
-    event_seconds: from an event's first detection to its last. scaled: pixels of the clip / pixels of the camera.
-    jpeg_bytes: of one frame, where it was measured; otherwise the figures estimate it.
+    event_seconds: from an event's first detection to its last. scaled: pixels of the clip / pixels
+    of the camera. jpeg_bytes: of one frame, where it was measured; otherwise the figures estimate
+    it.
     """
 
     width: int
@@ -136,7 +138,10 @@ def maxmemory_for(buffered: float) -> float:
 
 
 def clip_bytes(
-    policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
+    policy: RecordingPolicy,
+    size: tuple[int, int],
+    jpeg_bytes: float | None = None,
+    figures: Figures | None = None,
 ) -> float:
     """Returns the size in bytes of a clip of max_segment_seconds, of a camera with pictures of
     `size` pixels. Exact where a bitrate is set, otherwise by the figures. jpeg_bytes: the size of
@@ -153,7 +158,10 @@ def clip_bytes(
 
 
 def too_large(
-    policy: RecordingPolicy, size: tuple[int, int], jpeg_bytes: float | None = None, figures: Figures | None = None
+    policy: RecordingPolicy,
+    size: tuple[int, int],
+    jpeg_bytes: float | None = None,
+    figures: Figures | None = None,
 ) -> str | None:
     """Returns why a camera's clips are too large for one object, with the setting to change; None
     where they are not.
@@ -161,7 +169,11 @@ def too_large(
     expected = clip_bytes(policy, size, jpeg_bytes, figures)
     if expected <= LARGEST_CLIP_BYTES:
         return None
-    rate = f"bitrate {policy.bitrate}" if policy.bitrate is not None else f"{size[0]}x{size[1]} at {policy.fps:g} fps"
+    rate = (
+        f"bitrate {policy.bitrate}"
+        if policy.bitrate is not None
+        else f"{size[0]}x{size[1]} at {policy.fps:g} fps"
+    )
     most = int(policy.max_segment_seconds * LARGEST_CLIP_BYTES / expected)
     return (
         f"max_segment_seconds {policy.max_segment_seconds:g} with codec {policy.codec}, {rate}, makes clips of "
@@ -186,11 +198,14 @@ def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:
         return sum(count * float(getattr(need, name)) for count, need in needs)
 
     number = sum(camera.count for camera in loads)
-    # Recordings start independently: their number is nearly Poisson, and twice its deviation covers 97 of 100 moments.
+    # Recordings start independently: their number is nearly Poisson, and twice its deviation covers
+    # 97 of 100 moments.
     recorded = sum(camera.count * camera.busy for camera in loads)
     peak = min(float(number), recorded + 2 * sqrt(recorded)) / recorded if recorded else 0.0
     kept = [
-        None if camera.retention_days is None else camera.count * need.clip_bytes_per_day * camera.retention_days
+        None
+        if camera.retention_days is None
+        else camera.count * need.clip_bytes_per_day * camera.retention_days
         for camera, (_, need) in zip(loads, needs, strict=True)
     ]
     writer_cores = total("writer_cores")
@@ -217,10 +232,16 @@ def _need(camera: CameraLoad, figures: Figures) -> _Need:
     captured = camera.capture_fps * jpeg
     fps = min(camera.fps, camera.capture_fps)
     megapixels = camera.busy * fps * camera.megapixels
-    stored = camera.busy * fps * _frame_bytes(camera.codec, camera.megapixels * camera.scaled, jpeg, figures)
+    stored = (
+        camera.busy
+        * fps
+        * _frame_bytes(camera.codec, camera.megapixels * camera.scaled, jpeg, figures)
+    )
     clips = camera.busy * SECONDS_PER_DAY / camera.clip_seconds
     return _Need(
-        buffered=buffered_bytes(camera.capture_fps, jpeg, camera.buffer_seconds + camera.slack_seconds),
+        buffered=buffered_bytes(
+            camera.capture_fps, jpeg, camera.buffer_seconds + camera.slack_seconds
+        ),
         captured=captured,
         read=camera.busy * captured,
         capture_cores=camera.capture_fps * figures.capture_s_per_frame

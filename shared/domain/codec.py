@@ -26,9 +26,10 @@ class Codec(StrEnum):
 class CodecRow:
     """One codec.
 
-    suffix: of a part's object key. writer_s_per_megapixel: CPU seconds of one core for a million pixels;
-    clip_bytes_per_megapixel: how large those are in a clip at the default quality, None where a clip is as large as the
-    camera's pictures. docs/performance.md says how to measure both again.
+    suffix: of a part's object key. writer_s_per_megapixel: CPU seconds of one core for a million
+    pixels; clip_bytes_per_megapixel: how large those are in a clip at the default quality, None
+    where a clip is as large as the camera's pictures. docs/performance.md says how to measure both
+    again.
     """
 
     suffix: str
@@ -43,7 +44,9 @@ class CodecRow:
 
     @property
     def keeps_source(self) -> bool:
-        """Whether a clip holds what the camera sends, so that no quality, bit rate or size can be set."""
+        """Whether a clip holds what the camera sends, so that no quality, bit rate or size can be
+        set.
+        """
         return self.default_quality is None
 
 
@@ -82,9 +85,13 @@ CODECS: Mapping[Codec, CodecRow] = {
         default_quality=4,
         worst_quality=31,
     ),
-    Codec.MJPEG: CodecRow(suffix="mjpeg", writer_s_per_megapixel=0.0004, clip_bytes_per_megapixel=None),
+    Codec.MJPEG: CodecRow(
+        suffix="mjpeg", writer_s_per_megapixel=0.0004, clip_bytes_per_megapixel=None
+    ),
     # The camera decides how large its packets are: here 4 Mbit/s at 1080p15.
-    Codec.COPY: CodecRow(suffix="packets", writer_s_per_megapixel=0.0001, clip_bytes_per_megapixel=16_000.0),
+    Codec.COPY: CodecRow(
+        suffix="packets", writer_s_per_megapixel=0.0001, clip_bytes_per_megapixel=16_000.0
+    ),
 }
 # Codecs that packets can be of; `copy` is none.
 CODED = tuple(codec for codec in Codec if codec != Codec.COPY)

@@ -22,7 +22,9 @@ class EventName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event of the stream. `body` is empty for one that somebody else put there in another form."""
+    """An event of the stream. `body` is empty for one that somebody else put there in another
+    form.
+    """
 
     entry_id: str
     name: str

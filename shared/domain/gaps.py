@@ -18,10 +18,13 @@ FREEZE_MS = 2_000
 class GapCause(StrEnum):
     """Why frames are missing (docs/reliability.md has them for operators)."""
 
-    DROPPED = "dropped"  # lost between camera and buffer; the frame counter has a hole, so the count is exact
-    CAPTURE_INTERRUPTED = "capture_interrupted"  # capture or the camera began anew; counted by the clock
+    # lost between camera and buffer; the frame counter has a hole, so the count is exact
+    DROPPED = "dropped"
+    # capture or the camera began anew; counted by the clock
+    CAPTURE_INTERRUPTED = "capture_interrupted"
     CAMERA_SILENT = "camera_silent"  # the camera delivered nothing; no frame counts as lost
-    CAMERA_STARTED = "camera_started"  # the camera delivered nothing before; no frame counts as lost
+    # the camera delivered nothing before; no frame counts as lost
+    CAMERA_STARTED = "camera_started"
     BUFFER_EXPIRED = "buffer_expired"  # the frames had left the buffer before a writer read them
     BAD_FRAME = "bad_frame"  # a picture that does not decode
     WRITER_FAILED = "writer_failed"  # all attempts at a part failed
@@ -32,7 +35,8 @@ class GapCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Frames that should be in a stretch and are not; `estimated` when they could only be counted by the clock.
+    """Frames that should be in a stretch and are not; `estimated` when they could only be counted
+    by the clock.
 
     detail: what the camera's capture said of it, where that is known.
     """
@@ -86,7 +90,9 @@ class PartFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A part as finalise sees it. `object_key` and `facts` are None for a part that was given up; `error` says why."""
+    """A part as finalise sees it. `object_key` and `facts` are None for a part that was given up;
+    `error` says why.
+    """
 
     part_id: UUID
     number: int
@@ -134,10 +140,14 @@ def gap_between(before: FrameMark, after: FrameMark, fps: float) -> Gap | None:
     lost = max(0, round(silence_ms * fps / 1000) - 1)
     if lost == 0:
         return None
-    return Gap(before.captured_ms, after.captured_ms, lost, GapCause.CAPTURE_INTERRUPTED, estimated=True)
+    return Gap(
+        before.captured_ms, after.captured_ms, lost, GapCause.CAPTURE_INTERRUPTED, estimated=True
+    )
 
 
-def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: float) -> tuple[Gap, ...]:
+def gaps_of(
+    parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: float
+) -> tuple[Gap, ...]:
     """Returns everything that a window lacks: inside its parts, between them, before the first
     frame, after the last.
     """
@@ -153,16 +163,27 @@ def gaps_of(parts: Sequence[StoredPart], start_ms: int, deadline_ms: int, fps: f
             cause = cause or (GapCause.BUFFER_EXPIRED if facts.trimmed else None)
         else:
             between = (
-                _head(facts, start_ms, fps, cause) if previous is None else gap_between(previous, facts.first, fps)
+                _head(facts, start_ms, fps, cause)
+                if previous is None
+                else gap_between(previous, facts.first, fps)
             )
             if between is not None:
-                told = cause or (GapCause.BUFFER_EXPIRED if facts.trimmed and previous is not None else None)
+                told = cause or (
+                    GapCause.BUFFER_EXPIRED if facts.trimmed and previous is not None else None
+                )
                 gaps.append(between if told is None else replace(between, cause=told))
             gaps += facts.gaps
             previous, cause = facts.last, None
     return (
         *gaps,
-        *_tail(parts=parts, previous=previous, cause=cause, start_ms=start_ms, deadline_ms=deadline_ms, fps=fps),
+        *_tail(
+            parts=parts,
+            previous=previous,
+            cause=cause,
+            start_ms=start_ms,
+            deadline_ms=deadline_ms,
+            fps=fps,
+        ),
     )
 
 
@@ -213,7 +234,10 @@ def _tail(
     between = None if before is None or after is None else gap_between(before, after, fps)
     if between is None or between.frames == 0:
         silent = previous is None or deadline_ms - since > FREEZE_MS
-        told = next((part.facts.silence for part in reversed(parts) if part.facts and part.facts.silence), "")
+        told = next(
+            (part.facts.silence for part in reversed(parts) if part.facts and part.facts.silence),
+            "",
+        )
         return [Gap(since, deadline_ms, 0, GapCause.CAMERA_SILENT, detail=told)] if silent else []
     if previous is not None and between.to_ms - deadline_ms <= 1000 / fps:
         return [replace(between, to_ms=deadline_ms)]

@@ -20,7 +20,11 @@ class Forecast:
 
 
 def forecast(
-    bytes_by_day: Mapping[date, int], today: date, used_bytes: int, limit_bytes: int | None, kept_days: float | None
+    bytes_by_day: Mapping[date, int],
+    today: date,
+    used_bytes: int,
+    limit_bytes: int | None,
+    kept_days: float | None,
 ) -> Forecast:
     """Returns the growth of the last week's complete days. limit_bytes: what all clips may occupy.
 
@@ -31,6 +35,10 @@ def forecast(
         return Forecast(None, None)
     week = [bytes_by_day.get(today - timedelta(days=ago), 0) for ago in range(1, complete + 1)]
     per_day = sum(week) / complete
-    if limit_bytes is None or per_day <= 0 or (kept_days is not None and per_day * kept_days <= limit_bytes):
+    if (
+        limit_bytes is None
+        or per_day <= 0
+        or (kept_days is not None and per_day * kept_days <= limit_bytes)
+    ):
         return Forecast(per_day, None)
     return Forecast(per_day, max(0, limit_bytes - used_bytes) / per_day)

@@ -6,4 +6,4 @@ from collections.abc import Mapping
 from typing import Any
 
 JsonObject = Mapping[str, Any]
-"""A JSON object whose keys are somebody else's choice: a detector's attributes, a job's parameters, an event's body."""
+"""A JSON object of any form: a detector's attributes, a job's parameters, an event's body."""

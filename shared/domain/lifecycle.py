@@ -22,8 +22,11 @@ class SegmentStatus(StrEnum):
 TRANSITIONS: dict[SegmentStatus, frozenset[SegmentStatus]] = {
     SegmentStatus.RECORDING: frozenset({SegmentStatus.FINALIZING}),
     SegmentStatus.FINALIZING: frozenset({SegmentStatus.READY, SegmentStatus.FAILED}),
-    # Back to finalizing when the store has lost the object and the parts are still there, else to failed.
-    SegmentStatus.READY: frozenset({SegmentStatus.EXPIRING, SegmentStatus.FINALIZING, SegmentStatus.FAILED}),
+    # Back to finalizing when the store has lost the object and the parts are still there, else to
+    # failed.
+    SegmentStatus.READY: frozenset(
+        {SegmentStatus.EXPIRING, SegmentStatus.FINALIZING, SegmentStatus.FAILED}
+    ),
     SegmentStatus.FAILED: frozenset({SegmentStatus.FINALIZING, SegmentStatus.EXPIRING}),
     SegmentStatus.EXPIRING: frozenset({SegmentStatus.EXPIRED}),
     SegmentStatus.EXPIRED: frozenset(),

@@ -21,11 +21,12 @@ class PacketMark:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a camera: a JPEG picture or, with `packet`, a packet of the camera's own H.264 or H.265.
+    """One frame of a camera: a JPEG picture or, with `packet`, a packet of the camera's own H.264
+    or H.265.
 
-    captured_ms: capture time, milliseconds since 1970 UTC; strictly increasing per camera, packets in decoding order.
-    counter: the frame's number within its capture run; a hole is a frame that was lost on the way.
-    run_id: the capture run; counters of two runs cannot be compared.
+    captured_ms: capture time, milliseconds since 1970 UTC; strictly increasing per camera, packets
+    in decoding order. counter: the frame's number within its capture run; a hole is a frame that
+    was lost on the way. run_id: the capture run; counters of two runs cannot be compared.
     """
 
     camera_id: str

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 CAMERA_LEASE_SECONDS = 3.0  # another process has a dead one's cameras after this long
 CAMERA_RENEW_SECONDS = 1.0  # so that two renewals may fail
-# One frame from the far future would stop the trimming of its camera's buffer, and refuse every frame after it.
+# One frame from the far future would stop the trimming of its camera's buffer, and refuse every
+# frame after it.
 AHEAD_LIMIT_MS = 60_000
 
 

@@ -110,7 +110,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A stretch of a clip for a player: the header that all its fragments share, and its own media."""
+    """A stretch of a clip for a player: the header that all its fragments share, and its own
+    media.
+    """
 
     header: bytes
     media: bytes
@@ -132,5 +134,7 @@ def pre_roll_delivered_ms(
 
     A neighbour that this segment continues counts too.
     """
-    earliest = first_frame_ms if continues_from_ms is None else min(first_frame_ms, continues_from_ms)
+    earliest = (
+        first_frame_ms if continues_from_ms is None else min(first_frame_ms, continues_from_ms)
+    )
     return max(0, min(requested_ms, trigger_ms - earliest))

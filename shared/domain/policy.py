@@ -19,8 +19,9 @@ HELD_BESIDE_SECONDS = 3.0
 class RecordingPolicy:
     """Recording settings of one camera.
 
-    Seconds are seconds; `quality` is a CRF (h264, hevc, av1) or a quantiser (mp4v), smaller is better; `bitrate` (bits
-    a second) takes its place; `encoder` names a family of hardware encoders, `software`, or `auto`.
+    Seconds are seconds; `quality` is a CRF (h264, hevc, av1) or a quantiser (mp4v), smaller is
+    better; `bitrate` (bits a second) takes its place; `encoder` names a family of hardware
+    encoders, `software`, or `auto`.
     """
 
     buffer_seconds: float = 5.0
@@ -70,10 +71,14 @@ class RecordingPolicy:
         """How long a window may wait for late detections; the frames of its last part are held
         meanwhile.
         """
-        return max(0, round((self.hold_cap_seconds - self.part_seconds - HELD_BESIDE_SECONDS) * 1000))
+        return max(
+            0, round((self.hold_cap_seconds - self.part_seconds - HELD_BESIDE_SECONDS) * 1000)
+        )
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
-        """Returns the size in pixels of a clip whose camera sends pictures of `width` x `height`."""
+        """Returns the size in pixels of a clip whose camera sends pictures of `width` x
+        `height`.
+        """
         if self.scale is None:
             return width, height
         if "x" in self.scale:
@@ -110,7 +115,9 @@ def unfit(policy: RecordingPolicy) -> str | None:
     if policy.quality is not None and worst is not None and policy.quality > worst:
         return f"quality of {codec} is 1 to {worst}, not {policy.quality}"
     if CODECS[codec].keeps_source:
-        asked = [name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None]
+        asked = [
+            name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None
+        ]
         if asked:
             return f"{asked[0]} cannot be set with codec {codec}, which keeps what the camera sends"
     return None

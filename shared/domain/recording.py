@@ -1,11 +1,12 @@
 """The window machine: which stretches of a camera's time are recorded, and as which segments.
 
-A window is [start, end). `step` takes the camera's live windows and one input and returns the windows after it and the
-effects that make it so. Invariants, for any order of inputs: windows never overlap, none is longer than the maximum,
-at most one is growing, and a detection whose footage the buffer still has is covered from pre-roll to post-roll.
+A window is [start, end). `step` takes the camera's live windows and one input and returns the
+windows after it and the effects that make it so. Invariants, for any order of inputs: windows never
+overlap, none is longer than the maximum, at most one is growing, and a detection whose footage the
+buffer still has is covered from pre-roll to post-roll.
 
-Detections come late. A window stays open after its end for as long as its detections were late, so that a reader which
-is always 18 s behind gets the windows of a punctual one.
+Detections come late. A window stays open after its end for as long as its detections were late, so
+that a reader which is always 18 s behind gets the windows of a punctual one.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class CameraWindows:
         one stretch a segment.
         """
         ends = {window.segment_id: window.end_ms for window in before.windows}
-        stretches = ((w.segment_id, ends.get(w.segment_id, w.start_ms), w.end_ms) for w in self.windows)
+        stretches = (
+            (w.segment_id, ends.get(w.segment_id, w.start_ms), w.end_ms) for w in self.windows
+        )
         return [stretch for stretch in stretches if stretch[1] < stretch[2]]
 
     def with_(self, changed: Window) -> CameraWindows:
@@ -164,7 +167,9 @@ class Lengthened:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A segment's window is final; the rest of its parts can be planned. early: why it ends before its deadline."""
+    """A segment's window is final; the rest of its parts can be planned. early: why it ends before
+    its deadline.
+    """
 
     segment_id: UUID
     end_ms: int
@@ -183,7 +188,9 @@ Effect = Opened | Extended | Late | Lengthened | Closed | Missed
 Mint = Callable[[], UUID]
 
 
-def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows, tuple[Effect, ...]]:
+def step(
+    state: CameraWindows, given: Input, mint: Mint
+) -> tuple[CameraWindows, tuple[Effect, ...]]:
     """Apply one input; `mint` makes segment ids. Pure: the same arguments give the same answer."""
     match given:
         case Detected():
@@ -193,7 +200,8 @@ def step(state: CameraWindows, given: Input, mint: Mint) -> tuple[CameraWindows,
             if growing is None or not given.ends(growing.end_ms, growing.late_ms):
                 return state, ()
             if growing.start_ms <= given.watermark_ms < growing.end_ms:
-                # The footage ends here: a detection after the camera's return must not count as covered.
+                # The footage ends here: a detection after the camera's return must not count as
+                # covered.
                 return _close(state, growing, given.watermark_ms + 1, GapCause.CAMERA_SILENT)
             return _close(state, growing, growing.end_ms)
         case Stopped(now_ms):
@@ -230,7 +238,9 @@ def _close(
     return state.with_(closed), (Closed(window.segment_id, end_ms, early),)
 
 
-def _detected(state: CameraWindows, given: Detected, mint: Mint) -> tuple[CameraWindows, tuple[Effect, ...]]:
+def _detected(
+    state: CameraWindows, given: Detected, mint: Mint
+) -> tuple[CameraWindows, tuple[Effect, ...]]:
     start_ms, end_ms = given.wanted
     missing = list(state.uncovered(start_ms, end_ms))
     held = [(a, b) for a, b in missing if given.oldest_ms is None or b > given.oldest_ms]
@@ -255,7 +265,9 @@ def _detected(state: CameraWindows, given: Detected, mint: Mint) -> tuple[Camera
 def _record(
     state: CameraWindows, stretch: tuple[int, int], given: Detected, mint: Mint
 ) -> tuple[CameraWindows, list[Effect]]:
-    """Cover one uncovered stretch: extend the growing window, or open segments of at most the maximum length."""
+    """Cover one uncovered stretch: extend the growing window, or open segments of at most the
+    maximum length.
+    """
     start_ms, end_ms = stretch
     effects: list[Effect] = []
     growing = state.growing
@@ -317,5 +329,7 @@ def _is_sliver(state: CameraWindows, start_ms: int, end_ms: int, captured_ms: in
     the detection's own moment. Without this rule, detections out of order would open segments of a
     few milliseconds with one frame or none.
     """
-    touches = any(start_ms == window.end_ms or window.start_ms == end_ms for window in state.windows)
+    touches = any(
+        start_ms == window.end_ms or window.start_ms == end_ms for window in state.windows
+    )
     return touches and end_ms - start_ms < SLIVER_MS and not start_ms <= captured_ms < end_ms

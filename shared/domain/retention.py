@@ -20,7 +20,9 @@ GUARD_FROM = 20  # clips: a small site may archive all it has
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A ready or failed segment, as retention sees it; `labels` are the attributes its detections have set."""
+    """A ready or failed segment, as retention sees it; `labels` are the attributes its detections
+    have set.
+    """
 
     segment_id: UUID
     camera_id: str
@@ -33,7 +35,9 @@ class Clip:
 
 @dataclass(frozen=True)
 class ContentClass:
-    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
+    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute
+    that is set.
+    """
 
     name: str
     days: float | None
@@ -67,8 +71,9 @@ class RetentionRule:
 class RetentionPolicy:
     """The rule of all cameras together, and the rules of cameras that have their own.
 
-    `free_bytes`: what must stay free in the store. `min_days`: no pressure, of bytes or space, takes a younger clip.
-    `guard_share`: of all clips, what one run may archive beyond what is usual.
+    `free_bytes`: what must stay free in the store. `min_days`: no pressure, of bytes or space,
+    takes a younger clip. `guard_share`: of all clips, what one run may archive beyond what is
+    usual.
     """
 
     overall: RetentionRule = field(default_factory=RetentionRule)
@@ -84,7 +89,10 @@ class RetentionPolicy:
 
     def days_for(self, clip: Clip) -> float | None:
         """Returns how many days this clip is kept: the longest of its camera's and its classes'."""
-        days = [self.days_of(clip.camera_id), *(each.days for each in self.classes if each.holds(clip))]
+        days = [
+            self.days_of(clip.camera_id),
+            *(each.days for each in self.classes if each.holds(clip)),
+        ]
         return None if None in days else max(day for day in days if day is not None)
 
     def max_bytes_of(self, camera_id: str) -> int | None:
@@ -152,7 +160,9 @@ class Judge:
         ]
 
     def by_pressure(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
-        """Returns those to delete for the limit over all cameras or for free space, oldest first."""
+        """Returns those to delete for the limit over all cameras or for free space, oldest
+        first.
+        """
         verdicts = []
         for clip in _oldest_first(clips):
             reason = self.pressure()
@@ -182,7 +192,12 @@ class Judge:
     def _pressed(self, clip: Clip, *, last_resort: bool) -> bool:
         young = self.now_ms - clip.end_ms < self.policy.min_days * DAY_MS
         special = any(each.holds(clip) for each in self.policy.classes)
-        return self._may_go(clip) and clip.size_bytes > 0 and not young and (last_resort or not special)
+        return (
+            self._may_go(clip)
+            and clip.size_bytes > 0
+            and not young
+            and (last_resort or not special)
+        )
 
     def _goes(self, clip: Clip, reason: str) -> Verdict:
         self.going.add(clip.segment_id)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_ATTEMPTS = 5  # of one part, or of finalising one segment
-LONGEST_PAUSE_SECONDS = 15.0  # while a server is away: short, so that clips are made soon after it is back
-# Of a part whose packets are parked. After an outage of minutes many of them wait, and none needs its frames.
+# while a server is away: short, so that clips are made soon after it is back
+LONGEST_PAUSE_SECONDS = 15.0
+# Of a part whose packets are parked. After an outage of minutes many of them wait, and none needs
+# its frames.
 PARKED_PAUSE_SECONDS = 30.0
 NO_PAUSE_SECONDS = 0.0  # of a run whose lease ran out: the lease was the pause
 _MOST_DOUBLINGS = 10  # so that the power stays a small number
@@ -34,7 +36,12 @@ class GiveUp:
 
 
 def retry_decision(
-    *, attempts: int, retries: int, retryable: bool, cause: str, longest_s: float = LONGEST_PAUSE_SECONDS
+    *,
+    attempts: int,
+    retries: int,
+    retryable: bool,
+    cause: str,
+    longest_s: float = LONGEST_PAUSE_SECONDS,
 ) -> Later | GiveUp:
     """Returns whether a run that did not succeed is tried again, by the counts of its row.
 

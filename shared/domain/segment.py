@@ -13,7 +13,9 @@ from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """The finished MP4 of a segment, as it was recorded: its key in the store, and what its bytes must be."""
+    """The finished MP4 of a segment, as it was recorded: its key in the store, and what its bytes
+    must be.
+    """
 
     key: str
     size_bytes: int

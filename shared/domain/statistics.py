@@ -33,7 +33,9 @@ class DayTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Ready clips of all cameras that were asked for, per camera by name, per day with the newest first."""
+    """Ready clips of all cameras that were asked for, per camera by name, per day with the newest
+    first.
+    """
 
     by_status: Mapping[SegmentStatus, int]  # of all segments, not of ready ones alone
     cameras: list[CameraTotals]

@@ -30,9 +30,10 @@ def from_ms(ms: int) -> datetime:
 class CaptureClock:
     """Maps a monotonic clock to capture time; owned by one camera's capture run.
 
-    The wall clock is read once, when the run starts. If the camera's newest frame is ahead of that (the last owner's
-    clock ran fast), the run goes on from there and lets the lead decay by at most 10 ms a second; a lead of more than
-    2 s is not carried: the caller's frames are refused until the clock has caught up (see `ready`).
+    The wall clock is read once, when the run starts. If the camera's newest frame is ahead of that
+    (the last owner's clock ran fast), the run goes on from there and lets the lead decay by at most
+    10 ms a second; a lead of more than 2 s is not carried: the caller's frames are refused until
+    the clock has caught up (see `ready`).
     """
 
     def __init__(self, wall_ms: int, monotonic_s: float, last_id_ms: int | None = None) -> None:
@@ -75,16 +76,19 @@ def run_is_wrong(run_ms: float, wall_ms: float, server_ms: float) -> bool:
 
 
 class SourceTimeline:
-    """Places a source's own timestamps on the monotonic clock, so that a late or bursty arrival does not move a frame.
+    """Places a source's own timestamps on the monotonic clock, so that a late or bursty arrival
+    does not move a frame.
 
-    A frame cannot arrive before it was taken, so the least delay seen so far is the best guess of the source's clock;
-    the guess may rise by a thousandth of the time passed, which follows any real clock's drift.
+    A frame cannot arrive before it was taken, so the least delay seen so far is the best guess of
+    the source's clock; the guess may rise by a thousandth of the time passed, which follows any
+    real clock's drift.
 
-    A source's time may step (a sender report, an encoder that stalled or was restarted). A step that arrival does not
-    share anchors the timeline anew: one forward at once, for its frame would arrive before it was taken; one back at
-    once where the source's own time goes back. Otherwise frames that are more than a second late are taken for a
-    network that is behind, until they have not caught up for two seconds after a pause, or for half a minute where they
-    have fallen behind little by little.
+    A source's time may step (a sender report, an encoder that stalled or was restarted). A step
+    that arrival does not share anchors the timeline anew: one forward at once, for its frame would
+    arrive before it was taken; one back at once where the source's own time goes back. Otherwise
+    frames that are more than a second late are taken for a network that is behind, until they have
+    not caught up for two seconds after a pause, or for half a minute where they have fallen behind
+    little by little.
     """
 
     DRIFT = 0.001
@@ -95,11 +99,13 @@ class SourceTimeline:
         self.steps = 0
         self._offset_s: float | None = None
         self._seen_s = self._source_s = self._raw_s = 0.0
-        self._late: tuple[float, float] | None = None  # since when no frame came nearer, and how late that one was
+        # since when no frame came nearer, and how late that one was
+        self._late: tuple[float, float] | None = None
         self._settle_s = self.SETTLE_S
 
     def place(self, arrival_s: float, source_s: float | None) -> float:
-        """The monotonic moment at which the frame was captured; arrival where the source has no time.
+        """The monotonic moment at which the frame was captured; arrival where the source has no
+        time.
 
         Never later than arrival. `steps` counts the anchors that were given up.
         """
@@ -107,12 +113,21 @@ class SourceTimeline:
             return arrival_s
         raw_s = arrival_s - source_s
         if self._offset_s is not None:
-            raw_s = self._judge(arrival_s, source_s, self._offset_s + (arrival_s - self._seen_s) * self.DRIFT)
-        self._offset_s, self._seen_s, self._source_s, self._raw_s = raw_s, arrival_s, source_s, arrival_s - source_s
+            raw_s = self._judge(
+                arrival_s, source_s, self._offset_s + (arrival_s - self._seen_s) * self.DRIFT
+            )
+        self._offset_s, self._seen_s, self._source_s, self._raw_s = (
+            raw_s,
+            arrival_s,
+            source_s,
+            arrival_s - source_s,
+        )
         return source_s + raw_s
 
     def _judge(self, arrival_s: float, source_s: float, least_s: float) -> float:
-        """The offset to go by: the least so far, or the frame's own where the source's time has stepped."""
+        """The offset to go by: the least so far, or the frame's own where the source's time has
+        stepped.
+        """
         raw_s = arrival_s - source_s
         late_s = raw_s - least_s
         if late_s <= self.STEP_S:
@@ -137,7 +152,8 @@ class SourceTimeline:
 
 
 class FilmTime:
-    """When the pictures of a film are due, in seconds from 0 on, whatever its own times begin with and jump to.
+    """When the pictures of a film are due, in seconds from 0 on, whatever its own times begin with
+    and jump to.
 
     step_s: the usual time between two pictures, None where the film does not say.
     """
@@ -168,7 +184,11 @@ class FilmTime:
         if source_s is None or self._source_s is None:
             return self._step_s if source_s is None else self._step_s or 0.04
         passed_s = source_s - self._source_s
-        longest_s = self.UNKNOWN_JUMP_S if self._step_s is None else max(self.JUMP_S, self._step_s * self.UNUSUAL)
+        longest_s = (
+            self.UNKNOWN_JUMP_S
+            if self._step_s is None
+            else max(self.JUMP_S, self._step_s * self.UNUSUAL)
+        )
         if not 0 <= passed_s <= longest_s:
             return self._step_s or 0.04
         if passed_s:
@@ -177,11 +197,12 @@ class FilmTime:
 
 
 class BurstSpread:
-    """Places pictures without a time of their own that come in bursts, as over Wi-Fi: ten at once, once a second.
+    """Places pictures without a time of their own that come in bursts, as over Wi-Fi: ten at once,
+    once a second.
 
-    From the beginnings of the bursts of the last seconds follows how often the camera takes a picture, and a picture is
-    placed that long after the one before it, never later than it arrived. Where pictures do not come in bursts, arrival
-    counts as it is.
+    From the beginnings of the bursts of the last seconds follows how often the camera takes a
+    picture, and a picture is placed that long after the one before it, never later than it arrived.
+    Where pictures do not come in bursts, arrival counts as it is.
     """
 
     WINDOW_S, LONGEST_S = 6.0, 2.0
@@ -204,11 +225,18 @@ class BurstSpread:
                 self._begun.append((self._number, arrival_s))
         self._seen.append((self._number, arrival_s))
         bursts = len(self._begun) - 1
-        if bursts + 1 < self.BURSTS or self._begun[-1][0] - self._begun[0][0] < self.PICTURES * bursts:
+        if (
+            bursts + 1 < self.BURSTS
+            or self._begun[-1][0] - self._begun[0][0] < self.PICTURES * bursts
+        ):
             return arrival_s
         since, since_s = self._begun[0]
         usual_s = (self._begun[-1][1] - since_s) / (self._begun[-1][0] - since)
-        after = (at_s + (self._number - number) * usual_s for number, at_s in self._seen if number >= since)
+        after = (
+            at_s + (self._number - number) * usual_s
+            for number, at_s in self._seen
+            if number >= since
+        )
         return max(min(after), arrival_s - self.LONGEST_S)
 
 
@@ -223,8 +251,9 @@ class Verdict(StrEnum):
 class RateLimit:
     """Thins frames to at most `fps` without dropping any from a camera that already keeps to it.
 
-    What a camera did not use in the last two seconds it may use at once: pictures that come in bursts are kept. A pause
-    longer than that leaves more in a burst than may be kept; those count as lost.
+    What a camera did not use in the last two seconds it may use at once: pictures that come in
+    bursts are kept. A pause longer than that leaves more in a burst than may be kept; those count
+    as lost.
     """
 
     BUDGET_MS, BURST_MS, LONGEST_PAUSE_MS = 2_000, 250, 10_000
@@ -236,7 +265,9 @@ class RateLimit:
         self._unused_ms = self._burst_until_ms = 0.0
 
     def take(self, captured_ms: float) -> Verdict:
-        """Whether the frame belongs to the thinned stream. Half an interval of jitter is tolerated."""
+        """Whether the frame belongs to the thinned stream. Half an interval of jitter is
+        tolerated.
+        """
         earliest_ms = captured_ms - self.BUDGET_MS
         next_ms = earliest_ms if self._next_ms is None else self._next_ms
         if next_ms < earliest_ms:

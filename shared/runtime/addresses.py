@@ -73,6 +73,10 @@ def _wrong(name: str, url: str) -> str | None:
     reason = unreadable(url, _SCHEMES[name], ends="/" if database else "/?#")
     if reason is None and database:
         reason = bad_percent(url)
-    if reason is None and url.startswith(_SCHEMES["frames_url"]) and not _DATABASE_NUMBER.fullmatch(urlsplit(url).path):
+    if (
+        reason is None
+        and url.startswith(_SCHEMES["frames_url"])
+        and not _DATABASE_NUMBER.fullmatch(urlsplit(url).path)
+    ):
         reason = "what follows its host is no database's number, as /0"
     return reason

@@ -12,7 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.domain.errors import Permanent
-from shared.runtime.sections import ApiSettings, CameraSettings, RecordingSettings, StoreRetentionSettings
+from shared.runtime.sections import (
+    ApiSettings,
+    CameraSettings,
+    RecordingSettings,
+    StoreRetentionSettings,
+)
 from shared.runtime.settings import ENV_PREFIX, Settings
 from shared.runtime.yaml_text import Document, parse
 from shared.wire.urls import encoded, masked
@@ -45,7 +50,9 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     try:
         return Settings(**data)
     except ValidationError as error:
-        raise ConfigurationError([_problem(e, path, document) for e in error.errors(include_url=False)]) from None
+        raise ConfigurationError(
+            [_problem(e, path, document) for e in error.errors(include_url=False)]
+        ) from None
 
 
 def _read(path: Path | None) -> str:
@@ -55,17 +62,23 @@ def _read(path: Path | None) -> str:
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS + 1)
     except FileNotFoundError:
-        raise ConfigurationError([f"{path}: no such file; `platereel init` writes a commented one"]) from None
+        raise ConfigurationError(
+            [f"{path}: no such file; `platereel init` writes a commented one"]
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError([f"{path}: cannot be read: {reason}"]) from None
     if len(text) > MOST_CHARACTERS:
-        raise ConfigurationError([f"{path}: cannot be read: it is longer than {MOST_CHARACTERS} characters"])
+        raise ConfigurationError(
+            [f"{path}: cannot be read: it is longer than {MOST_CHARACTERS} characters"]
+        )
     return text
 
 
 def _fill(value: Any, environ: Mapping[str, str], key: object = None) -> Any:
-    """Put values of the environment in their places. `key`: what the value is called in the file."""
+    """Put values of the environment in their places. `key`: what the value is called in the
+    file.
+    """
     if isinstance(value, dict):
         return {name: _fill(inner, environ, name) for name, inner in value.items()}
     if isinstance(value, list):
@@ -75,7 +88,11 @@ def _fill(value: Any, environ: Mapping[str, str], key: object = None) -> Any:
 
     def filled(found: re.Match[str]) -> str:
         secret = _secret(found[1], environ)
-        return encoded(secret, value[: found.start()], value[found.end() :]) if key == "source" else secret
+        return (
+            encoded(secret, value[: found.start()], value[found.end() :])
+            if key == "source"
+            else secret
+        )
 
     return _PLACEHOLDER.sub(filled, value)
 
@@ -85,7 +102,9 @@ def _secret(name: str, environ: Mapping[str, str]) -> str:
         return environ[name]
     if f"{name}_FILE" in environ:
         return _read_secret(name, environ[f"{name}_FILE"])
-    raise ConfigurationError([f"{{{name}}}: neither {name} nor {name}_FILE is set in the environment"])
+    raise ConfigurationError(
+        [f"{{{name}}}: neither {name} nor {name}_FILE is set in the environment"]
+    )
 
 
 def _read_secret(name: str, path: str) -> str:

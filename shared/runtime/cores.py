@@ -14,7 +14,9 @@ def usable_cores() -> int:
     """Returns the cores of this process: its CPU affinity, or less where its control group has a
     quota (Linux, cgroup v2).
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     try:
         quota, period = _QUOTA.read_text(encoding="ascii").split()
         return max(1, min(cores, ceil(int(quota) / int(period))))

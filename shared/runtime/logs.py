@@ -1,4 +1,6 @@
-"""Logging: a line is one static event name with fields, as JSON or for people. Secrets are masked."""
+"""Logging: a line is one static event name with fields, as JSON or for people. Secrets are
+masked.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +124,11 @@ def _uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
     if found.exc_type is SystemExit:
         return
     name = found.thread.name if found.thread is not None else None
-    _log.error("thread_crashed", thread=name, exc_info=(found.exc_type, found.exc_value, found.exc_traceback))
+    _log.error(
+        "thread_crashed",
+        thread=name,
+        exc_info=(found.exc_type, found.exc_value, found.exc_traceback),
+    )
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:

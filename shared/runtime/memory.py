@@ -7,7 +7,8 @@ import sys
 
 
 def limit_memory(limit_bytes: int) -> None:
-    """Allocations beyond the limit raise MemoryError in this process, instead of felling its host (Linux).
+    """Allocations beyond the limit raise MemoryError in this process, instead of felling its host
+    (Linux).
 
     The limit is of private writable memory (RLIMIT_DATA): mapped libraries and files do not count.
     """

@@ -63,7 +63,9 @@ class MetricsFolder(Collector):
         """
         with self._alone(READ_TRIES) as alone:
             if not alone:
-                raise Retryable("another process holds the counters; one that was stopped holds them until it goes on")
+                raise Retryable(
+                    "another process holds the counters; one that was stopped holds them until it goes on"
+                )
             self._fold()
             families: list[Metric] = list(MultiProcessCollector.merge(self._files()))  # type: ignore[no-untyped-call]
         yield from families
@@ -104,7 +106,11 @@ class MetricsFolder(Collector):
             path.unlink()
 
     def _pids(self) -> set[int]:
-        return {int(found[1]) for path in self.path.iterdir() if (found := _OF_PROCESS.fullmatch(path.name))}
+        return {
+            int(found[1])
+            for path in self.path.iterdir()
+            if (found := _OF_PROCESS.fullmatch(path.name))
+        }
 
     @contextmanager
     def _alone(self, tries: int) -> Iterator[bool]:

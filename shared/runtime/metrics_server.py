@@ -62,7 +62,9 @@ def _answers(registry: CollectorRegistry) -> Any:
             return app(environ, start_response)
         except Retryable as error:
             status = HTTPStatus.SERVICE_UNAVAILABLE
-            start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+            start_response(
+                f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
+            )
             return [f"{error.message}\n".encode()]
 
     return answer
@@ -80,14 +82,22 @@ def main() -> None:
     if style == "json":
         sys.stderr = LoggedStream(sys.stderr, partial(_say, sys.stderr))
     folder = Path(os.environ[FOLDER_VARIABLE])
-    server = _Server(socket.socket(fileno=handle), _answers(registry_of(MetricsFolder(folder), pid)))
+    server = _Server(
+        socket.socket(fileno=handle), _answers(registry_of(MetricsFolder(folder), pid))
+    )
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     sys.stdin.buffer.read()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _say(out: TextIO, line: str) -> None:
-    event = {"event": "printed", "level": "warning", "line": line, "process": "metrics", "pid": os.getpid()}
+    event = {
+        "event": "printed",
+        "level": "warning",
+        "line": line,
+        "process": "metrics",
+        "pid": os.getpid(),
+    }
     out.write(json.dumps(event) + "\n")
     out.flush()
 

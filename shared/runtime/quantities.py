@@ -13,7 +13,9 @@ _SIZE = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
-def _parse(value: object, units: dict[str, float] | dict[str, int], plain: str, examples: str) -> object:
+def _parse(
+    value: object, units: dict[str, float] | dict[str, int], plain: str, examples: str
+) -> object:
     if not isinstance(value, str):
         return value
     found = _QUANTITY.fullmatch(value)
@@ -31,12 +33,22 @@ def seconds(value: object) -> object:
 
 def days(value: object) -> object:
     """Returns the days of a duration; a bare number is days already."""
-    return _parse(value, {"": 1.0} | {unit: f / 86_400 for unit, f in _DURATION.items()}, "", "days, or 12h, 90d")
+    return _parse(
+        value,
+        {"": 1.0} | {unit: f / 86_400 for unit, f in _DURATION.items()},
+        "",
+        "days, or 12h, 90d",
+    )
 
 
 def size_bytes(value: object) -> object:
     """Returns the bytes of a size; decimal units as disks are sold (GB), and binary ones (GiB)."""
-    parsed = _parse(value.upper() if isinstance(value, str) else value, _SIZE, "B", "bytes, or 500MB, 2TB, 16GiB")
+    parsed = _parse(
+        value.upper() if isinstance(value, str) else value,
+        _SIZE,
+        "B",
+        "bytes, or 500MB, 2TB, 16GiB",
+    )
     return round(parsed) if isinstance(parsed, float) else parsed
 
 

@@ -7,7 +7,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from shared.domain.codec import Codec
 from shared.domain.events import EventName
@@ -33,7 +41,9 @@ _REMOTE = re.compile(r"(https?|rtsps?)://")
 
 def _check_camera_id(name: str) -> str:
     if not CAMERA_ID.fullmatch(name):
-        raise ValueError(f"{name!r}: use 1-64 of letters, digits, dot, underscore and dash, and not . or ..")
+        raise ValueError(
+            f"{name!r}: use 1-64 of letters, digits, dot, underscore and dash, and not . or .."
+        )
     return name
 
 
@@ -86,11 +96,15 @@ class RetentionSettings(_Model):
 
 
 class ContentClassSettings(_Model):
-    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute that is set."""
+    """Clips that are kept longer for what they show: one of these plates (* and ?), or an attribute
+    that is set.
+    """
 
     name: Annotated[str, Field(pattern=f"^{PLAIN_NAME.pattern}$")]
     days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
-    plates: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10_000)
+    plates: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(
+        default_factory=list, max_length=10_000
+    )
     attribute: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
@@ -124,8 +138,14 @@ class CameraSettings(RecordingSettings):
     @classmethod
     def _check_source(cls, value: SecretStr) -> SecretStr:
         if not _SOURCE.match(value.get_secret_value()):
-            raise ValueError("begins with none of synthetic:, file:, http://, https://, rtsp://, /dev/video, push:")
-        wrong = unusable_source(value.get_secret_value()) if _REMOTE.match(value.get_secret_value()) else None
+            raise ValueError(
+                "begins with none of synthetic:, file:, http://, https://, rtsp://, /dev/video, push:"
+            )
+        wrong = (
+            unusable_source(value.get_secret_value())
+            if _REMOTE.match(value.get_secret_value())
+            else None
+        )
         if wrong is not None:
             raise ValueError(wrong)
         return value
@@ -197,5 +217,7 @@ class ApiSettings(_Model):
         if self.proxy_role_header is not None and self.proxy_user_header is None:
             raise ValueError("proxy_role_header: says nothing without proxy_user_header")
         if self.proxy_user_header is not None and not self.trusted_proxies:
-            raise ValueError("proxy_user_header: whoever can reach the API could send it; name trusted_proxies")
+            raise ValueError(
+                "proxy_user_header: whoever can reach the API could send it; name trusted_proxies"
+            )
         return self

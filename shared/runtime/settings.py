@@ -1,4 +1,6 @@
-"""Every setting, with its limits. `configuration` reads them from platereel.yaml and the environment."""
+"""Every setting, with its limits. `configuration` reads them from platereel.yaml and the
+environment.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Settings(BaseSettings):
     )
 
     defaults: RecordingSettings = Field(default_factory=RecordingSettings)
-    retention: StoreRetentionSettings = Field(default_factory=lambda: StoreRetentionSettings(days=30))
+    retention: StoreRetentionSettings = Field(
+        default_factory=lambda: StoreRetentionSettings(days=30)
+    )
     api: ApiSettings = Field(default_factory=ApiSettings)
     cameras: dict[CameraName, CameraSettings] = Field(default_factory=dict)
     webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
@@ -106,7 +110,11 @@ class Settings(BaseSettings):
         """Returns a camera's recording settings over the defaults, without unset ones."""
         camera = self.cameras.get(camera_id)
         general = self.defaults.model_dump(exclude_none=True)
-        own = {} if camera is None else camera.model_dump(exclude_none=True, exclude={"source", "detect", "retention"})
+        own = (
+            {}
+            if camera is None
+            else camera.model_dump(exclude_none=True, exclude={"source", "detect", "retention"})
+        )
         return general | own
 
     def policy(self, camera_id: str) -> RecordingPolicy:
@@ -129,7 +137,9 @@ class Settings(BaseSettings):
         merged, policy = self.merged(camera_id), self.policy(camera_id)
         keep_ms = round((policy.buffer_seconds + policy.trigger_slack_seconds) * 1000)
         cap_ms = round(merged.get("hold_cap_seconds", 60) * 1000)
-        return BufferLimits(keep_ms, max(cap_ms, keep_ms), merged.get("max_buffer_bytes", 256_000_000))
+        return BufferLimits(
+            keep_ms, max(cap_ms, keep_ms), merged.get("max_buffer_bytes", 256_000_000)
+        )
 
     def jpeg_quality(self, camera_id: str) -> int:
         """Returns the quality of JPEGs that capture encodes itself."""
@@ -150,7 +160,10 @@ class Settings(BaseSettings):
             if camera.retention is not None
         }
         overall = self.retention
-        classes = [ContentClass(each.name, each.days, tuple(each.plates), each.attribute) for each in overall.classes]
+        classes = [
+            ContentClass(each.name, each.days, tuple(each.plates), each.attribute)
+            for each in overall.classes
+        ]
         return RetentionPolicy(
             overall=RetentionRule(overall.days, overall.bytes),
             cameras=cameras,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
-# Loaded here, and not between fork and exec: a lock that another thread holds at the fork stays locked in the child.
+# Loaded here, and not between fork and exec: a lock that another thread holds at the fork stays
+# locked in the child.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BY_SIGNAL = 128  # what a shell adds to the number
@@ -38,16 +39,20 @@ def stop_event(at_once: Callable[[], object] = lambda: None) -> threading.Event:
 
 
 def stop_as_usual() -> None:
-    """Give the signals back to the system, for code that installs its own handlers a moment later."""
+    """Give the signals back to the system, for code that installs its own handlers a moment
+    later.
+    """
     for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
 
 
 def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Ask the kernel (Linux) for a signal when the parent ends, even by SIGKILL; call it in the child.
+    """Ask the kernel (Linux) for a signal when the parent ends, even by SIGKILL; call it in the
+    child.
 
-    parent: the parent's process id, noted before the fork. A parent that ended meanwhile is noticed here.
+    parent: the parent's process id, noted before the fork. A parent that ended meanwhile is noticed
+    here.
     """
     if _libc is None:
         return
@@ -57,7 +62,9 @@ def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
 
 
 def hold_lifeline() -> None:
-    """Where the kernel has no such signal: end when the pipe that the supervisor holds open closes."""
+    """Where the kernel has no such signal: end when the pipe that the supervisor holds open
+    closes.
+    """
     handle = os.environ.pop(LIFELINE_VARIABLE, None)
     if handle is None:
         return

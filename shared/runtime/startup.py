@@ -57,7 +57,9 @@ def tell_refusals(checks: Mapping[str, Callable[[], object]]) -> None:
 
 
 def when_ready(build: Callable[[], Built], stopping: threading.Event) -> Built | None:
-    """Returns what `build` makes once it no longer raises Retryable; None when told to stop before."""
+    """Returns what `build` makes once it no longer raises Retryable; None when told to stop
+    before.
+    """
     retrying = Retrying(
         retry=retry_if_exception_type(Retryable),
         wait=_PAUSES,

@@ -13,7 +13,9 @@ import time
 
 VARIABLE = "PLATEREEL_PULSE_FILE"
 WITHIN_SECONDS = 30.0
-_USAGE = "usage: platereel-health [--within SECONDS] [PULSE_FILE]; the file is else named by " + VARIABLE
+_USAGE = (
+    "usage: platereel-health [--within SECONDS] [PULSE_FILE]; the file is else named by " + VARIABLE
+)
 
 
 def noted_ms(path: str | os.PathLike[str]) -> int:
@@ -33,7 +35,9 @@ def complaint(age_s: float, within_s: float) -> str | None:
     if -within_s <= age_s <= within_s:  # and nothing is within NaN
         return None
     if age_s < 0:
-        return f"the last sign of life is {-age_s:.0f} s in the future: the clock was set back since"
+        return (
+            f"the last sign of life is {-age_s:.0f} s in the future: the clock was set back since"
+        )
     return f"the last sign of life is {age_s:.0f} s old"
 
 

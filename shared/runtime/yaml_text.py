@@ -53,7 +53,9 @@ def parse(text: str, name: str) -> Document:
     except RecursionError:
         found.problems.append(f"{name}: nested too deeply to be read")
     except (ValueError, OverflowError):
-        found.problems.append(f"{name}: holds a date or a number that does not exist; put it in quotes")
+        found.problems.append(
+            f"{name}: holds a date or a number that does not exist; put it in quotes"
+        )
     else:
         if not found.problems and not isinstance(data, dict | None):
             found.problems.append(f"{name}:1: expected keys such as `cameras:`")
@@ -87,13 +89,16 @@ class _Walk:
                 self.visit(each, (*at, str(number)), inside)
         elif (reading := _misread(node)) is not None:
             told = isinstance(node, yaml.ScalarNode) and at[-1:] == ("name",)
-            self._found.misread[at] = f'{reading}: "{node.value}"' if told else reading  # another may be a secret
+            # another may be a secret
+            self._found.misread[at] = f'{reading}: "{node.value}"' if told else reading
 
     def _entry(self, key: yaml.Node, value: yaml.Node, at: Place, inside: frozenset[int]) -> None:
         """Reports a key that is given twice or is not text, which YAML itself would hide."""
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            self._found.problems.append(f"{self._name}:{line}: {'.'.join((*at, '?'))}: a name is text, and no list")
+            self._found.problems.append(
+                f"{self._name}:{line}: {'.'.join((*at, '?'))}: a name is text, and no list"
+            )
             return
         here = (*at, str(key.value))
         said = f"{self._name}:{line}: {'.'.join(here)}"

@@ -15,4 +15,6 @@ def clip_name(camera_id: str, start: datetime, plates: Sequence[str]) -> str:
     without an extension. Plates with letters that some file systems or headers refuse are left out.
     """
     keys = [key for plate in plates if (key := plate_key(plate)).isalnum() and key.isascii()]
-    return "_".join([camera_id, f"{start:%Y-%m-%dT%H-%M-%SZ}", *list(dict.fromkeys(keys))[:MOST_PLATES]])
+    return "_".join(
+        [camera_id, f"{start:%Y-%m-%dT%H-%M-%SZ}", *list(dict.fromkeys(keys))[:MOST_PLATES]]
+    )

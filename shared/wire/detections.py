@@ -23,9 +23,12 @@ from shared.wire.bounded_json import load_json, printable, unstorable
 MAX_BYTES = 64 * 1024
 MAX_AHEAD_MS = 5_000
 FURTHEST_PIXEL = 1_000_000
-UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # controls, formats, and what is no character
+# controls, formats, and what is no character
+UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 # Letters, marks and signs by their category, and nothing to be seen all the same.
-_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 NAMESPACE = uuid5(NAMESPACE_URL, "platereel:detection")
 _EARLIEST_MS = to_ms(datetime(2000, 1, 1, tzinfo=UTC))
 # Epoch seconds reach these in the year 5138, epoch times in smaller units today.
@@ -48,7 +51,11 @@ def _moment(value: object) -> datetime:
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("neither RFC 3339 nor epoch seconds")  # noqa: TRY004 - pydantic reports ValueError
     try:
-        return value.astimezone(UTC) if isinstance(value, datetime) else from_ms(round(_seconds(value) * 1000))
+        return (
+            value.astimezone(UTC)
+            if isinstance(value, datetime)
+            else from_ms(round(_seconds(value) * 1000))
+        )
     except OverflowError as error:
         raise ValueError("no such time") from error
 
@@ -69,7 +76,9 @@ def _plate(value: str | None) -> str | None:
     """
     if value is None:
         return None
-    hidden = next((each for each in value if unicodedata.category(each) in UNSEEN or _BLANK.match(each)), None)
+    hidden = next(
+        (each for each in value if unicodedata.category(each) in UNSEEN or _BLANK.match(each)), None
+    )
     if hidden is not None:
         raise ValueError(f"holds U+{ord(hidden):04X}, which is no character of a plate")
     return value if plate_key(value) else None
@@ -79,11 +88,15 @@ Number = Annotated[float, Field(strict=True)]
 
 
 class DetectionMessage(BaseModel):
-    """What a detector sends. captured_at is the frame's own time; bbox is [x, y, width, height] in its pixels."""
+    """What a detector sends. captured_at is the frame's own time; bbox is [x, y, width, height] in
+    its pixels.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    camera_id: str = Field(pattern=f"^{CAMERA_ID.pattern}$", description="A camera of the configuration.")
+    camera_id: str = Field(
+        pattern=f"^{CAMERA_ID.pattern}$", description="A camera of the configuration."
+    )
     confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
     detection_id: str | None = Field(default=None, pattern=f"^{DETECTION_ID.pattern}$")
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
@@ -101,7 +114,9 @@ class JsonDetection(DetectionMessage):
     bbox: tuple[Number, Number, Number, Number] | None = None
 
 
-def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entry_id: str) -> Detection:
+def parse_detection(
+    payload: bytes | Mapping[str, Any], *, arrival_ms: int, entry_id: str
+) -> Detection:
     """Returns the detection in a message; raises BadInput that names the first wrong field.
 
     arrival_ms, entry_id: when and as what it arrived. They replace a missing time and id, so that
@@ -110,9 +125,15 @@ def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entr
     message = _validated(payload)
     captured_ms = arrival_ms if message.captured_at is None else to_ms(message.captured_at)
     if captured_ms > arrival_ms + MAX_AHEAD_MS:
-        raise BadInput("captured_at", f"{(captured_ms - arrival_ms) / 1000:.1f} s ahead of now; check the clocks")
+        raise BadInput(
+            "captured_at",
+            f"{(captured_ms - arrival_ms) / 1000:.1f} s ahead of now; check the clocks",
+        )
     if captured_ms < _EARLIEST_MS:
-        raise BadInput("captured_at", f"{from_ms(captured_ms).isoformat()} is before 2000; epoch times are in seconds")
+        raise BadInput(
+            "captured_at",
+            f"{from_ms(captured_ms).isoformat()} is before 2000; epoch times are in seconds",
+        )
     box = _box(message.bbox)
     if message.detection_id is not None:
         identifier = message.detection_id
@@ -120,7 +141,9 @@ def parse_detection(payload: bytes | Mapping[str, Any], *, arrival_ms: int, entr
         identifier = str(uuid5(NAMESPACE, f"entry:{entry_id}"))
     else:
         moment = from_ms(captured_ms).isoformat(timespec="milliseconds")
-        identifier = str(uuid5(NAMESPACE, f"{message.camera_id}|{moment}|{message.plate}|{message.bbox}"))
+        identifier = str(
+            uuid5(NAMESPACE, f"{message.camera_id}|{moment}|{message.plate}|{message.bbox}")
+        )
     return Detection(
         detection_id=identifier,
         camera_id=message.camera_id,
@@ -167,10 +190,15 @@ def _box(bbox: tuple[float, float, float, float] | None) -> Box | None:
     if bbox is None:
         return None
     if any(not abs(side) < FURTHEST_PIXEL for side in bbox) or bbox[2] < 0 or bbox[3] < 0:
-        raise BadInput("bbox", "[x, y, width, height] in pixels, with a width and a height of at least 0")
+        raise BadInput(
+            "bbox", "[x, y, width, height] in pixels, with a width and a height of at least 0"
+        )
     if any(0 < side < 1 for side in bbox[2:]) or bbox == (0, 0, 1, 1):
         # The size of the picture is not known here; rounded, such a box would be [0, 0, 0, 0].
-        raise BadInput("bbox", "[x, y, width, height] in pixels; these look like fractions of the picture's size")
+        raise BadInput(
+            "bbox",
+            "[x, y, width, height] in pixels; these look like fractions of the picture's size",
+        )
     return Box(*(round(side) for side in bbox))
 
 
@@ -186,7 +214,11 @@ def payload_of(fields: Mapping[bytes, bytes]) -> bytes | dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in fields.items():
         key = name.decode("utf-8", "replace")
-        flat[key] = read_json(key, value) if key in {"bbox", "attributes"} else value.decode("utf-8", "replace")
+        flat[key] = (
+            read_json(key, value)
+            if key in {"bbox", "attributes"}
+            else value.decode("utf-8", "replace")
+        )
     return flat
 
 

@@ -1,4 +1,6 @@
-"""A frame as the fields of a stream entry, and the checks every JPEG passes before it enters the buffer."""
+"""A frame as the fields of a stream entry, and the checks every JPEG passes before it enters the
+buffer.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,20 @@ def encode_frame(frame: Frame) -> dict[str, bytes | int | str]:
 
 def decode_mark(identifier: bytes, fields: Mapping[bytes, bytes]) -> FrameMark:
     """Returns time and number of a stream entry."""
-    return FrameMark(int(identifier.split(b"-")[0]), int(fields.get(b"s", b"0")), fields.get(b"r", b"").decode())
+    return FrameMark(
+        int(identifier.split(b"-")[0]), int(fields.get(b"s", b"0")), fields.get(b"r", b"").decode()
+    )
 
 
 def decode_frame(camera_id: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> Frame:
     """Returns the frame in a stream entry."""
     mark = decode_mark(identifier, fields)
     return Frame(
-        camera_id=camera_id, captured_ms=mark.captured_ms, data=fields[b"j"], counter=mark.counter, run_id=mark.run_id
+        camera_id=camera_id,
+        captured_ms=mark.captured_ms,
+        data=fields[b"j"],
+        counter=mark.counter,
+        run_id=mark.run_id,
     )
 
 
@@ -122,7 +130,9 @@ def jpegs_in(data: bytes) -> list[bytes]:
         return [data]
     found = [data[: _end_of(data)]]
     size, at = check_jpeg(found[0]), len(found[0])
-    while b"MPF\0" not in found[0][:_HEADERS] and starts_like_jpeg(data[at : at + _LEAD_BYTES + len(_SOI)]):
+    while b"MPF\0" not in found[0][:_HEADERS] and starts_like_jpeg(
+        data[at : at + _LEAD_BYTES + len(_SOI)]
+    ):
         try:
             rest = _begun(data[at:])
             jpeg = rest[: _end_of(rest)]
@@ -147,7 +157,8 @@ def _end_of(data: bytes) -> int:
         if found[0] == _EOI:
             return found.end()
         at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
-    last = data.rfind(_EOI, scan)  # a damaged scan holds what looks like markers; decoders make of it what they can
+    # a damaged scan holds what looks like markers; decoders make of it what they can
+    last = data.rfind(_EOI, scan)
     if last < 0:
         raise BadInput("frame", "a truncated JPEG: the end marker is missing", size=len(data))
     return last + 2
@@ -159,7 +170,9 @@ def check_jpeg(data: bytes) -> JpegInfo:
     dimensions: decoders accept many of those, and an absurd size makes them allocate gigabytes.
     """
     if len(data) > MAX_JPEG_BYTES:
-        raise BadInput("frame", f"a JPEG of {len(data)} bytes is over the limit of {MAX_JPEG_BYTES}")
+        raise BadInput(
+            "frame", f"a JPEG of {len(data)} bytes is over the limit of {MAX_JPEG_BYTES}"
+        )
     info, _ = _scan_of(whole_jpeg(data))
     return info
 
@@ -223,5 +236,7 @@ def _frame_header(header: bytes) -> JpegInfo:
         raise BadInput("frame", "a damaged JPEG: its frame header is cut off")
     height, width = int.from_bytes(header[1:3], "big"), int.from_bytes(header[3:5], "big")
     if not (2 <= width <= MAX_SIDE and 2 <= height <= MAX_SIDE):
-        raise BadInput("frame", f"a picture of {width}x{height} is outside 2x2 to {MAX_SIDE}x{MAX_SIDE}")
+        raise BadInput(
+            "frame", f"a picture of {width}x{height} is outside 2x2 to {MAX_SIDE}x{MAX_SIDE}"
+        )
     return JpegInfo(width, height, header[5])

@@ -2,12 +2,12 @@
 
 Frames Redis (`{...}` is the cluster hash tag, literal: all keys of a camera live on one slot)
     PREFIX:frames:{CAMERA}   stream, entry `<capture ms>-0`: j JPEG, s counter, r run id
-    PREFIX:packets:{CAMERA}  stream of a copied camera: p packet, k keyframe, pts, dts (ms), x parameter sets, s, r
+    PREFIX:packets:{CAMERA}  of a copied camera: p packet, k keyframe, pts, dts (ms), x sets, s, r
     PREFIX:holds:{CAMERA}    sorted set, member segment or detection id, score ms
     PREFIX:parked:{CAMERA}   hash, part id -> packets that wait while storage refuses
     PREFIX:lease:{CAMERA}    string, the owning capture process, PX
     PREFIX:camera:{CAMERA}   hash, what capture reports
-    PREFIX:captures          sorted set, capture processes by the server's time of their last sign of life
+    PREFIX:captures          sorted set, capture processes by the server's time of their last sign
 Broker Redis
     detections               stream (consumer group `dispatch`) and Pub/Sub channel
     detections:rejected      stream, dead letters

@@ -18,7 +18,9 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d
 def _written(value: object) -> object:
     """Refuses numbers: other readers would take them for many things."""
     if isinstance(value, str) and not _RFC3339.fullmatch(value):
-        raise ValueError("write a time as 2026-11-25T18:00:00Z: with seconds, and ending with Z or an offset")
+        raise ValueError(
+            "write a time as 2026-11-25T18:00:00Z: with seconds, and ending with Z or an offset"
+        )
     if not isinstance(value, str | datetime):
         raise ValueError("not a time")  # noqa: TRY004 - pydantic reports ValueError
     return value

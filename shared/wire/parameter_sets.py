@@ -1,4 +1,6 @@
-"""The parameter sets at the head of a part: what all parts of a clip must share to be joined by copying."""
+"""The parameter sets at the head of a part: what all parts of a clip must share to be joined by
+copying.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,16 @@ def begins_anew(codec: Codec, packet: bytes) -> bool:
     """Returns whether a packet of H.264 or H.265 holds a picture that refers to none before it
     (IDR; IRAP in H.265).
     """
-    kinds = {unit[0] & 0x1F if codec == Codec.H264 else unit[0] >> 1 & 0x3F for unit in _units(packet)}
+    kinds = {
+        unit[0] & 0x1F if codec == Codec.H264 else unit[0] >> 1 & 0x3F for unit in _units(packet)
+    }
     return bool(kinds & (_H264_IDR if codec == Codec.H264 else _HEVC_IRAP))
 
 
 def _units(packet: bytes) -> list[bytes]:
-    return [u for u in packet.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01") if u]
+    return [
+        u for u in packet.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01") if u
+    ]
 
 
 def _h264(packet: bytes) -> bytes:

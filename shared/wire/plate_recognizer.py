@@ -1,9 +1,9 @@
 """Webhooks of Plate Recognizer (Stream and Snapshot), as detections.
 
-One message tells of one picture: a camera, a time (UTC), and a result for every plate or vehicle in it. Two forms
-are in use: a plate as text with its score beside it, and (where vehicles are detected) a plate and a vehicle as objects
-with their properties. What is understood is taken, the rest is left out, and a result without a usable plate is
-reported.
+One message tells of one picture: a camera, a time (UTC), and a result for every plate or vehicle in
+it. Two forms are in use: a plate as text with its score beside it, and (where vehicles are
+detected) a plate and a vehicle as objects with their properties. What is understood is taken, the
+rest is left out, and a result without a usable plate is reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _TIME = TypeAdapter(datetime)
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A result that is no detection: its place in the message, why, and whether something in it is wrong."""
+    """A result that is no detection: its place in the message, why, and whether something in it is
+    wrong.
+    """
 
     index: int
     reason: str
@@ -35,7 +37,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """Detections of a message, each with its result's place in the message, and what was skipped."""
+    """Detections of a message, each with its result's place in the message, and what was
+    skipped.
+    """
 
     detections: tuple[tuple[int, dict[str, Any]], ...]
     skipped: tuple[Skipped, ...]
@@ -49,7 +53,11 @@ def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
     """
     data = body["data"] if isinstance(body.get("data"), Mapping) else body
     results = data.get("results")
-    if results is None and isinstance(body.get("hook"), Mapping) and body["hook"].get("event") == "heartbeat":
+    if (
+        results is None
+        and isinstance(body.get("hook"), Mapping)
+        and body["hook"].get("event") == "heartbeat"
+    ):
         return Understood((), ())
     if not isinstance(results, list):
         raise BadInput("data.results", "missing" if results is None else "not a list")
@@ -65,7 +73,9 @@ def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
             skipped.append(Skipped(index, f"data.results.{index}.{error.message}"))
         else:
             if detection is None:
-                skipped.append(Skipped(index, f"data.results.{index}.plate: none was read", wrong=False))
+                skipped.append(
+                    Skipped(index, f"data.results.{index}.plate: none was read", wrong=False)
+                )
             else:
                 found.append((index, {**shared, **detection}))
     return Understood(tuple(found), tuple(skipped))
@@ -94,7 +104,11 @@ def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None
     if not isinstance(result, Mapping):
         raise BadInput("result", "not a JSON object")
     plate = result.get("plate")
-    read = _read_of(plate) if isinstance(plate, Mapping) else {"value": plate, "score": result.get("score")}
+    read = (
+        _read_of(plate)
+        if isinstance(plate, Mapping)
+        else {"value": plate, "score": result.get("score")}
+    )
     text = _text(read["value"])
     if text is None:
         return None
@@ -103,7 +117,11 @@ def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None
         raise BadInput("score", "not a number from 0 to 1")
     if len(text) > MOST_PLATE:
         raise BadInput("plate", f"{len(text)} characters are over the limit of {MOST_PLATE}")
-    detection = {"confidence": score, "plate": text.upper(), "attributes": _attributes(data, result)}
+    detection = {
+        "confidence": score,
+        "plate": text.upper(),
+        "attributes": _attributes(data, result),
+    }
     box = _box(result.get("box") or (plate.get("box") if isinstance(plate, Mapping) else None))
     return detection if box is None else {**detection, "bbox": box}
 
@@ -116,12 +134,21 @@ def _read_of(plate: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _box(box: object) -> list[float] | None:
-    """Returns [x, y, width, height] in pixels; None for a box in another form, such as fractions."""
+    """Returns [x, y, width, height] in pixels; None for a box in another form, such as
+    fractions.
+    """
     if not isinstance(box, Mapping):
         return None
     corners = [_number(box.get(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
     left, top, right, bottom = corners
-    if left is None or top is None or right is None or bottom is None or right - left < 1 or bottom - top < 1:
+    if (
+        left is None
+        or top is None
+        or right is None
+        or bottom is None
+        or right - left < 1
+        or bottom - top < 1
+    ):
         return None
     return None if max(right, bottom) <= 1 else [left, top, right - left, bottom - top]
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 HIDDEN = "***"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_BEGUN_URL = re.compile(rf"{_URL.pattern}(?=[^\s\"'`),;>\]])")  # a scheme alone is a word, as in "begins with http://"
+# a scheme alone is a word, as in "begins with http://"
+_BEGUN_URL = re.compile(rf"{_URL.pattern}(?=[^\s\"'`),;>\]])")
 _ENDS = re.compile(r"[/?#\\]")  # what ends the part of a URL with user, password, host and port
 _ONE = r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 _PLACE = re.compile(rf"{_ONE}(?:,{_ONE})*")
@@ -101,7 +102,9 @@ def unreadable(url: str, schemes: Sequence[str], *, ends: str = "/?#") -> str | 
 
 def _no_scheme(url: str, schemes: Sequence[str]) -> str:
     given = _URL.match(url)
-    driver = "" if given is None or "+" not in given.group() else f"{given.group().partition('+')[0]}://"
+    driver = (
+        "" if given is None or "+" not in given.group() else f"{given.group().partition('+')[0]}://"
+    )
     if given is not None and driver in schemes:
         return f"begins with {given.group()}: write {driver}"
     return f"begins with none of {', '.join(schemes)}"

@@ -30,7 +30,9 @@ def body_of(name: str, event: Mapping[str, Any], source: str | None) -> tuple[by
     return json.dumps(cloud, separators=(",", ":")).encode(), CLOUD_TYPE
 
 
-def headers_of(identifier: str, seconds: int, body: bytes, media_type: str, secret: str) -> dict[str, str]:
+def headers_of(
+    identifier: str, seconds: int, body: bytes, media_type: str, secret: str
+) -> dict[str, str]:
     """Returns the headers of one delivery, made at that time (seconds since 1970)."""
     return {
         "Content-Type": media_type,

@@ -1,4 +1,6 @@
-"""`platereel plan` against a measured run: what it foretells of these cameras on this host is within a fifth."""
+"""`platereel plan` against a measured run: what it foretells of these cameras on this host is
+within a fifth.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def place() -> Iterator[Site]:
             f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}, part_seconds: 5, "
             f"trigger_slack_seconds: {SLACK_S}, encoder: software}}\nencoder_threads: 1\ncameras:\n"
         )
-        config += "".join(f'  cam{n}: {{source: "{address}/{n}", detect: false}}\n' for n in range(CAMERAS))
+        config += "".join(
+            f'  cam{n}: {{source: "{address}/{n}", detect: false}}\n' for n in range(CAMERAS)
+        )
         with site(config) as running:
             with running.frames() as client:
                 before = int(dict(client.info("memory"))["used_memory"])
@@ -44,14 +48,23 @@ def place() -> Iterator[Site]:
             running.run("worker", "worker", "--queues", "parts,finalise", "--concurrency", "1")
             with frame_servers(running.addresses.frames) as servers:
                 buffer = RedisFrames(servers, Keys())
-                wait_for("full buffers", lambda: _reach_ms(buffer) >= (BUFFER_S + SLACK_S) * 1000 - 100, 60, 0.1)
+                wait_for(
+                    "full buffers",
+                    lambda: _reach_ms(buffer) >= (BUFFER_S + SLACK_S) * 1000 - 100,
+                    60,
+                    0.1,
+                )
             (running.folder / "before").write_text(str(before), encoding="ascii")
             yield running
 
 
 def _reach_ms(buffer: RedisFrames) -> int:
     bounds = buffer.bounds([f"cam{n}" for n in range(CAMERAS)])
-    return min((b.newest_ms - b.oldest_ms for b in bounds.values()), default=0) if len(bounds) == CAMERAS else 0
+    return (
+        min((b.newest_ms - b.oldest_ms for b in bounds.values()), default=0)
+        if len(bounds) == CAMERAS
+        else 0
+    )
 
 
 def _most_of_a_part(buffer: RedisFrames) -> bool:
@@ -60,9 +73,21 @@ def _most_of_a_part(buffer: RedisFrames) -> bool:
 
 def foretold(place: Site, events: float) -> dict[str, Any]:
     """The command, measuring; `events` a day."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")}
-    arguments = ["--measure", "--json", "--events", str(events), "--event-seconds", "0", "--days", "30"]
-    for _ in range(TRIES):  # on a busy machine a buffer may hold too little just then, and the command says so
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PLATEREEL_")
+    }
+    arguments = [
+        "--measure",
+        "--json",
+        "--events",
+        str(events),
+        "--event-seconds",
+        "0",
+        "--days",
+        "30",
+    ]
+    # on a busy machine a buffer may hold too little just then, and the command says so
+    for _ in range(TRIES):
         with frame_servers(place.addresses.frames) as servers:
             buffer = RedisFrames(servers, Keys())
             wait_for("most of a part", partial(_most_of_a_part, buffer))
@@ -92,7 +117,9 @@ def test_memory_of_the_frames_redis(place: Site) -> None:
 
 
 def test_network_storage_and_cpu_of_recordings(place: Site) -> None:
-    """All cameras in an event at once: what the writers used, and what came of it. Three tries: others use this CPU."""
+    """All cameras in an event at once: what the writers used, and what came of it. Three tries:
+    others use this CPU.
+    """
     clip_s = BUFFER_S + POST_S
     misses = []
     for number in range(TRIES):
@@ -111,7 +138,11 @@ def _events(place: Site, name: str) -> tuple[float, float, float]:
     used = place.cpu_s("worker")
     with place.broker() as broker, place.database() as rows:
         for camera in range(CAMERAS):
-            body = {"detection_id": f"{name}-{camera}", "camera_id": f"cam{camera}", "confidence": 0.9}
+            body = {
+                "detection_id": f"{name}-{camera}",
+                "camera_id": f"cam{camera}",
+                "confidence": 0.9,
+            }
             broker.xadd("detections", {"json": json.dumps(body)})
         ready = (
             "SELECT sum(s.file_size_bytes) AS size, sum(s.duration_seconds) AS seconds, count(*) AS n"
@@ -131,7 +162,15 @@ def _events(place: Site, name: str) -> tuple[float, float, float]:
 def test_the_arithmetic() -> None:
     """One camera, worked out by hand."""
     figures = Figures(redis_bytes_per_byte=1.1, clip_bytes_per_megapixel={Codec.H264: 5000})
-    load = CameraLoad(1000, 1000, count=10, events_per_day=864, event_seconds=0, jpeg_bytes=100_000, retention_days=2)
+    load = CameraLoad(
+        1000,
+        1000,
+        count=10,
+        events_per_day=864,
+        event_seconds=0,
+        jpeg_bytes=100_000,
+        retention_days=2,
+    )
     needs = plan([load], figures)
     assert load.busy == pytest.approx(0.2)
     assert needs.redis_bytes == pytest.approx(10 * 15 * 15 * 100_000 * 1.1)
@@ -145,4 +184,7 @@ def test_the_arithmetic() -> None:
     endless = plan([load, CameraLoad(1000, 1000, retention_days=None)], figures)
     assert endless.storage_bytes is None
     assert plan([CameraLoad(1000, 1000, events_per_day=0)]).writers == 0
-    assert plan([CameraLoad(1000, 1000, codec=Codec.MJPEG, jpeg_bytes=50_000)]).storage_bytes_per_day > 0
+    assert (
+        plan([CameraLoad(1000, 1000, codec=Codec.MJPEG, jpeg_bytes=50_000)]).storage_bytes_per_day
+        > 0
+    )

@@ -19,14 +19,18 @@ ROOT = Path(__file__).parents[2]
 NEED_FFMPEG = {"writer", "copy"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.apt if n in NEED_FFMPEG else ()) for n in NAMES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.apt if n in NEED_FFMPEG else ()) for n in NAMES]
+)
 def test_it_runs(name: str) -> None:
     """In a process of its own, as `make bench` does."""
     if name in NEED_FFMPEG and shutil.which("ffmpeg") is None:
         assert "CI" not in os.environ, "CI installs ffmpeg"
         pytest.skip("the peer is the ffmpeg command: install ffmpeg")
     command = [sys.executable, "-m", "benchmarks", name, "--quick"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "ours" in done.stdout
 

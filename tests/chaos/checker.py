@@ -1,4 +1,6 @@
-"""Holds a quiet site against its promises. Shares no code with what it checks: own SQL, own listing, own decoder."""
+"""Holds a quiet site against its promises. Shares no code with what it checks: own SQL, own
+listing, own decoder.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.support.numbers import read_number
 
 BUFFER_S, POST_S = float(POLICY["buffer_seconds"]), float(POLICY["post_event_seconds"])
 SLIVER_S = 1.0  # less than this beside footage that there is gets no clip of its own
-HAND_OVER_S = 1.5  # a process that a busy machine starves gives its camera up; the next one takes it within this
+# a process that a busy machine starves gives its camera up; the next one takes it within this
+HAND_OVER_S = 1.5
 SLACK_FRAMES = 1  # a picture on the edge of a window or a gap may fall on either side
 LIVE = {"recording", "finalizing"}
 
@@ -59,7 +62,11 @@ class Objects:
         if self._root is None:
             self._bucket = parts.path.strip("/")
             self._client = Minio(
-                f"{parts.hostname}:{parts.port}", parts.username, parts.password, secure=False, region="us-east-1"
+                f"{parts.hostname}:{parts.port}",
+                parts.username,
+                parts.password,
+                secure=False,
+                region="us-east-1",
             )
 
     def get(self, key: str) -> bytes | None:
@@ -79,7 +86,11 @@ class Objects:
         """Every key but the sentinel, with its time (epoch seconds)."""
         if self._root is not None:
             files = [path for path in self._root.rglob("*") if path.is_file()]
-            return {str(p.relative_to(self._root)): p.stat().st_mtime for p in files if p.name != ".platereel"}
+            return {
+                str(p.relative_to(self._root)): p.stat().st_mtime
+                for p in files
+                if p.name != ".platereel"
+            }
         listed = self._client.list_objects(self._bucket, recursive=True)
         return {
             str(o.object_name): o.last_modified.timestamp() if o.last_modified else 0.0
@@ -96,7 +107,9 @@ class Objects:
 
 
 def quiet(site: Site, timeout: float = 120) -> None:
-    """Wait until nothing is pending, recording or being finished, and the stream is acknowledged."""
+    """Wait until nothing is pending, recording or being finished, and the stream is
+    acknowledged.
+    """
 
     def settled() -> bool:
         try:
@@ -107,7 +120,9 @@ def quiet(site: Site, timeout: float = 120) -> None:
                 """
             )
             with site.redis("broker") as client:
-                groups: Any = client.xinfo_groups("detections") if client.exists("detections") else []
+                groups: Any = (
+                    client.xinfo_groups("detections") if client.exists("detections") else []
+                )
         except Exception:  # noqa: BLE001 - a server that is on its way back
             return False
         return row["n"] == 0 and all(group["pending"] == 0 and not group["lag"] for group in groups)
@@ -121,7 +136,8 @@ def check(site: Site, acknowledged: dict[str, Entry], since: float) -> Verdict:
     segments = {
         row["id"]: row
         for row in site.query(
-            "SELECT * FROM video_segments WHERE deadline >= to_timestamp(%s) ORDER BY camera_id, start_time", since - 10
+            "SELECT * FROM video_segments WHERE deadline >= to_timestamp(%s) ORDER BY camera_id, start_time",
+            since - 10,
         )
     }
     _detections(site, acknowledged, segments, verdict)
@@ -135,27 +151,40 @@ def check(site: Site, acknowledged: dict[str, Entry], since: float) -> Verdict:
             verdict.clips += 1
             if row["truncated_reason"] or row["frames_lost"]:
                 lost = [f"{gap['frames']} {gap['cause']}" for gap in row["gaps"]]
-                verdict.notes.append(f"{row['camera_id']} {row['id']}: {row['truncated_reason']}, lost {lost}")
+                verdict.notes.append(
+                    f"{row['camera_id']} {row['id']}: {row['truncated_reason']}, lost {lost}"
+                )
             numbered = not site.cameras[row["camera_id"]].get("unnumbered")
             numbers = _clip(row, objects, verdict, numbered=numbered)
             again = seen[row["camera_id"]] & set(numbers)
             if again and numbered:
-                verdict.add(f"{row['id']}: frames {sorted(again)[:5]} are in another clip too", duplicated=len(again))
+                verdict.add(
+                    f"{row['id']}: frames {sorted(again)[:5]} are in another clip too",
+                    duplicated=len(again),
+                )
             seen[row["camera_id"]] |= set(numbers)
             if numbered:
                 _explained(site, row, numbers, verdict)
         elif row["status"] == "failed":
             verdict.failed += 1
-            verdict.notes.append(f"{row['camera_id']} {row['id']}: failed, {row['error']}, {row['closed_early']}")
+            verdict.notes.append(
+                f"{row['camera_id']} {row['id']}: failed, {row['error']}, {row['closed_early']}"
+            )
             if not row["error"]:
                 verdict.add(f"{row['id']} failed and does not say why", lost=1)
     _counters(site, verdict)
     return verdict
 
 
-def _detections(site: Site, acknowledged: dict[str, Entry], segments: dict[Any, Any], verdict: Verdict) -> None:
-    """Each is in exactly one chain of finished segments that covers what it asked for, or a failed one says why."""
-    rows: dict[str, Any] = {row["detection_id"]: row for row in site.query("SELECT * FROM detections")}
+def _detections(
+    site: Site, acknowledged: dict[str, Entry], segments: dict[Any, Any], verdict: Verdict
+) -> None:
+    """Each is in exactly one chain of finished segments that covers what it asked for, or a failed
+    one says why.
+    """
+    rows: dict[str, Any] = {
+        row["detection_id"]: row for row in site.query("SELECT * FROM detections")
+    }
     links: dict[str, list[Any]] = defaultdict(list)
     for link in site.query("SELECT segment_id, detection_id FROM segment_detections"):
         if link["segment_id"] in segments:
@@ -166,7 +195,9 @@ def _detections(site: Site, acknowledged: dict[str, Entry], segments: dict[Any, 
             verdict.add(f"{name}: accepted, and there is no row of it", lost=1)
             continue
         if row["outcome"] not in {"recorded", "buffer_expired"}:
-            verdict.add(f"{name}: accepted, and its outcome is {row['outcome']} ({row['reason']})", lost=1)
+            verdict.add(
+                f"{name}: accepted, and its outcome is {row['outcome']} ({row['reason']})", lost=1
+            )
             continue
         chain = sorted(links[name], key=lambda s: s["start_time"])
         if any(s["status"] in LIVE for s in chain):
@@ -184,10 +215,14 @@ def _detections(site: Site, acknowledged: dict[str, Entry], segments: dict[Any, 
 def _covered(name: str, at: float, chain: list[Any], verdict: Verdict) -> None:
     reach = at - BUFFER_S
     for segment in chain:
-        if _s(segment["start_time"]) > reach + SLIVER_S and not any(s["status"] == "failed" for s in chain):
+        if _s(segment["start_time"]) > reach + SLIVER_S and not any(
+            s["status"] == "failed" for s in chain
+        ):
             before = [s for s in chain if _s(s["deadline"]) <= reach + SLIVER_S]
             if not (before and before[-1]["closed_early"]) and not _buffer_began(segment):
-                verdict.add(f"{name}: nothing covers {reach:.3f} to {_s(segment['start_time']):.3f}", lost=1)
+                verdict.add(
+                    f"{name}: nothing covers {reach:.3f} to {_s(segment['start_time']):.3f}", lost=1
+                )
         reach = max(reach, _s(segment["deadline"]))
     short = at + POST_S - reach
     if short > SLIVER_S and not any(s["closed_early"] or s["status"] == "failed" for s in chain):
@@ -211,7 +246,10 @@ def _overlaps(segments: Iterable[Any], verdict: Verdict) -> None:
 
 
 def _handed_over(gap: Any) -> bool:
-    return gap["cause"] == "capture_interrupted" and _moment(gap["to"]) - _moment(gap["from"]) <= HAND_OVER_S
+    return (
+        gap["cause"] == "capture_interrupted"
+        and _moment(gap["to"]) - _moment(gap["from"]) <= HAND_OVER_S
+    )
 
 
 def _clip(row: Any, objects: Objects, verdict: Verdict, *, numbered: bool) -> list[int]:
@@ -227,9 +265,14 @@ def _clip(row: Any, objects: Objects, verdict: Verdict, *, numbered: bool) -> li
     verdict.frames_lost += row["frames_lost"]
     verdict.handed_over += sum(gap["frames"] for gap in row["gaps"] if _handed_over(gap))
     if len(numbers) != row["frame_count"]:
-        verdict.add(f"{row['id']}: {len(numbers)} frames decode, the row says {row['frame_count']}", unexplained=1)
+        verdict.add(
+            f"{row['id']}: {len(numbers)} frames decode, the row says {row['frame_count']}",
+            unexplained=1,
+        )
     if numbered and None in numbers:
-        verdict.add(f"{row['id']}: {numbers.count(None)} frames are not the camera's", unexplained=1)
+        verdict.add(
+            f"{row['id']}: {numbers.count(None)} frames are not the camera's", unexplained=1
+        )
     found = [number for number in numbers if number is not None]
     back = sum(b <= a for a, b in pairwise(found))
     if numbered and back:
@@ -241,7 +284,9 @@ def _decode(data: bytes) -> list[int | None]:
     numbers: list[int | None] = []
     with av.open(io.BytesIO(data), "r") as container:
         for frame in container.decode(video=0):
-            plane = np.frombuffer(bytes(frame.planes[0]), np.uint8).reshape(-1, frame.planes[0].line_size)
+            plane = np.frombuffer(bytes(frame.planes[0]), np.uint8).reshape(
+                -1, frame.planes[0].line_size
+            )
             numbers.append(read_number(plane[: frame.height, : frame.width]))
     return numbers
 
@@ -253,18 +298,30 @@ def _explained(site: Site, row: Any, numbers: list[int], verdict: Verdict) -> No
     last = int((end - site.since) * site.fps) - SLACK_FRAMES
     have = set(numbers)
     slack_s = SLACK_FRAMES / site.fps
-    began = max((_moment(g["to"]) for g in row["gaps"] if g["cause"] == "camera_started"), default=0.0)
-    missing = [n for n in range(first, last + 1) if n not in have and site.since + n / site.fps >= began - slack_s]
-    gaps = [(_moment(g["from"]) - slack_s, _moment(g["to"]) + slack_s, g["frames"]) for g in row["gaps"]]
-    untold = [n for n in missing if not any(a <= site.since + n / site.fps <= b for a, b, _ in gaps)]
+    began = max(
+        (_moment(g["to"]) for g in row["gaps"] if g["cause"] == "camera_started"), default=0.0
+    )
+    missing = [
+        n
+        for n in range(first, last + 1)
+        if n not in have and site.since + n / site.fps >= began - slack_s
+    ]
+    gaps = [
+        (_moment(g["from"]) - slack_s, _moment(g["to"]) + slack_s, g["frames"]) for g in row["gaps"]
+    ]
+    untold = [
+        n for n in missing if not any(a <= site.since + n / site.fps <= b for a, b, _ in gaps)
+    ]
     if untold:
         verdict.add(
-            f"{row['id']}: frames {untold[:8]} ({len(untold)}) are missing and no gap says so", unexplained=len(untold)
+            f"{row['id']}: frames {untold[:8]} ({len(untold)}) are missing and no gap says so",
+            unexplained=len(untold),
         )
     told = sum(frames for _, _, frames in gaps)
     if len(missing) - told > SLACK_FRAMES * (1 + len(gaps)):
         verdict.add(
-            f"{row['id']}: {len(missing)} frames are missing, its gaps tell of {told}", unexplained=len(missing) - told
+            f"{row['id']}: {len(missing)} frames are missing, its gaps tell of {told}",
+            unexplained=len(missing) - told,
         )
 
 
@@ -311,9 +368,15 @@ def tidy(site: Site, guard_s: float, now: float) -> list[str]:
             left += [f"parked {name.decode()} of {camera}" for name in parked]
     left += [
         f"lease {row['id']}"
-        for row in site.query("SELECT id FROM segment_parts WHERE lease_until < now() - interval '10 s'")
+        for row in site.query(
+            "SELECT id FROM segment_parts WHERE lease_until < now() - interval '10 s'"
+        )
     ]
-    left += [f"temporary {p.name}" for p in (site.folder / "work").iterdir() if p.stat().st_mtime < now - 300]
+    left += [
+        f"temporary {p.name}"
+        for p in (site.folder / "work").iterdir()
+        if p.stat().st_mtime < now - 300
+    ]
     return left
 
 

@@ -58,13 +58,19 @@ def endure(site: Site, fault: Fault, times: int, seed: int) -> Row:
 
 
 def recovery(site: Site, traffic: Traffic) -> float:
-    """Seconds until the whole way works again: a new detection is accepted, recorded, and a part of it written."""
+    """Seconds until the whole way works again: a new detection is accepted, recorded, and a part of
+    it written.
+    """
     began = time.monotonic()
     captured_at = time.time() - 0.2
 
     def accepted() -> str | None:
         body = traffic.publish("probe", captured_at, "http")
-        return body["detection_id"] if traffic.history.acknowledged().get(body["detection_id"]) else None
+        return (
+            body["detection_id"]
+            if traffic.history.acknowledged().get(body["detection_id"])
+            else None
+        )
 
     name = site.wait("a detection to be accepted", accepted, 90)
 
@@ -109,7 +115,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     wide = [max(len(line[at]) for line in [head, *lines]) for at in range(len(head))]
 
     def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, wide, strict=True)) + " |"
+        return (
+            "| "
+            + " | ".join(cell.ljust(width) for cell, width in zip(cells, wide, strict=True))
+            + " |"
+        )
 
     return "\n".join([line(head), line(["-" * width for width in wide]), *map(line, lines)])
 

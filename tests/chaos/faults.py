@@ -17,9 +17,9 @@ Inject = Callable[[Site, random.Random], None]
 class Fault:
     """One kind of fault.
 
-    durable_only: only detections by HTTP are promised to outlive it. takes_frames: it takes frames that are nowhere
-    else, so clips may lack some (and say so); keeps_recordings: no segment may be FAILED all the same. most_recovery_s:
-    how soon the whole way works again.
+    durable_only: only detections by HTTP are promised to outlive it. takes_frames: it takes frames
+    that are nowhere else, so clips may lack some (and say so); keeps_recordings: no segment may be
+    FAILED all the same. most_recovery_s: how soon the whole way works again.
     """
 
     key: str
@@ -33,21 +33,49 @@ class Fault:
 
 
 MATRIX = (
-    Fault("F1", "writer child killed in a part", processes.writer_child_killed, most_recovery_s=10, quick=True),
+    Fault(
+        "F1",
+        "writer child killed in a part",
+        processes.writer_child_killed,
+        most_recovery_s=10,
+        quick=True,
+    ),
     Fault("F2", "worker tree killed under load", processes.worker_tree_killed, quick=True),
     Fault("F3", "rolling restart: TERM, QUIT, twice", processes.rolling_restart, takes_frames=True),
     Fault("F5", "writer frozen for three leases", processes.zombie_writer),
     Fault("F1", "dispatcher killed", processes.dispatcher_killed, most_recovery_s=12, quick=True),
-    Fault("F1", "capture process killed", processes.capture_killed, takes_frames=True, most_recovery_s=10),
-    Fault("F5", "capture process frozen past its lease", processes.capture_frozen, takes_frames=True),
+    Fault(
+        "F1",
+        "capture process killed",
+        processes.capture_killed,
+        takes_frames=True,
+        most_recovery_s=10,
+    ),
+    Fault(
+        "F5", "capture process frozen past its lease", processes.capture_frozen, takes_frames=True
+    ),
     Fault("F6", "broker killed, restarted with its file", servers.broker_killed, quick=True),
-    Fault("F7", "broker killed and wiped", servers.broker_wiped, durable_only=True, most_recovery_s=40),
-    Fault("F8", "frames Redis killed, restarted empty", servers.frames_killed, takes_frames=True, quick=True),
+    Fault(
+        "F7", "broker killed and wiped", servers.broker_wiped, durable_only=True, most_recovery_s=40
+    ),
+    Fault(
+        "F8",
+        "frames Redis killed, restarted empty",
+        servers.frames_killed,
+        takes_frames=True,
+        quick=True,
+    ),
     Fault("F9", "a Redis stopped (SIGSTOP)", servers.redis_stopped, takes_frames=True),
     Fault("F10", "connections reset", servers.network_reset),
     Fault("F10", "connections refused", servers.network_refused, takes_frames=True),
     Fault("F10", "network dead, then back", servers.network_dead, takes_frames=True),
-    Fault("F10", "old connections dead for good", servers.connections_forgotten, takes_frames=True, most_recovery_s=40),
+    Fault(
+        "F10",
+        "old connections dead for good",
+        servers.connections_forgotten,
+        takes_frames=True,
+        most_recovery_s=40,
+    ),
     Fault("F10", "network slow", servers.network_slow),
     Fault("F10", "broker, Postgres and store 100 ms away", servers.servers_far, quick=True),
     Fault("F10", "replies cut in half", servers.replies_cut),
@@ -65,6 +93,13 @@ MATRIX = (
     Fault("F14", "S3 loses an acknowledged clip", servers.clip_lost, quick=True),
     Fault("F19", "no beat", processes.beats_killed),
     Fault("F21", "1,000 detections a second, twice, unordered", processes.storm),
-    Fault("F26", "host at load 40", processes.host_busy, takes_frames=True, keeps_recordings=True, most_recovery_s=90),
+    Fault(
+        "F26",
+        "host at load 40",
+        processes.host_busy,
+        takes_frames=True,
+        keeps_recordings=True,
+        most_recovery_s=90,
+    ),
     Fault("F22", "writers slower than real time", processes.writers_slow),
 )

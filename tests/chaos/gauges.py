@@ -26,7 +26,9 @@ def gauges(site: Site) -> dict[tuple[str, int], Gauge]:
         for pid in site.members[role].tree:
             try:
                 status = dict(
-                    line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+                    line.split(":", 1)
+                    for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                    if ":" in line
                 )
                 files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
                 memory_kb = int(status["VmRSS"].split()[0])
@@ -41,7 +43,11 @@ def grown(before: dict[tuple[str, int], Gauge], after: dict[tuple[str, int], Gau
     found = []
     for key in before.keys() & after.keys():
         a, b = before[key], after[key]
-        for name, most in (("memory_kb", MOST_MEMORY_KB), ("files", MOST_FILES), ("threads", MOST_THREADS)):
+        for name, most in (
+            ("memory_kb", MOST_MEMORY_KB),
+            ("files", MOST_FILES),
+            ("threads", MOST_THREADS),
+        ):
             more = getattr(b, name) - getattr(a, name)
             if more > most:
                 found.append(f"{key[0]} ({key[1]}): {name} grew by {more}, from {getattr(a, name)}")

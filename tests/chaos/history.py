@@ -50,5 +50,9 @@ class History:
     def acknowledged(self, since: float = 0.0) -> dict[str, Entry]:
         """Detections that were accepted, by id; a repeated one once."""
         with self._lock:
-            ok = [e for e in self.entries if e.kind == "detection" and e.result == "ok" and e.at >= since]
+            ok = [
+                e
+                for e in self.entries
+                if e.kind == "detection" and e.result == "ok" and e.at >= since
+            ]
         return {entry.facts["detection_id"]: entry for entry in ok}

@@ -17,7 +17,9 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy
 
 @dataclass
 class HttpFaults:
-    """One proxy. fault: none, 500, 503, hang or truncate; share: of the requests that meet it; seen: how many did."""
+    """One proxy. fault: none, 500, 503, hang or truncate; share: of the requests that meet it;
+    seen: how many did.
+    """
 
     target: tuple[str, int]
     fault: str = "none"
@@ -46,7 +48,9 @@ class HttpFaults:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -76,12 +80,18 @@ class HttpFaults:
             request.close_connection = True
             return
         status, headers, answer = self._forward(request, body)
-        self._answer(request, status, headers, answer, cut=fault == "truncate" and request.command == "GET")
+        self._answer(
+            request, status, headers, answer, cut=fault == "truncate" and request.command == "GET"
+        )
 
-    def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _forward(
+        self, request: BaseHTTPRequestHandler, body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(*self.target, timeout=60)
         try:
-            connection.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(
+                request.command, request.path, skip_host=True, skip_accept_encoding=True
+            )
             for name, value in request.headers.items():
                 if name.lower() not in _HOP:
                     connection.putheader(name, value)

@@ -1,6 +1,8 @@
-"""`platereel` with a poisoned encoder: one part of each camera whose quality is in KINDS fells whoever makes it.
+"""`platereel` with a poisoned encoder: one part of each camera whose quality is in KINDS fells
+whoever makes it.
 
-Which part it is stands in a file, so that every attempt, in whatever process, meets the same poison.
+Which part it is stands in a file, so that every attempt, in whatever process, meets the same
+poison.
 """
 
 from __future__ import annotations
@@ -13,7 +15,14 @@ from typing import Any
 from platereel.cli import main
 from shared.adapters.video.av_video import AvVideo
 
-KINDS = {41: "memory_error", 42: "segfault", 43: "exit", 44: "eats_memory", 45: "raises", 46: "loop"}
+KINDS = {
+    41: "memory_error",
+    42: "segfault",
+    43: "exit",
+    44: "eats_memory",
+    45: "raises",
+    46: "loop",
+}
 MARKS = "TESTS_POISON_FOLDER"
 
 
@@ -47,7 +56,9 @@ def poison() -> None:
     """Put the poison in."""
     clean = AvVideo.encoder
 
-    def encoder(self: AvVideo, policy: Any, form: Any, base_ms: int, picture_ms: int | None = None) -> Any:
+    def encoder(
+        self: AvVideo, policy: Any, form: Any, base_ms: int, picture_ms: int | None = None
+    ) -> Any:
         kind = KINDS.get(policy.quality or 0)
         if kind is not None and _is_poisoned(kind, base_ms):
             _take_effect(kind)

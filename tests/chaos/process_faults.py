@@ -37,7 +37,9 @@ def worker_tree_killed(site: Site, chance: random.Random) -> None:
 
 
 def rolling_restart(site: Site, chance: random.Random) -> None:
-    """A deploy: every process once, by SIGTERM, SIGQUIT or two SIGTERM; each is gone within 15 s."""
+    """A deploy: every process once, by SIGTERM, SIGQUIT or two SIGTERM; each is gone within 15
+    s.
+    """
     for name in site.roles:
         how = chance.choice(["term", "quit", "twice"]) if "worker" in site.roles[name] else "term"
         old = site.members[name].process
@@ -113,8 +115,13 @@ def writers_slow(site: Site, chance: random.Random) -> None:
 
 
 def host_busy(site: Site, chance: random.Random) -> None:
-    """Forty programs that do nothing but compute, beside all of the site, on however few cores there are."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(BUSY)]
+    """Forty programs that do nothing but compute, beside all of the site, on however few cores
+    there are.
+    """
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+        for _ in range(BUSY)
+    ]
     try:
         site.sleep(25)
     finally:

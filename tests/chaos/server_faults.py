@@ -43,8 +43,12 @@ def redis_stopped(site: Site, chance: random.Random) -> None:
 
 
 @contextlib.contextmanager
-def api_answers(site: Site, *, needs_frames: bool = False, needs_storage: bool = False) -> Iterator[None]:
-    """Reads are answered, and 503 for what needs the server that is away, within two seconds each."""
+def api_answers(
+    site: Site, *, needs_frames: bool = False, needs_storage: bool = False
+) -> Iterator[None]:
+    """Reads are answered, and 503 for what needs the server that is away, within two seconds
+    each.
+    """
     yield_until = time.monotonic() + 0.5
     while time.monotonic() < yield_until:
         time.sleep(0.05)
@@ -111,7 +115,9 @@ def network_slow(site: Site, chance: random.Random) -> None:
 
 
 def servers_far(site: Site, chance: random.Random) -> None:
-    """Broker, database and store are 100 ms away (there and back), all at once, for as long as two clips take."""
+    """Broker, database and store are 100 ms away (there and back), all at once, for as long as two
+    clips take.
+    """
     far = [site.proxies[name] for name in ("broker", "database", "storage")]
     for proxy in far:
         proxy.slow(latency_s=0.05)
@@ -164,7 +170,9 @@ def database_stopped(site: Site, chance: random.Random) -> None:
 
 
 def database_hangs_up(site: Site, chance: random.Random) -> None:
-    site.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'platereel%'")
+    site.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'platereel%'"
+    )
 
 
 def database_crowded(site: Site, chance: random.Random) -> None:
@@ -172,7 +180,9 @@ def database_crowded(site: Site, chance: random.Random) -> None:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(psycopg.OperationalError):
             while True:
-                connection = psycopg.connect(site.urls["database"], connect_timeout=3, autocommit=True)
+                connection = psycopg.connect(
+                    site.urls["database"], connect_timeout=3, autocommit=True
+                )
                 stack.enter_context(connection)
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'platereel%'"

@@ -1,7 +1,9 @@
-"""A whole site under test: four servers behind proxies, every process twice where two are allowed, all its children.
+"""A whole site under test: four servers behind proxies, every process twice where two are allowed,
+all its children.
 
-The tests play the supervisor that a container engine is in production: whoever dies is started again half a second
-later. Every process has its own session, so a whole tree can be ended by its group.
+The tests play the supervisor that a container engine is in production: whoever dies is started
+again half a second later. Every process has its own session, so a whole tree can be ended by its
+group.
 """
 
 from __future__ import annotations
@@ -55,7 +57,13 @@ ROLES: dict[str, list[str]] = {
     "beat-1": ["beat"],
     "api-1": ["api"],
 }
-POLICY = {"buffer_seconds": 3, "post_event_seconds": 4, "part_seconds": 2, "fps": 10, "max_segment_seconds": 30}
+POLICY = {
+    "buffer_seconds": 3,
+    "post_event_seconds": 4,
+    "part_seconds": 2,
+    "fps": 10,
+    "max_segment_seconds": 30,
+}
 AGE_FLOOR_SECONDS = 60
 
 
@@ -85,7 +93,8 @@ class Member:
 
 @dataclass
 class Site:
-    """One site. `roles` as ROLES; `env` per role; cameras by name, with what their configuration adds.
+    """One site. `roles` as ROLES; `env` per role; cameras by name, with what their configuration
+    adds.
 
     apart: roles on a host of their own, which `cut_off` cuts from everything.
     """
@@ -111,7 +120,9 @@ class Site:
     # Life.
 
     def start(self, *, live: bool = True) -> None:
-        """Servers, database, processes; and wait until the API is ready and (live) every camera delivers."""
+        """Servers, database, processes; and wait until the API is ready and (live) every camera
+        delivers.
+        """
         (self.folder / "logs").mkdir(parents=True)
         (self.folder / "work").mkdir()
         self.history = History(self.folder / "history.jsonl")
@@ -133,8 +144,12 @@ class Site:
         for folder in place.values():
             (folder / "logs").mkdir(parents=True, exist_ok=True)
         made: dict[str, servers.Server | None] = {
-            "frames": servers.valkey("redis-frames", place["frames"], own.redis, 300_000_000, durable=False),
-            "broker": servers.valkey("redis-broker", place["broker"], own.redis, 100_000_000, durable=True),
+            "frames": servers.valkey(
+                "redis-frames", place["frames"], own.redis, 300_000_000, durable=False
+            ),
+            "broker": servers.valkey(
+                "redis-broker", place["broker"], own.redis, 100_000_000, durable=True
+            ),
             "database": servers.postgres(place["database"], own.postgres),
         }
         if self.file_storage is None:
@@ -169,7 +184,10 @@ class Site:
         return self.urls[name].replace(f":{port}", f":{proxies[name].port}", 1)
 
     def _write_config(self) -> None:
-        lines = [f"defaults: {_flow(POLICY)}", *(f"{key}: {value}" for key, value in self.settings.items())]
+        lines = [
+            f"defaults: {_flow(POLICY)}",
+            *(f"{key}: {value}" for key, value in self.settings.items()),
+        ]
         lines += [
             f"work_dir: {self.folder / 'work'}", "cleanup_seconds: 5", "check_seconds: 10", "parts_kept_seconds: 3",
             f"check_age_floor_seconds: {AGE_FLOOR_SECONDS}", "delete_grace_seconds: 1", "log_format: json", "cameras:",
@@ -182,8 +200,14 @@ class Site:
 
     def start_role(self, name: str, arguments: list[str], port: int = 0) -> None:
         apart = name in self.apart
-        env = {f"PLATEREEL_{server.upper()}_URL": self.proxied(server, apart=apart) for server in SERVERS}
-        env |= {"PLATEREEL_CONFIG": str(self.folder / "platereel.yaml"), "PLATEREEL_API__PORT": str(port)}
+        env = {
+            f"PLATEREEL_{server.upper()}_URL": self.proxied(server, apart=apart)
+            for server in SERVERS
+        }
+        env |= {
+            "PLATEREEL_CONFIG": str(self.folder / "platereel.yaml"),
+            "PLATEREEL_API__PORT": str(port),
+        }
         env |= dict(self.env.get(name, {}))
         program = self.programs.get(name, "platereel")
         argv = [sys.executable, "-m", program, *arguments]
@@ -292,7 +316,9 @@ class Site:
 
     def query(self, sql: str, *args: object) -> list[dict[str, Any]]:
         """Rows, asked for past the proxy."""
-        with psycopg.connect(self.urls["database"], row_factory=dict_row, connect_timeout=5) as connection:
+        with psycopg.connect(
+            self.urls["database"], row_factory=dict_row, connect_timeout=5
+        ) as connection:
             return connection.execute(sql, args or None).fetchall()
 
     def redis(self, name: str) -> redis.Redis:
@@ -314,30 +340,44 @@ class Site:
                     key = f"platereel:frames:{{{camera}}}"
                     first: Any = client.xrange(key, count=1)
                     last: Any = client.xrevrange(key, count=1)
-                    if not last or time.time() * 1000 - _ms(last) > 1500 or _ms(last) - _ms(first) < seconds * 1000:
+                    if (
+                        not last
+                        or time.time() * 1000 - _ms(last) > 1500
+                        or _ms(last) - _ms(first) < seconds * 1000
+                    ):
                         return False
             return True
 
         self.wait(f"{seconds:g} s of every camera", flowing, timeout)
 
     def wait_steady(self, seconds: float) -> None:
-        """Wait until every camera has been in one capture run for that long: nothing of an earlier fault is in it.
+        """Wait until every camera has been in one capture run for that long: nothing of an earlier
+        fault is in it.
 
-        The capture processes share the cameras evenly by then: a process that came late would still be handed some.
+        The capture processes share the cameras evenly by then: a process that came late would still
+        be handed some.
         """
         captures = sum(arguments == ["capture"] for arguments in self.roles.values())
 
         def steady() -> bool:
             with self.redis("frames") as client:
-                owners = Counter(client.get(f"platereel:lease:{{{camera}}}") for camera in self.cameras)
+                owners = Counter(
+                    client.get(f"platereel:lease:{{{camera}}}") for camera in self.cameras
+                )
                 if max(owners.values()) > ceil(len(self.cameras) / captures):
                     return False
                 for camera in self.cameras:
                     key = f"platereel:frames:{{{camera}}}"
                     last: Any = client.xrevrange(key, count=1)
-                    first: Any = client.xrange(key, _ms(last) - round(seconds * 1000) if last else 0, count=1)
+                    first: Any = client.xrange(
+                        key, _ms(last) - round(seconds * 1000) if last else 0, count=1
+                    )
                     before: Any = client.xrange(key, count=1)
-                    if not last or first[0][1][b"r"] != last[0][1][b"r"] or _ms(last) - _ms(before) < seconds * 1000:
+                    if (
+                        not last
+                        or first[0][1][b"r"] != last[0][1][b"r"]
+                        or _ms(last) - _ms(before) < seconds * 1000
+                    ):
                         return False
             return True
 
@@ -386,14 +426,22 @@ def _signal(pid: int, number: int) -> None:
 
 def _flow(mapping: Mapping[str, Any]) -> str:
     def text(value: Any) -> str:
-        return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+        return (
+            str(value).lower()
+            if isinstance(value, bool)
+            else f'"{value}"'
+            if isinstance(value, str)
+            else str(value)
+        )
 
     return "{" + ", ".join(f"{key}: {text(value)}" for key, value in mapping.items()) + "}"
 
 
 @contextmanager
 def running(site: Site) -> Iterator[Site]:
-    """The site for the length of a block, once its cameras have settled with their capture processes."""
+    """The site for the length of a block, once its cameras have settled with their capture
+    processes.
+    """
     try:
         site.start()
         site.wait_frames(8)

@@ -1,4 +1,6 @@
-"""A host of writers is cut from everything while it works: the other one has its work within ten seconds."""
+"""A host of writers is cut from everything while it works: the other one has its work within ten
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,22 @@ from shared.wire.tasks import Finalise
 from tests.chaos.site import FULL, ROLES, Site, running
 from tests.chaos.traffic import Traffic
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.skipif(not FULL, reason="a minute; make chaos runs it")]
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not FULL, reason="a minute; make chaos runs it"),
+]
 TAKEN_OVER_SECONDS, CUT_SECONDS = 10.0, 20.0
 APART = ("parts-1", "finalise-1")
-HOSTS = {name: role for name, role in ROLES.items() if name not in {"upkeep-1", "beat-1", "capture-2"}} | {
-    "finalise-2": ROLES["finalise-1"]
-}
+HOSTS = {
+    name: role for name, role in ROLES.items() if name not in {"upkeep-1", "beat-1", "capture-2"}
+} | {"finalise-2": ROLES["finalise-1"]}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(Site(tmp_path_factory.mktemp("cut") / "site", {"one": {}}, roles=HOSTS, apart=APART)) as site:
+    with running(
+        Site(tmp_path_factory.mktemp("cut") / "site", {"one": {}}, roles=HOSTS, apart=APART)
+    ) as site:
         yield site
 
 
@@ -47,7 +54,9 @@ def ready_again(site: Site, since: float) -> None:
 
 @pytest.mark.parametrize("after_its_end_s", [-0.2, 0.1])
 def test_a_clip_that_ends_while_a_host_is_cut_off(site: Site, after_its_end_s: float) -> None:
-    """Around the end its last parts and then the clip itself are offered: messages go to the host that is cut off."""
+    """Around the end its last parts and then the clip itself are offered: messages go to the host
+    that is cut off.
+    """
     end = recorded(site)["deadline"].timestamp()
     site.sleep(max(0.0, end + after_its_end_s - time.time()))
     with site.cut_off():
@@ -71,7 +80,9 @@ def test_a_message_that_the_host_took_along(site: Site) -> None:
 
 
 def test_a_clip_whose_finaliser_is_cut_off(site: Site) -> None:
-    """The host apart holds the lease; its store does not answer, so that it is in the middle when it is cut off."""
+    """The host apart holds the lease; its store does not answer, so that it is in the middle when
+    it is cut off.
+    """
     with site.frozen("finalise-2"):
         recorded(site)
         site.own_proxies["storage"].blackhole()

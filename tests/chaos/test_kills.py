@@ -23,7 +23,8 @@ defaults: {buffer_seconds: 3, post_event_seconds: 6, part_seconds: 2}
 cameras:
   one: {source: "synthetic:numbered?size=320x180", detect: false}
   two: {source: "synthetic:numbered?size=320x180", detect: false}
-  # A long pre-roll: capture is back, however slow the machine, before its absence counts as silence.
+  # A long pre-roll: capture is back, however slow the machine, before its absence counts as
+  # silence.
   three: {source: "synthetic:numbered?size=320x180", detect: false, buffer_seconds: 20}
 """
 
@@ -54,7 +55,9 @@ def of_folder(folder: Path) -> list[int]:
     return found
 
 
-def whole(deployment: Deployment, camera: str, detection: str, number: int, seconds: tuple[int, int]) -> None:
+def whole(
+    deployment: Deployment, camera: str, detection: str, number: int, seconds: tuple[int, int]
+) -> None:
     """One READY segment with every frame of [-before, +after) around the detection, once."""
     (segment,) = deployment.clips_of(detection, 90)
     assert segment["status"] == "ready", segment
@@ -81,13 +84,18 @@ def test_kill_a_writer_in_the_middle_of_a_part(deployment: Deployment) -> None:
     with psycopg.connect(deployment.run["database_url"], autocommit=True) as connection:
         until = time.monotonic() + 20
         while time.monotonic() < until:
-            if connection.execute("SELECT FROM segment_parts WHERE state = 'running'").fetchone() is not None:
+            if (
+                connection.execute("SELECT FROM segment_parts WHERE state = 'running'").fetchone()
+                is not None
+            ):
                 break
         writer = deployment.refresh()["pids"]["worker"][0]
         tree = [*children(writer), writer]
         for pid in tree:
             os.kill(pid, signal.SIGKILL)
-        killed_in_the_middle = connection.execute("SELECT FROM segment_parts WHERE state = 'running'").fetchone()
+        killed_in_the_middle = connection.execute(
+            "SELECT FROM segment_parts WHERE state = 'running'"
+        ).fetchone()
     assert killed_in_the_middle is not None
     whole(deployment=deployment, camera="one", detection="one-1", number=number, seconds=(3, 6))
     assert writer not in deployment.refresh()["pids"]["worker"]
@@ -125,7 +133,9 @@ def test_a_killed_capture_process_is_replaced_and_the_gap_is_told(deployment: De
 
 
 def test_stop_and_start_again_on_the_same_folder(tmp_path: Path) -> None:
-    """SIGTERM in the middle of a recording: within 15 s, the clip is whole up to the stop, and a new start goes on."""
+    """SIGTERM in the middle of a recording: within 15 s, the clip is whole up to the stop, and a
+    new start goes on.
+    """
     running = Deployment(tmp_path, CONFIG)
     running.start()
     try:
@@ -135,7 +145,12 @@ def test_stop_and_start_again_on_the_same_folder(tmp_path: Path) -> None:
         time.sleep(2)
         assert running.stop() < 15
         assert not (tmp_path / "data" / "run.json").exists()
-        assert not [pid for pids in running.run["pids"].values() for pid in pids if Path(f"/proc/{pid}").exists()]
+        assert not [
+            pid
+            for pids in running.run["pids"].values()
+            for pid in pids
+            if Path(f"/proc/{pid}").exists()
+        ]
         running.start()
         (segment,) = running.clips_of("before")
         assert segment["status"] == "ready"
@@ -160,11 +175,15 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     assert len(pids) > 14
     running.process.kill()
     running.process.wait()
-    wait_until("everything to end", lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], 15)
+    wait_until(
+        "everything to end", lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], 15
+    )
     assert not of_folder(tmp_path)
 
 
-def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(tmp_path: Path, deployment: Deployment) -> None:
+def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(
+    tmp_path: Path, deployment: Deployment
+) -> None:
     """As a container's health check sees it: SIGSTOP, and the sign grows old."""
     for name, arguments in (
         ("dispatch", ["dispatch"]),
@@ -172,11 +191,15 @@ def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(tmp_path: Path
         ("capture", ["capture"]),
     ):
         file = tmp_path / name
-        env = {"PLATEREEL_PULSE_FILE": str(file), "PLATEREEL_CONFIG": str(deployment.folder / "platereel.yaml")}
+        env = {
+            "PLATEREEL_PULSE_FILE": str(file),
+            "PLATEREEL_CONFIG": str(deployment.folder / "platereel.yaml"),
+        }
         for address in ("database", "frames", "broker", "storage"):
             env[f"PLATEREEL_{address.upper()}_URL"] = deployment.run[f"{address}_url"]
         if name == "capture":
-            env["PLATEREEL_REDIS_PREFIX"] = "elsewhere"  # so that it does not take its share of the cameras
+            # so that it does not take its share of the cameras
+            env["PLATEREEL_REDIS_PREFIX"] = "elsewhere"
         process = subprocess.Popen(
             [sys.executable, "-m", "platereel", *arguments],
             env=clean_environment() | env,

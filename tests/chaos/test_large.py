@@ -1,4 +1,6 @@
-"""What is large, far or late: clips of 100 MB over a slow line, 20,000 parts that wait, readers that are behind."""
+"""What is large, far or late: clips of 100 MB over a slow line, 20,000 parts that wait, readers
+that are behind.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ from tests.chaos.traffic import Traffic
 from tests.support.h264 import FPS, camera_encoder
 from tests.support.pictures import numbered_picture
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.skipif(not FULL, reason="minutes each; make chaos runs them")]
+pytestmark = [
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not FULL, reason="minutes each; make chaos runs them"),
+]
 MEGABYTE = 1_000_000
 PARTS = 20_000
 AWAY_SECONDS = float(os.environ.get("CHAOS_AWAY_SECONDS", "60"))
@@ -50,13 +55,21 @@ Told = Callable[[Row], None]
 
 
 @pytest.mark.parametrize("megabytes_a_second", [1, 8])
-def test_a_clip_of_a_hundred_megabytes_over_a_slow_line(tmp_path: Path, megabytes_a_second: int, told: Told) -> None:
-    """Its parts come down the line and the clip goes up it, at 100 ms: READY in the end, tried once."""
+def test_a_clip_of_a_hundred_megabytes_over_a_slow_line(
+    tmp_path: Path, megabytes_a_second: int, told: Told
+) -> None:
+    """Its parts come down the line and the clip goes up it, at 100 ms: READY in the end, tried
+    once.
+    """
     camera = LargeCamera(fps=10, picture_bytes=250_000)
     large = {"source": camera.url, "codec": "mjpeg", "unnumbered": True, "post_event_seconds": 36,
              "max_segment_seconds": 60, "max_buffer_bytes": 600 * MEGABYTE}  # fmt: skip
     site = Site(tmp_path / "site", {"large": large, "probe": {}})
-    row = Row(key="F27", fault=f"clip of 100 MB, store at {megabytes_a_second} MB/s and 100 ms", injected=1)
+    row = Row(
+        key="F27",
+        fault=f"clip of 100 MB, store at {megabytes_a_second} MB/s and 100 ms",
+        injected=1,
+    )
     try:
         site.start()
         site.wait_frames(8)
@@ -80,10 +93,16 @@ def test_a_clip_of_a_hundred_megabytes_over_a_slow_line(tmp_path: Path, megabyte
         camera.close()
 
 
-def test_twenty_thousand_parts_wait_for_writers_and_are_written_when_they_are_back(tmp_path: Path, told: Told) -> None:
-    """The queue stays short and the broker's memory flat, however long they are away; then all is done at once."""
+def test_twenty_thousand_parts_wait_for_writers_and_are_written_when_they_are_back(
+    tmp_path: Path, told: Told
+) -> None:
+    """The queue stays short and the broker's memory flat, however long they are away; then all is
+    done at once.
+    """
     site = Site(tmp_path / "site", {"probe": {}})
-    row = Row(key="F28", fault=f"writers away {AWAY_SECONDS:.0f} s with {PARTS:,} parts due", injected=1)
+    row = Row(
+        key="F28", fault=f"writers away {AWAY_SECONDS:.0f} s with {PARTS:,} parts due", injected=1
+    )
     try:
         site.start()
         site.wait_frames(4)
@@ -150,7 +169,9 @@ def waiting_parts(site: Site, count: int, each: int = 100) -> None:
 
 @pytest.mark.parametrize("lag_s", [2, 6, 9])
 def test_a_reader_that_is_late_makes_one_clip(tmp_path: Path, lag_s: float, told: Told) -> None:
-    """A car in front of the camera, read five times a second for half a minute by a reader that is behind."""
+    """A car in front of the camera, read five times a second for half a minute by a reader that is
+    behind.
+    """
     one = {"max_segment_seconds": 120}
     site = Site(tmp_path / "site", {"one": one, "probe": {}})
     row = Row(key="F29", fault=f"reader {lag_s:g} s late", injected=1)

@@ -1,7 +1,8 @@
-"""kill -9 between every two steps of write_part, finalise, cleanup, check, and dispatch's intake and pacer.
+"""kill -9 between every two steps of write_part, finalise, cleanup, check, and dispatch's intake
+and pacer.
 
-The points are found by an undisturbed run, so none is forgotten when a step is added. After each kill somebody else
-does the work again, and nothing is lost, doubled or left behind.
+The points are found by an undisturbed run, so none is forgotten when a step is added. After each
+kill somebody else does the work again, and nothing is lost, doubled or left behind.
 """
 
 from __future__ import annotations
@@ -82,11 +83,19 @@ class Points:
     def _pass_time(self) -> None:
         """Leases run out, and offers that nobody took are old enough to be made again."""
         database = self._world.database
-        database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE token IS NOT NULL")
-        database.execute("UPDATE video_segments SET lease_until = now() - interval '1 s' WHERE lease_token IS NOT NULL")
+        database.execute(
+            "UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE token IS NOT NULL"
+        )
+        database.execute(
+            "UPDATE video_segments SET lease_until = now() - interval '1 s' WHERE lease_token IS NOT NULL"
+        )
         self._world.pacing.expire_leases()
-        database.execute("UPDATE segment_parts SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL")
-        database.execute("UPDATE video_segments SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL")
+        database.execute(
+            "UPDATE segment_parts SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL"
+        )
+        database.execute(
+            "UPDATE video_segments SET offered_at = now() - interval '1 min' WHERE offered_at IS NOT NULL"
+        )
         self._world.offers.take_back_lost_parts(queue_empty=True)
         self._world.offers.take_back_lost_clips(queue_empty=True)
 
@@ -114,7 +123,9 @@ def whole(world: World, points: Points, segment_id: UUID, point: str, folder: Pa
 
 
 def left_behind(world: World) -> None:
-    """After cleanup and check nothing is in the store that no row expects, and a check finds nothing, twice."""
+    """After cleanup and check nothing is in the store that no row expects, and a check finds
+    nothing, twice.
+    """
     cleanup(ports(world), {})
     check(checking(world), {"repair": True})
     for _ in range(2):
@@ -133,7 +144,9 @@ def test_write_part(world: World, victim: Victims, told: Told, tmp_path: Path) -
 
     for point in points.each(job):
         finish(world, points.camera)
-        (row,) = world.database.fetch("SELECT id FROM video_segments WHERE camera_id = %s", points.camera)
+        (row,) = world.database.fetch(
+            "SELECT id FROM video_segments WHERE camera_id = %s", points.camera
+        )
         whole(world=world, points=points, segment_id=row["id"], point=point, folder=tmp_path)
     left_behind(world)
     told(points.row)
@@ -229,7 +242,9 @@ def test_intake(world: World, victim: Victims, told: Told) -> None:
                 points.camera,
             )
             assert rows == [{"outcome": "recorded", "links": 1}] * 2, point
-            segments = world.database.fetch("SELECT id FROM video_segments WHERE camera_id = %s", points.camera)
+            segments = world.database.fetch(
+                "SELECT id FROM video_segments WHERE camera_id = %s", points.camera
+            )
             assert len(segments) == 1, point
             points.row.accepted += 2
             assert set(world.frames.holds(points.camera)) - {str(segments[0]["id"])} <= {
@@ -241,7 +256,9 @@ def test_intake(world: World, victim: Victims, told: Told) -> None:
 
 
 def _take_over(world: World, read: Callable[[float], int]) -> None:
-    """What another dispatcher does once the dead one's messages are idle: age them, then claim until none is left."""
+    """What another dispatcher does once the dead one's messages are idle: age them, then claim
+    until none is left.
+    """
     name = world.settings.detections_name
     client = world.redis
     groups: Any = client.xinfo_groups(name)
@@ -250,7 +267,9 @@ def _take_over(world: World, read: Callable[[float], int]) -> None:
         for entry in waiting:
             consumer: Any = entry["consumer"]
             # JUSTID: to grow older is no try to settle it.
-            client.xclaim(name, "dispatch", consumer, 0, [entry["message_id"]], idle=10_000, justid=True)
+            client.xclaim(
+                name, "dispatch", consumer, 0, [entry["message_id"]], idle=10_000, justid=True
+            )
         read(0.1)
         groups = client.xinfo_groups(name)
 
@@ -261,12 +280,16 @@ def test_pacer(world: World, victim: Victims, told: Told, tmp_path: Path) -> Non
 
     def job() -> dict[str, Any]:
         world.film(points.camera, 7, 15, first=70)
-        world.detections.accept([world.detection(points.camera, 10, f"{points.camera}-d")], None, POLICY)
+        world.detections.accept(
+            [world.detection(points.camera, 10, f"{points.camera}-d")], None, POLICY
+        )
         return {}
 
     for point in points.each(job, every=PACER_EVERY):
         finish(world, points.camera)
-        (row,) = world.database.fetch("SELECT id FROM video_segments WHERE camera_id = %s", points.camera)
+        (row,) = world.database.fetch(
+            "SELECT id FROM video_segments WHERE camera_id = %s", points.camera
+        )
         whole(world=world, points=points, segment_id=row["id"], point=point, folder=tmp_path)
     left_behind(world)
     told(points.row)

@@ -1,4 +1,6 @@
-"""Faults that need a site of their own: poison, full disks, wrong clocks, wild cameras, an event of an hour."""
+"""Faults that need a site of their own: poison, full disks, wrong clocks, wild cameras, an event of
+an hour.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from tests.chaos.site import FULL, ROLES, Site, running
 from tests.chaos.traffic import Traffic
 from tests.chaos.wild_camera import MODES, WildCamera
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(not FULL, reason="minutes each; make chaos runs them")]
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not FULL, reason="minutes each; make chaos runs them"),
+]
 ROOT = Path(__file__).parents[2]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 DETECTION_EVERY_SECONDS = 3.0
@@ -36,9 +41,13 @@ def judged(site: Site, history: History, since: float, row: Row) -> Row:
 
 
 def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) -> None:
-    """MemoryError, a segfault, an exit, 8 GB, an unforeseen error: five attempts, then a gap that is told."""
+    """MemoryError, a segfault, an exit, 8 GB, an unforeseen error: five attempts, then a gap that
+    is told.
+    """
     kinds = {quality: kind for quality, kind in KINDS.items() if kind != "loop"}
-    cameras: dict[str, dict[str, Any]] = {kind: {"quality": quality} for quality, kind in kinds.items()}
+    cameras: dict[str, dict[str, Any]] = {
+        kind: {"quality": quality} for quality, kind in kinds.items()
+    }
     env = {MARKS: str(tmp_path), "PYTHONPATH": str(ROOT)}
     site = Site(
         tmp_path / "site",
@@ -46,7 +55,9 @@ def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) 
         env=dict.fromkeys(("parts-1", "parts-2"), env),
         programs=dict.fromkeys(("parts-1", "parts-2"), "tests.chaos.poisoned"),
     )
-    row = Row(key="F4", fault="poison: MemoryError, segfault, exit, 8 GB, error", injected=len(kinds))
+    row = Row(
+        key="F4", fault="poison: MemoryError, segfault, exit, 8 GB, error", injected=len(kinds)
+    )
     with running(site):
         history = site.history
         since = time.time()
@@ -57,7 +68,9 @@ def test_poison_costs_its_own_part_and_nothing_else(tmp_path: Path, told: Told) 
             row.slowest_recovery_s = max(row.slowest_recovery_s, recovery(site, traffic))
             site.sleep(2)
         told(judged(site, history, since, row))
-        parts = site.query("SELECT camera_id, gaps, truncated_reason FROM video_segments WHERE camera_id <> 'probe'")
+        parts = site.query(
+            "SELECT camera_id, gaps, truncated_reason FROM video_segments WHERE camera_id <> 'probe'"
+        )
         assert {part["camera_id"] for part in parts} == set(cameras)
         for part in parts:
             assert part["truncated_reason"] == "writer_failed", part
@@ -84,7 +97,9 @@ def test_an_endless_task_is_ended_and_its_part_given_up(tmp_path: Path, told: To
             row.slowest_recovery_s = max(row.slowest_recovery_s, recovery(site, traffic))
             site.sleep(8)
         told(judged(site, history, since, row))
-        (clip,) = site.query("SELECT status, truncated_reason FROM video_segments WHERE camera_id = 'loop'")
+        (clip,) = site.query(
+            "SELECT status, truncated_reason FROM video_segments WHERE camera_id = 'loop'"
+        )
         # Five attempts of half a minute outlast the hold; whichever comes first, the clip says so.
         assert clip["status"] == "ready"
         assert clip["truncated_reason"] in {"writer_failed", "buffer_expired"}
@@ -125,8 +140,12 @@ def filled(path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("full", ["storage", "database", "broker"])
 def test_a_full_disk_loses_nothing(tmp_path: Path, full: str, seed: int, told: Told) -> None:
-    """While it is full, work waits where there is room; when there is room again it goes on by itself."""
-    with small_disk(tmp_path / "disk", {"storage": 40, "database": 220, "broker": 40}[full]) as disk:
+    """While it is full, work waits where there is room; when there is room again it goes on by
+    itself.
+    """
+    with small_disk(
+        tmp_path / "disk", {"storage": 40, "database": 220, "broker": 40}[full]
+    ) as disk:
         site = Site(
             tmp_path / "site",
             {"one": {}, "two": {}, "probe": {}},
@@ -137,7 +156,9 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, full: str, seed: int, told: T
         with running(site):
             history = site.history
             since = time.time()
-            with Traffic(site, history, seed, ("http",) if full == "broker" else ("http", "stream")) as traffic:
+            with Traffic(
+                site, history, seed, ("http",) if full == "broker" else ("http", "stream")
+            ) as traffic:
                 for _ in range(2):
                     site.sleep(3)
                     with filled(disk):
@@ -149,8 +170,12 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, full: str, seed: int, told: T
 
 
 @pytest.mark.apt
-def test_wrong_clocks_end_nothing_early_and_leave_nothing_open(tmp_path: Path, seed: int, told: Told) -> None:
-    """Steps of an hour under dispatch and beat, of ten minutes under writers (S3 refuses more); then they drift."""
+def test_wrong_clocks_end_nothing_early_and_leave_nothing_open(
+    tmp_path: Path, seed: int, told: Told
+) -> None:
+    """Steps of an hour under dispatch and beat, of ten minutes under writers (S3 refuses more);
+    then they drift.
+    """
     if not FAKETIME.exists():
         pytest.skip("libfaketime is not installed (apt-get install libfaketime)")
     files = {name: tmp_path / f"time-{name}" for name in ("ahead", "behind", "writers")}
@@ -177,7 +202,8 @@ def test_wrong_clocks_end_nothing_early_and_leave_nothing_open(tmp_path: Path, s
                 row.injected += 1
                 site.sleep(7)
                 row.slowest_recovery_s = max(row.slowest_recovery_s, recovery(site, traffic))
-            for tick in range(20):  # two clocks drift apart by half a second a second, one by a tenth
+            # two clocks drift apart by half a second a second, one by a tenth
+            for tick in range(20):
                 _set_clocks(files.values(), (tick * 0.25, tick * -0.25, tick * 0.05))
                 site.sleep(0.5)
             row.injected += 1
@@ -192,10 +218,15 @@ def _set_clocks(files: Iterable[Path], offsets: tuple[float, ...]) -> None:
 
 
 def test_a_wild_camera_harms_nobody(tmp_path: Path, seed: int, told: Told) -> None:
-    """Every mode twice while it is being recorded: clips decode, others are whole, bad pictures are counted."""
+    """Every mode twice while it is being recorded: clips decode, others are whole, bad pictures are
+    counted.
+    """
     camera = WildCamera()
     try:
-        site = Site(tmp_path / "site", {"one": {}, "probe": {}, "wild": {"source": camera.url, "unnumbered": True}})
+        site = Site(
+            tmp_path / "site",
+            {"one": {}, "probe": {}, "wild": {"source": camera.url, "unnumbered": True}},
+        )
         row = Row(key="F20", fault="camera freezes, stops, sends damage, changes size", seed=seed)
         with running(site):
             history = site.history
@@ -212,14 +243,18 @@ def test_a_wild_camera_harms_nobody(tmp_path: Path, seed: int, told: Told) -> No
             with site.redis("frames") as client:
                 state: Any = client.hgetall("platereel:camera:{wild}")
             assert int(state[b"bad_frames"]) > 10
-            clips = site.query("SELECT status FROM video_segments WHERE camera_id = 'wild' AND status = 'ready'")
+            clips = site.query(
+                "SELECT status FROM video_segments WHERE camera_id = 'wild' AND status = 'ready'"
+            )
             assert clips
             assert [site.members[name].restarts for name in site.roles] == [0] * len(site.roles)
     finally:
         camera.close()
 
 
-def test_writers_away_for_longer_than_a_hold_leave_a_gap_that_is_told(tmp_path: Path, told: Told) -> None:
+def test_writers_away_for_longer_than_a_hold_leave_a_gap_that_is_told(
+    tmp_path: Path, told: Told
+) -> None:
     site = Site(tmp_path / "site", {"capped": {"hold_cap_seconds": 13}, "probe": {}})
     row = Row(key="F22", fault="writers away for longer than the hold cap", injected=1)
     with running(site):
@@ -245,7 +280,9 @@ def test_two_beats_take_one_turn_each_period(tmp_path: Path, told: Told) -> None
         since = time.time()
         row.slowest_recovery_s = recovery(site, Traffic(site, history, 1))
         site.sleep(26)
-        turns = site.query("SELECT requested_at FROM jobs WHERE kind = 'cleanup' AND regular ORDER BY requested_at")
+        turns = site.query(
+            "SELECT requested_at FROM jobs WHERE kind = 'cleanup' AND regular ORDER BY requested_at"
+        )
         told(judged(site, history, since, row))
     times = [turn["requested_at"].timestamp() for turn in turns]
     assert 3 <= len(times) <= 8
@@ -253,10 +290,13 @@ def test_two_beats_take_one_turn_each_period(tmp_path: Path, told: Told) -> None
 
 
 def test_an_event_of_an_hour_in_constant_memory(tmp_path: Path, told: Told) -> None:
-    """Twenty times as fast; detections all the way; a writer's tree is killed twice. Twelve clips, every frame once."""
+    """Twenty times as fast; detections all the way; a writer's tree is killed twice. Twelve clips,
+    every frame once.
+    """
     fps, hour, speed = 5, 3600, 20
     source = f"synthetic:numbered?size=320x180&fps={fps}&speed={speed}&frames={hour * fps}"
-    # Numbers begin anew with every run and are held against the rows below, not against the wall clock.
+    # Numbers begin anew with every run and are held against the rows below, not against the wall
+    # clock.
     long = {
         "source": source,
         "fps": fps,
@@ -290,7 +330,9 @@ def test_an_event_of_an_hour_in_constant_memory(tmp_path: Path, told: Told) -> N
         row.take(check(site, history.acknowledged(), since - hour))
         told(row)
         assert grown(before, gauges(site)) == []
-        clips = site.query("SELECT * FROM video_segments WHERE status = 'ready' ORDER BY start_time")
+        clips = site.query(
+            "SELECT * FROM video_segments WHERE status = 'ready' ORDER BY start_time"
+        )
         assert 11 <= len(clips) <= 16
         assert all(clip["frames_lost"] == 0 for clip in clips)
         assert all(a["deadline"] == b["start_time"] for a, b in pairwise(clips))

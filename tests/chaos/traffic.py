@@ -1,4 +1,6 @@
-"""Detections as a site has them: single, in bursts, twice, late, out of order; every one noted in a history."""
+"""Detections as a site has them: single, in bursts, twice, late, out of order; every one noted in a
+history.
+"""
 
 from __future__ import annotations
 

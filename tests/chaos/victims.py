@@ -1,8 +1,9 @@
 """Runs use cases in processes that end, as by SIGKILL, at a named point between two of their steps.
 
-A use case touches the world through its ports alone, so its steps are its ports' calls: a point is before or after the
-n-th call of a method. The product knows nothing of it. Started once (`python -m tests.chaos.victims`), this program has
-everything imported and forks for each job it reads; the child opens its own clients.
+A use case touches the world through its ports alone, so its steps are its ports' calls: a point is
+before or after the n-th call of a method. The product knows nothing of it. Started once (`python -m
+tests.chaos.victims`), this program has everything imported and forks for each job it reads; the
+child opens its own clients.
 """
 
 from __future__ import annotations
@@ -155,7 +156,13 @@ class Victims:
         """Exit status, and the points that were reached before."""
         trace = self.folder / "trace"
         trace.write_text("")
-        message = {"use_case": use_case, "at": at, "settings": self.settings, "trace": str(trace), **job}
+        message = {
+            "use_case": use_case,
+            "at": at,
+            "settings": self.settings,
+            "trace": str(trace),
+            **job,
+        }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(message) + "\n")

@@ -1,4 +1,6 @@
-"""An HTTP camera that does what cheap cameras do: freezes, stops, sends half pictures, changes its size, bursts."""
+"""An HTTP camera that does what cheap cameras do: freezes, stops, sends half pictures, changes its
+size, bursts.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,19 @@ from typing import Any
 
 from tests.support.pictures import numbered_jpeg
 
-MODES = ("good", "frozen", "silent", "truncated", "empty", "huge", "absurd", "larger", "burst", "hangs_up", "noise")
+MODES = (
+    "good",
+    "frozen",
+    "silent",
+    "truncated",
+    "empty",
+    "huge",
+    "absurd",
+    "larger",
+    "burst",
+    "hangs_up",
+    "noise",
+)
 
 
 class WildCamera:
@@ -43,7 +57,9 @@ class WildCamera:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/video.mjpg"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
 
     def picture(self) -> bytes | None:

@@ -104,18 +104,24 @@ def test_bytes_are_bounded_whatever_is_held(buffer: Buffer) -> None:
     assert len(times(buffer)) == 10
 
 
-def test_a_frame_that_is_there_already_is_no_error_but_an_older_one_is_refused(buffer: Buffer) -> None:
-    """A retry after a lost reply changes nothing; a woken owner cannot write beneath its successor."""
+def test_a_frame_that_is_there_already_is_no_error_but_an_older_one_is_refused(
+    buffer: Buffer,
+) -> None:
+    """A retry after a lost reply changes nothing; a woken owner cannot write beneath its
+    successor.
+    """
     given = frames(1000, 1500)
     buffer.append(given, {"cam": LIMIT})
     again = buffer.append(given[-1:], {"cam": LIMIT})
     assert again[0].stored
     zombie = buffer.append(
-        [Frame(camera_id="cam", captured_ms=1350, data=JPEG, counter=0, run_id="zombie")], {"cam": LIMIT}
+        [Frame(camera_id="cam", captured_ms=1350, data=JPEG, counter=0, run_id="zombie")],
+        {"cam": LIMIT},
     )
     assert not zombie[0].stored
     same_time = buffer.append(
-        [Frame(camera_id="cam", captured_ms=1400, data=JPEG, counter=0, run_id="zombie")], {"cam": LIMIT}
+        [Frame(camera_id="cam", captured_ms=1400, data=JPEG, counter=0, run_id="zombie")],
+        {"cam": LIMIT},
     )
     assert not same_time[0].stored
     assert len(times(buffer)) == 5
@@ -171,7 +177,10 @@ def test_at_the_memory_limit_leases_and_holds_still_work_and_frames_wait(servers
     """Else nobody could keep a camera, and nobody would be left to free memory."""
     with redis_client(servers.redis_url) as client:
         keys = Keys(f"test{next(_names)}")
-        frames_, cameras = RedisFrames(OneServer(client), keys), RedisCameras(OneServer(client), keys)
+        frames_, cameras = (
+            RedisFrames(OneServer(client), keys),
+            RedisCameras(OneServer(client), keys),
+        )
         frames_.append(frames(1000, 5000), {"cam": LIMIT})
         with at_the_limit(client):
             assert cameras.acquire("cam", "me", 3)
@@ -198,7 +207,9 @@ def test_room_is_made_from_pre_roll_and_counted(servers: Servers) -> None:
         used: Any = client.info("memory")
         client.config_set("maxmemory", used["used_memory"] - 100_000)
         try:
-            answers = frames_.append(frames(21000, 21300, first=200), {"cam": BufferLimits(60_000, 60_000, 10**9)})
+            answers = frames_.append(
+                frames(21000, 21300, first=200), {"cam": BufferLimits(60_000, 60_000, 10**9)}
+            )
         finally:
             client.config_set("maxmemory", 500_000_000)
         assert all(answer.stored for answer in answers)
@@ -236,8 +247,12 @@ def test_after_an_outage_trimming_waits_for_those_who_could_not_say_what_they_ne
         assert times(buffer) == [17400]
 
 
-def test_bytes_count_after_a_camera_was_set_back_by_more_than_its_buffer_holds(buffer: Buffer) -> None:
-    """Its stream had expired; without a beginning anew its bytes would not count until its time has caught up."""
+def test_bytes_count_after_a_camera_was_set_back_by_more_than_its_buffer_holds(
+    buffer: Buffer,
+) -> None:
+    """Its stream had expired; without a beginning anew its bytes would not count until its time has
+    caught up.
+    """
     limit = BufferLimits(20_000, 20_000, 100_000)
     buffer.append(frames(1_000_000, 1_003_000), {"cam": limit})
     expire(buffer)

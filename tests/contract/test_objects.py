@@ -1,4 +1,6 @@
-"""Every object store behaves the same: in memory, as files, SeaweedFS, and rclone as a second S3 opinion."""
+"""Every object store behaves the same: in memory, as files, SeaweedFS, and rclone as a second S3
+opinion.
+"""
 
 from __future__ import annotations
 
@@ -145,9 +147,13 @@ def test_a_file_whose_name_no_row_can_hold_stops_no_listing(tmp_path: Path) -> N
 
 
 def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once() -> None:
-    """Connections are accepted, nothing is ever said: an upload ends within its time, the next calls do not wait."""
+    """Connections are accepted, nothing is ever said: an upload ends within its time, the next
+    calls do not wait.
+    """
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        store = open_store(f"s3://k:secret12@127.0.0.1:{mute.getsockname()[1]}/bucket?secure=false", CLOCK)
+        store = open_store(
+            f"s3://k:secret12@127.0.0.1:{mute.getsockname()[1]}/bucket?secure=false", CLOCK
+        )
         began = CLOCK.monotonic()
         with pytest.raises(Retryable, match="does not answer"):
             store.put("a", b"x", "text/plain", patience_s=1.0)
@@ -158,8 +164,12 @@ def test_a_store_that_does_not_answer_costs_one_timeout_and_then_fails_at_once()
         assert CLOCK.monotonic() - began < 30
 
 
-def test_a_full_disk_is_retryable_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ENOSPC while writing, EIO at the fsync: no object, no temporary file, and a later try succeeds."""
+def test_a_full_disk_is_retryable_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENOSPC while writing, EIO at the fsync: no object, no temporary file, and a later try
+    succeeds.
+    """
     store = open_store(f"file://{tmp_path}/store", CLOCK)
     store.prepare()
     for number in (errno.ENOSPC, errno.EIO):
@@ -192,7 +202,9 @@ def test_a_file_store_never_leaves_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_wrong_secret_is_told_and_footage_waits_for_who_mends_it(servers: Servers) -> None:
-    """A part that a store refuses for good would be given up after a few tries, and its footage with it."""
+    """A part that a store refuses for good would be given up after a few tries, and its footage
+    with it.
+    """
     url = servers.storage_url
     key, rest = url.removeprefix("s3://").split(":", 1)
     wrong = f"s3://{key}:not-the-secret@{rest.split('@')[1]}"
@@ -203,7 +215,14 @@ def test_a_wrong_secret_is_told_and_footage_waits_for_who_mends_it(servers: Serv
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://x/y", "s3://host:9000/bucket", "s3://k:s@host", "s3://k:s@host/a/b", "s3://k:s@h/b?x=1", "file:relative"],
+    [
+        "ftp://x/y",
+        "s3://host:9000/bucket",
+        "s3://k:s@host",
+        "s3://k:s@host/a/b",
+        "s3://k:s@h/b?x=1",
+        "file:relative",
+    ],
 )
 def test_bad_addresses_are_named(url: str) -> None:
     with pytest.raises(BadInput, match="PLATEREEL_STORAGE_URL"):

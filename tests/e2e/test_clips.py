@@ -1,4 +1,6 @@
-"""A plate is seen, and the clip is there: every MP4 is fetched from storage by the API and decoded frame by frame."""
+"""A plate is seen, and the clip is there: every MP4 is fetched from storage by the API and decoded
+frame by frame.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,18 @@ BUFFER_MS, POST_MS = 3000, 4000
 
 
 def check_clip(
-    deployment: Deployment, segment: dict[str, Any], captured_ms: int, number: int, fps: float, spans: tuple[int, int]
+    deployment: Deployment,
+    segment: dict[str, Any],
+    captured_ms: int,
+    number: int,
+    fps: float,
+    spans: tuple[int, int],
 ) -> list[int]:
-    """Decode a clip and hold it against the camera: every frame of [captured - before, captured + after), once.
+    """Decode a clip and hold it against the camera: every frame of [captured - before, captured +
+    after), once.
 
-    The camera numbers its frames and makes one each 1/fps; so a frame's number tells when it was taken.
+    The camera numbers its frames and makes one each 1/fps; so a frame's number tells when it was
+    taken.
     """
     assert segment["status"] == "ready", segment
     path = deployment.download(segment)
@@ -37,7 +46,9 @@ def check_clip(
     frame_ms = 1000 / fps
     expected_first = number - int(before_ms / frame_ms)
     expected_last = number + int((after_ms - 1e-6) / frame_ms)
-    assert found == list(range(found[0], found[0] + len(found))), "frames lost, doubled or out of order"
+    assert found == list(range(found[0], found[0] + len(found))), (
+        "frames lost, doubled or out of order"
+    )
     assert abs(found[0] - expected_first) <= 1
     assert abs(found[-1] - expected_last) <= 1
     assert len(found) == segment["frame_count"]
@@ -50,7 +61,9 @@ def check_clip(
     steps = [b - a for a, b in itertools.pairwise(times)]
     assert all(abs(step - 1 / fps) < 0.9 / fps for step in steps), steps
     assert statistics.median(steps) == pytest.approx(1 / fps, abs=0.005)
-    assert segment["start_time"].startswith(time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(first / 1000)))
+    assert segment["start_time"].startswith(
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(first / 1000))
+    )
     assert boxes(path)[:2] == ["ftyp", "moov"]
     return found
 
@@ -68,7 +81,9 @@ def check_format(path: Path, codec: str) -> None:
 
 
 def test_plain_event(deployment: Deployment) -> None:
-    """Pre-roll, post-roll and every frame between, none lost, none doubled; H.264 4:2:0 with moov first."""
+    """Pre-roll, post-roll and every frame between, none lost, none doubled; H.264 4:2:0 with moov
+    first.
+    """
     deployment.wait_buffered("plain", 4)
     captured_ms, number = deployment.newest("plain")
     deployment.detect("plain", captured_ms, "plain-1", plate="AB123CD", bbox=[10, 20, 30, 10])
@@ -89,7 +104,9 @@ def test_plain_event(deployment: Deployment) -> None:
     assert abs(detection["offset_ms"] - BUFFER_MS) <= 67
     assert segment["pre_roll_delivered_seconds"] == pytest.approx(3, abs=0.07)
     assert segment["file_path"].startswith(f"videos/{segment['start_time'][:10]}/{segment['id']}_")
-    status, picture, headers = deployment.fetch("GET", f"/v2/video/segments/{segment['id']}/thumbnail")
+    status, picture, headers = deployment.fetch(
+        "GET", f"/v2/video/segments/{segment['id']}/thumbnail"
+    )
     assert status == 200
     assert headers["content-type"] == "image/jpeg"
     assert picture[:2] == b"\xff\xd8"
@@ -99,7 +116,9 @@ def test_plain_event(deployment: Deployment) -> None:
 
 
 def test_extended_three_times(deployment: Deployment) -> None:
-    """Four detections, each before the last one's post-roll ends: one clip from the first to the last."""
+    """Four detections, each before the last one's post-roll ends: one clip from the first to the
+    last.
+    """
     deployment.wait_buffered("extended", 4)
     first_ms, number = deployment.newest("extended")
     deployment.detect("extended", first_ms, "extended-0")
@@ -122,7 +141,9 @@ def test_extended_three_times(deployment: Deployment) -> None:
 
 
 def test_roll_over(deployment: Deployment) -> None:
-    """An event longer than max_segment_seconds: two clips that meet exactly, no frame twice, none missing."""
+    """An event longer than max_segment_seconds: two clips that meet exactly, no frame twice, none
+    missing.
+    """
     deployment.wait_buffered("rolled", 4)
     first_ms, number = deployment.newest("rolled")
     deployment.detect("rolled", first_ms, "rolled-0")
@@ -173,7 +194,9 @@ def test_two_cameras_at_once(deployment: Deployment) -> None:
 
 
 def test_late_detection(deployment: Deployment) -> None:
-    """A detection that arrives 8 s after its frame still gets its pre-roll: the buffer reaches back far enough."""
+    """A detection that arrives 8 s after its frame still gets its pre-roll: the buffer reaches back
+    far enough.
+    """
     deployment.wait_buffered("late", 12)
     newest_ms, number = deployment.newest("late")
     captured_ms = newest_ms - 8000
@@ -193,7 +216,12 @@ def test_duplicate_detection(deployment: Deployment) -> None:
     """The same detection through every door, several times: one row, one clip, one link."""
     deployment.wait_buffered("doubled", 4)
     captured_ms, number = deployment.newest("doubled")
-    facts = {"detection_id": "doubled-1", "camera_id": "doubled", "confidence": 0.9, "captured_at": captured_ms / 1000}
+    facts = {
+        "detection_id": "doubled-1",
+        "camera_id": "doubled",
+        "confidence": 0.9,
+        "captured_at": captured_ms / 1000,
+    }
     body = json.dumps(facts)
     with deployment.broker() as broker:
         for _ in range(3):
@@ -215,13 +243,20 @@ def test_duplicate_detection(deployment: Deployment) -> None:
     status, _, _ = deployment.fetch(
         "POST",
         "/v2/video/detections",
-        {"detection_id": "doubled-1", "camera_id": "doubled", "confidence": 0.9, "captured_at": captured_ms / 1000 - 1},
+        {
+            "detection_id": "doubled-1",
+            "camera_id": "doubled",
+            "confidence": 0.9,
+            "captured_at": captured_ms / 1000 - 1,
+        },
     )
     assert status == 409
 
 
 def test_bare_doors(deployment: Deployment) -> None:
-    """A bare XADD and a bare PUBLISH are enough; below the threshold nothing is recorded, and that is stored."""
+    """A bare XADD and a bare PUBLISH are enough; below the threshold nothing is recorded, and that
+    is stored.
+    """
     deployment.wait_buffered("doors", 4)
     captured_ms, _ = deployment.newest("doors")
     with deployment.broker() as broker:
@@ -232,7 +267,10 @@ def test_bare_doors(deployment: Deployment) -> None:
             "detection_id": "weak",
         }
         broker.xadd("detections", dict(weak.items()))
-        wait_until("the weak detection", lambda: deployment.fetch("GET", "/v2/video/by-detection/weak")[0] == 200)
+        wait_until(
+            "the weak detection",
+            lambda: deployment.fetch("GET", "/v2/video/by-detection/weak")[0] == 200,
+        )
         answer = deployment.get("/v2/video/by-detection/weak")
         assert answer == {"items": [], "total": 0, "outcome": "below_threshold", "reason": None}
         broker.publish(
@@ -241,14 +279,18 @@ def test_bare_doors(deployment: Deployment) -> None:
         )
     row = wait_until(
         "the published one",
-        lambda: deployment.query("SELECT * FROM detections WHERE plate = 'PS' AND wanted IS NOT NULL"),
+        lambda: deployment.query(
+            "SELECT * FROM detections WHERE plate = 'PS' AND wanted IS NOT NULL"
+        ),
     )[0]
     (segment,) = deployment.clips_of(row["detection_id"])
     assert segment["status"] == "ready"
 
 
 def test_true_rate_of_nine(deployment: Deployment) -> None:
-    """A camera that delivers 9 fps makes a clip of true length at 9 fps, whatever the setting says."""
+    """A camera that delivers 9 fps makes a clip of true length at 9 fps, whatever the setting
+    says.
+    """
     deployment.wait_buffered("slow", 4)
     captured_ms, number = deployment.newest("slow")
     deployment.detect("slow", captured_ms, "slow-1")
@@ -307,7 +349,9 @@ def test_real_street_footage(deployment: Deployment) -> None:
 
 
 def test_ready_soon_after_its_end(deployment: Deployment) -> None:
-    """The clip is there about a second after its window ends (idle machine); this only holds it under ten."""
+    """The clip is there about a second after its window ends (idle machine); this only holds it
+    under ten.
+    """
     rows = deployment.query(
         "SELECT extract(epoch FROM updated_at - deadline)::float8 AS late FROM video_segments WHERE status = 'ready'"
     )

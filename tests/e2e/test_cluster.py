@@ -1,4 +1,6 @@
-"""A whole deployment whose frames are on a Redis Cluster, and an event during which one of its three nodes dies."""
+"""A whole deployment whose frames are on a Redis Cluster, and an event during which one of its
+three nodes dies.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,15 @@ from tests.support.waiting import wait_until
 
 
 def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:
-    """Cameras of the other nodes are recorded without a hole; the lost one is again once it is back, its loss told."""
+    """Cameras of the other nodes are recorded without a hole; the lost one is again once it is
+    back, its loss told.
+    """
     with running_cluster(tmp_path / "cluster") as cluster:
         cameras = cluster.cameras(1)
         config = "defaults: {buffer_seconds: 2, post_event_seconds: 6, part_seconds: 2}\ncameras:\n"
         config += "".join(
-            f'  {camera}: {{source: "synthetic:numbered?size=320x180", detect: false}}\n' for camera in cameras
+            f'  {camera}: {{source: "synthetic:numbered?size=320x180", detect: false}}\n'
+            for camera in cameras
         )
         deployment = Deployment(tmp_path / "site", config, {"PLATEREEL_FRAMES_URL": cluster.url})
         try:
@@ -44,11 +49,17 @@ def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:
             clips = deployment.clips_of("after")
             assert clips[-1]["status"] == "ready"
             for segment in deployment.clips_of(f"{cameras[1]}-event"):
-                assert segment["status"] == "failed" or segment["frames_lost"] > 0 or segment["gaps"]
+                assert (
+                    segment["status"] == "failed" or segment["frames_lost"] > 0 or segment["gaps"]
+                )
         finally:
             deployment.stop()
 
 
 def _connected(deployment: Deployment) -> set[str]:
     items = deployment.get("/v2/video/cameras")["items"]
-    return {item["camera_id"] for item in items if item["state"] == "connected" and item["last_frame_at"]}
+    return {
+        item["camera_id"]
+        for item in items
+        if item["state"] == "connected" and item["last_frame_at"]
+    }

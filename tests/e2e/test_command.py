@@ -15,7 +15,10 @@ from tests.support.waiting import WAIT_SECONDS
 
 def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
     done = platereel(
-        "up", "--data", str(tmp_path / "data"), environment={"PLATEREEL_CONFIG": str(tmp_path / "no.yaml")}
+        "up",
+        "--data",
+        str(tmp_path / "data"),
+        environment={"PLATEREEL_CONFIG": str(tmp_path / "no.yaml")},
     )
     assert done.returncode == 1
     assert "platereel init" in done.stderr
@@ -28,7 +31,9 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     path.write_text('cameras: {a: {source: "push:"}}\n')
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = platereel("up", "--config", str(path), "--data", str(tmp_path / "data"), "--port", port)
+        done = platereel(
+            "up", "--config", str(path), "--data", str(tmp_path / "data"), "--port", port
+        )
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr
     assert not (tmp_path / "data" / "run.json").exists()
@@ -55,7 +60,12 @@ def test_a_process_without_addresses_names_them(tmp_path: Path) -> None:
 
 def test_trigger_wait_show_get(deployment: Deployment, tmp_path: Path) -> None:
     """From the terminal to a file that plays."""
-    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    data = [
+        "--config",
+        str(deployment.folder / "platereel.yaml"),
+        "--data",
+        str(deployment.folder / "data"),
+    ]
     deployment.wait_buffered("paced", 4)
     done = platereel("trigger", "paced", "--plate", "AB123CD", "--wait", "--json", *data)
     assert done.returncode == 0, done.stderr
@@ -77,9 +87,19 @@ def test_trigger_wait_show_get(deployment: Deployment, tmp_path: Path) -> None:
 
 
 def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> None:
-    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    data = [
+        "--config",
+        str(deployment.folder / "platereel.yaml"),
+        "--data",
+        str(deployment.folder / "data"),
+    ]
     preview = json.loads(platereel("cleanup", "--days", "30", "--dry-run", "--json", *data).stdout)
-    assert (preview["dry_run"], preview["archived"], preview["bytes"], preview["reasons"]) == (True, 0, 0, {})
+    assert (preview["dry_run"], preview["archived"], preview["bytes"], preview["reasons"]) == (
+        True,
+        0,
+        0,
+        {},
+    )
     checked = platereel("check", "--json", *data)
     report = json.loads(checked.stdout)
     assert (checked.returncode, report["clean"], report["findings"]) == (0, True, {})
@@ -88,15 +108,24 @@ def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> 
     assert "clips, read back\nnothing to mend" in deep.stdout
     refused = platereel("cleanup", "--days", "-3", *data)
     assert refused.returncode == 1
-    status, body, _ = deployment.fetch("POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True})
+    status, body, _ = deployment.fetch(
+        "POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True}
+    )
     assert status == 200, body
     assert json.loads(body)["result"]["archived"] == 0
 
 
 def test_the_example_detection_service_records(deployment: Deployment) -> None:
-    """docs/examples/detection_service.py, as its docstring says to run it: its own frames, its own detector."""
+    """docs/examples/detection_service.py, as its docstring says to run it: its own frames, its own
+    detector.
+    """
     example = Path(__file__).parents[2] / "docs" / "examples" / "detection_service.py"
-    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    data = [
+        "--config",
+        str(deployment.folder / "platereel.yaml"),
+        "--data",
+        str(deployment.folder / "data"),
+    ]
     done = subprocess.run(
         [sys.executable, str(example), *data, "--seconds", "12"],
         env=clean_environment(),
@@ -106,7 +135,9 @@ def test_the_example_detection_service_records(deployment: Deployment) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    seen = deployment.query("SELECT detection_id, plate FROM detections WHERE camera_id = 'mine' ORDER BY captured_at")
+    seen = deployment.query(
+        "SELECT detection_id, plate FROM detections WHERE camera_id = 'mine' ORDER BY captured_at"
+    )
     assert "JM788VT" in {row["plate"] for row in seen}
     segments = deployment.clips_of(seen[-1]["detection_id"])
     assert [s["status"] for s in segments] == ["ready"]
@@ -147,7 +178,12 @@ def test_demo_ends_by_itself_with_clips_that_decode(tmp_path: Path) -> None:
 
 def test_doctor_and_plan_of_a_running_deployment(deployment: Deployment) -> None:
     """Nothing but JSON on standard output, and nothing broken."""
-    data = ["--config", str(deployment.folder / "platereel.yaml"), "--data", str(deployment.folder / "data")]
+    data = [
+        "--config",
+        str(deployment.folder / "platereel.yaml"),
+        "--data",
+        str(deployment.folder / "data"),
+    ]
     deployment.wait_buffered("plain", 3)
     done = platereel("doctor", "--json", *data)
     findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}

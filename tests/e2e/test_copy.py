@@ -54,7 +54,8 @@ def filming() -> Iterator[tuple[str, list[tuple[float, int]]]]:
 
 
 def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
-    """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks nothing untold.
+    """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks
+    nothing untold.
 
     Every worker is killed while it is made.
     """
@@ -87,10 +88,14 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             first = next(number for when, number in sent if when >= at - BUFFER_S)
             assert abs(read[0] - first) <= 3
             whole = abs(len(read) + segment["frames_lost"] - (BUFFER_S + POST_S) * FPS) <= 3
-            assert whole or "camera_silent" in (segment["truncated_reason"] or ""), "shorter, and nothing says why"
+            assert whole or "camera_silent" in (segment["truncated_reason"] or ""), (
+                "shorter, and nothing says why"
+            )
             assert times[0] == 0
             assert segment["codec"] == "copy"
-            status, picture, _ = deployment.fetch("GET", f"/v2/video/segments/{segment['id']}/thumbnail")
+            status, picture, _ = deployment.fetch(
+                "GET", f"/v2/video/segments/{segment['id']}/thumbnail"
+            )
             assert (status, picture[:2]) == (200, b"\xff\xd8")
             status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
             assert (status, picture[:2]) == (200, b"\xff\xd8")
@@ -100,7 +105,9 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
 
 
 def _with_capture_killed(deployment: Deployment) -> None:
-    """Another event, in the middle of which capture dies: what it missed is told, and the rest is one clip."""
+    """Another event, in the middle of which capture dies: what it missed is told, and the rest is
+    one clip.
+    """
     deployment.detect("gate", round(time.time() * 1000), "again")
     time.sleep(1)
     (pid,) = deployment.refresh()["pids"]["capture"]

@@ -27,7 +27,9 @@ def counters(deployment: Deployment) -> Samples:
 
 def total(samples: Samples, name: str, **labels: str) -> float:
     wanted = set(labels.items())
-    return sum(value for (each, own), value in samples.items() if each == name and wanted <= set(own))
+    return sum(
+        value for (each, own), value in samples.items() if each == name and wanted <= set(own)
+    )
 
 
 def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: Deployment) -> None:
@@ -64,7 +66,10 @@ def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: D
     assert deployment.clips_of("counted-by-others")[0]["status"] == "ready"
     wait_until(
         "the next clip",
-        lambda: total(counters(deployment), "platereel_segments_total") > total(after, "platereel_segments_total"),
+        lambda: (
+            total(counters(deployment), "platereel_segments_total")
+            > total(after, "platereel_segments_total")
+        ),
         10,
     )
     files = list((deployment.folder / "data" / "metrics").glob("*.db"))

@@ -1,4 +1,6 @@
-"""What is released: a source archive and the wheel made from it, installed where nothing of the checkout is seen."""
+"""What is released: a source archive and the wheel made from it, installed where nothing of the
+checkout is seen.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in RELEASED:
         where = ROOT / name
         if where.is_dir():
-            shutil.copytree(where, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                where, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         else:
             shutil.copy(where, source / name)
     uv = Path(sys.executable).with_name("uv")
-    run(uv, "build", "--offline", "--no-build-isolation", "--python", sys.executable, "-o", out, source, cwd=folder)
+    run(
+        uv,
+        "build",
+        "--offline",
+        "--no-build-isolation",
+        "--python",
+        sys.executable,
+        "-o",
+        out,
+        source,
+        cwd=folder,
+    )
     assert sorted(path.name for path in out.glob("platereel*")) == [
         f"platereel-{VERSION}-py3-none-any.whl",
         f"platereel-{VERSION}.tar.gz",
@@ -71,15 +86,34 @@ def test_the_wheel_has_all_that_the_packages_have(wheel: Path) -> None:
 
 
 def test_a_newcomer_installs_it_and_starts(wheel: Path, tmp_path: Path) -> None:
-    """--version, init and up, in an environment that has our dependencies and nothing of the checkout."""
+    """--version, init and up, in an environment that has our dependencies and nothing of the
+    checkout.
+    """
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     python = tmp_path / "env" / "bin" / "python"
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip())
+    site = Path(
+        run(
+            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path
+        ).strip()
+    )
     uv = Path(sys.executable).with_name("uv")
-    run(uv, "pip", "install", "-q", "--offline", "--no-deps", "--python", python, wheel, cwd=tmp_path)
+    run(
+        uv,
+        "pip",
+        "install",
+        "-q",
+        "--offline",
+        "--no-deps",
+        "--python",
+        python,
+        wheel,
+        cwd=tmp_path,
+    )
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
-    assert str(site) in run(python, "-c", "import platereel; print(platereel.__file__)", cwd=tmp_path)
+    assert str(site) in run(
+        python, "-c", "import platereel; print(platereel.__file__)", cwd=tmp_path
+    )
     command = python.with_name("platereel")
     assert run(command, "--version", cwd=tmp_path).split() == ["platereel", VERSION]
     run(command, "init", tmp_path / "platereel.yaml", cwd=tmp_path)
@@ -93,5 +127,7 @@ def test_a_newcomer_installs_it_and_starts(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_the_changelog_begins_with_this_version() -> None:
-    released = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    released = next(
+        line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")
+    )
     assert released.startswith(f"## {VERSION} - ")

@@ -1,4 +1,6 @@
-"""However a deployment is ended, nothing of it stays behind, and the next one in its folder starts."""
+"""However a deployment is ended, nothing of it stays behind, and the next one in its folder
+starts.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     deployment.process.wait(5)
     gone(folder, 12)
     (folder / "data" / "run.json").unlink()
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, which a deployment respects
+    # under nohup it is ignored, which a deployment respects
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         deployment.start()
     finally:
@@ -89,7 +92,13 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
     (tmp_path / "platereel.yaml").write_text(CONFIG)
     for _ in range(2):
         refused = platereel(
-            "up", "--config", str(tmp_path / "platereel.yaml"), "--data", str(tmp_path / "shared"), "--port", "0"
+            "up",
+            "--config",
+            str(tmp_path / "platereel.yaml"),
+            "--data",
+            str(tmp_path / "shared"),
+            "--port",
+            "0",
         )
         assert refused.returncode == 1
         assert "metrics" in refused.stderr
@@ -97,7 +106,8 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert (theirs / "notes.txt").read_text() == "theirs"
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["metrics"]
     assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
-    for folder in (tmp_path / "data" / "demo", tmp_path / "data"):  # as `make demo` and then `platereel up` have them
+    # as `make demo` and then `platereel up` have them
+    for folder in (tmp_path / "data" / "demo", tmp_path / "data"):
         claim(folder)
         claim(folder)
     with pytest.raises(Permanent, match="metrics"):

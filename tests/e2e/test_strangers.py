@@ -1,4 +1,6 @@
-"""What a stranger gets at every port of `platereel up`, and in its folder: nothing of anybody's clips."""
+"""What a stranger gets at every port of `platereel up`, and in its folder: nothing of anybody's
+clips.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,20 @@ cameras:
   gate-1: {source: "synthetic:numbered?fps=10&size=320x240", detect: false}
 defaults: {buffer_seconds: 1, post_event_seconds: 2}
 """
-# What may be asked for without a key, by the process that answers: whether it lives, and how it is described.
+# What may be asked for without a key, by the process that answers: whether it lives, and how it is
+# described.
 OPEN = {
     "api": {"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"},
     # The object store says that it lives, how much room it has, and which numbers its volumes bear.
-    "storage": {"/", "/healthz", "/readyz", "/status", "/cluster/status", "/cluster/healthz", "/ui/index.html"},
+    "storage": {
+        "/",
+        "/healthz",
+        "/readyz",
+        "/status",
+        "/cluster/status",
+        "/cluster/healthz",
+        "/ui/index.html",
+    },
 }
 READS = (
     "/",
@@ -107,7 +118,9 @@ def listeners(pid: int) -> Iterator[tuple[str, int]]:
 
 
 def family(deployment: Deployment) -> dict[str, list[int]]:
-    """Every process of the deployment with its descendants, by the name that run.json has for it."""
+    """Every process of the deployment with its descendants, by the name that run.json has for
+    it.
+    """
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -137,17 +150,29 @@ def test_no_port_gives_a_stranger_anything(site: Deployment) -> None:
         for address, port in listeners(pid)
         if _is_loopback(address)
     }
-    assert {name for _, name in ports} >= {"api", "storage", "postgres", "redis-broker", "redis-frames"}
+    assert {name for _, name in ports} >= {
+        "api",
+        "storage",
+        "postgres",
+        "redis-broker",
+        "redis-frames",
+    }
     assert len(ports) >= 11
     got = []
     for port, name in sorted(ports):
-        for method, path in (*(("GET", path) for path in READS), *CHANGES) if _speaks_http(port) else ():
-            got += _asked(name=name, port=port, method=method, path=path.format(**names), secret=row["sha256"])
+        for method, path in (
+            (*(("GET", path) for path in READS), *CHANGES) if _speaks_http(port) else ()
+        ):
+            got += _asked(
+                name=name, port=port, method=method, path=path.format(**names), secret=row["sha256"]
+            )
         assert _redis_says(port) in {None, "-NOAUTH"}, (name, port)
         assert not _answers_grpc(port), (name, port)
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(f"postgresql://platereel@127.0.0.1:{port}/postgres", connect_timeout=30)
-    assert {(name, path) for name, _, path, _ in got if path not in OPEN.get(name, ())} == set(), got
+    assert {(name, path) for name, _, path, _ in got if path not in OPEN.get(name, ())} == set(), (
+        got
+    )
     data = str(site.folder / "data")
     checked = platereel("check", "--deep", "--data", data)
     assert checked.returncode == 0, checked.stdout
@@ -169,7 +194,9 @@ def _speaks_http(port: int) -> bool:
         pool.close()
 
 
-def _asked(name: str, port: int, method: str, path: str, secret: str) -> list[tuple[str, int, str, int]]:
+def _asked(
+    name: str, port: int, method: str, path: str, secret: str
+) -> list[tuple[str, int, str, int]]:
     """What a stranger is answered, if it is anything but a refusal; never the clip."""
     found = []
     body = b"forged" if method in {"PUT", "POST"} else None
@@ -199,7 +226,9 @@ def _redis_says(port: int) -> str | None:
 
 
 def _answers_grpc(port: int) -> bool:
-    """Whether a server takes HTTP/2, as gRPC speaks it, from somebody without a certificate, plain or over TLS."""
+    """Whether a server takes HTTP/2, as gRPC speaks it, from somebody without a certificate, plain
+    or over TLS.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
@@ -208,7 +237,8 @@ def _answers_grpc(port: int) -> bool:
             raw = socket.create_connection(("127.0.0.1", port), timeout=5)
             raw.settimeout(1)
             with raw, context.wrap_socket(raw) if secure else nullcontext(raw) as speaker:
-                # The preface and empty settings; a server that takes the caller answers with settings of its own.
+                # The preface and empty settings; a server that takes the caller answers with
+                # settings of its own.
                 speaker.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
                 head = speaker.recv(9)
                 if len(head) == 9 and head[3] == 4:
@@ -221,14 +251,17 @@ def _answers_grpc(port: int) -> bool:
 def test_no_file_is_for_anybody_else(site: Deployment) -> None:
     """Folder 0700, files 0600: clips, pictures, plates and logs.
 
-    The S3 server gives its notes of a volume's layout a mode of their own, in a folder that is closed.
+    The S3 server gives its notes of a volume's layout a mode of their own, in a folder that is
+    closed.
     """
     data = site.folder / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     loose = [
         (str(path.relative_to(data)), oct(stat.S_IMODE(path.lstat().st_mode)))
         for path in data.rglob("*")
-        if not path.is_symlink() and path.suffix != ".vif" and stat.S_IMODE(path.lstat().st_mode) & 0o077
+        if not path.is_symlink()
+        and path.suffix != ".vif"
+        and stat.S_IMODE(path.lstat().st_mode) & 0o077
     ]
     assert loose == []
     assert list((data / "logs").iterdir())

@@ -30,8 +30,15 @@ def address(world: World) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`platereel …` with the world's addresses, in this process: starting twenty would take most of the time."""
+def run(
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """`platereel …` with the world's addresses, in this process: starting twenty would take most of
+    the time.
+    """
     settings = world.settings
     urls = {
         "PLATEREEL_DATABASE_URL": settings.database_url, "PLATEREEL_FRAMES_URL": settings.frames_url,
@@ -41,7 +48,8 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         assert url is not None
         monkeypatch.setenv(name, url.get_secret_value())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("platereel.cli.configure.configure", lambda *_: None)  # logs of this process stay as they are
+    # logs of this process stay as they are
+    monkeypatch.setattr("platereel.cli.configure.configure", lambda *_: None)
 
     def platereel(*arguments: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["platereel", *arguments])

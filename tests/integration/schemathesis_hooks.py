@@ -18,4 +18,6 @@ ENDS = (
 _NOW = datetime.now(UTC).replace(microsecond=0)
 _RECENT = st.integers(0, 86_400).map(lambda s: (_NOW - timedelta(seconds=s)).isoformat())
 
-schemathesis.openapi.format("date-time", st.one_of(_RECENT, _RECENT, _RECENT, st.sampled_from(ENDS)))
+schemathesis.openapi.format(
+    "date-time", st.one_of(_RECENT, _RECENT, _RECENT, st.sampled_from(ENDS))
+)

@@ -1,4 +1,6 @@
-"""Who may do what: every role at every endpoint, for cameras of its own and for others'; keys, sessions, limits."""
+"""Who may do what: every role at every endpoint, for cameras of its own and for others'; keys,
+sessions, limits.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class Doors:
 
     def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> Any:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return self.api.request(method, path, headers={**headers, **more.pop("headers", {})}, **more)
+        return self.api.request(
+            method, path, headers={**headers, **more.pop("headers", {})}, **more
+        )
 
 
 @contextmanager
@@ -87,7 +91,11 @@ def opened(world: World) -> Iterator[Doors]:
     access = PostgresAccessRows(world.database)
     keys = {
         (role, scoped): access.create_key(
-            name=f"{role}-{scoped}", role=role, cameras=[OWN] if scoped else None, expires_at=None, who="test"
+            name=f"{role}-{scoped}",
+            role=role,
+            cameras=[OWN] if scoped else None,
+            expires_at=None,
+            who="test",
         )[1]
         for role in Role
         for scoped in (False, True)
@@ -98,7 +106,9 @@ def opened(world: World) -> Iterator[Doors]:
         row = world.segments.get(clips[camera])
         world.store.put(row.file_path, bytes(1000), "video/mp4")
         world.database.execute(
-            "UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(bytes(1000)).hexdigest(), clips[camera]
+            "UPDATE video_segments SET sha256 = %s WHERE id = %s",
+            sha256(bytes(1000)).hexdigest(),
+            clips[camera],
         )
         world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
         world.film(camera, 0, 1)
@@ -140,7 +150,9 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "published": {"camera_id": camera, "confidence": 0.9},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
-    return path, bodies.get(kind) or bodies.get(path) or (bodies["PATCH"] if "segments/" in path else None)
+    return path, bodies.get(kind) or bodies.get(path) or (
+        bodies["PATCH"] if "segments/" in path else None
+    )
 
 
 def test_every_endpoint_is_in_the_table(shared: Doors) -> None:
@@ -154,8 +166,12 @@ def test_every_endpoint_is_in_the_table(shared: Doors) -> None:
 
 
 @pytest.mark.parametrize("endpoint", list(ENDPOINTS), ids=" ".join)
-def test_role_and_camera(shared: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a key 401, with too little of a role 403, of another's camera 404 (403 where it concerns all)."""
+def test_role_and_camera(
+    shared: Doors, endpoint: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a key 401, with too little of a role 403, of another's camera 404 (403 where it
+    concerns all).
+    """
     monkeypatch.setattr("services.api.routes.jobs.WAIT_SECONDS", 0.0)
     app: Any = shared.api.app
     app.state.ports.viewers.most = 0
@@ -173,7 +189,9 @@ def test_role_and_camera(shared: Doors, endpoint: tuple[str, str], monkeypatch: 
             if role < needed:
                 assert status == 403, (role, scoped, camera)
             else:
-                assert _as_it_should(status, kind, foreign=scoped and camera == FOREIGN, scoped=scoped), (role, scoped)
+                assert _as_it_should(
+                    status, kind, foreign=scoped and camera == FOREIGN, scoped=scoped
+                ), (role, scoped)
 
 
 def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> bool:
@@ -206,11 +224,16 @@ def test_lists_tell_of_own_cameras_alone(doors: Doors) -> None:
     bulk = doors.ask("POST", "/v2/video/bulk", key, json=body).json()
     assert (bulk["succeeded"], bulk["failed"]) == (1, 1)
     assert doors.world.status(doors.clips[FOREIGN]) == "ready"
-    assert doors.ask("POST", "/v2/video/bulk", doors.keys[Role.OPERATOR, False], json=body).status_code == 403
+    assert (
+        doors.ask("POST", "/v2/video/bulk", doors.keys[Role.OPERATOR, False], json=body).status_code
+        == 403
+    )
 
 
 def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
-    made = doors.ask("POST", "/v2/video/keys", BOSS, json={"name": "guard", "role": "operator", "cameras": [OWN]})
+    made = doors.ask(
+        "POST", "/v2/video/keys", BOSS, json={"name": "guard", "role": "operator", "cameras": [OWN]}
+    )
     assert made.status_code == 201
     secret = made.json()["secret"]
     assert doors.ask("GET", "/v2/video/session", secret).json() == {
@@ -218,19 +241,25 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
     }  # fmt: skip
     listed = doors.ask("GET", "/v2/video/keys", BOSS)
     assert secret not in listed.text
-    assert secret.encode() not in bytes(doors.world.database.fetch("SELECT * FROM api_keys")[-1]["digest"])
+    assert secret.encode() not in bytes(
+        doors.world.database.fetch("SELECT * FROM api_keys")[-1]["digest"]
+    )
     assert doors.ask("POST", "/v2/video/keys", BOSS, json={"name": "guard"}).status_code == 409
     assert doors.ask("DELETE", "/v2/video/keys/guard", BOSS).status_code == 204
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
     assert doors.ask("DELETE", "/v2/video/keys/nobody", BOSS).status_code == 404
     log = doors.ask("GET", "/v2/video/access-log?limit=1000", BOSS).json()["items"]
-    assert {("boss", "key.create"), ("boss", "key.revoke")} <= {(item["who"], item["action"]) for item in log}
+    assert {("boss", "key.create"), ("boss", "key.revoke")} <= {
+        (item["who"], item["action"]) for item in log
+    }
 
 
 def test_a_key_expires(doors: Doors) -> None:
     access = PostgresAccessRows(doors.world.database)
     soon = from_ms(doors.world.clock.now_ms()) + timedelta(days=1)
-    key, secret = access.create_key(name="short", role=Role.VIEWER, cameras=None, expires_at=soon, who="test")
+    key, secret = access.create_key(
+        name="short", role=Role.VIEWER, cameras=None, expires_at=soon, who="test"
+    )
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 200
     doors.world.database.execute("UPDATE api_keys SET expires_at = now() WHERE id = %s", key.key_id)
     assert doors.ask("GET", "/v2/video/session", secret).status_code == 401
@@ -252,7 +281,10 @@ def test_a_session_needs_its_token_for_changes(doors: Doors) -> None:
     assert doors.ask("GET", path).status_code == 200
     assert doors.ask("PATCH", path, json={"protected": True}).status_code == 403
     csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}
-    assert doors.ask("PATCH", path, json={"protected": True}, headers=csrf).json()["protected_by"] == "operator-False"
+    assert (
+        doors.ask("PATCH", path, json={"protected": True}, headers=csrf).json()["protected_by"]
+        == "operator-False"
+    )
     assert doors.ask("GET", "/v2/video/session").json()["csrf_token"] == csrf["X-CSRF-Token"]
     assert doors.ask("DELETE", "/v2/video/session", headers=csrf).status_code == 204
     assert doors.ask("GET", path).status_code == 401
@@ -265,8 +297,12 @@ def test_a_session_ends_with_the_key_it_was_opened_with(doors: Doors) -> None:
     assert doors.ask("GET", "/v2/video/session").status_code == 401
     doors.ask("POST", "/v2/video/session", json={"key": BOSS})
     assert doors.ask("GET", "/v2/video/session").status_code == 200
-    other = doors.world.settings.model_copy(update={"api_keys": SecretStr("new:admin:another-secret-of-length")})
-    with TestClient(build(other), base_url="http://127.0.0.1", cookies=doors.api.cookies) as restarted:
+    other = doors.world.settings.model_copy(
+        update={"api_keys": SecretStr("new:admin:another-secret-of-length")}
+    )
+    with TestClient(
+        build(other), base_url="http://127.0.0.1", cookies=doors.api.cookies
+    ) as restarted:
         assert restarted.get("/v2/video/session").status_code == 401
 
 
@@ -277,9 +313,13 @@ def test_wrong_keys_are_limited(doors: Doors) -> None:
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     assert doors.ask("POST", "/v2/video/session", json={"key": "wrong"}).status_code == 429
-    assert doors.ask("GET", "/v2/video/session", BOSS).status_code == 200, "a right key never waits for wrong ones"
+    assert doors.ask("GET", "/v2/video/session", BOSS).status_code == 200, (
+        "a right key never waits for wrong ones"
+    )
     assert doors.ask("POST", "/v2/video/session", json={"key": BOSS}).status_code == 201
-    refused_logins = doors.world.database.fetch("SELECT * FROM access_log WHERE action = 'session.refused'")
+    refused_logins = doors.world.database.fetch(
+        "SELECT * FROM access_log WHERE action = 'session.refused'"
+    )
     assert refused_logins == []
 
 
@@ -290,7 +330,11 @@ def test_pages_of_other_sites_are_refused(world: World) -> None:
     with TestClient(build(world.settings), base_url="http://127.0.0.1:8080") as api:
         assert api.get(path).status_code == 200
         assert api.get(path, headers={"Host": "rebound.example"}).status_code == 421
-        for header in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        for header in (
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Origin": "null"},
+        ):
             assert api.delete(path, headers=header).status_code == 403, header
         own = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
         assert api.delete(path, headers=own).status_code == 204
@@ -306,25 +350,46 @@ def test_only_a_trusted_proxy_names_its_client(doors: Doors) -> None:
         update={"api": api_settings, "api_keys": SecretStr(f"boss:admin:{BOSS}")}
     )
     app = build(settings)
-    named = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "clips.example"}
+    named = {
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "https",
+        "Host": "clips.example",
+    }
     with (
         TestClient(app, base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind,
         TestClient(app, base_url="http://clips.example", client=("198.51.100.7", 5000)) as direct,
     ):
         for _ in range(MOST_FAILURES):
-            assert behind.get("/v2/video/session", headers={**named, "Authorization": "Bearer no"}).status_code == 401
-        assert behind.get("/v2/video/session", headers={**named, "Authorization": "Bearer no"}).status_code == 429
+            assert (
+                behind.get(
+                    "/v2/video/session", headers={**named, "Authorization": "Bearer no"}
+                ).status_code
+                == 401
+            )
+        assert (
+            behind.get(
+                "/v2/video/session", headers={**named, "Authorization": "Bearer no"}
+            ).status_code
+            == 429
+        )
         other = {"X-Forwarded-For": "203.0.113.10", "Authorization": f"Bearer {BOSS}"}
         assert behind.get("/v2/video/session", headers=other).status_code == 200
         spoofed = {**named, "Authorization": f"Bearer {BOSS}"}
-        assert direct.get("/v2/video/session", headers=spoofed).status_code == 200, "its own address has a clean slate"
+        assert direct.get("/v2/video/session", headers=spoofed).status_code == 200, (
+            "its own address has a clean slate"
+        )
         assert (
             "Secure"
-            in behind.post("/v2/video/session", json={"key": BOSS}, headers={"X-Forwarded-Proto": "https"}).headers[
+            in behind.post(
+                "/v2/video/session", json={"key": BOSS}, headers={"X-Forwarded-Proto": "https"}
+            ).headers["set-cookie"]
+        )
+        assert (
+            "Secure"
+            not in direct.post("/v2/video/session", json={"key": BOSS}, headers=named).headers[
                 "set-cookie"
             ]
         )
-        assert "Secure" not in direct.post("/v2/video/session", json={"key": BOSS}, headers=named).headers["set-cookie"]
 
 
 def test_every_answer_has_the_headers_of_a_shut_door(doors: Doors) -> None:
@@ -341,7 +406,9 @@ def test_a_trusted_proxy_names_who_it_let_in(doors: Doors) -> None:
         "trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User",
         "proxy_role_header": "X-Forwarded-Role",
     }  # fmt: skip
-    settings = doors.world.settings.model_copy(update={"api": doors.world.settings.api.model_validate(given)})
+    settings = doors.world.settings.model_copy(
+        update={"api": doors.world.settings.api.model_validate(given)}
+    )
     app = build(settings)
     path = f"/v2/video/segments/{doors.clips[OWN]}"
     with (
@@ -350,12 +417,20 @@ def test_a_trusted_proxy_names_who_it_let_in(doors: Doors) -> None:
     ):
         ann = {"X-Forwarded-User": "ann", "X-Forwarded-Role": "operator"}
         assert behind.get("/v2/video/session", headers=ann).json()["role"] == "operator"
-        assert behind.patch(path, headers=ann, json={"protected": True}).json()["protected_by"] == "ann"
+        assert (
+            behind.patch(path, headers=ann, json={"protected": True}).json()["protected_by"]
+            == "ann"
+        )
         evil = {**ann, "Origin": "https://evil.example"}
         assert behind.patch(path, headers=evil, json={"protected": False}).status_code == 403
         headers = {"X-Forwarded-User": "bob", "X-Forwarded-Role": ""}
         assert behind.get("/v2/video/session", headers=headers).json()["role"] == "viewer"
-        assert behind.get("/v2/video/session", headers={**headers, "X-Forwarded-Role": "emperor"}).status_code == 400
+        assert (
+            behind.get(
+                "/v2/video/session", headers={**headers, "X-Forwarded-Role": "emperor"}
+            ).status_code
+            == 400
+        )
         assert direct.get("/v2/video/session", headers=ann).status_code == 401
     with pytest.raises(ValueError, match="trusted_proxies"):
         doors.world.settings.api.model_validate({"proxy_user_header": "X-Forwarded-User"})

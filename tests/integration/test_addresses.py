@@ -1,4 +1,6 @@
-"""A URL that does not work: which part is wrong, in words, by every way to the servers, and never a secret."""
+"""A URL that does not work: which part is wrong, in words, by every way to the servers, and never a
+secret.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +79,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     path.write_bytes(made.public_bytes(pem) + private)
     return path
 
@@ -157,13 +162,18 @@ def test_a_database(servers: Servers, change: Callable[[str], str], words: str) 
         database.close()
 
 
-@pytest.mark.parametrize("option", ["port=9", "host=127.0.0.1&port=9", "hostaddr=127.0.0.1&port=9", "%70ort=9"])
+@pytest.mark.parametrize(
+    "option", ["port=9", "host=127.0.0.1&port=9", "hostaddr=127.0.0.1&port=9", "%70ort=9"]
+)
 def test_a_place_that_was_not_asked_is_not_told(option: str) -> None:
     url = f"postgresql://u:{SECRET}@127.0.0.1/d?{option}"
     for look in (lambda: current_version(url), lambda: migrate(url)):
         assert said(look) == "the database does not answer: nothing listens at its host and port"
     only = f"postgresql:///d?{option}&host=127.0.0.1"
-    assert said(lambda: current_version(only)) == "the database does not answer: nothing listens at its host and port"
+    assert (
+        said(lambda: current_version(only))
+        == "the database does not answer: nothing listens at its host and port"
+    )
 
 
 def test_what_is_no_database(servers: Servers, tls: int) -> None:
@@ -223,13 +233,18 @@ def test_a_message_to_a_broker(servers: Servers, change: Callable[[str, int], st
 def test_what_is_no_redis(servers: Servers) -> None:
     with answering(lambda line: line.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")) as port:
         assert "as a Redis does" in said(lambda: asked(at_port(servers.redis_url, port)))
-    cluster = at_port(with_password(servers.redis_url, SECRET), 9).replace("redis://", "redis+cluster://")
+    cluster = at_port(with_password(servers.redis_url, SECRET), 9).replace(
+        "redis://", "redis+cluster://"
+    )
     assert "nothing listens" in said(lambda: asked_frames(cluster))
     plain = servers.redis_url.replace("redis://", "redis+cluster://")
-    assert "the frames Redis is no cluster: it is addressed as redis://" in said(lambda: asked_frames(plain))
+    assert "the frames Redis is no cluster: it is addressed as redis://" in said(
+        lambda: asked_frames(plain)
+    )
     for option in (f"{SECRET}=1", "socket_timeout=soon", "ssl_ca_certs=/nonexist"):
         for url in (servers.redis_url, servers.redis_url.replace("redis://", "redis+cluster://")):
-            assert "option" in said(lambda url=url, option=option: asked_frames(f"{url}?{option}"), Permanent)  # type: ignore[misc]
+            asked = partial(asked_frames, f"{url}?{option}")
+            assert "option" in said(asked, Permanent)
 
 
 STORES = [
@@ -254,12 +269,13 @@ def test_a_store(servers: Servers, tls: int, change: Callable[[str, int], str], 
 
 
 def test_what_is_no_store(servers: Servers) -> None:
-    answer = (
-        b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nClient sent an HTTP request to an HTTPS server."
-    )
+    head = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"
+    answer = head + b"Client sent an HTTP request to an HTTPS server."
     with answering(lambda line: line.recv(4096) and line.send(answer)) as port:
         url = at_port(servers.storage_url, port)
-        assert "does it want TLS" in said(lambda: list(open_store(url, SystemClock(), 2.0).walk("")))
+        assert "does it want TLS" in said(
+            lambda: list(open_store(url, SystemClock(), 2.0).walk(""))
+        )
 
 
 UNREADABLE = [
@@ -291,7 +307,9 @@ FINE = {
 
 
 def settings_with(**urls: str) -> Settings:
-    return Settings().model_copy(update={name: SecretStr(url) for name, url in (FINE | urls).items()})
+    return Settings().model_copy(
+        update={name: SecretStr(url) for name, url in (FINE | urls).items()}
+    )
 
 
 @pytest.mark.parametrize(("name", "url", "words"), UNREADABLE)
@@ -307,7 +325,9 @@ def test_a_url_that_cannot_be_read(name: str, url: str, words: str) -> None:
 
 def test_urls_that_can_be_read() -> None:
     addresses(settings_with())
-    addresses(settings_with(database_url="postgresql:///d?host=/tmp", storage_url="file:///a b/c?d"))
+    addresses(
+        settings_with(database_url="postgresql:///d?host=/tmp", storage_url="file:///a b/c?d")
+    )
     addresses(settings_with(database_url="postgres://u@h?sslmode=require", frames_url="redis://"))
 
 
@@ -336,11 +356,17 @@ def secret_of(world: World, name: str) -> str:
     return value.get_secret_value()
 
 
-def test_workers_and_beat_say_why_they_wait(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_workers_and_beat_say_why_they_wait(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     """They go on waiting for what a person mends, and have said it."""
     broker = changed(world, broker_url=with_password(secret_of(world, "broker_url"), SECRET))
-    assert "the broker Redis refuses the user name or the password" in said(lambda: check_broker(broker))
-    assert "the broker Redis refuses the user name or the password" in said(lambda: check_servers(broker))
+    assert "the broker Redis refuses the user name or the password" in said(
+        lambda: check_broker(broker)
+    )
+    assert "the broker Redis refuses the user name or the password" in said(
+        lambda: check_servers(broker)
+    )
     store = changed(world, storage_url="s3://AK:Secr3t!word@h:9000/a")
     assert "PLATEREEL_STORAGE_URL" in said(lambda: check_servers(store), BadInput)
     assert check_servers(world.settings)
@@ -360,7 +386,10 @@ def test_workers_and_beat_say_why_they_wait(world: World, capsys: pytest.Capture
 
 
 def test_doctor_says_which_server_is_meant(world: World) -> None:
-    found = {f.what: f for f in examine(changed(world, broker_url=at_port(secret_of(world, "broker_url"), 9)))}
+    found = {
+        f.what: f
+        for f in examine(changed(world, broker_url=at_port(secret_of(world, "broker_url"), 9)))
+    }
     assert found["broker Redis"].health is Health.BROKEN
     assert found["broker Redis"].detail == (
         "the broker Redis does not answer: nothing listens at its host and port (127.0.0.1:9)"
@@ -379,7 +408,9 @@ def test_doctor_says_which_server_is_meant(world: World) -> None:
     assert found["addresses"].detail.startswith("PLATEREEL_STORAGE_URL: ")
 
 
-@pytest.mark.parametrize("command", ["doctor", "migrate", "api", "dispatch", "capture", "detect", "worker", "beat"])
+@pytest.mark.parametrize(
+    "command", ["doctor", "migrate", "api", "dispatch", "capture", "detect", "worker", "beat"]
+)
 @pytest.mark.parametrize(("name", "url", "words"), UNREADABLE[2:9:3])
 def test_every_command_ends_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
@@ -410,8 +441,14 @@ def test_every_command_ends_with_a_sentence(
 
 
 SAID_BY_SERVERS = [
-    ('FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", no encryption', "?sslmode=require"),
-    ('FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", SSL encryption', "pg_hba.conf"),
+    (
+        'FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", no encryption',
+        "?sslmode=require",
+    ),
+    (
+        'FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "u", database "d", SSL encryption',
+        "pg_hba.conf",
+    ),
     ('FATAL:  role "u" does not exist', "knows no such user"),
     ("FATAL:  sorry, too many clients already", "has no connection left"),
     ("FATAL:  the database system is starting up", "is starting or stopping"),
@@ -423,7 +460,9 @@ SAID_BY_SERVERS = [
 @pytest.mark.parametrize(("text", "words"), SAID_BY_SERVERS)
 def test_what_other_databases_say(text: str, words: str) -> None:
     url = "postgresql://u:Secr3t!word@db.invalid:5432/d"
-    error = no_connection(url, psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {text}'))
+    error = no_connection(
+        url, psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {text}')
+    )
     assert isinstance(error, Retryable)
     assert words in error.message
     assert told(error).endswith(" (db.invalid:5432)")

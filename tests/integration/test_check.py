@@ -97,7 +97,10 @@ def test_without_parts_only_a_person_says_that_a_clip_is_gone(world: World) -> N
     assert found(check(checking(world), {"repair": True, "regular": True})) == {"missing": (1, 0)}
     assert world.status(segment_id) == "ready"
     report = check(checking(world), {"repair": True})
-    assert (found(report), report["findings"]["missing"]["examples"]) == ({"missing": (1, 1)}, [path])
+    assert (found(report), report["findings"]["missing"]["examples"]) == (
+        {"missing": (1, 1)},
+        [path],
+    )
     row = world.segments.get(segment_id)
     assert (row.status, row.error) == ("failed", "object_missing")
     assert counted(world) == recount(world)
@@ -141,7 +144,9 @@ def test_an_abandoned_recording_is_finished_from_the_parts_it_has(world: World) 
 
 
 def test_while_a_pacer_looks_no_recording_is_abandoned(world: World) -> None:
-    """Writers are away for hours, or the footage is of long ago: the pacer goes on with all of it."""
+    """Writers are away for hours, or the footage is of long ago: the pacer goes on with all of
+    it.
+    """
     accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     offer_parts(world)
@@ -260,7 +265,9 @@ def test_an_check_says_how_far_it_is(world: World) -> None:
 def test_a_policy_of_another_version_is_read(world: World) -> None:
     """Old rows and newer ones: unknown keys are ignored, missing ones take their default."""
     segment_id = made(world)
-    world.database.execute("UPDATE video_segments SET policy = policy - 'codec' || '{\"tomorrow\": 1}'::jsonb")
+    world.database.execute(
+        "UPDATE video_segments SET policy = policy - 'codec' || '{\"tomorrow\": 1}'::jsonb"
+    )
     world.database.execute("UPDATE video_segments SET status = 'finalizing', offered_at = NULL")
     refinish(world)
     assert world.status(segment_id) == "ready"
@@ -292,12 +299,18 @@ def test_a_clip_is_looked_at_again_right_before_it_is_given_up(world: World) -> 
     assert (found(report), report["clean"]) == ({}, True)
     assert world.status(segment_id) == "ready"
     gone: Any = Forgetful(world.store, absent=9)
-    assert found(check(replace(checking(world), store=gone), {"repair": True})) == {"missing": (1, 1)}
+    assert found(check(replace(checking(world), store=gone), {"repair": True})) == {
+        "missing": (1, 1)
+    }
     assert world.status(segment_id) == "failed"
 
 
-def test_parts_that_are_going_make_no_clip_and_parts_of_a_clip_in_the_making_stay(world: World) -> None:
-    """Whoever lets parts go and whoever sends their clip back to be made: one of them finds that it came too late."""
+def test_parts_that_are_going_make_no_clip_and_parts_of_a_clip_in_the_making_stay(
+    world: World,
+) -> None:
+    """Whoever lets parts go and whoever sends their clip back to be made: one of them finds that it
+    came too late.
+    """
     kept, gone = made(world), made(world, "other")
     assert world.consistency.reopen(kept, "object_missing")
     assert not clear_parts(kept, world.consistency, world.store)
@@ -311,7 +324,9 @@ def test_parts_that_are_going_make_no_clip_and_parts_of_a_clip_in_the_making_sta
 def test_a_check_that_stops_after_every_bite_comes_to_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch, params: dict[str, bool]
 ) -> None:
-    """A step begins where the one before stopped, in another process: nothing is left out, nothing counted twice."""
+    """A step begins where the one before stopped, in another process: nothing is left out, nothing
+    counted twice.
+    """
     monkeypatch.setattr(check_module, "BATCH", 3)
     monkeypatch.setattr(check_module, "MEND_BATCH", 1)
     lost = [clip(world, f"lost{n}", 1) for n in range(3)]
@@ -322,7 +337,9 @@ def test_a_check_that_stops_after_every_bite_comes_to_the_same(
         world.store.delete([str(world.segments.get(segment_id).file_path)])
     steps, cursor = 0, None
     while True:
-        step = check_module.check(checking(world), params, cursor=json.loads(json.dumps(cursor)), longest_s=-1)
+        step = check_module.check(
+            checking(world), params, cursor=json.loads(json.dumps(cursor)), longest_s=-1
+        )
         steps, cursor = steps + 1, step.cursor
         if cursor is None:
             break
@@ -337,19 +354,38 @@ def test_a_check_that_stops_after_every_bite_comes_to_the_same(
 
 
 def test_a_job_ends_on_any_error_and_its_kind_goes_on(world: World) -> None:
-    for error in (SoftTimeLimitExceeded(), MemoryError(), ValueError("unexpected"), Conflict("another database")):
+    for error in (
+        SoftTimeLimitExceeded(),
+        MemoryError(),
+        ValueError("unexpected"),
+        Conflict("another database"),
+    ):
 
         def fails(*_: object, error: Exception = error) -> Step:
             raise error
 
         with pytest.raises(type(error)):
-            take_turn(jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=None, period_s=0, work=fails)
+            take_turn(
+                jobs=world.jobs,
+                clock=world.clock,
+                kind=JobKind.CHECK,
+                job_id=None,
+                period_s=0,
+                work=fails,
+            )
     rows = world.database.fetch("SELECT state, error FROM jobs ORDER BY requested_at")
     assert [row["state"] for row in rows] == ["failed"] * 4
-    assert [row["error"] for row in rows] == ["a step took too long", "MemoryError", "ValueError", "another database"]
+    assert [row["error"] for row in rows] == [
+        "a step took too long",
+        "MemoryError",
+        "ValueError",
+        "another database",
+    ]
 
 
-@pytest.mark.parametrize("error", [Retryable("the store is away"), SystemExit("the worker is told to stop")])
+@pytest.mark.parametrize(
+    "error", [Retryable("the store is away"), SystemExit("the worker is told to stop")]
+)
 def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseException) -> None:
     """Hours of work are not thrown away for a deploy, or for a store that hiccups."""
     take_turn(
@@ -368,7 +404,12 @@ def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseE
     for attempt in range(MOST_DEATHS):
         with pytest.raises(type(error)):
             take_turn(
-                jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=str(job.job_id), period_s=0, work=fails
+                jobs=world.jobs,
+                clock=world.clock,
+                kind=JobKind.CHECK,
+                job_id=str(job.job_id),
+                period_s=0,
+                work=fails,
             )
         assert world.jobs.due({}) == []  # not at once
         world.database.execute("UPDATE jobs SET offered_at = now() - interval '1 min'")
@@ -396,7 +437,14 @@ def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:
         seen.append(job)
         return Step({"objects": 7})
 
-    take_turn(jobs=world.jobs, clock=world.clock, kind=JobKind.CHECK, job_id=str(job.job_id), period_s=0, work=last)
+    take_turn(
+        jobs=world.jobs,
+        clock=world.clock,
+        kind=JobKind.CHECK,
+        job_id=str(job.job_id),
+        period_s=0,
+        work=last,
+    )
     assert seen[0].cursor == {"at": 1}
     row = world.jobs.get(job.job_id)
     assert (row.state, row.result) == ("done", {"objects": 7})
@@ -425,7 +473,9 @@ def test_without_beat_the_pacers_turn_repairs_too(world: World) -> None:
 
 
 def test_every_statement_of_a_check_has_an_index(world: World) -> None:
-    """With tables read in order forbidden, none is: at a million rows each look-up by key would take a second."""
+    """With tables read in order forbidden, none is: at a million rows each look-up by key would
+    take a second.
+    """
     made(world)
     clip(world, "old", 1)
     database = Database(world.database.url, max_size=1)
@@ -443,7 +493,9 @@ def test_every_statement_of_a_check_has_an_index(world: World) -> None:
         rows.failed_with_parts(3)
         PostgresOfferRows(database).take_back_lost_parts(queue_empty=False)
         PostgresOfferRows(database).offer_parts({uuid4(): None}, 10)
-        retention.oldest(camera_id="cam", before_ms=world.base_ms, after=None, limit=10, attributes=None)
+        retention.oldest(
+            camera_id="cam", before_ms=world.base_ms, after=None, limit=10, attributes=None
+        )
         assert scans(database) == before
     finally:
         database.close()

@@ -29,17 +29,26 @@ def client(address: str) -> Iterator[ApiClient]:
 def test_finding(world: World, client: ApiClient) -> None:
     made = [ready(world, "cam1", n * 20, [f"PL{n}AB"]) for n in range(7)]
     other = ready(world, "cam2", 0)
-    assert [item.id for item in client.every_segment(camera_id="cam1", limit=3, sort="start_time")] == made
+    assert [
+        item.id for item in client.every_segment(camera_id="cam1", limit=3, sort="start_time")
+    ] == made
     page = client.segments(plate="pl3*", limit=1)
     assert (page.total, page.items[0].id, page.items[0].plates) == (1, made[3], ["PL3AB"])
-    assert client.segments(plate="PL3A8", fuzzy=True, limit=5).items[0].distance == pytest.approx(0.1)
+    assert client.segments(plate="PL3A8", fuzzy=True, limit=5).items[0].distance == pytest.approx(
+        0.1
+    )
     start = from_ms(world.base_ms)
-    assert client.segments(camera_id="cam1", from_=start, to=start + timedelta(seconds=15)).total == 1
+    assert (
+        client.segments(camera_id="cam1", from_=start, to=start + timedelta(seconds=15)).total == 1
+    )
     detail = client.segment(made[0])
     assert [d.plate for d in detail.detections] == ["PL0AB"]
     assert client.by_detection(detail.detections[0].detection_id).items[0].id == made[0]
     stats = client.stats()
-    assert (stats.segments, {row.camera_id: row.segments for row in stats.cameras}) == (8, {"cam1": 7, "cam2": 1})
+    assert (stats.segments, {row.camera_id: row.segments for row in stats.cameras}) == (
+        8,
+        {"cam1": 7, "cam2": 1},
+    )
     day: date = start.date()
     assert client.calendar("cam2", day, day).items[0].segments == 1
     assert client.gaps("cam2").items == []
@@ -74,12 +83,19 @@ def test_changing(world: World, client: ApiClient) -> None:
         client.delete(first)
     assert gone.value.status == 410
     receipt = client.publish({"camera_id": "cam1", "confidence": 0.9, "detection_id": "mine"})
-    assert client.publish({"camera_id": "cam1", "confidence": 0.9, "detection_id": "mine"}).detection_id == "mine"
+    assert (
+        client.publish(
+            {"camera_id": "cam1", "confidence": 0.9, "detection_id": "mine"}
+        ).detection_id
+        == "mine"
+    )
     assert receipt.outcome == "pending"
 
 
 def test_hearing(world: World, client: ApiClient) -> None:
-    sink = RedisEvents(world.redis, Keys(world.settings.redis_prefix, world.settings.detections_name))
+    sink = RedisEvents(
+        world.redis, Keys(world.settings.redis_prefix, world.settings.detections_name)
+    )
     sink.publish_all([("segment.ready", {"segment_id": "1", "camera_id": "cam1"})])
     sink.publish_all([("segment.ready", {"segment_id": "2", "camera_id": "cam1"})])
     first = next(client.events(after="0-0"))
@@ -89,7 +105,10 @@ def test_hearing(world: World, client: ApiClient) -> None:
 
 
 def test_nobody_there() -> None:
-    with ApiClient("http://127.0.0.1:9") as nobody, pytest.raises(ApiError, match="does not answer") as error:
+    with (
+        ApiClient("http://127.0.0.1:9") as nobody,
+        pytest.raises(ApiError, match="does not answer") as error,
+    ):
         nobody.stats()
     assert error.value.status == 0
 
@@ -103,19 +122,29 @@ RESULT = {
 
 def _message(world: World, **change: Any) -> dict[str, Any]:
     at = from_ms(world.clock.now_ms()).replace(tzinfo=None).isoformat()
-    data = {"camera_id": "cam1", "filename": "camera-1/image.jpg", "timestamp": at, "results": [RESULT], **change}
+    data = {
+        "camera_id": "cam1",
+        "filename": "camera-1/image.jpg",
+        "timestamp": at,
+        "results": [RESULT],
+        **change,
+    }
     return {"hook": {"event": "image.done", "id": "gate"}, "data": data}
 
 
 @pytest.mark.parametrize("form", [False, True])
 def test_plate_recognizer_posts_detections(world: World, address: str, form: bool) -> None:
-    """As JSON, and as the form with a picture that Stream sends; again, and nothing is there twice."""
+    """As JSON, and as the form with a picture that Stream sends; again, and nothing is there
+    twice.
+    """
     message = _message(world, results=[RESULT, {**RESULT, "plate": "two"}])
     url = f"{address}/v2/video/plate-recognizer"
     for _ in range(2):
         if form:
             picture = ("picture.jpg", b"\xff\xd8" + bytes(300_000), "image/jpeg")
-            answer = urllib3.request("POST", url, fields={"json": json.dumps(message), "upload": picture})
+            answer = urllib3.request(
+                "POST", url, fields={"json": json.dumps(message), "upload": picture}
+            )
         else:
             answer = urllib3.request("POST", url, json=message)
         assert answer.status == 202, answer.data
@@ -124,7 +153,13 @@ def test_plate_recognizer_posts_detections(world: World, address: str, form: boo
     assert [row["plate"] for row in rows] == ["PL8REC", "TWO"]
     assert rows[0]["bbox"] == [153, 91, 149, 34]
     assert rows[0]["confidence"] == pytest.approx(0.897)
-    wanted = {"detector": "plate-recognizer", "region": "fr", "vehicle": "Sedan", "color": "white", "dscore": 0.757}
+    wanted = {
+        "detector": "plate-recognizer",
+        "region": "fr",
+        "vehicle": "Sedan",
+        "color": "white",
+        "dscore": 0.757,
+    }
     assert wanted.items() <= rows[0]["attributes"].items()
 
 
@@ -141,12 +176,18 @@ def test_plate_recognizer_posts_detections(world: World, address: str, form: boo
 def test_a_message_that_cannot_be_is_named(
     world: World, address: str, change: dict[str, Any], query: str, named: str
 ) -> None:
-    answer = urllib3.request("POST", f"{address}/v2/video/plate-recognizer{query}", json=_message(world, **change))
+    answer = urllib3.request(
+        "POST", f"{address}/v2/video/plate-recognizer{query}", json=_message(world, **change)
+    )
     assert answer.status == 422
     assert named in answer.json()["detail"]
     mapped = urllib3.request(
-        "POST", f"{address}/v2/video/plate-recognizer?camera_id=cam2", json=_message(world, camera_id="elsewhere")
+        "POST",
+        f"{address}/v2/video/plate-recognizer?camera_id=cam2",
+        json=_message(world, camera_id="elsewhere"),
     )
     assert mapped.status == 202
     for body in (b"", b"[]", b"{", b"\xff"):
-        assert urllib3.request("POST", f"{address}/v2/video/plate-recognizer", body=body).status == 422
+        assert (
+            urllib3.request("POST", f"{address}/v2/video/plate-recognizer", body=body).status == 422
+        )

@@ -1,4 +1,6 @@
-"""The frames on a Redis Cluster of three real servers; a node that is lost costs its own cameras alone."""
+"""The frames on a Redis Cluster of three real servers; a node that is lost costs its own cameras
+alone.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def test_every_key_of_a_camera_is_on_its_node(cluster: Cluster, servers_of: Fram
     assert cameras.enrol("me", 3) == 1
 
 
-def test_a_lost_node_is_told_apart_from_cameras_without_frames(cluster: Cluster, servers_of: FrameServers) -> None:
+def test_a_lost_node_is_told_apart_from_cameras_without_frames(
+    cluster: Cluster, servers_of: FrameServers
+) -> None:
     cameras = cluster.cameras(1)
     buffer = RedisFrames(servers_of, Keys())
     batch = [frame for camera in cameras for frame in frames(camera, 0, 5)]
@@ -121,11 +125,15 @@ def test_a_lost_node_is_told_apart_from_cameras_without_frames(cluster: Cluster,
     wait_until("the node", lambda: _appends(buffer, frames(cameras[1], 10, 1)))
 
 
-def test_a_lost_node_does_not_hold_up_the_packets_of_another(cluster: Cluster, servers_of: FrameServers) -> None:
+def test_a_lost_node_does_not_hold_up_the_packets_of_another(
+    cluster: Cluster, servers_of: FrameServers
+) -> None:
     """One batch: pictures for the lost node, packets of a copied camera for one that lives."""
     lost, copied = cluster.cameras(1)[:2]
     buffers = CameraBuffers(
-        RedisFrames(servers_of, Keys()), RedisPackets(servers_of, Keys()), lambda camera: camera == copied
+        RedisFrames(servers_of, Keys()),
+        RedisPackets(servers_of, Keys()),
+        lambda camera: camera == copied,
     )
     ping(servers_of)  # the table of slots is known from here on
     cluster.kill(cluster.node_of(lost))
@@ -152,18 +160,30 @@ def _appends(buffer: RedisFrames, batch: list[Frame]) -> bool:
 
 
 def test_a_cluster_that_is_not_there_is_waited_for() -> None:
-    with frame_servers("redis+cluster://127.0.0.1:1/0", patience_s=0.5) as servers, pytest.raises(Retryable):
+    with (
+        frame_servers("redis+cluster://127.0.0.1:1/0", patience_s=0.5) as servers,
+        pytest.raises(Retryable),
+    ):
         RedisFrames(servers, Keys()).newest("cam")
 
 
 def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) -> None:
-    """A node is killed and comes back empty: four cameras lack nothing, two go on with what fits their outbox."""
+    """A node is killed and comes back empty: four cameras lack nothing, two go on with what fits
+    their outbox.
+    """
     cameras = cluster.cameras(2)
     clock = SystemClock()
-    with frame_servers(cluster.url, patience_s=2.0) as writing, frame_servers(cluster.url, patience_s=1.0) as leasing:
+    with (
+        frame_servers(cluster.url, patience_s=2.0) as writing,
+        frame_servers(cluster.url, patience_s=1.0) as leasing,
+    ):
         buffer, states = RedisFrames(writing, Keys()), RedisCameras(leasing, Keys())
         plan = CameraPlan(
-            source="synthetic:numbered?fps=10&size=320x180", fps=10, jpeg_quality=85, limits=LIMITS, outbox_ms=2000
+            source="synthetic:numbered?fps=10&size=320x180",
+            fps=10,
+            jpeg_quality=85,
+            limits=LIMITS,
+            outbox_ms=2000,
         )
         ownership = Ownership(
             leases=states,
@@ -176,7 +196,12 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
         rounds: list[float] = []
         capture = Capture(
             dict.fromkeys(cameras, plan),
-            CapturePorts(frames=buffer, states=states, clock=clock, alive=lambda: rounds.append(time.monotonic())),
+            CapturePorts(
+                frames=buffer,
+                states=states,
+                clock=clock,
+                alive=lambda: rounds.append(time.monotonic()),
+            ),
             ownership,
         )
         stopping = threading.Event()
@@ -198,7 +223,11 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
                     found = list(seen.read(camera, 0, clock.now_ms() + 60_000))
                     assert [number_of_jpeg(f.data) for f in found] == [f.counter for f in found]
                     runs = {f.run_id for f in found}
-                    holes = [b.counter - a.counter for a, b in pairwise(found) if b.counter != a.counter + 1]
+                    holes = [
+                        b.counter - a.counter
+                        for a, b in pairwise(found)
+                        if b.counter != a.counter + 1
+                    ]
                     if camera in lost:
                         assert found[-1].captured_ms > clock.now_ms() - 1500
                     else:

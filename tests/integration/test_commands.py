@@ -84,7 +84,9 @@ def test_finding_from_the_terminal(world: World, run: Run) -> None:
 
 
 def test_the_first_key_is_told_of_before_it_is_made(run: Run) -> None:
-    """Detectors on this machine that post without one are refused from then on; nobody who is no person is asked."""
+    """Detectors on this machine that post without one are refused from then on; nobody who is no
+    person is asked.
+    """
     first = run("keys", "create", "phone", "--json")
     assert (first.returncode, "this is the first key" in first.stderr) == (0, True)
     assert "Authorization: Bearer" in first.stderr
@@ -95,7 +97,9 @@ def test_the_first_key_is_told_of_before_it_is_made(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("answer", "made"), [("n\n", False), ("y\n", True)])
-def test_a_person_is_asked(world: World, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, *, made: bool) -> None:
+def test_a_person_is_asked(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, *, made: bool
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -125,7 +129,10 @@ def test_a_clip_goes_where_it_is_wanted(world: World, run: Run, tmp_path: Path) 
         else:
             assert told["path"] == path
     before = sorted(tmp_path.rglob("*"))
-    for where, named in (("nowhere/x.mp4", "there is no folder nowhere"), ("a.mp4/x", "there is no folder a.mp4")):
+    for where, named in (
+        ("nowhere/x.mp4", "there is no folder nowhere"),
+        ("a.mp4/x", "there is no folder a.mp4"),
+    ):
         refused = run("segments", "get", clip, "-o", where)
         assert (refused.returncode, named in refused.stderr) == (1, True)
     world.store.delete([world.segments.get(UUID(clip)).file_path])

@@ -24,7 +24,14 @@ def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
     if compose is None:
         pytest.skip("docker-compose is not installed (apt-get install docker-compose)")
     variables = dict.fromkeys(
-        ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PLATEREEL_API_KEYS"), "x"
+        (
+            "POSTGRES_PASSWORD",
+            "REDIS_PASSWORD",
+            "MINIO_ROOT_USER",
+            "MINIO_ROOT_PASSWORD",
+            "PLATEREEL_API_KEYS",
+        ),
+        "x",
     )
 
     def resolved(more: dict[str, str]) -> dict[str, Any]:
@@ -39,7 +46,8 @@ def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
         found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
         return found
 
-    assert resolved({})["api"]["environment"]["PLATEREEL_SIGNING_KEY"] is None  # Docker leaves it out
+    # Docker leaves it out
+    assert resolved({})["api"]["environment"]["PLATEREEL_SIGNING_KEY"] is None
     secrets = tmp_path / "secrets.env"
     secrets.write_text("PLATEREEL_GATE_PASSWORD='p#1 $x\"q'\nPLATEREEL_YARD_PASSWORD='p${x}q'\n")
     services = resolved({"PLATEREEL_SECRETS": str(secrets), "PLATEREEL_SIGNING_KEY": "signs"})
@@ -48,5 +56,7 @@ def test_compose_accepts_the_file_and_hands_secrets_on(tmp_path: Path) -> None:
         # A $ is doubled in what `config` prints.
         assert given.get("PLATEREEL_GATE_PASSWORD") == ('p#1 $$x"q' if name in OURS else None), name
         # As env.example says: docker-compose 1.29 fills it in, v2 leaves it.
-        assert given.get("PLATEREEL_YARD_PASSWORD") in ({"pq", "p$${x}q"} if name in OURS else {None}), name
+        assert given.get("PLATEREEL_YARD_PASSWORD") in (
+            {"pq", "p$${x}q"} if name in OURS else {None}
+        ), name
         assert given.get("PLATEREEL_SIGNING_KEY") == ("signs" if name == "api" else None), name

@@ -25,7 +25,12 @@ from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
 
 POLICY = RecordingPolicy(
-    codec=Codec.COPY, buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=FPS, capture_fps=FPS
+    codec=Codec.COPY,
+    buffer_seconds=2,
+    post_event_seconds=4,
+    part_seconds=2,
+    fps=FPS,
+    capture_fps=FPS,
 )
 
 
@@ -44,7 +49,9 @@ def record(world: World, at_ms: int) -> UUID:
     return segment_id
 
 
-def clip(world: World, segment_id: UUID, folder: Path) -> tuple[Path, list[int | None], list[float]]:
+def clip(
+    world: World, segment_id: UUID, folder: Path
+) -> tuple[Path, list[int | None], list[float]]:
     row = world.segments.get(segment_id)
     path = folder / "clip.mp4"
     path.write_bytes(world.store.get(row.file_path))
@@ -55,8 +62,12 @@ def clip(world: World, segment_id: UUID, folder: Path) -> tuple[Path, list[int |
 
 @pytest.mark.parametrize(("gop", "bframes"), [(15, 0), (40, 0), (1, 0), (15, 2)])
 @pytest.mark.parametrize("offset", [0, 7, 21])
-def test_a_window_anywhere_in_a_gop(world: World, tmp_path: Path, gop: int, bframes: int, offset: int) -> None:
-    """The clip has exactly the frames of its window, at their times, whichever frame of a GOP it starts with."""
+def test_a_window_anywhere_in_a_gop(
+    world: World, tmp_path: Path, gop: int, bframes: int, offset: int
+) -> None:
+    """The clip has exactly the frames of its window, at their times, whichever frame of a GOP it
+    starts with.
+    """
     film(world, as_frames(coded(range(200), gop, bframes), world.base_ms))
     at_ms = world.base_ms + round((60 + offset) * 1000 / FPS)
     path, numbers, times = clip(world, record(world, at_ms), tmp_path)
@@ -96,7 +107,9 @@ def test_h265(world: World, tmp_path: Path) -> None:
 
 
 def test_what_no_keyframe_leads_to_is_told(world: World, tmp_path: Path) -> None:
-    """Three packets are lost on the way: up to the next keyframe nothing can be shown, and the row says how much."""
+    """Three packets are lost on the way: up to the next keyframe nothing can be shown, and the row
+    says how much.
+    """
     frames = as_frames(coded(range(150), 15), world.base_ms)
     film(world, frames[:65] + frames[68:])
     segment_id = record(world, world.base_ms + 4000)
@@ -110,7 +123,9 @@ def test_what_no_keyframe_leads_to_is_told(world: World, tmp_path: Path) -> None
 def test_a_part_that_is_lost_costs_no_more_than_its_gop(world: World, tmp_path: Path) -> None:
     """The part after it goes on with its own first keyframe."""
     film(world, as_frames(coded(range(150), 20), world.base_ms))
-    (accepted,) = world.detections.accept([Detection("d", "cam", world.base_ms + 4000, 0.9)], None, POLICY)
+    (accepted,) = world.detections.accept(
+        [Detection("d", "cam", world.base_ms + 4000, 0.9)], None, POLICY
+    )
     (segment_id,) = accepted.segment_ids
     world.pacing.advance("cam", world.base_ms + 9000, silent=False)
     for offer in offer_parts(world):
@@ -127,9 +142,13 @@ def test_a_part_that_is_lost_costs_no_more_than_its_gop(world: World, tmp_path: 
 
 
 def test_a_camera_that_changes_its_settings_is_encoded_then(world: World, tmp_path: Path) -> None:
-    """Other parameter sets in the middle: packets that cannot be in one track are made one by encoding."""
+    """Other parameter sets in the middle: packets that cannot be in one track are made one by
+    encoding.
+    """
     first = as_frames(coded(range(75), 15), world.base_ms)
-    second = as_frames(coded(range(75, 150), 15, size=(640, 360)), world.base_ms + 5000, run="again", sets="two")
+    second = as_frames(
+        coded(range(75, 150), 15, size=(640, 360)), world.base_ms + 5000, run="again", sets="two"
+    )
     film(world, first + second)
     path, numbers, _ = clip(world, record(world, world.base_ms + 4000), tmp_path)
     assert numbers == list(range(30, 120))
@@ -138,7 +157,9 @@ def test_a_camera_that_changes_its_settings_is_encoded_then(world: World, tmp_pa
 
 
 def test_the_buffer_never_begins_in_the_middle_of_a_gop(world: World) -> None:
-    """Trimmed at the keyframe before the oldest need, for this owner and for one that has not seen the keyframes."""
+    """Trimmed at the keyframe before the oldest need, for this owner and for one that has not seen
+    the keyframes.
+    """
     limits = {"cam": BufferLimits(keep_ms=2000, cap_ms=20_000, max_bytes=10**8)}
     frames = as_frames(coded(range(200), 30), world.base_ms)
     for at in range(0, 150, 10):
@@ -162,4 +183,6 @@ def test_keyframes_are_found_by_time(world: World) -> None:
     assert world.packets.keyframe_before("cam", frames[89].captured_ms) == world.base_ms
     assert world.packets.keyframe_before("cam", frames[179].captured_ms) == frames[90].captured_ms
     assert world.packets.mark_before("cam", frames[5].captured_ms) == frames[4].mark
-    assert list(world.packets.read("cam", frames[3].captured_ms, frames[6].captured_ms)) == frames[3:6]
+    assert (
+        list(world.packets.read("cam", frames[3].captured_ms, frames[6].captured_ms)) == frames[3:6]
+    )

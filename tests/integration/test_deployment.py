@@ -1,4 +1,6 @@
-"""A process opens each server at its first use, once, and closes what it opened; also where its start fails."""
+"""A process opens each server at its first use, once, and closes what it opened; also where its
+start fails.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ from workers.wiring import OpenWorld
 from workers.wiring import build as build_worker
 
 ROOT = Path(__file__).parents[2]
-NUMBER = 11  # a database of the Redis that no other test uses, so that every client in it is this test's
+# a database of the Redis that no other test uses, so that every client in it is this test's
+NUMBER = 11
 URLS = ("database_url", "frames_url", "broker_url", "storage_url")
 
 
@@ -58,12 +61,20 @@ def at_servers(servers: Servers, settings: Settings) -> Iterator[Callable[[], li
     assert settings.database_url is not None
     database = settings.database_url.get_secret_value().rpartition("/")[2]
     admin = servers.postgres_url
-    with redis.Redis.from_url(servers.redis_url) as client, psycopg.connect(admin, autocommit=True) as connection:
+    with (
+        redis.Redis.from_url(servers.redis_url) as client,
+        psycopg.connect(admin, autocommit=True) as connection,
+    ):
 
         def names() -> list[str]:
             clients: Any = client.client_list()
-            rows = connection.execute("SELECT application_name FROM pg_stat_activity WHERE datname = %s", [database])
-            return sorted([each["name"] or "?" for each in clients if each["db"] == str(NUMBER)] + [n for (n,) in rows])
+            rows = connection.execute(
+                "SELECT application_name FROM pg_stat_activity WHERE datname = %s", [database]
+            )
+            return sorted(
+                [each["name"] or "?" for each in clients if each["db"] == str(NUMBER)]
+                + [n for (n,) in rows]
+            )
 
         yield names
 
@@ -113,7 +124,10 @@ def no_deployment(*_: object) -> None:
 
 @pytest.mark.parametrize("build", [build_api, build_dispatch])
 def test_a_start_that_fails_leaves_nothing_open(
-    settings: Settings, at_servers: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, build: Any
+    settings: Settings,
+    at_servers: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    build: Any,
 ) -> None:
     """It is tried again until it goes well: each try would keep its connections and its threads."""
     before = threading.active_count()
@@ -128,7 +142,9 @@ def test_a_start_that_fails_leaves_nothing_open(
 def test_a_worker_or_doorway_that_cannot_be_built_leaves_nothing_open(
     settings: Settings, at_servers: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nowhere = settings.model_copy(update={"storage_url": SecretStr("s3://key:secret12@127.0.0.1:1")})
+    nowhere = settings.model_copy(
+        update={"storage_url": SecretStr("s3://key:secret12@127.0.0.1:1")}
+    )
     with pytest.raises(Permanent, match="one bucket"):
         build_worker(nowhere)
     monkeypatch.setattr("shared.client.wiring.PostgresJobRows", no_deployment)
@@ -137,7 +153,9 @@ def test_a_worker_or_doorway_that_cannot_be_built_leaves_nothing_open(
     wait_until("connections to be closed", lambda: at_servers() == [], timeout=10)
 
 
-def test_a_doorway_closes_what_it_opened(settings: Settings, at_servers: Callable[[], list[str]]) -> None:
+def test_a_doorway_closes_what_it_opened(
+    settings: Settings, at_servers: Callable[[], list[str]]
+) -> None:
     doorway = connect(settings)
     doorway.states.report("gate", {"state": "connected"})
     doorway.stream.hint("gate", "d1")
@@ -187,9 +205,15 @@ os._exit(0)
         ("dispatch", {"psycopg", "celery"}),
     ],
 )
-def test_a_process_loads_the_drivers_it_needs(settings: Settings, service: str, needs: set[str]) -> None:
-    """By their memory and start: two libraries of pictures are 60 MB in each process that has no picture."""
-    urls = {f"PLATEREEL_{name.upper()}": getattr(settings, name).get_secret_value() for name in URLS}
+def test_a_process_loads_the_drivers_it_needs(
+    settings: Settings, service: str, needs: set[str]
+) -> None:
+    """By their memory and start: two libraries of pictures are 60 MB in each process that has no
+    picture.
+    """
+    urls = {
+        f"PLATEREEL_{name.upper()}": getattr(settings, name).get_secret_value() for name in URLS
+    }
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT.replace("SERVICE", service)],
         cwd=ROOT, env={**os.environ, **urls}, capture_output=True, text=True, check=True,

@@ -24,7 +24,10 @@ from workers.consistency.sentinel import claim_store
 
 def asked(world: World, **cameras: str) -> Settings:
     """The world's deployment with these cameras alone; camera=encoder."""
-    given = {name: CameraSettings(source=SecretStr("push:"), encoder=e) for name, e in cameras.items()}  # type: ignore[arg-type]
+    given = {
+        name: CameraSettings.model_validate({"source": "push:", "encoder": encoder})
+        for name, encoder in cameras.items()
+    }
     return world.settings.model_copy(update={"cameras": given})
 
 
@@ -72,7 +75,9 @@ def test_a_sound_deployment(world: World) -> None:
     assert found["storage"].health is Health.OK
     assert found["clocks"].health is Health.OK
     assert found["camera cam"] == Finding(
-        "camera cam", Health.OK, "connected, 320x180, 10 frames/s, 4 kB each (1 MB of maxmemory), 0 dropped"
+        "camera cam",
+        Health.OK,
+        "connected, 320x180, 10 frames/s, 4 kB each (1 MB of maxmemory), 0 dropped",
     )
     assert "libx264" in found["codec h264"].detail
     assert "h264_nvenc: " in found["codec h264"].detail
@@ -80,14 +85,19 @@ def test_a_sound_deployment(world: World) -> None:
 
 
 def test_what_is_wrong_is_named(world: World) -> None:
-    """A store of nobody, a Redis that evicts, a camera nobody captures, an encoder this host has not."""
+    """A store of nobody, a Redis that evicts, a camera nobody captures, an encoder this host has
+    not.
+    """
     with configured(world, **{"maxmemory-policy": "allkeys-lru"}):
         found = findings(asked(world, cam="nvenc"))
     assert named(found, "frames Redis ").health is Health.BROKEN
     assert "allkeys-lru" in named(found, "frames Redis ").detail
     assert found["storage"].health is Health.BROKEN
     assert found["camera cam"].detail == "no client pushes its frames"
-    assert found["encoder of cam"].detail == "nvenc does not work on this host: libx264 takes its place"
+    assert (
+        found["encoder of cam"].detail
+        == "nvenc does not work on this host: libx264 takes its place"
+    )
 
 
 def test_servers_that_are_away_are_findings(world: World) -> None:
@@ -120,12 +130,18 @@ def test_capture_refuses_a_redis_that_evicts_or_is_too_small(world: World) -> No
 
 
 @pytest.mark.parametrize(("gop_ms", "health"), [(2000, Health.OK), (20_000, Health.BROKEN)])
-def test_a_group_of_pictures_that_is_longer_than_the_buffer(world: World, gop_ms: int, health: Health) -> None:
-    """A copied camera's clip begins at a keyframe: one that comes too rarely is not there when it is needed."""
+def test_a_group_of_pictures_that_is_longer_than_the_buffer(
+    world: World, gop_ms: int, health: Health
+) -> None:
+    """A copied camera's clip begins at a keyframe: one that comes too rarely is not there when it
+    is needed.
+    """
     camera = CameraSettings(source=SecretStr("rtsp://10.0.0.4/stream"), codec=Codec.COPY)
     settings = world.settings.model_copy(update={"cameras": {"cam": camera}})
     states = RedisCameras(OneServer(world.redis), Keys(world.settings.redis_prefix))
-    states.report("cam", {"state": "connected", "gop_ms": gop_ms, "updated_ms": world.clock.now_ms()})
+    states.report(
+        "cam", {"state": "connected", "gop_ms": gop_ms, "updated_ms": world.clock.now_ms()}
+    )
     finding = findings(settings)["camera cam"]
     assert finding.health is health
     assert f"a keyframe every {gop_ms / 1000:.1f} s" in finding.detail
@@ -138,7 +154,10 @@ def test_a_limit_of_space_that_the_store_cannot_tell(world: World) -> None:
     assert "retention" not in findings(settings)
     retention = settings.retention.model_copy(update={"free_bytes": 20_000_000_000})
     found = findings(settings.model_copy(update={"retention": retention}))
-    assert (found["retention"].health, "free_bytes" in found["retention"].detail) == (Health.WARNING, True)
+    assert (found["retention"].health, "free_bytes" in found["retention"].detail) == (
+        Health.WARNING,
+        True,
+    )
 
 
 def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> None:
@@ -156,7 +175,9 @@ def test_a_camera_whose_longest_clip_no_store_takes_is_broken(world: World) -> N
             "updated_ms": world.clock.now_ms(),
         },
     )
-    given = CameraSettings(source=SecretStr("push:"), codec=Codec.MJPEG, fps=15, max_segment_seconds=3600)
+    given = CameraSettings(
+        source=SecretStr("push:"), codec=Codec.MJPEG, fps=15, max_segment_seconds=3600
+    )
     found = findings(world.settings.model_copy(update={"cameras": {"cam": given}}))
     assert named(found, "clips of cam").health is Health.BROKEN
     assert "54.0 GB" in named(found, "clips of cam").detail
@@ -190,4 +211,7 @@ def test_upkeep_that_nobody_takes_is_told(world: World) -> None:
     world.jobs.request(JobKind.CLEANUP, {}, "me")
     world.database.execute("UPDATE jobs SET requested_at = now() - interval '1 h'")
     found = named(findings(asked(world)), "jobs")
-    assert (found.health, "--queues retention,consistency" in found.detail) == (Health.WARNING, True)
+    assert (found.health, "--queues retention,consistency" in found.detail) == (
+        Health.WARNING,
+        True,
+    )

@@ -1,4 +1,6 @@
-"""Hardware encoders are tried in processes of their own: what those answer, and what becomes of those that do not."""
+"""Hardware encoders are tried in processes of their own: what those answer, and what becomes of
+those that do not.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,17 @@ def test_an_encoder_that_does_not_open_is_passed_over() -> None:
     assert refused["reason"]
 
 
-def test_a_trial_that_hangs_ends_with_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_hangs_ends_with_its_own_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A driver that never comes back costs the part its limit, once, and nothing else."""
     hanging = tmp_path / "python"
     hanging.write_text("#!/bin/sh\nexec sleep 30\n")
     hanging.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(hanging))
-    assert "did not end within 0.2 s" in str(trial_apart("h264_nvenc", RecordingPolicy(), limit_s=0.2))
+    assert "did not end within 0.2 s" in str(
+        trial_apart("h264_nvenc", RecordingPolicy(), limit_s=0.2)
+    )
 
 
 def test_a_trial_that_dies_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,13 @@ from tests.support.world import World
 
 EXAMPLE = ("segments", "list")
 UUID = "01980a52-0000-7000-8000-000000000000"
-NEEDED = {"path": "new.yaml", "segment": UUID, "camera": "cam", "name": "somebody", "file": "evidence.zip"}
+NEEDED = {
+    "path": "new.yaml",
+    "segment": UUID,
+    "camera": "cam",
+    "name": "somebody",
+    "file": "evidence.zip",
+}
 WORDS = [
     "", " ", "-1", "0", "nan", "inf", "-inf", "1e300", "9" * 400, "\udcff", "\x1b[2J", "\u202e", "[/]", "{}%s", "a\nb",
     "..", "../../x y", "x" * 5000, "/dev/null/x", "/dev/null", ".", "binary", "nowhere/x",
@@ -58,7 +64,12 @@ def arguments(words: tuple[str, ...], wrong: Any, value: str) -> list[str]:
 class Told:
     """What a command said, and with which status it ended."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secrets: list[str]) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        secrets: list[str],
+    ) -> None:
         self._monkeypatch, self._capsys, self._secrets = monkeypatch, capsys, secrets
 
     def __call__(self, *given: str) -> str:
@@ -84,9 +95,15 @@ def at_desk(world: World) -> Iterator[Desk]:
 
 @pytest.fixture
 def told(
-    at_desk: Desk, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    at_desk: Desk,
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Told:
-    """Commands in a folder of their own, on real servers; what would go on for ever ends where it would begin."""
+    """Commands in a folder of their own, on real servers; what would go on for ever ends where it
+    would begin.
+    """
     secrets = []
     for name in ("database_url", "frames_url", "broker_url", "storage_url"):
         url = getattr(world.settings, name).get_secret_value()
@@ -121,7 +138,8 @@ def told(
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_option_takes_any_value(told: Told, words: tuple[str, ...]) -> None:
-    common = set() if words == EXAMPLE else {"config", "data"}  # read by the same code in every command
+    # read by the same code in every command
+    common = set() if words == EXAMPLE else {"config", "data"}
     for each in COMMANDS[words].params:
         if getattr(each, "is_flag", False) or each.name in common:
             continue
@@ -143,8 +161,12 @@ def test_any_configuration(told: Told, text: str) -> None:
 def test_any_data_folder(told: Told, text: str) -> None:
     Path("data").mkdir()
     Path("data/run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert "data/run.json: was not written by platereel" in told("segments", "list", "--data", "data")
-    assert "evidence.zip/run.json: nothing runs" in told("segments", "list", "--data", "evidence.zip")
+    assert "data/run.json: was not written by platereel" in told(
+        "segments", "list", "--data", "data"
+    )
+    assert "evidence.zip/run.json: nothing runs" in told(
+        "segments", "list", "--data", "evidence.zip"
+    )
     assert "/dev/null/x" in told("up", "--data", "/dev/null/x")
     assert "evidence.zip" in told("up", "--data", "evidence.zip")
     assert "evidence.zip" in told("demo", "--data", "evidence.zip")
@@ -159,7 +181,9 @@ def test_what_may_not_be_read(told: Told, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("open", "read_bytes", "mkdir"):
         monkeypatch.setattr(Path, name, refused)
     assert "platereel.yaml: cannot be read: Permission denied" in told("config", "check")
-    assert "locked/run.json: cannot be read: Permission denied" in told("keys", "list", "--data", "locked")
+    assert "locked/run.json: cannot be read: Permission denied" in told(
+        "keys", "list", "--data", "locked"
+    )
     assert "evidence.zip: cannot be read: Permission denied" in told("verify", "evidence.zip")
 
 

@@ -15,7 +15,9 @@ from tests.support.world import POLICY, World
 
 
 def test_an_offer_that_a_run_gave_back_begins_no_other(world: World) -> None:
-    """A message that Celery delivers twice: the second must not run before the pause of a failed run is over."""
+    """A message that Celery delivers twice: the second must not run before the pause of a failed
+    run is over.
+    """
     world.detections.accept([world.detection("a", 0, "d")], None, POLICY)
     world.pacing.advance("a", world.base_ms + 100_000, silent=True)
     world.database.execute("DELETE FROM segment_parts")
@@ -57,7 +59,12 @@ def test_bytes_are_kept_below_their_limits_oldest_first(world: World) -> None:
     assert world.status(ages[5]) == "expired"
     policy = RetentionPolicy(RetentionRule(30, 250))
     assert cleanup(ports(world, policy), {})["reasons"] == {"bytes": 2}
-    assert [world.status(s) for s in (other, ages[4], ages[3], ages[2])] == ["expired", "expired", "ready", "ready"]
+    assert [world.status(s) for s in (other, ages[4], ages[3], ages[2])] == [
+        "expired",
+        "expired",
+        "ready",
+        "ready",
+    ]
 
 
 def test_two_sweeps_at_once_do_the_work_once(world: World) -> None:

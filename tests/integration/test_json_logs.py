@@ -1,4 +1,6 @@
-"""With JSON logs, every line that a process writes is JSON: from the first one, and also when it cannot start."""
+"""With JSON logs, every line that a process writes is JSON: from the first one, and also when it
+cannot start.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,19 @@ from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import World
 
 JSON = {"PLATEREEL_LOG_FORMAT": "json"}
-PROCESSES = (("dispatch",), ("worker", "--concurrency", "1"), ("beat",), ("api",), ("capture",), ("detect",))
+PROCESSES = (
+    ("dispatch",),
+    ("worker", "--concurrency", "1"),
+    ("beat",),
+    ("api",),
+    ("capture",),
+    ("detect",),
+)
 FAILING = [
-    *((each[0], (), {"PLATEREEL_BUFER": "1"}, "PLATEREEL_BUFER: unknown environment variable") for each in PROCESSES),
+    *(
+        (each[0], (), {"PLATEREEL_BUFER": "1"}, "PLATEREEL_BUFER: unknown environment variable")
+        for each in PROCESSES
+    ),
     ("migrate", (), {"PLATEREEL_BUFER": "1"}, "PLATEREEL_BUFER: unknown environment variable"),
     ("up", (), {}, "there is no platereel.yaml here"),
     ("worker", ("--config", "gone.yaml"), {}, "gone.yaml: no such file"),
@@ -28,9 +40,13 @@ FAILING = [
 
 
 @pytest.mark.parametrize("arguments", PROCESSES, ids=lambda arguments: arguments[0])
-def test_all_that_a_process_says_is_json(world: World, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_all_that_a_process_says_is_json(
+    world: World, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     sign = tmp_path / "pulse"
-    environment = environment_of(world, **JSON, PLATEREEL_LOG_LEVEL="debug", PLATEREEL_PULSE_FILE=str(sign))
+    environment = environment_of(
+        world, **JSON, PLATEREEL_LOG_LEVEL="debug", PLATEREEL_PULSE_FILE=str(sign)
+    )
     with process(tmp_path, environment, *arguments) as running:
         wait_until(f"a sign of life of {arguments[0]}", sign.exists)
         assert running.stop() in {0, -signal.SIGTERM}  # uvicorn ends by the signal it was sent
@@ -39,7 +55,8 @@ def test_all_that_a_process_says_is_json(world: World, tmp_path: Path, arguments
         assert event["event"] != "printed", event  # nobody prints what could be logged
     if arguments[0] == "worker":
         farewell = [event["line"] for event in running.events() if event["event"] == "celery_says"]
-        assert any("Cold shutdown" in line for line in farewell)  # what SIGTERM is to a worker of ours
+        # what SIGTERM is to a worker of ours
+        assert any("Cold shutdown" in line for line in farewell)
 
 
 def children(pid: int) -> list[int]:
@@ -58,9 +75,15 @@ def test_a_pool_child_that_dies_is_told_in_json(world: World, tmp_path: Path) ->
     assert running.events()
 
 
-@pytest.mark.parametrize("arguments", [["dispatch"], ["worker"], ["api"], ["migrate"]], ids=" ".join)
-def test_a_database_that_does_not_answer_is_told_in_json(world: World, tmp_path: Path, arguments: list[str]) -> None:
-    environment = environment_of(world, **JSON) | {"PLATEREEL_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}
+@pytest.mark.parametrize(
+    "arguments", [["dispatch"], ["worker"], ["api"], ["migrate"]], ids=" ".join
+)
+def test_a_database_that_does_not_answer_is_told_in_json(
+    world: World, tmp_path: Path, arguments: list[str]
+) -> None:
+    environment = environment_of(world, **JSON) | {
+        "PLATEREEL_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"
+    }
     with process(tmp_path, environment, *arguments) as running:
         running.wait_for("does not answer")
         running.stop()
@@ -86,7 +109,9 @@ def test_a_start_that_fails_is_told_in_json(
     assert all(event["process"] == command for event in events)
 
 
-@pytest.mark.parametrize("text", ["log_format: json\ncameras: {cam: [}\n", "cameras: {}\nlog_format: 'json'\nx: 1\n"])
+@pytest.mark.parametrize(
+    "text", ["log_format: json\ncameras: {cam: [}\n", "cameras: {}\nlog_format: 'json'\nx: 1\n"]
+)
 def test_a_file_that_cannot_be_read_still_says_how_to_log(tmp_path: Path, text: str) -> None:
     (tmp_path / "own.yaml").write_text(text)
     done = subprocess.run(

@@ -21,23 +21,31 @@ from tests.support.recordings import finish, offer_parts
 from tests.support.world import POLICY, World
 from workers.writer.write_part import write_part
 
-LATE = RecordingPolicy(buffer_seconds=2, post_event_seconds=3, part_seconds=2, fps=10, capture_fps=10)
+LATE = RecordingPolicy(
+    buffer_seconds=2, post_event_seconds=3, part_seconds=2, fps=10, capture_fps=10
+)
 
 
 def read(world: World, at_s: float, now_s: float, name: str | None = None) -> list[UUID]:
     """A detection of a frame at one moment that comes when the newest frame is of another."""
     detection = world.detection("cam", at_s, name or f"d{at_s}")
-    (answer,) = world.detections.accept([detection], world.base_ms, LATE, world.base_ms + round(now_s * 1000))
+    (answer,) = world.detections.accept(
+        [detection], world.base_ms, LATE, world.base_ms + round(now_s * 1000)
+    )
     assert answer.outcome is DetectionOutcome.RECORDED
     return list(answer.segment_ids)
 
 
 def tick(world: World, now_s: float, *, silent: bool = False, still_s: float = 0.0) -> None:
-    world.pacing.advance("cam", world.base_ms + round(now_s * 1000), silent=silent, still_ms=round(still_s * 1000))
+    world.pacing.advance(
+        "cam", world.base_ms + round(now_s * 1000), silent=silent, still_ms=round(still_s * 1000)
+    )
 
 
 def windows(world: World) -> list[tuple[float, float, str]]:
-    rows = world.database.fetch("SELECT start_time, deadline, status FROM video_segments ORDER BY start_time")
+    rows = world.database.fetch(
+        "SELECT start_time, deadline, status FROM video_segments ORDER BY start_time"
+    )
     return [
         (
             (to_ms(row["start_time"]) - world.base_ms) / 1000,
@@ -65,35 +73,47 @@ def test_the_parts_of_a_late_recording_are_as_long_as_anybodys(world: World) -> 
         tick(world, tenth / 10 + 18)
         read(world, tenth / 10, tenth / 10 + 18)
     tick(world, 100)
-    lengths = world.database.fetch("SELECT extract(epoch FROM end_time - start_time)::float8 AS s FROM segment_parts")
+    lengths = world.database.fetch(
+        "SELECT extract(epoch FROM end_time - start_time)::float8 AS s FROM segment_parts"
+    )
     assert len(lengths) <= 9
     assert sum(row["s"] for row in lengths) == 14.5
 
 
 def test_a_policy_of_short_holds_waits_no_longer_than_its_frames_are_held(world: World) -> None:
-    short = RecordingPolicy(buffer_seconds=2, post_event_seconds=3, part_seconds=2, hold_cap_seconds=15)
+    short = RecordingPolicy(
+        buffer_seconds=2, post_event_seconds=3, part_seconds=2, hold_cap_seconds=15
+    )
     now_ms = world.base_ms + 50_000
     world.detections.accept([world.detection("cam", 10, "d")], world.base_ms, short, now_ms)
     assert world.pacing.live()[0].late_ms == short.most_late_ms == 10_000
 
 
 def test_silence_is_over_when_a_detection_came_after_it_was_judged(world: World) -> None:
-    """The camera came back, and the detection's window grew, between the pacer's look and its turn with the lock."""
+    """The camera came back, and the detection's window grew, between the pacer's look and its turn
+    with the lock.
+    """
     world.film("cam", 0, 3)
     read(world, 2, 2.9, "first")
     (seen,) = world.pacing.live()
     watermark_ms = world.frames.bounds(["cam"])["cam"].newest_ms
     world.film("cam", 4, 20, first=40)
     segments = read(world, 4.5, 5, "second")
-    world.pacing.advance("cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=seen.deadline_ms)
+    world.pacing.advance(
+        "cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=seen.deadline_ms
+    )
     assert windows(world) == [(0, 7.5, "recording")]
     assert segments == [seen.segment_id]
     (now,) = world.pacing.live()
-    world.pacing.advance("cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=now.deadline_ms)
+    world.pacing.advance(
+        "cam", watermark_ms, silent=True, still_ms=9_000, deadline_ms=now.deadline_ms
+    )
     assert [status for _, _, status in windows(world)] == ["finalizing"]
 
 
-def test_a_camera_that_falls_silent_is_waited_for_as_long_as_its_reader_is_late(world: World) -> None:
+def test_a_camera_that_falls_silent_is_waited_for_as_long_as_its_reader_is_late(
+    world: World,
+) -> None:
     read(world, 10, 28)
     tick(world, 28, silent=True, still_s=2.9)
     assert windows(world) == [(8, 13, "recording")]
@@ -103,7 +123,9 @@ def test_a_camera_that_falls_silent_is_waited_for_as_long_as_its_reader_is_late(
 
 
 def test_late_reads_of_before_another_recording_are_one_clip(world: World) -> None:
-    """Two dispatchers share what came while they stood: the newer half opens the recording, the older comes after."""
+    """Two dispatchers share what came while they stood: the newer half opens the recording, the
+    older comes after.
+    """
     read(world, 50, 60)
     for tenth in range(100, 300, 2):
         read(world, tenth / 10, 60)
@@ -111,17 +133,23 @@ def test_late_reads_of_before_another_recording_are_one_clip(world: World) -> No
     assert (start, status, newest) == (8, "finalizing", "recording")
     assert 32 <= end <= 32.8
     assert world.offers.offer_clips(10) == []
-    parts = world.database.fetch("SELECT start_time, end_time FROM segment_parts ORDER BY start_time")
+    parts = world.database.fetch(
+        "SELECT start_time, end_time FROM segment_parts ORDER BY start_time"
+    )
     assert all(a["end_time"] == b["start_time"] for a, b in itertools.pairwise(parts))
     links = world.database.fetch("SELECT count(*) AS n FROM segment_detections GROUP BY segment_id")
     assert max(row["n"] for row in links) == 100
 
 
 def written_and_offered(world: World, segment_id: UUID) -> int:
-    """Write all parts and offer the clip at the last moment in which it can grow; the offer's number."""
+    """Write all parts and offer the clip at the last moment in which it can grow; the offer's
+    number.
+    """
     for part_id, offer in offer_parts(world):
         write_part(part_id, offer, world.writer)
-    grows = "UPDATE video_segments SET grows_until = now() + make_interval(secs => %s) WHERE id = %s"
+    grows = (
+        "UPDATE video_segments SET grows_until = now() + make_interval(secs => %s) WHERE id = %s"
+    )
     world.database.execute(grows, -1, segment_id)
     (closing,) = [offer for offer in world.offers.offer_clips(10) if offer.row_id == segment_id]
     world.database.execute(grows, 60, segment_id)
@@ -151,8 +179,12 @@ def test_a_clip_that_grew_is_not_joined_by_an_offer_of_before(world: World) -> N
     assert (row.status, row.frame_count, row.frames_lost) == ("ready", 65, 0)
 
 
-def test_a_joining_that_begins_while_a_late_detection_is_handled_keeps_its_window(world: World) -> None:
-    """Between the look at the windows and the lengthening a finaliser took the clip: the detection comes again."""
+def test_a_joining_that_begins_while_a_late_detection_is_handled_keeps_its_window(
+    world: World,
+) -> None:
+    """Between the look at the windows and the lengthening a finaliser took the clip: the detection
+    comes again.
+    """
     world.film("cam", 0, 60)
     read(world, 50, 60)
     (first,) = read(world, 10, 60)
@@ -160,7 +192,10 @@ def test_a_joining_that_begins_while_a_late_detection_is_handled_keeps_its_windo
     before = windows(world)
     assert world.writing.begin_finalise(first, closing) is not None
     longer = Lengthened(first, world.base_ms + 20_000, 1_000)
-    with pytest.raises(Retryable, match="is being joined"), world.database.transaction() as connection:
+    with (
+        pytest.raises(Retryable, match="is being joined"),
+        world.database.transaction() as connection,
+    ):
         apply(connection, "cam", LATE, [longer])
     assert windows(world) == before
 
@@ -170,7 +205,9 @@ def failed(world: World) -> list[tuple[float, float]]:
 
 
 def test_what_came_too_late_is_told_once_whoever_handles_it(world: World) -> None:
-    """The stream's thread and the one for waiting rows have both found it missed; then both say so."""
+    """The stream's thread and the one for waiting rows have both found it missed; then both say
+    so.
+    """
     gone = [world.detection("cam", -3_000 + n, f"d{n}") for n in range(2)]
     oldest_ms = world.base_ms
     for detection in gone:
@@ -189,12 +226,16 @@ def test_what_came_too_late_by_many_hands_is_told_once(world: World) -> None:
     gone = [world.detection("cam", -3_000 + n, f"d{n}") for n in range(5)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: world.detections.accept(gone, world.base_ms, LATE), range(4)))
-    links = world.database.fetch("SELECT count(*) AS n FROM segment_detections GROUP BY detection_id")
+    links = world.database.fetch(
+        "SELECT count(*) AS n FROM segment_detections GROUP BY detection_id"
+    )
     assert [row["n"] for row in links] == [1] * 5
 
 
 def test_what_came_too_late_over_hours_is_a_segment_a_stretch(world: World) -> None:
-    """A dispatcher that was away for six hours: no constraint is broken, and there is not one a detection."""
+    """A dispatcher that was away for six hours: no constraint is broken, and there is not one a
+    detection.
+    """
     gone = [world.detection("cam", -40_000 + n * 120, f"d{n}") for n in range(180)]
     answers = world.detections.accept(gone, world.base_ms, LATE)
     assert {answer.outcome for answer in answers} == {DetectionOutcome.EXPIRED}
@@ -207,7 +248,9 @@ def test_what_came_too_late_over_hours_is_a_segment_a_stretch(world: World) -> N
         assert to_ms(row.start_time) <= detection.captured_ms < to_ms(row.deadline)
 
 
-def test_a_detection_links_what_it_changes_and_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detection_links_what_it_changes_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It linked every detection of its segments again: quadratic in a busy hour."""
     inserted: list[int] = []
     execute = psycopg.Connection.execute
@@ -229,13 +272,17 @@ def test_a_detection_links_what_it_changes_and_nothing_else(world: World, monkey
 
 
 def test_links_reach_as_far_as_what_was_asked_for(world: World) -> None:
-    """A detection whose post-roll runs on into the next segment belongs to both, whichever came first."""
+    """A detection whose post-roll runs on into the next segment belongs to both, whichever came
+    first.
+    """
     first = read(world, 10, 10, "first")
     world.segments.stop_recording("cam", world.base_ms + 11_000)
     second = set(read(world, 10.9, 10.9, "second"))
     assert len(second) == 2
     assert set(first) < second
-    links = world.database.fetch("SELECT segment_id FROM segment_detections WHERE detection_id = 'first'")
+    links = world.database.fetch(
+        "SELECT segment_id FROM segment_detections WHERE detection_id = 'first'"
+    )
     assert {row["segment_id"] for row in links} == second
 
 

@@ -1,4 +1,6 @@
-"""Logs of `up`: bounded while a child writes, whole but for that, and left alone where there is no room."""
+"""Logs of `up`: bounded while a child writes, whole but for that, and left alone where there is no
+room.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ for n in itertools.count():
 """
 
 
-def test_a_child_goes_on_in_a_log_that_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_goes_on_in_a_log_that_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bound, "__defaults__", (MOST,))
     log = tmp_path / "child.log"
     supervisor = Supervisor(SystemClock())
@@ -43,7 +47,10 @@ def test_a_child_goes_on_in_a_log_that_begins_anew(tmp_path: Path, monkeypatch: 
     assert turned == 3
     kept = [(tmp_path / name).read_text() for name in ("child.log.1", "child.log")]
     assert "\0" not in kept[1]  # it was written from its beginning, and no hole lies before
-    old, new = ([int(line.split()[1]) for line in text.split("\n")[:-1] if line.startswith("line ")] for text in kept)
+    old, new = (
+        [int(line.split()[1]) for line in text.split("\n")[:-1] if line.startswith("line ")]
+        for text in kept
+    )
     assert old == list(range(old[0], old[-1] + 1))
     assert new[-1] > old[-1]
     assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
@@ -59,12 +66,16 @@ def test_a_copy_is_private_whatever_a_killed_run_left(tmp_path: Path) -> None:
     assert (tmp_path / "child.log.1").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_log_that_grew_before_begins_anew_with_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_grew_before_begins_anew_with_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bound, "__defaults__", (MOST,))
     log = tmp_path / "child.log"
     log.write_text("x" * (MOST + 1))
     supervisor = Supervisor(SystemClock())
-    supervisor.start(Command("child", [sys.executable, "-c", "print('begun', flush=True); input()"], log))
+    supervisor.start(
+        Command("child", [sys.executable, "-c", "print('begun', flush=True); input()"], log)
+    )
     supervisor.stop(["child"], 5)
     assert (tmp_path / "child.log.1").stat().st_size == MOST + 1
     assert log.stat().st_size < 1000
@@ -78,8 +89,12 @@ def test_a_small_log_stays(tmp_path: Path, size: int) -> None:
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [size]
 
 
-def test_on_a_full_disk_nothing_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither where there is no room to begin with, nor where it runs out in the middle; and no half copy stays."""
+def test_on_a_full_disk_nothing_is_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where there is no room to begin with, nor where it runs out in the middle; and no
+    half copy stays.
+    """
 
     def runs_out(_: Path, target: Path) -> None:
         target.write_text("half")
@@ -93,7 +108,9 @@ def test_on_a_full_disk_nothing_is_thrown_away(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as full:
         full.setattr(shutil, "copyfile", runs_out)
         bound(log, MOST)
-    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("child.log", MOST + 1)]
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [
+        ("child.log", MOST + 1)
+    ]
 
 
 def test_a_log_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ log_everything()
 
 def said(program: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit status and the events of a program; a line that is no JSON fails."""
-    done = subprocess.run([sys.executable, "-c", BEGIN + program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, check=False
+    )
     assert done.stdout == ""  # nothing goes past the log
     return done.returncode, [json.loads(line) for line in done.stderr.splitlines()]
 
@@ -64,7 +66,9 @@ def test_how_a_program_ends_is_an_event() -> None:
 
 
 def test_a_warning_and_a_message_of_a_library_are_events() -> None:
-    _, events = said("warnings.warn('old', DeprecationWarning); logging.getLogger('lib').error('no %s', 'way')")
+    _, events = said(
+        "warnings.warn('old', DeprecationWarning); logging.getLogger('lib').error('no %s', 'way')"
+    )
     assert "DeprecationWarning: old" in events[0]["event"]
     assert (events[1]["event"], events[1]["level"]) == ("no way", "error")
 

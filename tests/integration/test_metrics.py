@@ -1,4 +1,6 @@
-"""Counters that several processes count together: summed, kept when a process ends, never twice, never backwards."""
+"""Counters that several processes count together: summed, kept when a process ends, never twice,
+never backwards.
+"""
 
 from __future__ import annotations
 
@@ -95,8 +97,12 @@ MetricsFolder(Path(sys.argv[1])).enter()
 
 @contextmanager
 def stopped_in_a_fold(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that stands where the sum is written and what was summed is not yet removed; it holds the folder."""
-    process = subprocess.Popen([sys.executable, "-c", STOP_IN_A_FOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    """A process that stands where the sum is written and what was summed is not yet removed; it
+    holds the folder.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOP_IN_A_FOLD, str(folder)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "folding\n"
@@ -107,7 +113,9 @@ def stopped_in_a_fold(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_process_that_stands_in_a_fold_holds_up_nobody(tmp_path: Path) -> None:
-    """Others begin and count; a scrape that cannot be told rightly says so, and no counter goes back."""
+    """Others begin and count; a scrape that cannot be told rightly says so, and no counter goes
+    back.
+    """
     end(counting(tmp_path, 3))
     with stopped_in_a_fold(tmp_path) as standing:
         began = time.monotonic()
@@ -126,7 +134,9 @@ def test_a_process_that_stands_in_a_fold_holds_up_nobody(tmp_path: Path) -> None
     assert samples(tmp_path)["platereel_frames_total"] == 7
 
 
-def test_scrapes_are_answered_while_a_process_stands_in_a_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scrapes_are_answered_while_a_process_stands_in_a_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By the API, and by the small process beside a worker."""
     api = FastAPI()
     errors.install(api)
@@ -136,7 +146,14 @@ def test_scrapes_are_answered_while_a_process_stands_in_a_fold(tmp_path: Path, m
     (port,) = free_ports(1)
     with socket.create_server(("127.0.0.1", port)) as listening:
         beside = subprocess.Popen(
-            [sys.executable, "-m", "shared.runtime.metrics_server", str(listening.fileno()), str(os.getpid()), "json"],
+            [
+                sys.executable,
+                "-m",
+                "shared.runtime.metrics_server",
+                str(listening.fileno()),
+                str(os.getpid()),
+                "json",
+            ],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
             cwd=ROOT,
@@ -149,7 +166,9 @@ def test_scrapes_are_answered_while_a_process_stands_in_a_fold(tmp_path: Path, m
             with TestClient(api) as client:
                 answer = client.get("/metrics")
             assert (answer.status_code, "another process" in answer.json()["detail"]) == (503, True)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_SECONDS) as whole:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/metrics", timeout=WAIT_SECONDS
+        ) as whole:
             assert b"platereel_frames_total" in whole.read()
     finally:
         beside.communicate()
@@ -159,7 +178,11 @@ def test_counters_add_up_over_processes_and_outlive_them(tmp_path: Path) -> None
     first, second = counting(tmp_path, 3), counting(tmp_path, 4)
     both = samples(tmp_path)
     assert both["platereel_frames_total"] == 7
-    assert both["platereel_detection_late_seconds_bucket5.0"] == both["platereel_detection_late_seconds_count"] == 2
+    assert (
+        both["platereel_detection_late_seconds_bucket5.0"]
+        == both["platereel_detection_late_seconds_count"]
+        == 2
+    )
     assert (both["platereel_live_segments"], both["platereel_camera_ok"]) == (7, 1)
     end(first)
     end(second, kill=True)
@@ -178,7 +201,10 @@ def test_files_do_not_grow_with_every_process_that_ever_ran(tmp_path: Path) -> N
         end(counting(tmp_path, 1), kill=True)
     assert len(list(tmp_path.glob("*.db"))) <= 3 + 2
     assert samples(tmp_path)["platereel_frames_total"] == 4
-    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_ended.db", "histogram_ended.db"]
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == [
+        "counter_ended.db",
+        "histogram_ended.db",
+    ]
 
 
 def test_torn_and_empty_files_cost_only_themselves(tmp_path: Path) -> None:
@@ -188,7 +214,9 @@ def test_torn_and_empty_files_cost_only_themselves(tmp_path: Path) -> None:
     assert samples(tmp_path)["platereel_frames_total"] == 2
 
 
-def test_a_full_disk_leaves_the_counts_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_counts_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     end(counting(tmp_path, 2))
 
     def full(*_: object) -> None:
@@ -208,7 +236,9 @@ def test_files_have_their_room_before_they_are_written(tmp_path: Path) -> None:
 
 
 def test_more_cameras_than_there_was_room_for_are_folded_too(tmp_path: Path) -> None:
-    script = COUNT.replace("print(", "for n in range(400): LATENESS.labels('camera-' + str(n)).observe(1)\nprint(")
+    script = COUNT.replace(
+        "print(", "for n in range(400): LATENESS.labels('camera-' + str(n)).observe(1)\nprint("
+    )
     subprocess.run(
         [sys.executable, "-c", script, "1"],
         stdin=subprocess.DEVNULL,
@@ -222,14 +252,21 @@ def test_more_cameras_than_there_was_room_for_are_folded_too(tmp_path: Path) -> 
 
 def test_the_list_of_metrics_is_the_one_in_the_documentation() -> None:
     declared = {
-        each._name + ("_total" if each._type == "counter" else ""): (each._type, set(each._labelnames))
+        each._name + ("_total" if each._type == "counter" else ""): (
+            each._type,
+            set(each._labelnames),
+        )
         for each in vars(metrics).values()
         if hasattr(each, "_labelnames") and hasattr(each, "_documentation")
     }
     rows = re.findall(
-        r"^\| `(platereel_\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE
+        r"^\| `(platereel_\w+)` \| (\w+) \| ([^|]*) \|",
+        (ROOT / "docs/metrics.md").read_text(),
+        re.MULTILINE,
     )
-    assert {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows} == declared
+    assert {
+        name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows
+    } == declared
     assert len(rows) == len(declared) >= 11
 
 

@@ -1,4 +1,6 @@
-"""The API's description is exact: Schemathesis, with every check and stateful links, finds nothing."""
+"""The API's description is exact: Schemathesis, with every check and stateful links, finds
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,13 @@ class Site:
 def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The API with clips of every status, behind a real socket."""
     monkeypatch.setattr("services.api.routes.jobs.WAIT_SECONDS", 0.0)
-    clips = [_clip(world, camera, number * 100) for number, camera in enumerate(("cam1", "cam2", "cam1"))]
-    deletable, many = ([str(ready(world, camera, number * 100)) for number in range(60)] for camera in ("cam3", "cam4"))
+    clips = [
+        _clip(world, camera, number * 100) for number, camera in enumerate(("cam1", "cam2", "cam1"))
+    ]
+    deletable, many = (
+        [str(ready(world, camera, number * 100)) for number in range(60)]
+        for camera in ("cam3", "cam4")
+    )
     world.film("cam", 0, 30)
     (streamed,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
@@ -68,7 +75,9 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     app.state.ports = replace(app.state.ports, attempts=_Patient(world.clock))
     with serving(app) as url:
         listed = urllib3.request(
-            "GET", f"{url}/v2/video/segments/{streamed}/stream.m3u8", headers={"Authorization": f"Bearer {KEY}"}
+            "GET",
+            f"{url}/v2/video/segments/{streamed}/stream.m3u8",
+            headers={"Authorization": f"Bearer {KEY}"},
         )
         first = re.search(r"hls/(\d+)-(\d+)\.m4s", listed.data.decode())
         assert first is not None
@@ -96,7 +105,9 @@ def _clip(world: World, camera: str, at_s: float) -> str:
     world.store.put(row.file_path, bytes(1000), "video/mp4")
     world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
     digest = sha256(bytes(1000)).hexdigest()
-    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", digest, segment_id)
+    world.database.execute(
+        "UPDATE video_segments SET sha256 = %s WHERE id = %s", digest, segment_id
+    )
     return str(segment_id)
 
 
@@ -110,11 +121,22 @@ def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
         "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--no-color",
         "--continue-on-failure", "--report-ndjson-path", str(report),
     ]  # fmt: skip
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_hooks", "PYTHONPATH": str(CONFIG.parents[2])}
+    hooks = {
+        "SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_hooks",
+        "PYTHONPATH": str(CONFIG.parents[2]),
+    }
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, timeout=220, check=False
+        command,
+        cwd=tmp_path,
+        env=os.environ | hooks,
+        capture_output=True,
+        text=True,
+        timeout=220,
+        check=False,
     )
-    assert done.returncode == 0, re.sub(r"\n{2,}", "\n", done.stdout)[-15_000:] + done.stderr[-2000:]
+    assert done.returncode == 0, (
+        re.sub(r"\n{2,}", "\n", done.stdout)[-15_000:] + done.stderr[-2000:]
+    )
     counted = answers(report, site.description["paths"])
     sys.stdout.write("".join(f"{label}: {classes}\n" for label, classes in sorted(counted.items())))
     asked = {
@@ -125,7 +147,9 @@ def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
     }
     assert set(counted) == asked
     for label, classes in counted.items():
-        had, refused = (sum(classes.get(f"positive {each}xx", 0) for each in group) for group in ("23", "45"))
+        had, refused = (
+            sum(classes.get(f"positive {each}xx", 0) for each in group) for group in ("23", "45")
+        )
         assert had > refused, (label, classes)
         assert not any(kind.endswith("5xx") for kind in classes), (label, classes)
 

@@ -1,4 +1,6 @@
-"""A database that stops answering, while something in between keeps the connection open, holds no thread for ever."""
+"""A database that stops answering, while something in between keeps the connection open, holds no
+thread for ever.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def test_a_transaction_without_an_answer_ends_and_the_next_one_works(
     monkeypatch.setattr(module, "CHECK_SECONDS", 1.0)
     parts = urlsplit(servers.new_database())
     proxy = Proxy((str(parts.hostname), int(parts.port or 0)))
-    database = Database(parts._replace(netloc=parts.netloc.replace(str(parts.port), str(proxy.port))).geturl())
+    database = Database(
+        parts._replace(netloc=parts.netloc.replace(str(parts.port), str(proxy.port))).geturl()
+    )
     database.open()
     try:
         assert database.fetch_one("SELECT 1 AS n") == {"n": 1}

@@ -26,7 +26,10 @@ def worker(servers: Servers, log: Path, broker: str) -> Iterator[None]:
     }
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.pool_probe", broker], stdout=out, stderr=out, env=environment
+            [sys.executable, "-m", "tests.support.pool_probe", broker],
+            stdout=out,
+            stderr=out,
+            env=environment,
         )
     try:
         yield
@@ -38,7 +41,9 @@ def worker(servers: Servers, log: Path, broker: str) -> Iterator[None]:
 def test_no_thread_lives_when_the_pool_forks_and_a_child_that_ran_over_is_replaced(
     servers: Servers, tmp_path: Path
 ) -> None:
-    """A lock that a thread holds at the fork, an import's say, would hold up the child's first use of it for ever."""
+    """A lock that a thread holds at the fork, an import's say, would hold up the child's first use
+    of it for ever.
+    """
     broker, log = servers.redis_url.replace("/0", "/7"), tmp_path / "worker.log"
     app = celery_app(broker)
     with worker(servers, log, broker):

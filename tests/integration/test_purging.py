@@ -89,9 +89,13 @@ def test_events_that_a_webhook_never_took_are_told_when_they_go(world: World) ->
 def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> None:
     first, second = ready(world, "cam", 0), ready(world, "cam", 20)
     shared = f"{first}-0"
-    world.database.execute("INSERT INTO segment_detections VALUES (%s, %s, 'cam', 0)", second, shared)
+    world.database.execute(
+        "INSERT INTO segment_detections VALUES (%s, %s, 'cam', 0)", second, shared
+    )
     for segment_id, left in ((first, True), (second, False)):
-        world.database.execute("UPDATE video_segments SET status = 'expiring' WHERE id = %s", segment_id)
+        world.database.execute(
+            "UPDATE video_segments SET status = 'expiring' WHERE id = %s", segment_id
+        )
         world.database.execute(
             "UPDATE video_segments SET status = 'expired', expired_at = now() - interval '2 years' WHERE id = %s",
             segment_id,
@@ -102,7 +106,9 @@ def test_a_detection_goes_with_the_last_segment_that_shows_it(world: World) -> N
 
 
 def test_holds_of_a_camera_that_is_gone_expire(world: World) -> None:
-    """Nobody looks after them any more; those of a camera that is recorded are set again all the time."""
+    """Nobody looks after them any more; those of a camera that is recorded are set again all the
+    time.
+    """
     world.frames.hold("removed", {"d1": 5})
     (key,) = world.redis.scan_iter("*holds:{removed}*")
     left_ms: Any = world.redis.pttl(key)

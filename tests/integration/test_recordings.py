@@ -1,4 +1,6 @@
-"""Detections, windows, parts and clips on real Postgres, Redis and S3; the tests play pacer and writers."""
+"""Detections, windows, parts and clips on real Postgres, Redis and S3; the tests play pacer and
+writers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ import pytest
 
 from shared.domain.errors import Conflict
 from shared.domain.gaps import GapCause
-from shared.domain.lifecycle import PART_TRANSITIONS, TRANSITIONS, DetectionOutcome, PartState, SegmentStatus
+from shared.domain.lifecycle import (
+    PART_TRANSITIONS,
+    TRANSITIONS,
+    DetectionOutcome,
+    PartState,
+    SegmentStatus,
+)
 from shared.domain.media import Frame
 from shared.domain.ports import Offer
 from shared.wire.frames import with_pixel_aspect
@@ -49,7 +57,9 @@ def test_the_same_detection_again_changes_nothing(world: World) -> None:
     """Any number of times, by any number of dispatchers at once."""
     detection = world.detection("cam", 10, "d1")
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: world.detections.accept([detection], None, POLICY)[0], range(12)))
+        answers = list(
+            pool.map(lambda _: world.detections.accept([detection], None, POLICY)[0], range(12))
+        )
     assert len({answer.segment_ids for answer in answers}) == 1
     assert len(world.pacing.live()) == 1
     reused = world.detection("cam", 11, "d1")
@@ -62,7 +72,9 @@ def test_detections_of_one_camera_from_many_dispatchers_never_overlap(world: Wor
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(one, range(60)))
-    rows = world.database.fetch("SELECT start_time, deadline, status FROM video_segments ORDER BY start_time")
+    rows = world.database.fetch(
+        "SELECT start_time, deadline, status FROM video_segments ORDER BY start_time"
+    )
     assert all(a["deadline"] <= b["start_time"] for a, b in itertools.pairwise(rows))
     assert sum(row["status"] == "recording" for row in rows) <= 1
     outcomes = world.database.fetch("SELECT DISTINCT outcome FROM detections")
@@ -77,7 +89,9 @@ def test_detections_of_one_camera_from_many_dispatchers_never_overlap(world: Wor
 
 
 def test_a_retroactive_detection_fills_only_what_is_missing(world: World, tmp_path: Path) -> None:
-    """Late news between two clips: a clip of its own that continues one and is continued by the other."""
+    """Late news between two clips: a clip of its own that continues one and is continued by the
+    other.
+    """
     world.film("cam", 0, 40)
     (first,) = accept(world, "cam", 10, "d1")
     finish(world, "cam", 20)
@@ -115,14 +129,18 @@ def test_an_offer_runs_once(world: World) -> None:
     assert results.count("stale") == 2 * len(offers)
 
 
-def test_a_dead_writers_part_is_made_again_and_a_zombie_commits_nothing(world: World, tmp_path: Path) -> None:
+def test_a_dead_writers_part_is_made_again_and_a_zombie_commits_nothing(
+    world: World, tmp_path: Path
+) -> None:
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     (part_id, offer), *_ = offer_parts(world)
     zombie = world.writing.begin_part(part_id, offer)
     assert zombie is not None
-    world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+    world.database.execute(
+        "UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id
+    )
     assert world.pacing.expire_leases() == 1
     assert not world.writing.renew_part(part_id, zombie.token)
     world.database.execute("UPDATE segment_parts SET state = 'due' WHERE state = 'queued'")
@@ -141,7 +159,9 @@ def test_five_dead_writers_make_a_gap_and_the_clip_says_so(world: World) -> None
         (doomed, offer), *others = offer_parts(world)
         world.offers.withdraw_parts([Offer(*other) for other in others])
         assert world.writing.begin_part(doomed, offer) is not None
-        world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", doomed)
+        world.database.execute(
+            "UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", doomed
+        )
         world.pacing.expire_leases()
     finish(world, "cam")
     row = world.segments.get(segment_id)
@@ -170,12 +190,22 @@ def test_retryable_failures_are_no_attempts(world: World) -> None:
 
 
 def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path) -> None:
-    """Holes in the counter, a picture that does not decode, a capture that restarted: each has its cause."""
+    """Holes in the counter, a picture that does not decode, a capture that restarted: each has its
+    cause.
+    """
     world.film("cam", 0, 9.5)
     world.film("cam", 10, 11, first=100)
     broken = numbered_jpeg(7)[:600] + b"\xff\xd9"
     world.frames.append(
-        [Frame(camera_id="cam", captured_ms=world.base_ms + 11_000, data=broken, counter=110, run_id="run")],
+        [
+            Frame(
+                camera_id="cam",
+                captured_ms=world.base_ms + 11_000,
+                data=broken,
+                counter=110,
+                run_id="run",
+            )
+        ],
         {"cam": LIMITS},
     )
     world.film("cam", 11.1, 12, first=111)
@@ -203,7 +233,9 @@ def test_frames_lost_on_the_way_are_counted_exactly(world: World, tmp_path: Path
 
 def test_a_camera_without_frames_fails_with_the_reason(world: World) -> None:
     """It never delivered: nothing was lost, and what capture says of it is told."""
-    world.states.report("dark", {"state": "disconnected", "error": "the camera cannot be read: TimeoutError"})
+    world.states.report(
+        "dark", {"state": "disconnected", "error": "the camera cannot be read: TimeoutError"}
+    )
     (segment_id,) = accept(world, "dark", 10, "d1")
     finish(world, "dark")
     row = world.segments.get(segment_id)
@@ -257,18 +289,24 @@ def test_a_size_change_is_scaled_to_the_first(world: World) -> None:
     assert (row.status, row.resolution, row.frame_count) == ("ready", "320x180", 60)
 
 
-def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(world: World, tmp_path: Path) -> None:
+def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(
+    world: World, tmp_path: Path
+) -> None:
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     broken = replace(world.writer, store=Away())
     for part_id, offer in offer_parts(world):
         assert write_part(part_id, offer, broken) == "parked"
-    rows = world.database.fetch("SELECT DISTINCT state, attempts, retries, parked FROM segment_parts")
+    rows = world.database.fetch(
+        "SELECT DISTINCT state, attempts, retries, parked FROM segment_parts"
+    )
     assert rows == [{"state": "due", "attempts": 0, "retries": 1, "parked": True}]
     (live,) = world.pacing.live()
     assert not live.needs_frames
-    assert {("cam", part_id) for part_id in world.parking.parked_parts("cam")} == world.pacing.parked_parts()
+    assert {
+        ("cam", part_id) for part_id in world.parking.parked_parts("cam")
+    } == world.pacing.parked_parts()
     world.redis.delete(world.frames._keys.frames("cam"))
     world.database.execute("UPDATE segment_parts SET not_before = NULL")
     finish(world, "cam")
@@ -284,20 +322,26 @@ def test_beyond_its_budget_a_part_is_put_off_and_its_frames_stay_held(world: Wor
     (part_id, offer), *_ = offer_parts(world)
     broken = replace(world.writer, store=Away(), parking_bytes=lambda _: 10)
     assert write_part(part_id, offer, broken) == "retry"
-    row = world.database.fetch_one("SELECT state, attempts, retries, parked FROM segment_parts WHERE id = %s", part_id)
+    row = world.database.fetch_one(
+        "SELECT state, attempts, retries, parked FROM segment_parts WHERE id = %s", part_id
+    )
     assert row == {"state": "due", "attempts": 0, "retries": 1, "parked": False}
     assert world.pacing.live()[0].needs_frames
 
 
 def test_packets_that_did_not_last_are_encoded_again(world: World, tmp_path: Path) -> None:
-    """The frames Redis was restarted while they waited, and the frames are still there (or there again)."""
+    """The frames Redis was restarted while they waited, and the frames are still there (or there
+    again).
+    """
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     (part_id, offer), *_ = offer_parts(world)
     assert write_part(part_id, offer, replace(world.writer, store=Away())) == "parked"
     world.parking.unpark("cam", [str(part_id)])
-    world.database.execute("UPDATE segment_parts SET state = 'due', not_before = NULL WHERE state <> 'done'")
+    world.database.execute(
+        "UPDATE segment_parts SET state = 'due', not_before = NULL WHERE state <> 'done'"
+    )
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
 
@@ -325,17 +369,19 @@ def test_the_database_enforces_the_lifecycles(world: World) -> None:
     world.film("cam", 0, 5)
     for status in SegmentStatus:
         for wanted in SegmentStatus:
-            assert _moves(world=world, table="video_segments", column="status", before=status, after=wanted) == (
-                status == wanted or wanted in TRANSITIONS[status]
-            ), (status, wanted)
+            assert _moves(
+                world=world, table="video_segments", column="status", before=status, after=wanted
+            ) == (status == wanted or wanted in TRANSITIONS[status]), (status, wanted)
     for state in PartState:
         for other in PartState:
-            assert _moves(world=world, table="segment_parts", column="state", before=state, after=other) == (
-                state == other or other in PART_TRANSITIONS[state]
-            ), (state, other)
+            assert _moves(
+                world=world, table="segment_parts", column="state", before=state, after=other
+            ) == (state == other or other in PART_TRANSITIONS[state]), (state, other)
 
 
-def _moves(world: World, table: LiteralString, column: LiteralString, before: str, after: str) -> bool:
+def _moves(
+    world: World, table: LiteralString, column: LiteralString, before: str, after: str
+) -> bool:
     """Whether a row of a table can go from one state to another; nothing is kept."""
     world.database.execute("DELETE FROM video_segments")
     segment_id = uuid4()
@@ -361,7 +407,9 @@ def _moves(world: World, table: LiteralString, column: LiteralString, before: st
 
 
 def test_an_offer_is_good_until_its_run_begins_however_long_that_takes(world: World) -> None:
-    """Writers were away for an hour: what the queue holds is done when they are back, and nothing is told twice."""
+    """Writers were away for an hour: what the queue holds is done when they are back, and nothing
+    is told twice.
+    """
     world.film("cam", 0, 30)
     (segment_id,) = accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
@@ -384,13 +432,18 @@ def hours_ago(world: World) -> None:
 
 
 @pytest.mark.parametrize("empty", [True, False])
-def test_a_message_that_can_no_longer_be_in_the_queue_is_sent_again(world: World, *, empty: bool) -> None:
-    """A wiped broker leaves an empty queue; a lost message is overtaken by what was offered well after it."""
+def test_a_message_that_can_no_longer_be_in_the_queue_is_sent_again(
+    world: World, *, empty: bool
+) -> None:
+    """A wiped broker leaves an empty queue; a lost message is overtaken by what was offered well
+    after it.
+    """
     world.film("cam", 0, 30)
     accept(world, "cam", 10, "d1")
     world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
     (lost, *others), *_ = [offer_parts(world)]
-    assert world.offers.take_back_lost_parts(queue_empty=True) == 0  # a moment ago: it may be on its way to its run
+    # a moment ago: it may be on its way to its run
+    assert world.offers.take_back_lost_parts(queue_empty=True) == 0
     hours_ago(world)
     if not empty:
         world.offers.withdraw_parts([Offer(*other) for other in others])
@@ -412,7 +465,9 @@ def test_offers_are_bounded_and_the_oldest_first(world: World) -> None:
     (live,) = world.pacing.live()
     first = world.offers.offer_parts({live.segment_id: None}, 2)
     numbers = "SELECT number FROM segment_parts WHERE id = ANY(%s) ORDER BY number"
-    assert [row["number"] for row in world.database.fetch(numbers, [offer.row_id for offer in first])] == [0, 1]
+    assert [
+        row["number"] for row in world.database.fetch(numbers, [offer.row_id for offer in first])
+    ] == [0, 1]
     assert world.offers.offer_parts({live.segment_id: world.base_ms + 9_000}, 10) == []
     assert len(world.offers.offer_parts({live.segment_id: world.base_ms + 30_000}, 10)) == 2
 
@@ -444,10 +499,14 @@ def test_an_empty_buffer_is_silence_unless_the_camera_had_delivered(
     assert ((row.frames_lost or 0) > 0) is (cause == "buffer_expired")
 
 
-def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(world: World, tmp_path: Path) -> None:
+def test_pixels_that_are_not_square_reach_the_clip_and_its_fragments(
+    world: World, tmp_path: Path
+) -> None:
     jpegs = [with_pixel_aspect(numbered_jpeg(n), (2, 1)) for n in range(300)]
     shots = [
-        Frame(camera_id="cam", captured_ms=world.base_ms + n * 100, data=jpeg, counter=n, run_id="run")
+        Frame(
+            camera_id="cam", captured_ms=world.base_ms + n * 100, data=jpeg, counter=n, run_id="run"
+        )
         for n, jpeg in enumerate(jpegs)
     ]
     world.frames.append(shots, {"cam": LIMITS})

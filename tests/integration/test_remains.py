@@ -38,7 +38,9 @@ def test_one_that_has_ended_is_waited_for_until_its_number_is_free(tmp_path: Pat
         assert not Path(f"/proc/{left.pid}").exists()
 
 
-def test_one_that_nobody_waits_for_holds_up_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_nobody_waits_for_holds_up_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.05)
     noted = tmp_path / "children.json"
     with subprocess.Popen(["sleep", "60"]) as left:
@@ -48,7 +50,9 @@ def test_one_that_nobody_waits_for_holds_up_no_start(tmp_path: Path, monkeypatch
         assert Path(f"/proc/{left.pid}").exists()
 
 
-def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_with_the_same_number_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remains, "PATIENCE_SECONDS", 0.05)
     noted = tmp_path / "children.json"
     with subprocess.Popen(["sleep", "60"]) as other:
@@ -70,7 +74,8 @@ def test_children_that_are_asked_to_stop_can_still_be_ended_at_once(tmp_path: Pa
     """A second Ctrl-C while the first still waits for a child that is deaf to it."""
     supervisor = Supervisor(CLOCK)
     deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('deaf', flush=True); time.sleep(60)"
     )
     log = tmp_path / "deaf.log"
     supervisor.start(Command("deaf", [sys.executable, "-c", deaf], log))

@@ -20,15 +20,17 @@ from tests.support.rows import ready
 from tests.support.world import World
 from workers.process.job_turn import Step, take_turn
 from workers.retention import cleanup as cleaning
-from workers.retention.cleanup import CleanupPorts
 from workers.retention.parts import PartsPorts
+from workers.retention.ports import CleanupPorts
 from workers.retention.state import State
 
 DAY_S = 86_400.0
 KEEP_ALL = RetentionPolicy(RetentionRule(None, None))
 
 
-def clip(world: World, camera: str, days_ago: float, plates: Sequence[str] = (), **more: Any) -> UUID:
+def clip(
+    world: World, camera: str, days_ago: float, plates: Sequence[str] = (), **more: Any
+) -> UUID:
     """A READY row with its objects."""
     segment_id = ready(world, camera, -days_ago * DAY_S, plates, **more)
     row = world.segments.get(segment_id)
@@ -66,30 +68,43 @@ def test_a_class_is_kept_longer_and_goes_last(world: World) -> None:
         """,
         f"{marked}-0",
     )
-    classes = [ContentClass("watched", 365, ("ab123*",)), ContentClass("alarms", 95, attribute="alarm")]
+    classes = [
+        ContentClass("watched", 365, ("ab123*",)),
+        ContentClass("alarms", 95, attribute="alarm"),
+    ]
     policy = RetentionPolicy(RetentionRule(30, None), classes=classes)
     assert cleanup(ports(world, policy), {})["reasons"] == {"age": 1}
     assert statuses(world, [watched, marked, plain]) == ["ready", "ready", "expired"]
     young = clip(world, "a", 1)
     pressed = replace(policy, overall=RetentionRule(30, 2500))
     assert cleanup(ports(world, pressed), {})["reasons"] == {"bytes": 1}
-    assert statuses(world, [watched, marked, young]) == ["ready", "ready", "expired"], "classes go last"
-    assert cleanup(ports(world, replace(policy, overall=RetentionRule(30, 1500))), {})["reasons"] == {"bytes": 1}
+    assert statuses(world, [watched, marked, young]) == ["ready", "ready", "expired"], (
+        "classes go last"
+    )
+    assert cleanup(ports(world, replace(policy, overall=RetentionRule(30, 1500))), {})[
+        "reasons"
+    ] == {"bytes": 1}
     assert statuses(world, [watched, marked]) == ["expired", "ready"], "the oldest of what is left"
 
 
-def test_clips_of_a_class_do_not_stand_in_front_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_of_a_class_do_not_stand_in_front_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many old clips stay, those behind them are judged too."""
     monkeypatch.setattr(cleaning, "BATCH", 2)
     kept = [clip(world, "a", 100 + n, ["KEEP1"]) for n in range(5)]
     going = [clip(world, "a", 50 + n) for n in range(5)]
-    policy = RetentionPolicy(RetentionRule(30, None), classes=[ContentClass("kept", None, ("keep1",))])
+    policy = RetentionPolicy(
+        RetentionRule(30, None), classes=[ContentClass("kept", None, ("keep1",))]
+    )
     assert cleanup(ports(world, policy), {})["archived"] == 5
     assert statuses(world, kept) == ["ready"] * 5
     assert statuses(world, going) == ["expired"] * 5
 
 
-def test_space_is_made_but_nothing_young_is_given_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_is_made_but_nothing_young_is_given_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = [clip(world, "a", days) for days in (20, 15)]
     young = clip(world, "b", 1)
     monkeypatch.setattr(world.store, "room", lambda: StoreSpace(10_000, 3_500))
@@ -104,7 +119,9 @@ def test_space_is_made_but_nothing_young_is_given_for_it(world: World, monkeypat
     assert world.status(young) == "ready"
 
 
-def test_what_is_marked_counts_as_free_already(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_marked_counts_as_free_already(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clips = [clip(world, "a", days) for days in (20, 15, 10)]
     monkeypatch.setattr(world.store, "room", lambda: StoreSpace(10_000, 4_200))
     policy = replace(KEEP_ALL, free_bytes=5_000)
@@ -120,7 +137,9 @@ def test_failed_segments_age_too(world: World) -> None:
     assert world.status(failed) == "expired"
 
 
-def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_resists_holds_nothing_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cleaning, "BATCH", 2)
     clips = [clip(world, "a", 40 - n) for n in range(6)]
     stuck = str(world.segments.get(clips[0]).file_path)
@@ -129,7 +148,9 @@ def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pyte
         world.store,
         "delete",
         lambda keys: (
-            {stuck: "AccessDenied"} | delete([key for key in keys if key != stuck]) if stuck in keys else delete(keys)
+            {stuck: "AccessDenied"} | delete([key for key in keys if key != stuck])
+            if stuck in keys
+            else delete(keys)
         ),
     )
     result = cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {})
@@ -139,11 +160,19 @@ def test_an_object_that_resists_holds_nothing_up(world: World, monkeypatch: pyte
     assert cleanup(ports(world, KEEP_ALL), {})["deleted"] == 1
 
 
-def in_short_steps(given: CleanupPorts, params: dict[str, Any]) -> tuple[list[Step], dict[str, Any]]:
-    """A run whose every step ends after its first bite, each in another process; its steps, and what came of it."""
+def in_short_steps(
+    given: CleanupPorts, params: dict[str, Any]
+) -> tuple[list[Step], dict[str, Any]]:
+    """A run whose every step ends after its first bite, each in another process; its steps, and
+    what came of it.
+    """
     steps = [cleaning.cleanup(given, params, longest_s=-1.0)]
     while steps[-1].cursor is not None:
-        steps.append(cleaning.cleanup(given, params, cursor=json.loads(json.dumps(steps[-1].cursor)), longest_s=-1.0))
+        steps.append(
+            cleaning.cleanup(
+                given, params, cursor=json.loads(json.dumps(steps[-1].cursor)), longest_s=-1.0
+            )
+        )
         assert len(steps) < 500
     return steps, steps[-1].result
 
@@ -189,10 +218,14 @@ def test_the_guard_sees_all_that_would_go_however_many_steps_its_look_takes(worl
 
 
 @pytest.mark.usefixtures("small_bites")
-def test_a_setting_that_changes_between_two_steps_gets_no_further_than_the_guard(world: World) -> None:
+def test_a_setting_that_changes_between_two_steps_gets_no_further_than_the_guard(
+    world: World,
+) -> None:
     clips = [clip(world, "a", 3.5 + n / 10) for n in range(40)]
     old = clip(world, "a", 40)
-    first = cleaning.cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, longest_s=-1.0)
+    first = cleaning.cleanup(
+        ports(world, RetentionPolicy(RetentionRule(30, None))), {}, longest_s=-1.0
+    )
     assert first.cursor is not None
     cursor = first.cursor | {"looked": True, "at": None, "clip": None}
     changed = ports(world, RetentionPolicy(RetentionRule(3, None)))
@@ -209,7 +242,9 @@ def test_clips_that_are_kept_starve_nobody_in_short_steps(world: World) -> None:
     for n in range(9):
         clip(world, "a", 100 + n, ["KEEP1"])
     going = clip(world, "b", 50)
-    policy = RetentionPolicy(RetentionRule(30, None), classes=[ContentClass("kept", None, ("KEEP1",))])
+    policy = RetentionPolicy(
+        RetentionRule(30, None), classes=[ContentClass("kept", None, ("KEEP1",))]
+    )
     _, result = in_short_steps(ports(world, policy), {"dry_run": True})
     assert (result["archived"], result["complete"]) == (1, True)
     marked = False
@@ -234,14 +269,18 @@ def test_progress_is_told(world: World) -> None:
     for days in (40, 50):
         clip(world, "a", days)
     told: list[tuple[str, int, int]] = []
-    cleanup(ports(world, RetentionPolicy(RetentionRule(30, None))), {}, lambda *what: told.append(what))
+    cleanup(
+        ports(world, RetentionPolicy(RetentionRule(30, None))), {}, lambda *what: told.append(what)
+    )
     assert ("marking", 2, 0) in told
     assert ("deleting", 2, 0) in told
 
 
 def test_history_is_kept_and_forgotten_later(world: World) -> None:
     gone, continued = clip(world, "a", 40), clip(world, "a", 1)
-    world.database.execute("UPDATE video_segments SET continues = %s WHERE id = %s", gone, continued)
+    world.database.execute(
+        "UPDATE video_segments SET continues = %s WHERE id = %s", gone, continued
+    )
     PostgresAccessRows(world.database).note("me", "download", gone, {})
     policy = RetentionPolicy(RetentionRule(30, None))
     assert cleanup(ports(world, policy), {})["history_purged"] == 0
@@ -278,7 +317,9 @@ def test_a_workers_clock_decides_nothing(world: World) -> None:
 
 
 def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> None:
-    """Days 3 in place of 30, say. Nothing is marked, an event says so once, and a person may go on."""
+    """Days 3 in place of 30, say. Nothing is marked, an event says so once, and a person may go
+    on.
+    """
     clips = [clip(world, "a", 3.5 + n / 10) for n in range(40)]
     given = ports(world, RetentionPolicy(RetentionRule(3, None)))
     stopped = "SELECT body FROM outbox WHERE name = 'retention.stopped'"
@@ -292,8 +333,13 @@ def test_a_run_that_would_archive_far_more_than_usual_stops(world: World) -> Non
             work=lambda *_: cleaning.cleanup(given, {}),
         )
     (row, *_) = world.database.fetch("SELECT result FROM jobs")
-    assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (0, True)
-    assert [each["body"] for each in world.database.fetch(stopped)] == [{"would_archive": 40, "allowed": 20}]
+    assert (row["result"]["archived"], "40 clips or more, and 20" in row["result"]["stopped"]) == (
+        0,
+        True,
+    )
+    assert [each["body"] for each in world.database.fetch(stopped)] == [
+        {"would_archive": 40, "allowed": 20}
+    ]
     assert set(statuses(world, clips)) == {"ready"}
     assert cleanup(given, {"confirm": True})["archived"] == 40
 
@@ -313,4 +359,9 @@ def test_a_run_as_large_as_the_last_ones_goes_on(world: World) -> None:
 def test_a_share_of_one_never_stops(world: World) -> None:
     for n in range(30):
         clip(world, "a", 3.5 + n / 10)
-    assert cleanup(ports(world, RetentionPolicy(RetentionRule(3, None), guard_share=1.0)), {})["archived"] == 30
+    assert (
+        cleanup(ports(world, RetentionPolicy(RetentionRule(3, None), guard_share=1.0)), {})[
+            "archived"
+        ]
+        == 30
+    )

@@ -1,4 +1,6 @@
-"""What becomes of runs that fail, in the rows: charged, put off, given up, and counted under the row's lock."""
+"""What becomes of runs that fail, in the rows: charged, put off, given up, and counted under the
+row's lock.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def due_part(world: World) -> UUID:
 
 def run_of(world: World, part_id: UUID) -> str:
     """Begin a run of the part; its token."""
-    world.database.execute("UPDATE segment_parts SET state = 'queued' WHERE id = %s AND state = 'due'", part_id)
+    world.database.execute(
+        "UPDATE segment_parts SET state = 'queued' WHERE id = %s AND state = 'due'", part_id
+    )
     row = world.database.fetch_one("SELECT offer FROM segment_parts WHERE id = %s", part_id)
     assert row is not None
     run = world.writing.begin_part(part_id, row["offer"])
@@ -73,7 +77,9 @@ def test_a_part_that_is_put_off_waits_longer_each_time(world: World) -> None:
 def test_a_lease_that_ran_out_is_charged_and_tried_again_at_once(world: World) -> None:
     part_id = due_part(world)
     run_of(world, part_id)
-    world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+    world.database.execute(
+        "UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id
+    )
     assert world.pacing.expire_leases() == 1
     state, attempts, retries, error, pause = counts(world, part_id)
     assert (state, attempts, retries, error) == ("due", 1, 0, "lease_expired")
@@ -97,8 +103,12 @@ def begun(world: World, segment_id: UUID) -> str:
     return run.token
 
 
-@pytest.mark.parametrize(("dies", "cause"), [(False, "the disk is full"), (True, "finalise_failed")])
-def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(world: World, dies: bool, cause: str) -> None:
+@pytest.mark.parametrize(
+    ("dies", "cause"), [(False, "the disk is full"), (True, "finalise_failed")]
+)
+def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(
+    world: World, dies: bool, cause: str
+) -> None:
     segment_id = finalising(world)
     world.writing.fail_finalise(segment_id, begun(world, segment_id), "away", retryable=True)
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -109,7 +119,9 @@ def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(world: Wor
             assert world.pacing.expire_leases() == 1
         else:
             world.writing.fail_finalise(segment_id, token, "the disk is full", retryable=False)
-        row = world.database.fetch_one("SELECT attempts, retries FROM video_segments WHERE id = %s", segment_id)
+        row = world.database.fetch_one(
+            "SELECT attempts, retries FROM video_segments WHERE id = %s", segment_id
+        )
         assert row == {"attempts": attempt, "retries": 1}
     assert (world.status(segment_id), world.segments.get(segment_id).error) == ("failed", cause)
     events = world.database.fetch("SELECT body FROM outbox WHERE name = 'segment.failed'")
@@ -117,18 +129,24 @@ def test_a_segment_that_cannot_be_finalised_fails_after_five_attempts(world: Wor
 
 
 def test_the_counts_are_read_under_the_rows_lock(world: World) -> None:
-    """A run ends while another transaction holds its row: what that one leaves is what is counted."""
+    """A run ends while another transaction holds its row: what that one leaves is what is
+    counted.
+    """
     part_id = due_part(world)
     token = run_of(world, part_id)
     ending = threading.Thread(
-        target=lambda: world.writing.fail_part(part_id, token, "poisonous", retryable=False), daemon=True
+        target=lambda: world.writing.fail_part(part_id, token, "poisonous", retryable=False),
+        daemon=True,
     )
     with world.database.transaction() as connection:
-        connection.execute("UPDATE segment_parts SET attempts = %s WHERE id = %s", [MAX_ATTEMPTS, part_id])
+        connection.execute(
+            "UPDATE segment_parts SET attempts = %s WHERE id = %s", [MAX_ATTEMPTS, part_id]
+        )
         ending.start()
         until = time.monotonic() + 4  # below the lock's time limit
         waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not world.database.fetch(waiting):  # outside: a transaction sees the same activity till its end
+        # outside: a transaction sees the same activity till its end
+        while not world.database.fetch(waiting):
             assert time.monotonic() < until, "nobody waits for the row"
             time.sleep(0.02)
     ending.join(20)
@@ -141,11 +159,15 @@ def test_one_run_that_ends_twice_is_counted_once(world: World) -> None:
     for _ in range(3):
         token = run_of(world, part_id)
         before = counts(world, part_id)
-        world.database.execute("UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id)
+        world.database.execute(
+            "UPDATE segment_parts SET lease_until = now() - interval '1 s' WHERE id = %s", part_id
+        )
         both = [
             threading.Thread(target=world.pacing.expire_leases, daemon=True),
             threading.Thread(
-                target=lambda token=token: world.writing.fail_part(part_id, token, "away", retryable=True),
+                target=lambda token=token: world.writing.fail_part(
+                    part_id, token, "away", retryable=True
+                ),
                 daemon=True,
             ),
         ]

@@ -1,4 +1,6 @@
-"""A real RTSP server with numbered H.264: the camera's own pictures, in order, with the camera's own times."""
+"""A real RTSP server with numbered H.264: the camera's own pictures, in order, with the camera's
+own times.
+"""
 
 from __future__ import annotations
 

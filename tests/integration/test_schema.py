@@ -1,4 +1,6 @@
-"""A database of another version: newer after a roll-back, older before a migration, or another program's."""
+"""A database of another version: newer after a roll-back, older before a migration, or another
+program's.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_the_schema_version_is_the_newest_migration() -> None:
 
 
 @pytest.mark.parametrize("version", [NEWER, FOREIGN])
-def test_migrate_refuses_what_it_cannot_mend_and_changes_nothing(world: World, run: Run, version: str) -> None:
+def test_migrate_refuses_what_it_cannot_mend_and_changes_nothing(
+    world: World, run: Run, version: str
+) -> None:
     set_version(database_of(world), version)
     done = run("migrate")
     assert (done.returncode, done.stdout) == (1, "")
@@ -65,10 +69,14 @@ def test_migrate_refuses_what_it_cannot_mend_and_changes_nothing(world: World, r
 
 
 def test_migrate_waits_for_servers_that_come_later(world: World, tmp_path: Path) -> None:
-    """It says at once why it waits; a password that is wrong may be put right on the server, too."""
+    """It says at once why it waits; a password that is wrong may be put right on the server,
+    too.
+    """
     url = database_of(world)
     name, password = url.rpartition("/")[2], re.findall(r":([0-9a-f]{32})@", url)[0]
-    wrong = environment_of(world, PLATEREEL_DATABASE_URL=url.replace("platereel:" + password, f"later:{'0' * 32}"))
+    wrong = environment_of(
+        world, PLATEREEL_DATABASE_URL=url.replace("platereel:" + password, f"later:{'0' * 32}")
+    )
     proxy = Proxy(("127.0.0.1", int(re.findall(r"127\.0\.0\.1:(\d+)", url)[0])))
     proxy.refuse()
     later = re.sub(r"(127\.0\.0\.1):\d+", rf"\1:{proxy.port}", url)
@@ -95,7 +103,9 @@ def test_migrate_waits_for_servers_that_come_later(world: World, tmp_path: Path)
 
 
 def test_migrate_gives_up_in_a_sentence(world: World, tmp_path: Path) -> None:
-    environment = environment_of(world, PLATEREEL_DATABASE_URL=re.sub(r":\d+/", ":9/", database_of(world)))
+    environment = environment_of(
+        world, PLATEREEL_DATABASE_URL=re.sub(r":\d+/", ":9/", database_of(world))
+    )
     with process(tmp_path, environment, "migrate", "--wait", "1", "--json") as running:
         assert running.child.wait(WAIT_SECONDS) == 1
     assert (running.folder / "out").read_text() == ""
@@ -106,7 +116,9 @@ def test_migrate_gives_up_in_a_sentence(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [NEWER, OLDER, FOREIGN])
-def test_every_command_looks_at_the_version_first(world: World, run: Run, version: str, tmp_path: Path) -> None:
+def test_every_command_looks_at_the_version_first(
+    world: World, run: Run, version: str, tmp_path: Path
+) -> None:
     (tmp_path / "platereel.yaml").write_text('cameras: {cam: {source: "push:"}}\n')
     set_version(database_of(world), version)
     for command in COMMANDS:
@@ -117,7 +129,9 @@ def test_every_command_looks_at_the_version_first(world: World, run: Run, versio
     assert WORDS[version] in next(examine(world.settings)).detail  # what doctor says first
 
 
-def test_an_empty_database_is_told_apart(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_database_is_told_apart(
+    servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = servers.new_database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP TABLE alembic_version")
@@ -134,12 +148,22 @@ def first_words(running: Process) -> str:
     return running.said()
 
 
-def test_every_process_that_needs_the_schema_says_so_and_waits(world: World, tmp_path: Path) -> None:
-    """With a newer schema none sends anybody to migrate; a schema that becomes theirs lets them go on."""
+def test_every_process_that_needs_the_schema_says_so_and_waits(
+    world: World, tmp_path: Path
+) -> None:
+    """With a newer schema none sends anybody to migrate; a schema that becomes theirs lets them go
+    on.
+    """
     set_version(database_of(world), NEWER)
     environment = environment_of(world)
-    with process(tmp_path, environment, "dispatch") as dispatch, process(tmp_path, environment, "worker") as worker:
-        assert all(WORDS[NEWER] in said and BEFORE not in said for said in map(first_words, (dispatch, worker)))
+    with (
+        process(tmp_path, environment, "dispatch") as dispatch,
+        process(tmp_path, environment, "worker") as worker,
+    ):
+        assert all(
+            WORDS[NEWER] in said and BEFORE not in said
+            for said in map(first_words, (dispatch, worker))
+        )
     with process(tmp_path, environment, "api") as api:
         assert WORDS[NEWER] in first_words(api)
         set_version(database_of(world), SCHEMA_VERSION)

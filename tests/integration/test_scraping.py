@@ -1,4 +1,6 @@
-"""A port of its own for each process: counters of a real recording, and what becomes of the port and its folder."""
+"""A port of its own for each process: counters of a real recording, and what becomes of the port
+and its folder.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,14 @@ from tests.support.processes import Process, environment_of, process
 from tests.support.waiting import WAIT_SECONDS, wait_until
 from tests.support.world import World
 
-ALONE = (("dispatch",), ("worker", "--concurrency", "1"), ("beat",), ("api",), ("capture",), ("detect",))
+ALONE = (
+    ("dispatch",),
+    ("worker", "--concurrency", "1"),
+    ("beat",),
+    ("api",),
+    ("capture",),
+    ("detect",),
+)
 CONFIG = """
 defaults: {buffer_seconds: 1, post_event_seconds: 1, part_seconds: 1, trigger_slack_seconds: 1}
 cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: false}}
@@ -32,7 +41,9 @@ cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: false}}
 
 def scraped(port: int) -> dict[str, float]:
     """Every sample's sum over its labels, by name."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_SECONDS) as response:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{port}/metrics", timeout=WAIT_SECONDS
+    ) as response:
         text = response.read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
@@ -61,7 +72,9 @@ def is_server(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("arguments", ALONE, ids=lambda arguments: arguments[0])
-def test_each_process_answers_at_its_port(world: World, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_each_process_answers_at_its_port(
+    world: World, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     (port,) = free_ports(1)
     environment = environment_of(world, PLATEREEL_METRICS_PORT=str(port))
     with process(tmp_path, environment, *arguments) as running:
@@ -69,8 +82,13 @@ def test_each_process_answers_at_its_port(world: World, tmp_path: Path, argument
         assert answer["process_resident_memory_bytes"] > 0
         seconds = Path(f"/proc/{running.child.pid}/stat").read_text().rpartition(")")[2].split()[19]
         begun = float(seconds) / os.sysconf("SC_CLK_TCK")
-        boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if "btime" in line)
-        assert answer["process_start_time_seconds"] == pytest.approx(boot + begun, abs=1)  # of this very process
+        boot = next(
+            int(line.split()[1])
+            for line in Path("/proc/stat").read_text().splitlines()
+            if "btime" in line
+        )
+        # of this very process
+        assert answer["process_start_time_seconds"] == pytest.approx(boot + begun, abs=1)
 
 
 def test_a_port_that_is_taken_is_named(world: World, tmp_path: Path) -> None:
@@ -95,7 +113,9 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
             environment = environment_of(world, PLATEREEL_METRICS_PORT=str(port))
             environment["PLATEREEL_BROKER_URL"] = broker.get_secret_value().replace("/0", "/9")
             running[name] = stack.enter_context(process(tmp_path, environment, name, config=CONFIG))
-        wait_until("frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20)
+        wait_until(
+            "frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20
+        )
         frame = world.frames.newest("cam")
         assert frame is not None
         world.detections.publish(
@@ -110,20 +130,30 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
         )
         made = wait_until(
             "a segment",
-            lambda: scraped(ports["worker"]).get("platereel_segments_total") and scraped(ports["worker"]),
+            lambda: (
+                scraped(ports["worker"]).get("platereel_segments_total")
+                and scraped(ports["worker"])
+            ),
             60,
         )
         assert made["platereel_segments_total"] == 1
         assert made["platereel_parts_total"] == made["platereel_part_seconds_count"] >= 2
         told = scraped(ports["dispatch"])
-        assert (told["platereel_detections_total"], told["platereel_detection_late_seconds_count"]) == (1, 1)
+        assert (
+            told["platereel_detections_total"],
+            told["platereel_detection_late_seconds_count"],
+        ) == (1, 1)
         worker = running["worker"].child.pid
         server, pool = wait_until("the worker's children", lambda: _sorted_children(worker))
         for pid in (server, *pool):
             os.kill(pid, signal.SIGKILL)
         wait_until("other children", lambda: _replaced(worker, {server, *pool}))
         again = answering(ports["worker"])
-        for name in ("platereel_segments_total", "platereel_parts_total", "platereel_part_seconds_count"):
+        for name in (
+            "platereel_segments_total",
+            "platereel_parts_total",
+            "platereel_part_seconds_count",
+        ):
             assert again[name] == made[name]
 
 
@@ -174,7 +204,9 @@ def test_a_scrape_that_fails_is_told_in_the_shape_of_the_log(world: World, tmp_p
     own.mkdir()
     (port,) = free_ports(1)
     more = {"TMPDIR": str(own), "PLATEREEL_METRICS_PORT": str(port), "PLATEREEL_LOG_FORMAT": "json"}
-    with process(tmp_path, environment_of(world, **more), "worker", "--concurrency", "1") as running:
+    with process(
+        tmp_path, environment_of(world, **more), "worker", "--concurrency", "1"
+    ) as running:
         answering(port)
         (folder,) = own.glob("platereel-metrics-*")
         rmtree(folder)
@@ -184,15 +216,29 @@ def test_a_scrape_that_fails_is_told_in_the_shape_of_the_log(world: World, tmp_p
     assert any(event["process"] == "metrics" for event in running.events())
 
 
-def test_a_worker_without_room_for_its_counters_works_all_the_same(world: World, tmp_path: Path) -> None:
+def test_a_worker_without_room_for_its_counters_works_all_the_same(
+    world: World, tmp_path: Path
+) -> None:
     """Its folder cannot hold a file of that size, as on a full disk."""
     (port,) = free_ports(1)
     sign = tmp_path / "pulse"
     own = tmp_path / "tmp"
     own.mkdir()
-    more = {"TMPDIR": str(own), "PLATEREEL_METRICS_PORT": str(port), "PLATEREEL_PULSE_FILE": str(sign)}
+    more = {
+        "TMPDIR": str(own),
+        "PLATEREEL_METRICS_PORT": str(port),
+        "PLATEREEL_PULSE_FILE": str(sign),
+    }
     environment = environment_of(world, **more)
-    limited = ["sh", "-c", 'ulimit -f 100; exec "$0" "$@"', sys.executable, "-m", "platereel", "worker"]
+    limited = [
+        "sh",
+        "-c",
+        'ulimit -f 100; exec "$0" "$@"',
+        sys.executable,
+        "-m",
+        "platereel",
+        "worker",
+    ]
     with (tmp_path / "log").open("wb") as log:
         child = subprocess.Popen(limited, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:

@@ -23,7 +23,13 @@ from tests.support.world import World
 DAY_S = 86_400.0
 
 
-def found(world: World, where: SegmentFilter, order: Order = Order.NEWEST, limit: int = 100, offset: int = 0) -> Page:
+def found(
+    world: World,
+    where: SegmentFilter,
+    order: Order = Order.NEWEST,
+    limit: int = 100,
+    offset: int = 0,
+) -> Page:
     return world.segments.search(where=where, limit=limit, offset=offset, cursor=None, order=order)
 
 
@@ -80,11 +86,19 @@ def test_a_plate_of_nothing_is_refused(world: World) -> None:
 def test_near_misses_need_a_plate_without_wildcards(world: World) -> None:
     """Without any, or with wildcards, `fuzzy` and the order by match change nothing."""
     early, later = ready(world, "a", 0, ["AB1"]), ready(world, "a", 50, ["AB2"])
-    for where in (SegmentFilter(fuzzy=True), SegmentFilter(plate="A*", fuzzy=True), SegmentFilter()):
-        page = world.segments.search(where=where, limit=1, offset=0, cursor=None, order=Order.NEAREST)
+    for where in (
+        SegmentFilter(fuzzy=True),
+        SegmentFilter(plate="A*", fuzzy=True),
+        SegmentFilter(),
+    ):
+        page = world.segments.search(
+            where=where, limit=1, offset=0, cursor=None, order=Order.NEAREST
+        )
         assert ids(page) == [later]
         assert ids(
-            world.segments.search(where=where, limit=1, offset=0, cursor=page.next_cursor, order=Order.NEAREST)
+            world.segments.search(
+                where=where, limit=1, offset=0, cursor=page.next_cursor, order=Order.NEAREST
+            )
         ) == [early]
 
 
@@ -96,7 +110,12 @@ def test_near_misses_are_ranked(world: World) -> None:
     ready(world, "a", 40, ["ZZ999ZZ"])
     page = found(world, SegmentFilter(plate="boi23cd", fuzzy=True), Order.NEAREST)
     assert ids(page) == [read_right, look_alike, one_off, two_off]
-    assert [item.distance for item in page.items] == [0, pytest.approx(0.3), pytest.approx(1.1), pytest.approx(2.1)]
+    assert [item.distance for item in page.items] == [
+        0,
+        pytest.approx(0.3),
+        pytest.approx(1.1),
+        pytest.approx(2.1),
+    ]
     assert page.total == 4
     assert ids(found(world, SegmentFilter(plate="BOI23CD", fuzzy=True), Order.NEWEST))[0] == two_off
 
@@ -111,7 +130,12 @@ def test_pages_by_cursor_neither_repeat_nor_skip(world: World, order: Order) -> 
         page = world.segments.search(where=where, limit=7, offset=0, cursor=cursor, order=order)
         seen += ids(page)
         assert page.total == 30
-        ready(world, "z", -1000 + len(seen) if order is not Order.OLDEST else 9000 + len(seen) * 20, ["ZZZZ99"])
+        ready(
+            world,
+            "z",
+            -1000 + len(seen) if order is not Order.OLDEST else 9000 + len(seen) * 20,
+            ["ZZZZ99"],
+        )
         cursor = page.next_cursor
         world.database.execute("DELETE FROM video_segments WHERE camera_id = 'z'")
         if cursor is None:
@@ -121,9 +145,12 @@ def test_pages_by_cursor_neither_repeat_nor_skip(world: World, order: Order) -> 
 
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
 @pytest.mark.parametrize(
-    "where", [SegmentFilter(), SegmentFilter(camera_id="a"), SegmentFilter(status=SegmentStatus.READY)]
+    "where",
+    [SegmentFilter(), SegmentFilter(camera_id="a"), SegmentFilter(status=SegmentStatus.READY)],
 )
-def test_a_deep_page_is_the_same_by_its_day(world: World, order: Order, where: SegmentFilter) -> None:
+def test_a_deep_page_is_the_same_by_its_day(
+    world: World, order: Order, where: SegmentFilter
+) -> None:
     """An offset beyond SEEK_FROM is found by the counters: in the same order as walking there."""
     world.database.execute(
         """
@@ -167,7 +194,11 @@ def test_calendar_in_the_users_time_zone(world: World) -> None:
 
 
 def test_gaps_of_a_camera(world: World) -> None:
-    whole, torn, lost = ready(world, "a", 0), ready(world, "a", 20), ready(world, "a", 40, status=SegmentStatus.FAILED)
+    whole, torn, lost = (
+        ready(world, "a", 0),
+        ready(world, "a", 20),
+        ready(world, "a", 40, status=SegmentStatus.FAILED),
+    )
     base = world.base_ms
     gap = {
         "from": from_ms(base + 22_000).isoformat(),
@@ -175,7 +206,9 @@ def test_gaps_of_a_camera(world: World) -> None:
         "frames": 20,
         "cause": "camera",
     }
-    world.database.execute("UPDATE video_segments SET gaps = %s::jsonb WHERE id = %s", json.dumps([gap]), torn)
+    world.database.execute(
+        "UPDATE video_segments SET gaps = %s::jsonb WHERE id = %s", json.dumps([gap]), torn
+    )
     world.database.execute("UPDATE video_segments SET error = 'buffer_expired' WHERE id = %s", lost)
     found = world.segments.gaps("a", base, base + 60_000, 10)
     assert [(row.segment_id, row.frames, row.cause) for row in found] == [
@@ -186,11 +219,16 @@ def test_gaps_of_a_camera(world: World) -> None:
 
 
 def test_counters_are_what_a_recount_gives(world: World) -> None:
-    made = [ready(world, camera, n * 20 - DAY_S * (n % 3)) for n, camera in enumerate(["a", "a", "b", "b", "b"])]
+    made = [
+        ready(world, camera, n * 20 - DAY_S * (n % 3))
+        for n, camera in enumerate(["a", "a", "b", "b", "b"])
+    ]
     world.segments.protect(made[0], protected=True, who="me", note=None)
     world.counters.fold(3)
     world.segments.archive(made[1], "me")
-    world.retention.mark_expiring([Verdict(made[2], "b", 1000, "age"), Verdict(made[0], "a", 1000, "age")])
+    world.retention.mark_expiring(
+        [Verdict(made[2], "b", 1000, "age"), Verdict(made[0], "a", 1000, "age")]
+    )
     world.retention.record_expired([made[2]])
     stats = world.counters.stats(30)
     assert (stats.segments, stats.bytes, stats.protected_segments, stats.protected_bytes) == (
@@ -246,7 +284,9 @@ def test_searches_use_their_indexes(world: World) -> None:
         connection.execute("VACUUM ANALYZE segment_plates")
     for where, order, index in PLANNED:
         with world.database.transaction() as connection:
-            statement, args = _statement(found=_pieces(where), limit=20, offset=0, cursor=None, order=order)
+            statement, args = _statement(
+                found=_pieces(where), limit=20, offset=0, cursor=None, order=order
+            )
             plan = connection.execute("EXPLAIN " + statement, args).fetchall()
         text = "\n".join(row["QUERY PLAN"] for row in plan)
         assert index in text, f"{where}\n{text}"
@@ -255,9 +295,13 @@ def test_searches_use_their_indexes(world: World) -> None:
 
 
 def test_every_field_of_a_segment_comes_from_its_row(world: World) -> None:
-    """Segments are filled past their __init__: nothing else would say that a column was forgotten."""
+    """Segments are filled past their __init__: nothing else would say that a column was
+    forgotten.
+    """
     segment_id = ready(world, "a", 0, ["AB123CD"])
     (linked,) = world.segments.by_detection("a", str(world.segments.row(segment_id).detection_ids))
-    (found,) = world.segments.search(where=SegmentFilter(), limit=10, offset=0, cursor=None, order=Order.NEWEST).items
+    (found,) = world.segments.search(
+        where=SegmentFilter(), limit=10, offset=0, cursor=None, order=Order.NEWEST
+    ).items
     for segment in (world.segments.row(segment_id), world.segments.get(segment_id), linked, found):
         assert vars(segment).keys() == {field.name for field in fields(segment)}

@@ -1,4 +1,6 @@
-"""Intake, pacer, API and doorway as libraries, on real servers: bad input gets an answer and harms nothing."""
+"""Intake, pacer, API and doorway as libraries, on real servers: bad input gets an answer and harms
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Site:
         return self.api.post("/v2/video/detections", json=body)
 
     def broker(self) -> Any:
-        return redis_client(self.settings.broker_url.get_secret_value() if self.settings.broker_url else "")
+        return redis_client(
+            self.settings.broker_url.get_secret_value() if self.settings.broker_url else ""
+        )
 
 
 @contextmanager
@@ -106,9 +110,21 @@ def site(servers: Servers) -> Iterator[Site]:
         ("POST", "/v2/video/cleanup", {"retention_days": 1e9}, 422, "retention_days"),
         ("POST", "/v2/video/cleanup", {"days": 3}, 422, "days"),
         ("POST", "/v2/video/detections", {"camera_id": "mine"}, 422, "confidence"),
-        ("POST", "/v2/video/detections", {"camera_id": "nope", "confidence": 0.9}, 422, "camera_id"),
+        (
+            "POST",
+            "/v2/video/detections",
+            {"camera_id": "nope", "confidence": 0.9},
+            422,
+            "camera_id",
+        ),
         ("POST", "/v2/video/detections", {"camera_id": "mine", "confidence": 2}, 422, "confidence"),
-        ("POST", "/v2/video/detections", {"camera_id": "mine", "confidence": 0.9, "plate": "x" * 99}, 422, "plate"),
+        (
+            "POST",
+            "/v2/video/detections",
+            {"camera_id": "mine", "confidence": 0.9, "plate": "x" * 99},
+            422,
+            "plate",
+        ),
         ("POST", "/v2/video/detections", [1, 2], 422, "dictionary"),
         ("PATCH", f"/v2/video/segments/{NOBODY}", {"protected": True}, 404, "no segment"),
         ("DELETE", f"/v2/video/segments/{NOBODY}", None, 404, "no segment"),
@@ -136,7 +152,12 @@ def test_lists_have_a_real_total_and_cursors_that_do_not_slip(site: Site) -> Non
     ports = site.api.app.state.ports  # type: ignore[attr-defined]
     now = ports.clock.now_ms()
     for n in range(7):
-        assert site.detection(detection_id=f"d{n}", captured_at=(now - 100_000 * (n + 1)) / 1000).status_code == 202
+        assert (
+            site.detection(
+                detection_id=f"d{n}", captured_at=(now - 100_000 * (n + 1)) / 1000
+            ).status_code
+            == 202
+        )
     while site.dispatch.intake.read_stream(0.1):
         pass
     page = site.api.get("/v2/video/segments?limit=3").json()
@@ -145,7 +166,9 @@ def test_lists_have_a_real_total_and_cursors_that_do_not_slip(site: Site) -> Non
     assert site.detection(detection_id="newer", captured_at=now / 1000).status_code == 202
     site.dispatch.intake.read_stream(0.1)
     while page["next_cursor"]:
-        page = site.api.get("/v2/video/segments", params={"limit": 3, "cursor": page["next_cursor"]}).json()
+        page = site.api.get(
+            "/v2/video/segments", params={"limit": 3, "cursor": page["next_cursor"]}
+        ).json()
         seen += [item["id"] for item in page["items"]]
     assert len(seen) == len(set(seen)) == 7
     found = site.api.get("/v2/video/by-detection/d3").json()
@@ -159,7 +182,9 @@ def test_lists_have_a_real_total_and_cursors_that_do_not_slip(site: Site) -> Non
 
 def test_downloads_have_ranges_conditions_and_an_end(site: Site) -> None:
     ports = site.api.app.state.ports  # type: ignore[attr-defined]
-    site.detection(detection_id="d", plate="AB123", captured_at=(ports.clock.now_ms() - 1000) / 1000)
+    site.detection(
+        detection_id="d", plate="AB123", captured_at=(ports.clock.now_ms() - 1000) / 1000
+    )
     site.dispatch.intake.read_stream(0.1)
     segment = site.api.get("/v2/video/by-detection/d").json()["items"][0]
     data = bytes(range(250))
@@ -186,8 +211,12 @@ def test_downloads_have_ranges_conditions_and_an_end(site: Site) -> None:
         assert (part.status_code, part.content) == (status, expected), given
     assert site.api.get(url, headers={"Range": "bytes=250-"}).status_code == 416
     assert site.api.get(url, headers={"If-None-Match": '"abc"'}).status_code == 304
-    assert site.api.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).status_code == 200
-    protected = site.api.patch(url.removesuffix("/download"), json={"protected": True, "note": "evidence"})
+    assert (
+        site.api.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).status_code == 200
+    )
+    protected = site.api.patch(
+        url.removesuffix("/download"), json={"protected": True, "note": "evidence"}
+    )
     assert protected.json()["protected"]
     assert site.api.delete(url.removesuffix("/download")).status_code == 409
     site.api.patch(url.removesuffix("/download"), json={"protected": False})
@@ -204,7 +233,9 @@ def test_secrets_are_masked(site: Site) -> None:
 def test_health_and_documentation_need_no_other_host(site: Site) -> None:
     assert site.api.get("/healthz").json()["status"] == "ok"
     ready = site.api.get("/readyz")
-    assert ready.json()["checks"] == dict.fromkeys(("database", "frames", "broker", "storage"), "ok")
+    assert ready.json()["checks"] == dict.fromkeys(
+        ("database", "frames", "broker", "storage"), "ok"
+    )
     assert b"platereel_detections_total" in site.api.get("/metrics").content
     page = site.api.get("/docs").text
     assert "http://" not in page.replace("http://testserver", "")
@@ -215,7 +246,13 @@ def test_messages_that_are_no_detections_become_dead_letters(site: Site) -> None
     """Each with its reason; the good one between them is recorded."""
     name = site.settings.detections_name
     good = json.dumps({"camera_id": "mine", "confidence": 0.9, "detection_id": "good"})
-    bad = [b"not json", b'{"camera_id": "mine"}', b'{"camera_id": "nowhere", "confidence": 1}', b"[]", b"\xff\xfe"]
+    bad = [
+        b"not json",
+        b'{"camera_id": "mine"}',
+        b'{"camera_id": "nowhere", "confidence": 1}',
+        b"[]",
+        b"\xff\xfe",
+    ]
     with site.broker() as broker:
         for payload in [bad[0], bad[1], good.encode(), *bad[2:]]:
             broker.xadd(name, {"json": payload})
@@ -232,11 +269,18 @@ def test_messages_that_are_no_detections_become_dead_letters(site: Site) -> None
 
 
 def test_a_detection_that_cannot_be_stored_does_not_hold_up_the_others(site: Site) -> None:
-    """JSON that validates and that no database takes: a dead letter, once; its neighbours are recorded."""
+    """JSON that validates and that no database takes: a dead letter, once; its neighbours are
+    recorded.
+    """
     name = site.settings.detections_name
     now = site.api.app.state.ports.clock.now_ms()  # type: ignore[attr-defined]
     bodies = [
-        {"detection_id": f"d{n}", "camera_id": "mine", "confidence": 0.9, "captured_at": (now - 9000 + n) / 1000}
+        {
+            "detection_id": f"d{n}",
+            "camera_id": "mine",
+            "confidence": 0.9,
+            "captured_at": (now - 9000 + n) / 1000,
+        }
         for n in range(4)
     ]
     bodies[1]["attributes"] = {"note": "\ud800"}
@@ -285,7 +329,13 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
     start = site.api.app.state.ports.clock.now_ms() - 20_000  # type: ignore[attr-defined]
     limits = {"mine": site.settings.limits("mine")}
     film = [
-        Frame(camera_id="mine", captured_ms=start + n * 200, data=numbered_jpeg(n), counter=n, run_id="run")
+        Frame(
+            camera_id="mine",
+            captured_ms=start + n * 200,
+            data=numbered_jpeg(n),
+            counter=n,
+            run_id="run",
+        )
         for n in range(60)
     ]
     frames.append(film[:21], limits)
@@ -295,9 +345,18 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
     with site.broker() as broker:
         broker.delete("parts", "finalise")
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda world: [world.pacer.tick() for _ in range(10)], (site.dispatch, other)))
-        sent = [json.loads(message)["headers"]["kwargsrepr"] for message in broker.lrange("parts", 0, -1)]
-        parts = site.dispatch.deployment.database.fetch("SELECT id, state, offer FROM segment_parts")
+            list(
+                pool.map(
+                    lambda world: [world.pacer.tick() for _ in range(10)], (site.dispatch, other)
+                )
+            )
+        sent = [
+            json.loads(message)["headers"]["kwargsrepr"]
+            for message in broker.lrange("parts", 0, -1)
+        ]
+        parts = site.dispatch.deployment.database.fetch(
+            "SELECT id, state, offer FROM segment_parts"
+        )
         assert len(parts) == len(sent) == len(set(sent)) == 2
         assert {(part["state"], part["offer"]) for part in parts} == {("queued", 1)}
         broker.delete("parts")
@@ -305,13 +364,18 @@ def test_two_pacers_side_by_side_offer_everything_once(site: Site) -> None:
 
 
 def test_keys_have_roles_and_are_needed_beyond_loopback(site: Site) -> None:
-    beyond = site.settings.model_copy(update={"api": site.settings.api.model_copy(update={"host": "0.0.0.0"})})
+    beyond = site.settings.model_copy(
+        update={"api": site.settings.api.model_copy(update={"host": "0.0.0.0"})}
+    )
     with pytest.raises(ConfigurationError, match="only on loopback"):
         build_api(beyond)
     keys = "eye:viewer:viewer-secret-123456,hand:operator:operator-secret-1234,boss:admin:admin-secret-1234567"
     with TestClient(build_api(beyond.model_copy(update={"api_keys": SecretStr(keys)}))) as api:
         assert api.get("/v2/video/segments").status_code == 401
-        assert api.get("/v2/video/segments", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert (
+            api.get("/v2/video/segments", headers={"Authorization": "Bearer wrong"}).status_code
+            == 401
+        )
         viewer = {"Authorization": "Bearer viewer-secret-123456"}
         operator = {"Authorization": "Bearer operator-secret-1234"}
         assert api.get("/v2/video/segments", headers=viewer).status_code == 200

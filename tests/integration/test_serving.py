@@ -27,7 +27,9 @@ from tests.support.world import World
 
 
 def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestClient) -> None:
-    """307 to a signed URL that works without any key of ours, with the file's name; through=true stays here."""
+    """307 to a signed URL that works without any key of ours, with the file's name; through=true
+    stays here.
+    """
     segment_id = clip_of(world)
     path = f"/v2/video/segments/{segment_id}/download"
     assert api.get(path).content == CLIP
@@ -36,7 +38,9 @@ def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestCl
     public = "http://" + url.get_secret_value().split("@")[1].split("/")[0]
     settings = world.settings.model_copy(update={"storage_public_url": public})
     with TestClient(build(settings), base_url="http://127.0.0.1") as elsewhere:
-        assert elsewhere.get(f"{path}?through=true", headers={"Range": "bytes=0-0"}).status_code == 206
+        assert (
+            elsewhere.get(f"{path}?through=true", headers={"Range": "bytes=0-0"}).status_code == 206
+        )
         answer = elsewhere.get(path, follow_redirects=False)
         assert answer.status_code == 307
         location = answer.headers["location"]
@@ -47,16 +51,25 @@ def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestCl
         assert elsewhere.get(f"{path}?through=true").content == CLIP
         assert elsewhere.head(path).headers["content-length"] == str(len(CLIP))
     whole = {"bytes": f"0-{len(CLIP) - 1}/{len(CLIP)}"}
-    assert lines(world, "download") == [whole, {"bytes": f"0-0/{len(CLIP)}"}, {"by": "store"}, whole]
+    assert lines(world, "download") == [
+        whole,
+        {"bytes": f"0-0/{len(CLIP)}"},
+        {"by": "store"},
+        whole,
+    ]
 
 
 def lines(world: World, action: str) -> list[dict[str, Any]]:
-    rows = world.database.fetch("SELECT details FROM access_log WHERE action = %s ORDER BY id", action)
+    rows = world.database.fetch(
+        "SELECT details FROM access_log WHERE action = %s ORDER BY id", action
+    )
     return [row["details"] for row in rows]
 
 
 def test_a_download_is_logged_by_the_bytes_that_are_sent(world: World, api: TestClient) -> None:
-    """However a range is written: all bytes that leave are in the log, and no request that sends none."""
+    """However a range is written: all bytes that leave are in the log, and no request that sends
+    none.
+    """
     path = f"/v2/video/segments/{clip_of(world)}/download"
     size, whole = len(CLIP), f"0-{len(CLIP) - 1}/{len(CLIP)}"
     etag = api.head(path, headers={"Range": "bytes=0-9"}).headers["etag"]
@@ -82,14 +95,18 @@ def test_a_download_is_logged_by_the_bytes_that_are_sent(world: World, api: Test
         before = lines(world, "download")
         answer = api.get(path, headers={"Range": span})
         assert (answer.status_code, len(answer.content) > 0) == (status, True), span
-        assert lines(world, "download") == before + ([] if told is None else [{"bytes": told}]), span
+        assert lines(world, "download") == before + ([] if told is None else [{"bytes": told}]), (
+            span
+        )
     assert api.get(path, headers={"Range": "bytes=" + "9" * 4301 + "-"}).status_code == 416
 
 
 def test_conditions_and_ranges_are_what_the_rfc_says(world: World, api: TestClient) -> None:
     path = f"/v2/video/segments/{clip_of(world)}/download"
     head = api.head(path, headers={"Range": "bytes=0-9"})
-    assert (head.status_code, head.headers["content-length"]) == (200, str(len(CLIP))), "a range is GET's alone"
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(CLIP))), (
+        "a range is GET's alone"
+    )
     etag = head.headers["etag"]
     one = {"Range": "bytes=0-9"}
     assert api.get(path, headers={**one, "If-Range": etag}).status_code == 206
@@ -197,7 +214,9 @@ def test_evidence_of_another_clip_is_never_whole(world: World, api: TestClient) 
 def test_live_pictures_follow_the_buffer(world: World, address: str) -> None:
     world.film("cam1", -1, 0)
     with urllib3.PoolManager() as pool:
-        answer = pool.request("GET", f"{address}/v2/video/cameras/cam1/live.mjpeg?fps=15", preload_content=False)
+        answer = pool.request(
+            "GET", f"{address}/v2/video/cameras/cam1/live.mjpeg?fps=15", preload_content=False
+        )
         assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=platereel"
         first = _picture(answer)
         world.film("cam1", 0, 1, first=50)
@@ -235,7 +254,10 @@ def test_events_are_heard_and_gone_on_with(world: World, address: str) -> None:
         answer.close()
         sink.publish_all([("segment.deleted", {"segment_id": "missed", "camera_id": "cam1"})])
         again = pool.request(
-            "GET", f"{address}/v2/video/events", headers={"Last-Event-ID": heard["id"]}, preload_content=False
+            "GET",
+            f"{address}/v2/video/events",
+            headers={"Last-Event-ID": heard["id"]},
+            preload_content=False,
         )
         lines = iter(io.BufferedReader(again, 1))
         _event(lines)

@@ -1,4 +1,6 @@
-"""Who gets in without being let in: names that lead here, pages of other sites, proxies, keys that are gone."""
+"""Who gets in without being let in: names that lead here, pages of other sites, proxies, keys that
+are gone.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ import urllib3
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from services.api.media.streams import GRACE_SECONDS, LOOK_AGAIN_SECONDS, UNSURE_SECONDS, Permit, Viewers
+from services.api.media.streams import (
+    GRACE_SECONDS,
+    LOOK_AGAIN_SECONDS,
+    UNSURE_SECONDS,
+    Permit,
+    Viewers,
+)
 from services.api.wiring import build
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import Caller, Role
@@ -30,7 +38,16 @@ from tests.support.world import LIMITS, World
 SESSION = "/v2/video/session"
 BOSS = "boss-secret-of-16-characters"
 # Every path is a door, and so is none.
-PATHS = ("/v2/video/segments", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/", "/nothing")
+PATHS = (
+    "/v2/video/segments",
+    "/metrics",
+    "/readyz",
+    "/healthz",
+    "/docs",
+    "/openapi.json",
+    "/",
+    "/nothing",
+)
 
 OTHERS = (
     "evil.example",
@@ -63,16 +80,22 @@ def access(world: World) -> PostgresAccessRows:
 @pytest.fixture
 def api(world: World) -> Iterator[TestClient]:
     """The API without any key, as this machine's user has it."""
-    with TestClient(build(world.settings), base_url="http://127.0.0.1:8080", raise_server_exceptions=False) as client:
+    with TestClient(
+        build(world.settings), base_url="http://127.0.0.1:8080", raise_server_exceptions=False
+    ) as client:
         yield client
 
 
-def test_a_key_that_is_over_does_not_open_the_door(world: World, access: PostgresAccessRows, api: TestClient) -> None:
+def test_a_key_that_is_over_does_not_open_the_door(
+    world: World, access: PostgresAccessRows, api: TestClient
+) -> None:
     assert api.get(SESSION).json()["role"] == "admin"
     soon = from_ms(world.clock.now_ms()) + timedelta(days=1)
     access.create_key(name="phone", role=Role.VIEWER, cameras=None, expires_at=soon, who="test")
     access.create_key(name="leaked", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
-    world.database.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE name = 'phone'")
+    world.database.execute(
+        "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE name = 'phone'"
+    )
     access.revoke_key("leaked", "test")
     assert api.get(SESSION).status_code == 401
     with TestClient(build(world.settings), base_url="http://127.0.0.1:8080") as restarted:
@@ -115,7 +138,9 @@ def test_another_name_is_refused_on_every_path(access: PostgresAccessRows, api: 
             assert api.get(path, headers={"Host": host}).status_code == 421, (host, path)
     access.create_key(name="first", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
     for host in OTHERS:
-        assert api.get("/healthz", headers={"Host": host}).status_code == 200, "keys keep the door now"
+        assert api.get("/healthz", headers={"Host": host}).status_code == 200, (
+            "keys keep the door now"
+        )
 
 
 def test_loopback_has_these_names_and_one_host_a_request(api: TestClient) -> None:
@@ -130,14 +155,18 @@ def test_a_request_without_any_name_is_refused(world: World) -> None:
     """HTTP/1.0 has no Host; a socket sends what no client library would."""
     with (
         serving(build(world.settings)) as url,
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=WAIT_SECONDS) as raw,
+        socket.create_connection(
+            ("127.0.0.1", int(url.rpartition(":")[2])), timeout=WAIT_SECONDS
+        ) as raw,
     ):
         raw.sendall(f"GET {SESSION} HTTP/1.0\r\n\r\n".encode())
         assert raw.recv(100).split()[1] == b"421"
 
 
 def test_only_a_key_in_the_request_is_no_browsers_doing(world: World, api: TestClient) -> None:
-    """Basic is added by browsers by themselves: behind a proxy that asks for it, and where a page made them."""
+    """Basic is added by browsers by themselves: behind a proxy that asks for it, and where a page
+    made them.
+    """
     elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}
     app: Any = api.app
     clip = ready(world, "cam1", 0)
@@ -148,7 +177,12 @@ def test_only_a_key_in_the_request_is_no_browsers_doing(world: World, api: TestC
         if method not in {"get", "head"}
     ]
     assert len(changes) >= 9
-    for basic in ({}, {"Authorization": "Basic Ym9iOnB3"}, {"Authorization": "Negotiate x"}, {"Authorization": "x"}):
+    for basic in (
+        {},
+        {"Authorization": "Basic Ym9iOnB3"},
+        {"Authorization": "Negotiate x"},
+        {"Authorization": "x"},
+    ):
         for method, path in changes:
             answer = api.request(method, path, headers={**elsewhere, **basic}, json={})
             assert answer.status_code == 403, (method, path, basic)
@@ -156,7 +190,9 @@ def test_only_a_key_in_the_request_is_no_browsers_doing(world: World, api: TestC
     assert api.post("/v2/video/cleanup", headers={**elsewhere, **bearer}).status_code == 401
     assert api.post(SESSION, headers={**elsewhere, **bearer}, json={"key": "x"}).status_code == 403
     for origin in ("http://[evil", "http://a]b", "null", "http://127.0.0.1:8081"):
-        assert api.post(SESSION, headers={"Origin": origin}, json={"key": "x"}).status_code == 403, origin
+        assert (
+            api.post(SESSION, headers={"Origin": origin}, json={"key": "x"}).status_code == 403
+        ), origin
     assert api.post(SESSION, headers={"Content-Length": "0" * 5_000}).status_code == 413
 
 
@@ -166,19 +202,32 @@ def test_cross_site_changes_behind_a_proxy_that_asks_for_basic(world: World) -> 
         "proxy_role_header": "X-Forwarded-Role",
     }  # fmt: skip
     settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
-    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
-        bob = {"X-Forwarded-User": "bob", "X-Forwarded-Role": "admin", "Authorization": "Basic Ym9iOnB3"}
+    with TestClient(
+        build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)
+    ) as behind:
+        bob = {
+            "X-Forwarded-User": "bob",
+            "X-Forwarded-Role": "admin",
+            "Authorization": "Basic Ym9iOnB3",
+        }
         path = "/v2/video/cleanup?dry_run=true"
         assert behind.post(path, headers={**bob, "Sec-Fetch-Site": "cross-site"}).status_code == 403
-        assert behind.post(path, headers={**bob, "Sec-Fetch-Site": "same-origin"}).status_code in {200, 202}
+        assert behind.post(path, headers={**bob, "Sec-Fetch-Site": "same-origin"}).status_code in {
+            200,
+            202,
+        }
 
 
 def test_the_role_is_the_proxys_only_where_it_is_said_so(world: World) -> None:
     given = {"trusted_proxies": ["10.0.0.0/8"], "proxy_user_header": "X-Forwarded-User"}
     settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
-    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+    with TestClient(
+        build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)
+    ) as behind:
         told = {"X-Forwarded-User": "bob", "X-Forwarded-Role": "admin"}
-        assert behind.get(SESSION, headers=told).json()["role"] == "viewer", "the client's own header passes"
+        assert behind.get(SESSION, headers=told).json()["role"] == "viewer", (
+            "the client's own header passes"
+        )
     with pytest.raises(ValueError, match="proxy_user_header"):
         world.settings.api.model_validate({"proxy_role_header": "X-Forwarded-Role"})
 
@@ -190,7 +239,9 @@ def test_identity_that_is_doubled_or_unreadable_is_refused(world: World) -> None
     }  # fmt: skip
     settings = world.settings.model_copy(update={"api": world.settings.api.model_validate(given)})
     user, role = ("X-Forwarded-User", "ann"), ("X-Forwarded-Role", "operator")
-    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+    with TestClient(
+        build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)
+    ) as behind:
         assert behind.get(SESSION, headers=[user, role]).json()["role"] == "operator"
         for headers in (
             [user, user, role],
@@ -217,10 +268,16 @@ def test_identity_that_is_doubled_or_unreadable_is_refused(world: World) -> None
     ],
 )
 def test_the_clients_own_lines_buy_it_no_more_guesses(world: World, lines: list[str]) -> None:
-    """A proxy may add a line, or an address with a port: the nearest hop that is no proxy counts."""
+    """A proxy may add a line, or an address with a port: the nearest hop that is no proxy
+    counts.
+    """
     trusting = world.settings.api.model_validate({"trusted_proxies": ["10.0.0.0/8"]})
-    settings = world.settings.model_copy(update={"api": trusting, "api_keys": SecretStr(f"boss:admin:{BOSS}")})
-    with TestClient(build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)) as behind:
+    settings = world.settings.model_copy(
+        update={"api": trusting, "api_keys": SecretStr(f"boss:admin:{BOSS}")}
+    )
+    with TestClient(
+        build(settings), base_url="http://clips.example", client=("10.1.2.3", 5000)
+    ) as behind:
         statuses = [
             behind.get(
                 SESSION,
@@ -239,13 +296,22 @@ def test_a_session_has_what_its_key_has_now(world: World, access: PostgresAccess
     lowered = world.settings.model_copy(update={"api_keys": SecretStr(f"boss:viewer:{BOSS}")})
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
         assert api.post(SESSION, json={"key": BOSS}).json()["role"] == "admin"
-        with TestClient(build(lowered), base_url="http://127.0.0.1", cookies=api.cookies) as restarted:
+        with TestClient(
+            build(lowered), base_url="http://127.0.0.1", cookies=api.cookies
+        ) as restarted:
             assert restarted.get(SESSION).json()["role"] == "viewer"
-    _, secret = access.create_key(name="ann", role=Role.ADMIN, cameras=None, expires_at=None, who="test")
+    _, secret = access.create_key(
+        name="ann", role=Role.ADMIN, cameras=None, expires_at=None, who="test"
+    )
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
         assert api.post(SESSION, json={"key": secret}).json()["role"] == "admin"
-        world.database.execute("UPDATE api_keys SET role = 'operator', cameras = '{cam1}' WHERE name = 'ann'")
-        assert (api.get(SESSION).json()["role"], api.get(SESSION).json()["cameras"]) == ("operator", ["cam1"])
+        world.database.execute(
+            "UPDATE api_keys SET role = 'operator', cameras = '{cam1}' WHERE name = 'ann'"
+        )
+        assert (api.get(SESSION).json()["role"], api.get(SESSION).json()["cameras"]) == (
+            "operator",
+            ["cam1"],
+        )
 
 
 def test_endless_answers_end_with_their_key(world: World, access: PostgresAccessRows) -> None:
@@ -255,12 +321,16 @@ def test_endless_answers_end_with_their_key(world: World, access: PostgresAccess
     paths = ("/v2/video/events", "/v2/video/cameras/cam1/live.mjpeg?fps=0.1")
     with serving(build(world.settings)) as url:
         open_door = [pool.request("GET", url + path, preload_content=False) for path in paths]
-        _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
+        _, secret = access.create_key(
+            name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test"
+        )
         session = pool.request("POST", url + SESSION, json={"key": secret})
         cookie = session.headers["Set-Cookie"].partition(";")[0]
         ways = ({"Authorization": f"Bearer {secret}"}, {"Cookie": cookie})
         streams = [
-            pool.request("GET", url + path, headers=way, preload_content=False) for path in paths for way in ways
+            pool.request("GET", url + path, headers=way, preload_content=False)
+            for path in paths
+            for way in ways
         ]
         assert [stream.status for stream in (*open_door, *streams)] == [200] * 6
         access.revoke_key("ann", "test")
@@ -273,13 +343,27 @@ def test_endless_answers_end_with_their_key(world: World, access: PostgresAccess
     pool.clear()
 
 
-def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, access: PostgresAccessRows) -> None:
-    """Nothing can be sent to it any more, so nothing that is sent notices: the place is given up all the same."""
-    _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
+def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(
+    world: World, access: PostgresAccessRows
+) -> None:
+    """Nothing can be sent to it any more, so nothing that is sent notices: the place is given up
+    all the same.
+    """
+    _, secret = access.create_key(
+        name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test"
+    )
     app = build(world.settings)
     viewers = app.state.ports.viewers
     world.frames.append(
-        [Frame(camera_id="cam1", captured_ms=world.clock.now_ms(), data=bytes(4_000_000), counter=1, run_id="run")],
+        [
+            Frame(
+                camera_id="cam1",
+                captured_ms=world.clock.now_ms(),
+                data=bytes(4_000_000),
+                counter=1,
+                run_id="run",
+            )
+        ],
         {"cam1": LIMITS},
     )
     with serving(app) as url:
@@ -288,11 +372,17 @@ def test_who_does_not_read_keeps_no_place_when_its_key_is_gone(world: World, acc
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.connect(address)
             path = "/v2/video/cameras/cam1/live.mjpeg?fps=15"
-            deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+            deaf.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
+            )
             wait_until("the stream", lambda: viewers.open() == 1)
             time.sleep(0.5)
             access.revoke_key("ann", "test")
-            wait_until("its place", lambda: viewers.open() == 0, 3 * LOOK_AGAIN_SECONDS + GRACE_SECONDS + 20)
+            wait_until(
+                "its place",
+                lambda: viewers.open() == 0,
+                3 * LOOK_AGAIN_SECONDS + GRACE_SECONDS + 20,
+            )
 
 
 def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
@@ -318,8 +408,12 @@ def test_while_nobody_can_say_a_stream_goes_on_for_a_minute() -> None:
 
 
 def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAccessRows) -> None:
-    _, one = access.create_key(name="one", role=Role.VIEWER, cameras=["cam1"], expires_at=None, who="test")
-    _, two = access.create_key(name="two", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
+    _, one = access.create_key(
+        name="one", role=Role.VIEWER, cameras=["cam1"], expires_at=None, who="test"
+    )
+    _, two = access.create_key(
+        name="two", role=Role.VIEWER, cameras=None, expires_at=None, who="test"
+    )
     app = build(world.settings)
     app.state.ports.viewers.most_a_caller = 2
     pool = urllib3.PoolManager(retries=False, maxsize=8, timeout=WAIT_SECONDS)
@@ -346,11 +440,18 @@ def test_one_caller_does_not_take_all_streams(world: World, access: PostgresAcce
     pool.clear()
 
 
-def test_logging_out_is_logged_once(world: World, access: PostgresAccessRows, api: TestClient) -> None:
-    _, secret = access.create_key(name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test")
+def test_logging_out_is_logged_once(
+    world: World, access: PostgresAccessRows, api: TestClient
+) -> None:
+    _, secret = access.create_key(
+        name="ann", role=Role.VIEWER, cameras=None, expires_at=None, who="test"
+    )
     opened = api.post(SESSION, json={"key": secret})
     assert opened.headers["cache-control"] == "no-store"
     csrf = {"X-CSRF-Token": opened.json()["csrf_token"]}
     assert api.delete(SESSION, headers=csrf).status_code == 204
     actions = world.database.fetch("SELECT who, action FROM access_log ORDER BY id")
-    assert [(row["who"], row["action"]) for row in actions][-2:] == [("ann", "session.open"), ("ann", "session.close")]
+    assert [(row["who"], row["action"]) for row in actions][-2:] == [
+        ("ann", "session.open"),
+        ("ann", "session.close"),
+    ]

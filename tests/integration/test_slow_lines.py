@@ -31,7 +31,9 @@ def slowed(secret: SecretStr | None) -> Iterator[SecretStr]:
     proxy = Proxy((url.hostname, url.port))
     proxy.slow(latency_s=LATENCY_SECONDS)
     try:
-        yield SecretStr(url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}")).geturl())
+        yield SecretStr(
+            url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}")).geturl()
+        )
     finally:
         proxy.close()
 
@@ -40,8 +42,13 @@ def slowed(secret: SecretStr | None) -> Iterator[SecretStr]:
 def test_a_batch_that_takes_long_is_recorded_once_by_one_dispatcher(world: World) -> None:
     """Another dispatcher looks for messages of dead ones meanwhile, and takes none of it."""
     name = world.settings.detections_name
-    with slowed(world.settings.broker_url) as broker, slowed(world.settings.database_url) as database:
-        slow = build_dispatch(world.settings.model_copy(update={"broker_url": broker, "database_url": database}))
+    with (
+        slowed(world.settings.broker_url) as broker,
+        slowed(world.settings.database_url) as database,
+    ):
+        slow = build_dispatch(
+            world.settings.model_copy(update={"broker_url": broker, "database_url": database})
+        )
         other = build_dispatch(world.settings)
         other.intake.read_stream(0.01)
         for n in range(COUNT):

@@ -1,4 +1,6 @@
-"""HLS: a recording plays while it is made, and under the same addresses after its parts are gone."""
+"""HLS: a recording plays while it is made, and under the same addresses after its parts are
+gone.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,14 @@ def playlist(api: TestClient, segment_id: UUID) -> Any:
     return api.get(f"/v2/video/segments/{segment_id}/stream.m3u8")
 
 
-def play(api: TestClient, segment_id: UUID, text: str, folder: Path) -> tuple[list[int | None], list[float]]:
+def play(
+    api: TestClient, segment_id: UUID, text: str, folder: Path
+) -> tuple[list[int | None], list[float]]:
     """What a player sees: headers and fragments in their order."""
     base = f"/v2/video/segments/{segment_id}"
-    names = re.findall(r'URI="([^"]+)"', text)[:1] + [line for line in text.splitlines() if line.endswith(".m4s")]
+    names = re.findall(r'URI="([^"]+)"', text)[:1] + [
+        line for line in text.splitlines() if line.endswith(".m4s")
+    ]
     data = b""
     for name in names:
         answer = api.get(f"{base}/{name}")

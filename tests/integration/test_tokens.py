@@ -33,7 +33,9 @@ KEY, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec
 class _Keys(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
-        body = json.dumps({"keys": [{**public, "kid": "one", "alg": "ES256", "use": "sig"}]}).encode()
+        body = json.dumps(
+            {"keys": [{**public, "kid": "one", "alg": "ES256", "use": "sig"}]}
+        ).encode()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
@@ -67,7 +69,12 @@ def token(key: Any = KEY, *, kid: str = "one", algorithm: str = "ES256", **chang
 @pytest.fixture
 def api(world: World) -> Iterator[TestClient]:
     with provider() as url:
-        jwt_ = {"jwks_url": url, "issuer": ISSUER, "audience": AUDIENCE, "role_claim": "realm_access.roles"}
+        jwt_ = {
+            "jwks_url": url,
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "role_claim": "realm_access.roles",
+        }
         settings = world.settings.api.model_validate({"jwt": jwt_})
         app = build(world.settings.model_copy(update={"api": settings}))
         with TestClient(app, base_url="http://127.0.0.1") as client:
@@ -84,11 +91,15 @@ def test_a_token_says_who_may_what(world: World, api: TestClient) -> None:
     assert api.get(f"/v2/video/segments/{own}", headers=bearer).status_code == 200
     assert api.get(f"/v2/video/segments/{foreign}", headers=bearer).status_code == 404
     assert api.delete(f"/v2/video/segments/{own}", headers=bearer).status_code == 403
-    assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, "a session would outlive it"
+    assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, (
+        "a session would outlive it"
+    )
 
 
 def test_a_claim_of_cameras_that_is_missing_means_none(world: World) -> None:
-    """Providers leave an empty claim out. Where one is configured, a token without it is for no camera."""
+    """Providers leave an empty claim out. Where one is configured, a token without it is for no
+    camera.
+    """
     clip = ready(world, "cam1", 0)
     with provider() as url:
         jwt_ = {
@@ -98,7 +109,13 @@ def test_a_claim_of_cameras_that_is_missing_means_none(world: World) -> None:
         settings = world.settings.api.model_validate({"jwt": jwt_})
         app = build(world.settings.model_copy(update={"api": settings}))
         with TestClient(app, base_url="http://127.0.0.1") as client:
-            for gates, seen in ((None, []), ([], []), (7, []), (["cam1"], ["cam1"]), ("cam1 cam2", ["cam1", "cam2"])):
+            for gates, seen in (
+                (None, []),
+                ([], []),
+                (7, []),
+                (["cam1"], ["cam1"]),
+                ("cam1 cam2", ["cam1", "cam2"]),
+            ):
                 bearer = {"Authorization": f"Bearer {token(gates=gates)}"}
                 assert client.get("/v2/video/session", headers=bearer).json()["cameras"] == seen
                 status = client.get(f"/v2/video/segments/{clip}", headers=bearer).status_code
@@ -106,21 +123,38 @@ def test_a_claim_of_cameras_that_is_missing_means_none(world: World) -> None:
 
 
 def test_tokens_are_no_guesses(api: TestClient) -> None:
-    """A page whose token is over polls on: its office is not shut out, and its next token is taken."""
+    """A page whose token is over polls on: its office is not shut out, and its next token is
+    taken.
+    """
     for _ in range(2 * MOST_FAILURES):
         over = token(exp=datetime.now(UTC) - timedelta(minutes=5))
-        assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {over}"}).status_code == 401
-    assert api.get("/v2/video/session", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {token()}"}).status_code == 200
+        assert (
+            api.get("/v2/video/session", headers={"Authorization": f"Bearer {over}"}).status_code
+            == 401
+        )
+    assert (
+        api.get("/v2/video/session", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    )
+    assert (
+        api.get("/v2/video/session", headers={"Authorization": f"Bearer {token()}"}).status_code
+        == 200
+    )
 
 
-def test_what_looks_like_a_token_is_a_guess_where_none_is_taken(world: World, api: TestClient) -> None:
+def test_what_looks_like_a_token_is_a_guess_where_none_is_taken(
+    world: World, api: TestClient
+) -> None:
     """At a login, which writes a line of the log for each."""
-    statuses = [api.post("/v2/video/session", json={"key": "a.b.c"}).status_code for _ in range(MOST_FAILURES + 3)]
+    statuses = [
+        api.post("/v2/video/session", json={"key": "a.b.c"}).status_code
+        for _ in range(MOST_FAILURES + 3)
+    ]
     assert statuses == [401] * MOST_FAILURES + [429] * 3
     refused = world.database.fetch("SELECT FROM access_log WHERE action = 'session.refused'")
     assert len(refused) == MOST_FAILURES
-    assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, "no guess, and no session either"
+    assert api.post("/v2/video/session", json={"key": token()}).status_code == 401, (
+        "no guess, and no session either"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,13 +174,17 @@ def test_what_looks_like_a_token_is_a_guess_where_none_is_taken(world: World, ap
     ],
 )
 def test_no_other_token_opens_anything(api: TestClient, made: str) -> None:
-    assert api.get("/v2/video/session", headers={"Authorization": f"Bearer {made}"}).status_code == 401
+    assert (
+        api.get("/v2/video/session", headers={"Authorization": f"Bearer {made}"}).status_code == 401
+    )
 
 
 def test_a_provider_that_is_away_is_told(world: World) -> None:
     jwt_ = {"jwks_url": "http://127.0.0.1:9/", "issuer": ISSUER, "audience": AUDIENCE}
     settings = world.settings.api.model_validate({"jwt": jwt_, "host": "0.0.0.0"})
-    with TestClient(build(world.settings.model_copy(update={"api": settings})), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        build(world.settings.model_copy(update={"api": settings})), base_url="http://127.0.0.1"
+    ) as client:
         answer = client.get("/v2/video/session", headers={"Authorization": f"Bearer {token()}"})
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
@@ -169,11 +207,17 @@ def test_tls(world: World, tmp_path: Path) -> None:
     )
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    pem, pkcs8, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem, pkcs8, plain = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
     files[1].write_bytes(KEY.private_bytes(pem, pkcs8, plain))
     with pytest.raises(ValueError, match="go together"):
         world.settings.api.model_validate({"tls_certificate": str(files[0])})
-    api = world.settings.api.model_validate({"tls_certificate": str(files[0]), "tls_key": str(files[1])})
+    api = world.settings.api.model_validate(
+        {"tls_certificate": str(files[0]), "tls_key": str(files[1])}
+    )
     app = build(world.settings.model_copy(update={"api": api}))
     with (
         serving(app, ssl_certfile=api.tls_certificate, ssl_keyfile=api.tls_key) as url,

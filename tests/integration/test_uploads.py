@@ -1,4 +1,6 @@
-"""Uploads over lines that are slow, that stand still, and that are taken away; and what a finaliser needs for them."""
+"""Uploads over lines that are slow, that stand still, and that are taken away; and what a finaliser
+needs for them.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,12 @@ def line(servers: Servers) -> Iterator[Line]:
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-def test_an_upload_may_take_as_long_as_it_makes_progress(line: Line, tmp_path: Path, *, as_file: bool) -> None:
-    """Plain HTTP: a clip of some minutes takes longer than a connection may, and a part of a large camera too."""
+def test_an_upload_may_take_as_long_as_it_makes_progress(
+    line: Line, tmp_path: Path, *, as_file: bool
+) -> None:
+    """Plain HTTP: a clip of some minutes takes longer than a connection may, and a part of a large
+    camera too.
+    """
     data = bytes(range(256)) * 40_000
     path = tmp_path / "clip.mp4"
     path.write_bytes(data)
@@ -69,8 +75,12 @@ def test_an_upload_that_stands_still_ends_within_its_patience(line: Line, tmp_pa
     line.proxy.heal()
 
 
-def test_who_loses_the_right_to_an_upload_ends_it_and_blames_nobody(line: Line, tmp_path: Path) -> None:
-    """The lease went to another run: nothing is stored, and the store is as good as before for the next call."""
+def test_who_loses_the_right_to_an_upload_ends_it_and_blames_nobody(
+    line: Line, tmp_path: Path
+) -> None:
+    """The lease went to another run: nothing is stored, and the store is as good as before for the
+    next call.
+    """
     path = tmp_path / "clip.mp4"
     path.write_bytes(bytes(20 * MEGABYTE))
     with pytest.raises(Conflict, match="right to store"):

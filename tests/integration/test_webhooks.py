@@ -1,4 +1,6 @@
-"""Events reach other people's servers: signed, again after a failure, and no private address unless allowed."""
+"""Events reach other people's servers: signed, again after a failure, and no private address unless
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def relayed(world: World, *names: str) -> None:
 
 
 def due_again(world: World) -> None:
-    world.database.execute("UPDATE webhook_deliveries SET next_at = now() WHERE next_at IS NOT NULL")
+    world.database.execute(
+        "UPDATE webhook_deliveries SET next_at = now() WHERE next_at IS NOT NULL"
+    )
 
 
 def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
@@ -96,7 +100,9 @@ def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
     with receiving() as well, socket.create_server(("127.0.0.1", 0)) as deaf:
         hanging = webhook_to(well, name="hangs", url=f"http://127.0.0.1:{deaf.getsockname()[1]}/")
         world.pacing.relay_events(
-            lambda events: [None] * len(events), 100, {"test": ["segment.recording"], "hangs": ["segment.recording"]}
+            lambda events: [None] * len(events),
+            100,
+            {"test": ["segment.recording"], "hangs": ["segment.recording"]},
         )
         stuck = threading.Thread(target=sender(world, hanging).send, daemon=True)
         stuck.start()
@@ -105,8 +111,12 @@ def test_a_webhook_that_hangs_delays_no_other(world: World) -> None:
         assert stuck.is_alive()
         deaf.close()
         stuck.join(WAIT_SECONDS)
-    rows = world.database.fetch("SELECT delivered_at, attempts FROM webhook_deliveries WHERE webhook = 'hangs'")
-    assert sorted(row["attempts"] for row in rows) == [0] * 29 + [1], "one was tried; the others are no worse for it"
+    rows = world.database.fetch(
+        "SELECT delivered_at, attempts FROM webhook_deliveries WHERE webhook = 'hangs'"
+    )
+    assert sorted(row["attempts"] for row in rows) == [0] * 29 + [1], (
+        "one was tried; the others are no worse for it"
+    )
 
 
 def test_an_answer_without_end_is_not_read(world: World) -> None:
@@ -151,16 +161,22 @@ def test_an_event_that_the_broker_refuses_waits_and_holds_up_no_other(world: Wor
 
 @pytest.mark.real_time
 def test_events_go_out_over_a_slow_line(world: World) -> None:
-    """100 ms to the broker: one by one, two hundred took longer than their transaction may, and began anew for ever."""
+    """100 ms to the broker: one by one, two hundred took longer than their transaction may, and
+    began anew for ever.
+    """
     for number in range(150):
         accept(world, f"cam{number}", 10, f"d{number}")
-    target = urlsplit(world.settings.broker_url.get_secret_value() if world.settings.broker_url else "")
+    target = urlsplit(
+        world.settings.broker_url.get_secret_value() if world.settings.broker_url else ""
+    )
     assert target.hostname is not None
     assert target.port is not None
     proxy = Proxy((target.hostname, target.port))
     proxy.slow(latency_s=0.1)
     try:
-        slow = target._replace(netloc=target.netloc.replace(f":{target.port}", f":{proxy.port}")).geturl()
+        slow = target._replace(
+            netloc=target.netloc.replace(f":{target.port}", f":{proxy.port}")
+        ).geturl()
         with redis_client(slow) as broker:
             keys = Keys(world.settings.redis_prefix, world.settings.detections_name)
             began_s = world.clock.monotonic()
@@ -184,7 +200,9 @@ def test_an_event_arrives_signed_as_standard_webhooks_has_it(world: World) -> No
     event = json.loads(body)
     assert (event["event"], event["segment_id"]) == ("segment.ready", str(segment_id))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.new(b"sixteen or more bytes", signed, sha256).digest()).decode()
+    expected = base64.b64encode(
+        hmac.new(b"sixteen or more bytes", signed, sha256).digest()
+    ).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert abs(int(headers["webhook-timestamp"]) - world.clock.now_ms() / 1000) < 60
     assert headers["Host"] == f"127.0.0.1:{receiver.server_port}"
@@ -217,7 +235,9 @@ def test_a_failure_is_tried_again_under_the_same_id(world: World) -> None:
         webhooks = sender(world, webhook_to(receiver))
         assert webhooks.send() == 1
         assert webhooks.send() == 0, "it waits"
-        row = world.database.fetch_one("SELECT attempts, error, next_at - now() AS wait FROM webhook_deliveries")
+        row = world.database.fetch_one(
+            "SELECT attempts, error, next_at - now() AS wait FROM webhook_deliveries"
+        )
         assert row is not None
         assert (row["attempts"], row["error"]) == (1, "it answered 500")
         assert 3 < row["wait"].total_seconds() <= 5
@@ -253,7 +273,13 @@ def test_it_is_given_up_at_last_and_at_once_when_it_is_gone(world: World) -> Non
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/", "http://10.1.2.3/", "http://169.254.169.254/"],
+    [
+        "http://127.0.0.1:9/",
+        "http://localhost:9/",
+        "http://[::1]:9/",
+        "http://10.1.2.3/",
+        "http://169.254.169.254/",
+    ],
 )
 def test_addresses_of_the_own_network_are_not_called(url: str) -> None:
     with pytest.raises(BadInput, match="private"):
@@ -289,7 +315,10 @@ def test_who_was_killed_with_a_delivery_loses_it_later(world: World) -> None:
         ("{name: a, url: 'ftp://x', secret: 0123456789abcdef}", "url"),
         ("{name: a, url: 'https://x', secret: short}", "secret"),
         ("{name: a, url: 'https://x', secret: 'whsec_%%%%%%%%%%%%'}", "secret"),
-        ("{name: a, url: 'https://x', secret: 0123456789abcdef, events: [segment.eaten]}", "events"),
+        (
+            "{name: a, url: 'https://x', secret: 0123456789abcdef, events: [segment.eaten]}",
+            "events",
+        ),
         (f"{GOOD}, {GOOD}", "called a"),
     ],
 )

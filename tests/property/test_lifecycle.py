@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.lifecycle import ARCHIVED, LIVE, PART_TRANSITIONS, TRANSITIONS, PartState, SegmentStatus
+from shared.domain.lifecycle import (
+    ARCHIVED,
+    LIVE,
+    PART_TRANSITIONS,
+    TRANSITIONS,
+    PartState,
+    SegmentStatus,
+)
 
 
 @given(st.lists(st.sampled_from(SegmentStatus), max_size=40))

@@ -37,7 +37,9 @@ detected = st.builds(
     late_ms=st.sampled_from([0, 0, 300, 18_000]),
 )
 late = st.sampled_from([0, 0, 700, 20_000])
-reached = st.builds(Reached, st.integers(100_000, 450_000), st.booleans(), still_ms=late, behind_ms=late)
+reached = st.builds(
+    Reached, st.integers(100_000, 450_000), st.booleans(), still_ms=late, behind_ms=late
+)
 stopped = st.builds(Stopped, st.integers(100_000, 450_000))
 histories = st.lists(st.one_of(detected, detected, reached, stopped), max_size=25)
 
@@ -60,14 +62,20 @@ def test_windows_never_overlap_exceed_the_maximum_or_grow_twice(history: list[In
 
 
 @given(histories)
-def test_a_detection_is_covered_wherever_the_buffer_still_has_its_footage(history: list[Input]) -> None:
+def test_a_detection_is_covered_wherever_the_buffer_still_has_its_footage(
+    history: list[Input],
+) -> None:
     state = CameraWindows()
     for each in history:
         state, effects = step(state, each, mint)
         if not isinstance(each, Detected):
             continue
         start, end = each.wanted
-        missing = [(a, b) for a, b in state.uncovered(start, end) if b - a >= SLIVER_MS or a <= each.captured_ms < b]
+        missing = [
+            (a, b)
+            for a, b in state.uncovered(start, end)
+            if b - a >= SLIVER_MS or a <= each.captured_ms < b
+        ]
         if each.oldest_ms is None:
             assert not missing
         else:
@@ -102,7 +110,10 @@ def test_effects_tell_exactly_what_changed(history: list[Input]) -> None:
                 case Lengthened(segment_id, end_ms):
                     written[segment_id] = (written[segment_id][0], end_ms, False)
                 case Late(segment_id, late_ms):
-                    assert next(w for w in state.windows if w.segment_id == segment_id).late_ms == late_ms
+                    assert (
+                        next(w for w in state.windows if w.segment_id == segment_id).late_ms
+                        == late_ms
+                    )
                 case Closed(segment_id, end_ms):
                     written[segment_id] = (written[segment_id][0], end_ms, False)
                 case Missed():
@@ -124,11 +135,14 @@ def test_a_continuation_begins_where_its_neighbour_ends(history: list[Input]) ->
 PRE, POST = 5_000, 3_000
 
 
-def windows_of(reads: list[int], lag_ms: int, stands: list[int] | None = None) -> list[tuple[int, int]]:
-    """The windows that a reader's reads leave, each so long after its frame; the pacer looks before each is handled.
+def windows_of(
+    reads: list[int], lag_ms: int, stands: list[int] | None = None
+) -> list[tuple[int, int]]:
+    """The windows that a reader's reads leave, each so long after its frame; the pacer looks before
+    each is handled.
 
-    The buffer's newest frame is always as old as now. stands: for how long those who handle reads stand before each.
-    The pacer knows for how long the read that is next has waited.
+    The buffer's newest frame is always as old as now. stands: for how long those who handle reads
+    stand before each. The pacer knows for how long the read that is next has waited.
     """
     state, now = CameraWindows(), 0
     for captured_ms, stand_ms in zip(reads, stands or [0] * len(reads), strict=True):
@@ -148,7 +162,9 @@ STREAMS = st.lists(st.integers(0, 12_000), min_size=1, max_size=80).map(
 
 
 @given(STREAMS, st.integers(0, 45_000))
-def test_a_steady_stream_that_comes_late_makes_the_windows_of_a_punctual_one(reads: list[int], lag_ms: int) -> None:
+def test_a_steady_stream_that_comes_late_makes_the_windows_of_a_punctual_one(
+    reads: list[int], lag_ms: int
+) -> None:
     assert windows_of(reads, lag_ms) == windows_of(reads, 0)
 
 
@@ -186,7 +202,9 @@ def test_a_punctual_reader_does_not_wait() -> None:
 
 
 def test_a_silent_camera_waits_for_late_detections_too() -> None:
-    """The frames are there, and their reads still come: a window closed at once would be followed by one a read."""
+    """The frames are there, and their reads still come: a window closed at once would be followed
+    by one a read.
+    """
     state, _ = step(CameraWindows(), Detected(100_000, PRE, 15_000, MAXIMUM, late_ms=18_000), mint)
     assert step(state, Reached(104_000, silent=True, still_ms=7_100), mint) == (state, ())
     _, effects = step(state, Reached(104_000, silent=True, still_ms=18_000), mint)
@@ -196,10 +214,14 @@ def test_a_silent_camera_waits_for_late_detections_too() -> None:
 
 
 def test_late_reads_of_before_another_recording_are_one_clip() -> None:
-    """Two dispatchers share what came while they stood: the newer half opens the recording, the older comes after."""
+    """Two dispatchers share what came while they stood: the newer half opens the recording, the
+    older comes after.
+    """
     state, _ = step(CameraWindows(), Detected(200_000, PRE, POST, MAXIMUM), mint)
     for captured_ms in range(150_000, 180_000, 200):
-        state, _ = step(state, Detected(captured_ms, PRE, POST, MAXIMUM, late_ms=200_000 - captured_ms), mint)
+        state, _ = step(
+            state, Detected(captured_ms, PRE, POST, MAXIMUM, late_ms=200_000 - captured_ms), mint
+        )
     past, growing = state.windows
     assert (past.start_ms, past.growing, growing.growing) == (145_000, False, True)
     assert 0 <= 179_800 + POST - past.end_ms < SLIVER_MS
@@ -211,7 +233,9 @@ def test_late_reads_of_before_another_recording_are_one_clip() -> None:
     st.lists(st.tuples(st.integers(0, 120_000), st.integers(0, 20_000)), max_size=20),
 )
 def test_parts_tile_the_window(deadline: int, part_ms: int, moves: list[tuple[int, int]]) -> None:
-    """However watermark and deadline move, parts follow each other without hole or overlap, and none is tiny."""
+    """However watermark and deadline move, parts follow each other without hole or overlap, and
+    none is tiny.
+    """
     covered, parts = 0, []
     for watermark, later in moves:
         for start, end in parts_passed(covered, deadline, part_ms, watermark):
@@ -235,20 +259,28 @@ def test_the_tail_of_a_growing_window_is_kept_back() -> None:
 
 
 def test_the_tail_of_a_late_recording_is_not_cut_into_seconds() -> None:
-    """Each late read moves the end by less than a part: what is not full waits until no more reads need be expected."""
+    """Each late read moves the end by less than a part: what is not full waits until no more reads
+    need be expected.
+    """
     covered, parts = 0, 0
     for read_ms in range(0, 60_000, 200):
-        passed = list(parts_passed(covered, read_ms + 15_000, 5_000, read_ms + 18_000, late_ms=18_000))
+        passed = list(
+            parts_passed(covered, read_ms + 15_000, 5_000, read_ms + 18_000, late_ms=18_000)
+        )
         parts += len(passed)
         covered = passed[-1][1] if passed else covered
     assert covered == 70_000
     assert parts == 14
     assert list(parts_passed(covered, 74_800, 5_000, 73_800 + 17_999, late_ms=18_000)) == []
-    assert list(parts_passed(covered, 74_800, 5_000, 73_800 + 18_000, late_ms=18_000)) == [(70_000, 73_800)]
+    assert list(parts_passed(covered, 74_800, 5_000, 73_800 + 18_000, late_ms=18_000)) == [
+        (70_000, 73_800)
+    ]
 
 
 @given(st.lists(st.integers(200_000, 203_000), min_size=1, max_size=60))
-def test_detections_in_any_order_within_seconds_make_a_few_segments_and_no_slivers(moments: list[int]) -> None:
+def test_detections_in_any_order_within_seconds_make_a_few_segments_and_no_slivers(
+    moments: list[int],
+) -> None:
     """As a storm brings them: however many, there are no more segments than seconds of disorder."""
     state = CameraWindows()
     for captured_ms in moments:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.retention import DAY_MS, Clip, ContentClass, Judge, RetentionPolicy, RetentionRule, Verdict
+from shared.domain.retention import (
+    DAY_MS,
+    Clip,
+    ContentClass,
+    Judge,
+    RetentionPolicy,
+    RetentionRule,
+    Verdict,
+)
 
 NOW = 1_800_000_000_000
 clips = st.lists(
@@ -49,22 +57,31 @@ missing = st.integers(-100, 3000)
 
 
 def used(of: list[Clip]) -> dict[str, int]:
-    return {camera: sum(c.size_bytes for c in of if c.camera_id == camera) for camera in {c.camera_id for c in of}}
+    return {
+        camera: sum(c.size_bytes for c in of if c.camera_id == camera)
+        for camera in {c.camera_id for c in of}
+    }
 
 
 def judge_all(of: list[Clip], policy: RetentionPolicy, missing_bytes: int = 0) -> list[Verdict]:
-    """As the cleanup does: age, then each camera's bytes, then what concerns all; clips of a class last."""
+    """As the cleanup does: age, then each camera's bytes, then what concerns all; clips of a class
+    last.
+    """
     judge = Judge(policy, NOW, used(of), missing_bytes)
     verdicts = judge.by_age(of)
     for last_resort in (False, True):
-        for _, of_camera in groupby(sorted(of, key=lambda c: c.camera_id), key=lambda c: c.camera_id):
+        for _, of_camera in groupby(
+            sorted(of, key=lambda c: c.camera_id), key=lambda c: c.camera_id
+        ):
             verdicts += judge.by_camera_bytes(list(of_camera), last_resort=last_resort)
         verdicts += judge.by_pressure(of, last_resort=last_resort)
     return verdicts
 
 
 @given(clips, policies, missing)
-def test_nothing_goes_that_must_stay(of: list[Clip], policy: RetentionPolicy, missing_bytes: int) -> None:
+def test_nothing_goes_that_must_stay(
+    of: list[Clip], policy: RetentionPolicy, missing_bytes: int
+) -> None:
     verdicts = judge_all(of, policy, missing_bytes)
     clip_of = {c.segment_id: c for c in of}
     assert len({v.segment_id for v in verdicts}) == len(verdicts)
@@ -77,7 +94,9 @@ def test_nothing_goes_that_must_stay(of: list[Clip], policy: RetentionPolicy, mi
 
 
 @given(clips, policies)
-def test_what_goes_by_age_is_old_enough_and_all_of_it_goes(of: list[Clip], policy: RetentionPolicy) -> None:
+def test_what_goes_by_age_is_old_enough_and_all_of_it_goes(
+    of: list[Clip], policy: RetentionPolicy
+) -> None:
     verdicts = {v.segment_id: v for v in judge_all(of, policy)}
     for clip in of:
         days = policy.days_for(clip)
@@ -110,7 +129,9 @@ def test_deciding_again_finds_nothing_more(of: list[Clip], policy: RetentionPoli
 
 
 def test_a_class_is_kept_longer_and_goes_last() -> None:
-    policy = RetentionPolicy(RetentionRule(30, 150), classes=[ContentClass("watched", 365, ("AB 1?3*",))])
+    policy = RetentionPolicy(
+        RetentionRule(30, 150), classes=[ContentClass("watched", 365, ("AB 1?3*",))]
+    )
     plain = Clip(UUID(int=1), "a", NOW - 5 * DAY_MS, 100, protected=False, plates=("CD456",))
     watched = Clip(UUID(int=2), "a", NOW - 90 * DAY_MS, 100, protected=False, plates=("ab-123x",))
     judge = Judge(policy, NOW, {"a": 200})

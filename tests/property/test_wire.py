@@ -32,7 +32,8 @@ detections = st.builds(
     bbox=st.none() | st.builds(Box, *[st.integers(0, 8000)] * 2, *[st.integers(2, 8000)] * 2),
     attributes=st.dictionaries(
         names,
-        st.integers() | st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=5),
+        st.integers()
+        | st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=5),
         max_size=3,
     ),
 )
@@ -46,7 +47,10 @@ def test_detections_go_round(detection: Detection) -> None:
 @given(names, st.integers(0, 2**43), st.binary(max_size=50), st.integers(0, 2**40), names)
 def test_frames_go_round(camera: str, ms: int, jpeg: bytes, counter: int, run: str) -> None:
     frame = Frame(camera_id=camera, captured_ms=ms, data=jpeg, counter=counter, run_id=run)
-    stored = {k.encode(): v if isinstance(v, bytes) else str(v).encode() for k, v in encode_frame(frame).items()}
+    stored = {
+        k.encode(): v if isinstance(v, bytes) else str(v).encode()
+        for k, v in encode_frame(frame).items()
+    }
     assert decode_frame(camera, entry_id(ms).encode(), stored) == frame
 
 
@@ -76,7 +80,9 @@ _ANYTHING = st.recursive(
 
 
 @given(st.lists(_ANYTHING | st.dictionaries(_NAMES, _ANYTHING, max_size=6), max_size=4), _ANYTHING)
-def test_whatever_a_result_of_plate_recognizer_is_its_neighbour_is_taken(strangers: list[object], when: object) -> None:
+def test_whatever_a_result_of_plate_recognizer_is_its_neighbour_is_taken(
+    strangers: list[object], when: object
+) -> None:
     good = {"plate": "ab1", "score": 0.9}
     data = {"camera_id": "gate-1", "results": [*strangers, good], "filename": when}
     understood = detections_of({"data": data, "hook": when}, None)
@@ -88,7 +94,9 @@ def test_whatever_a_result_of_plate_recognizer_is_its_neighbour_is_taken(strange
 
 
 @given(st.dictionaries(_NAMES, _ANYTHING, max_size=6))
-def test_whatever_a_message_of_plate_recognizer_is_it_is_understood_or_refused_by_name(body: dict[str, object]) -> None:
+def test_whatever_a_message_of_plate_recognizer_is_it_is_understood_or_refused_by_name(
+    body: dict[str, object],
+) -> None:
     try:
         detections_of(body, "gate-1")
     except BadInput as error:
@@ -159,16 +167,24 @@ def test_each_wrong_field_is_named(change: dict[str, object], field: str) -> Non
 
 def test_the_same_message_gets_the_same_id() -> None:
     body = {"camera_id": "gate-1", "confidence": 0.9, "captured_at": NOW / 1000, "plate": "AB"}
-    ids = {parse_detection(body, arrival_ms=NOW + n, entry_id=f"{n}-0").detection_id for n in range(3)}
+    ids = {
+        parse_detection(body, arrival_ms=NOW + n, entry_id=f"{n}-0").detection_id for n in range(3)
+    }
     assert len(ids) == 1
     body.pop("captured_at")
-    ids = {parse_detection(body, arrival_ms=NOW, entry_id=e).detection_id for e in ("1-0", "1-0", "2-0")}
+    ids = {
+        parse_detection(body, arrival_ms=NOW, entry_id=e).detection_id
+        for e in ("1-0", "1-0", "2-0")
+    }
     assert len(ids) == 2
 
 
 def test_stream_fields_one_json_or_one_each() -> None:
     assert payload_of({b"whatever": b'{"a": 1}'}) == b'{"a": 1}'
-    assert payload_of({b"camera_id": b"x", b"bbox": b"[1,2,3,4]"}) == {"camera_id": "x", "bbox": [1, 2, 3, 4]}
+    assert payload_of({b"camera_id": b"x", b"bbox": b"[1,2,3,4]"}) == {
+        "camera_id": "x",
+        "bbox": [1, 2, 3, 4],
+    }
     with pytest.raises(BadInput):
         payload_of({b"camera_id": b"x", b"bbox": b"1,2"})
 
@@ -202,7 +218,10 @@ def test_a_truncated_jpeg_is_refused(cut: int) -> None:
         check_jpeg(jpeg(64, 48)[:cut])
 
 
-@given(st.lists(st.floats(0, 1000), min_size=1, max_size=60), st.none() | st.integers(900_000, 1_100_000))
+@given(
+    st.lists(st.floats(0, 1000), min_size=1, max_size=60),
+    st.none() | st.integers(900_000, 1_100_000),
+)
 def test_capture_time_never_runs_backwards(moments: list[float], last_ms: int | None) -> None:
     """For any jitter of the moments, and wherever the last owner stopped."""
     clock = CaptureClock(1_000_000, 0.0, last_ms)

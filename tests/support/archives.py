@@ -1,4 +1,6 @@
-"""Archives of evidence as an export writes them, signed by a key of the tests, with whatever is to be in them."""
+"""Archives of evidence as an export writes them, signed by a key of the tests, with whatever is to
+be in them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A Redis Cluster of three real servers, without replicas, whose nodes can be killed and started again."""
+"""A Redis Cluster of three real servers, without replicas, whose nodes can be killed and started
+again.
+"""
 
 from __future__ import annotations
 

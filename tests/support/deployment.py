@@ -1,4 +1,6 @@
-"""A whole deployment under test: `platereel up` as a user starts it, and what a user can see of it."""
+"""A whole deployment under test: `platereel up` as a user starts it, and what a user can see of
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from psycopg.rows import dict_row
 from tests.support.numbers import number_of_jpeg
 from tests.support.waiting import WAIT_SECONDS, wait_until
 
-CODECS = ("hevc", "av1", "mp4v", "mjpeg")  # beside H.264, each has a camera in the deployment that tests share
+# beside H.264, each has a camera in the deployment that tests share
+CODECS = ("hevc", "av1", "mp4v", "mjpeg")
 
 
 def clean_environment() -> dict[str, str]:
@@ -72,7 +75,16 @@ class Deployment:
         log = (self.folder / "up.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [*self.program, "up", "--config", str(path), "--data", str(self.folder / "data"), "--port", "0"],
+                [
+                    *self.program,
+                    "up",
+                    "--config",
+                    str(path),
+                    "--data",
+                    str(self.folder / "data"),
+                    "--port",
+                    "0",
+                ],
                 cwd=self.cwd,
                 stdout=log,
                 stderr=log,
@@ -155,11 +167,15 @@ class Deployment:
                 last: Any = client.xrevrange(f"platereel:frames:{{{camera}}}", count=1)
             if not first:
                 return False
-            return bool(int(last[0][0].split(b"-")[0]) - int(first[0][0].split(b"-")[0]) >= seconds * 1000)
+            return bool(
+                int(last[0][0].split(b"-")[0]) - int(first[0][0].split(b"-")[0]) >= seconds * 1000
+            )
 
         wait_until(f"{seconds} s of {camera}", long_enough)
 
-    def detect(self, camera: str, captured_ms: int, name: str, confidence: float = 0.9, **more: Any) -> None:
+    def detect(
+        self, camera: str, captured_ms: int, name: str, confidence: float = 0.9, **more: Any
+    ) -> None:
         """Publish a detection by HTTP."""
         body = {
             "detection_id": name, "camera_id": camera, "captured_at": captured_ms / 1000, "confidence": confidence,
@@ -176,7 +192,11 @@ class Deployment:
             answer = self.get(path)
             items: list[dict[str, Any]] = answer["items"]
             settled = answer["outcome"] != "pending"
-            return items if settled and items and all(i["status"] in {"ready", "failed"} for i in items) else None
+            return (
+                items
+                if settled and items and all(i["status"] in {"ready", "failed"} for i in items)
+                else None
+            )
 
         items: list[dict[str, Any]] = wait_until(f"the clips of {detection}", finished, timeout)
         return items

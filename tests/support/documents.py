@@ -18,7 +18,9 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One table: the heading above it, the cells of its first line, and the cells of every other line."""
+    """One table: the heading above it, the cells of its first line, and the cells of every other
+    line.
+    """
 
     heading: str
     header: Sequence[str]
@@ -69,8 +71,12 @@ def table(page: Path, title: str) -> Table | None:
 
 
 def commands(page: Path, program: str) -> Iterator[list[str]]:
-    """Words of every command line that calls `program`: in code spans, and in lines of blocks of code."""
-    lines = [line.split(" #")[0] for block in _BLOCK.findall(text(page)) for line in block.splitlines()]
+    """Words of every command line that calls `program`: in code spans, and in lines of blocks of
+    code.
+    """
+    lines = [
+        line.split(" #")[0] for block in _BLOCK.findall(text(page)) for line in block.splitlines()
+    ]
     for line in [*code(prose(page)), *lines]:
         words = line.removeprefix(".venv/bin/").split()
         if len(words) > 1 and words[0] == program:
@@ -83,8 +89,12 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link to a place of the page can name: its headings, in the form that GitHub gives them."""
-    headings = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(page))]
+    """What a link to a place of the page can name: its headings, in the form that GitHub gives
+    them.
+    """
+    headings = [
+        re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(page))
+    ]
     return {heading.strip().replace(" ", "-") for heading in headings}
 
 

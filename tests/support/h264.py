@@ -34,12 +34,17 @@ def camera_encoder(
     codec.width, codec.height, codec.pix_fmt = *size, "yuv420p"
     codec.time_base, codec.framerate, codec.thread_count = Fraction(1, FPS), Fraction(FPS), 1
     if name == "libx265":
-        params = (
-            f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:repeat-headers=1:pools=none:log-level=error"
-        )
+        params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}"
+        params += ":repeat-headers=1:pools=none:log-level=error"
         codec.options = {"preset": "ultrafast", "crf": "18", "x265-params": params}
         return codec
-    codec.options = {"preset": "veryfast", "g": str(gop), "bf": str(bframes), "crf": "18", "sc_threshold": "0"}
+    codec.options = {
+        "preset": "veryfast",
+        "g": str(gop),
+        "bf": str(bframes),
+        "crf": "18",
+        "sc_threshold": "0",
+    }
     if not bframes:
         codec.options |= {"tune": "zerolatency"}
     return codec
@@ -50,7 +55,9 @@ def coded(numbers: Sequence[int], gop: int, bframes: int = 0, **more: object) ->
     codec = camera_encoder(gop, bframes, **more)  # type: ignore[arg-type]
     packets = []
     for at, number in enumerate(numbers):
-        picture = av.VideoFrame.from_ndarray(numbered_picture(number, codec.width, codec.height), format="bgr24")
+        picture = av.VideoFrame.from_ndarray(
+            numbered_picture(number, codec.width, codec.height), format="bgr24"
+        )
         picture.pts = at
         packets += codec.encode(picture)
     packets += codec.encode(None)
@@ -70,8 +77,17 @@ def as_frames(
     for counter, packet in enumerate(packets):
         decoded_ms = start_ms + round((packet.dts - packets[0].dts) * 1000 / FPS)
         shown_ms = decoded_ms + round((packet.pts - packet.dts) * 1000 / FPS)
-        mark = PacketMark(packet.keyframe, shown_ms, f"{codec}:{sha256(sets.encode()).hexdigest()[:8]}")
+        mark = PacketMark(
+            packet.keyframe, shown_ms, f"{codec}:{sha256(sets.encode()).hexdigest()[:8]}"
+        )
         made.append(
-            Frame(camera_id="cam", captured_ms=decoded_ms, data=packet.data, counter=counter, run_id=run, packet=mark)
+            Frame(
+                camera_id="cam",
+                captured_ms=decoded_ms,
+                data=packet.data,
+                counter=counter,
+                run_id=run,
+                packet=mark,
+            )
         )
     return made

@@ -19,7 +19,13 @@ def serving(app: FastAPI, **options: Any) -> Iterator[str]:
     """Its address, for the length of a block; options are uvicorn's."""
     (port,) = free_ports(1)
     config = uvicorn.Config(
-        app, port=port, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1, **options
+        app,
+        port=port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        **options,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

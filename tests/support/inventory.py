@@ -1,4 +1,6 @@
-"""What the product has, read from its code: settings, variables, routes, commands, metrics and enumerations."""
+"""What the product has, read from its code: settings, variables, routes, commands, metrics and
+enumerations.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,11 @@ def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tu
 
     A camera's recording settings are those of `defaults`, so they are not repeated.
     """
-    repeated = set() if model is RecordingSettings or not issubclass(model, RecordingSettings) else _recording()
+    repeated = (
+        set()
+        if model is RecordingSettings or not issubclass(model, RecordingSettings)
+        else _recording()
+    )
     for key, field in model.model_fields.items():
         if key not in repeated:
             inner = list(_models(field.annotation))
@@ -62,10 +68,15 @@ def _recording() -> set[str]:
 
 
 def variables() -> set[str]:
-    """Environment variables that stand for no key of the file: addresses, secrets, and those of docker-compose.yml."""
+    """Environment variables that stand for no key of the file: addresses, secrets, and those of
+    docker-compose.yml.
+    """
     secrets = {f"{ENV_PREFIX}{name.upper()}" for name in configuration._SECRETS}
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    return secrets | {configuration.CONFIG_VARIABLE, *re.findall(r"\$\{(PLATEREEL_[A-Z_]+)", compose)}
+    return secrets | {
+        configuration.CONFIG_VARIABLE,
+        *re.findall(r"\$\{(PLATEREEL_[A-Z_]+)", compose),
+    }
 
 
 def setting_variables() -> set[str]:
@@ -75,7 +86,9 @@ def setting_variables() -> set[str]:
 
 @cache
 def routes() -> Mapping[str, str]:
-    """Every method and path of the API's description, with the role that a caller needs; `none` where none is asked."""
+    """Every method and path of the API's description, with the role that a caller needs; `none`
+    where none is asked.
+    """
     app = create_app(MagicMock(settings=Settings()), lambda: None, lambda: None)
     roles = {
         f"{method} {route.path}": _role(route.endpoint)
@@ -85,7 +98,9 @@ def routes() -> Mapping[str, str]:
         for method in route.methods or ()
     }
     paths = app.openapi()["paths"]
-    found = [f"{method.upper()} {path}" for path, operations in paths.items() for method in operations]
+    found = [
+        f"{method.upper()} {path}" for path, operations in paths.items() for method in operations
+    ]
     return {each: roles[each] for each in found}
 
 
@@ -113,13 +128,17 @@ def _commands(group: TyperGroup, prefix: str) -> Iterator[tuple[str, set[str]]]:
         if isinstance(command, TyperGroup):
             yield from _commands(command, f"{prefix}{name} ")
         else:
-            options = {option for each in command.params for option in each.opts if option.startswith("-")}
+            options = {
+                option for each in command.params for option in each.opts if option.startswith("-")
+            }
             yield prefix + name, options
 
 
 def targets() -> set[str]:
     """Targets of the Makefile."""
-    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(
+        re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def counted() -> Mapping[str, tuple[str, tuple[str, ...]]]:
@@ -135,10 +154,14 @@ def counted() -> Mapping[str, tuple[str, tuple[str, ...]]]:
 
 @cache
 def enumerations() -> Mapping[str, set[str]]:
-    """Enumerations of the domain that users see, by their names in words: `segment status` and its values."""
+    """Enumerations of the domain that users see, by their names in words: `segment status` and its
+    values.
+    """
     found = {}
     for module in _modules(shared.domain):
         for name, each in vars(module).items():
             if inspect.isclass(each) and issubclass(each, StrEnum) and _SEEN.search(name):
-                found[re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()] = {str(value) for value in each}
+                found[re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()] = {
+                    str(value) for value in each
+                }
     return found

@@ -1,4 +1,6 @@
-"""Cleanup and check: what they are given, clips for them to find, and each of them from its first step to its last."""
+"""Cleanup and check: what they are given, clips for them to find, and each of them from its first
+step to its last.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +13,26 @@ from shared.domain.ports import ClipFacts, Progress
 from shared.domain.retention import RetentionPolicy, RetentionRule
 from tests.support.recordings import offer_clip
 from tests.support.world import POLICY, World
-from workers.consistency.check import CheckPorts
 from workers.consistency.check import check as check_step
+from workers.consistency.ports import CheckPorts
 from workers.consistency.sentinel import claim_store
 from workers.process.job_turn import in_steps
-from workers.retention.cleanup import CleanupPorts
 from workers.retention.cleanup import cleanup as cleanup_step
 from workers.retention.parts import PartsPorts
+from workers.retention.ports import CleanupPorts
 
 DAY_S = 86_400.0
 
 
-def cleanup(ports: CleanupPorts, params: Mapping[str, Any], tell: Progress = lambda *_: None) -> dict[str, Any]:
+def cleanup(
+    ports: CleanupPorts, params: Mapping[str, Any], tell: Progress = lambda *_: None
+) -> dict[str, Any]:
     return in_steps(lambda cursor: cleanup_step(ports, params, tell, cursor))
 
 
-def check(ports: CheckPorts, params: Mapping[str, Any], tell: Progress = lambda *_: None) -> dict[str, Any]:
+def check(
+    ports: CheckPorts, params: Mapping[str, Any], tell: Progress = lambda *_: None
+) -> dict[str, Any]:
     return in_steps(lambda cursor: check_step(ports, params, tell, cursor))
 
 

@@ -1,4 +1,6 @@
-"""The frames Redis as capture sees it beside the pictures: who owns which camera, and how each of them is."""
+"""The frames Redis as capture sees it beside the pictures: who owns which camera, and how each of
+them is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from tests.support.twins import SimulatedClock
 
 @dataclass
 class Server:
-    """Leases, states and time of a frames Redis of which one command fails, before or after it has done its work."""
+    """Leases, states and time of a frames Redis of which one command fails, before or after it has
+    done its work.
+    """
 
     fails_at: int
     late: bool

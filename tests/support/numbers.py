@@ -1,4 +1,6 @@
-"""Reads the number that a numbered camera drew into its picture. Shares no code with what drew it."""
+"""Reads the number that a numbered camera drew into its picture. Shares no code with what drew
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ BITS = 32
 
 
 def read_number(grey: NDArray[np.uint8]) -> int | None:
-    """The number in a luminance picture of shape (height, width); None when its checksum does not match."""
+    """The number in a luminance picture of shape (height, width); None when its checksum does not
+    match.
+    """
     height, width = grey.shape
     rows = grey[height // 40 : height // 14]
     cell = width / BITS
@@ -38,7 +42,9 @@ def numbers_of_clip(path: Path) -> tuple[list[int | None], list[float]]:
     times: list[float] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            plane = np.frombuffer(bytes(frame.planes[0]), np.uint8).reshape(-1, frame.planes[0].line_size)
+            plane = np.frombuffer(bytes(frame.planes[0]), np.uint8).reshape(
+                -1, frame.planes[0].line_size
+            )
             numbers.append(read_number(plane[: frame.height, : frame.width]))
             times.append(float(frame.time or 0.0))
     return numbers, times

@@ -1,4 +1,5 @@
-"""A description that leads Schemathesis to what is there: ids, cameras and names of one world, in place of any.
+"""A description that leads Schemathesis to what is there: ids, cameras and names of one world, in
+place of any.
 
 Whatever else is asked for is then a negative case, which must be refused.
 """
@@ -18,7 +19,9 @@ SEGMENT, PIECE = "/v2/video/segments/{segment_id}", "/hls/{from_ms}-{to_ms}."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a world has. deletable, many: clips that nothing else needs; piece: from and to of one of `streamed`."""
+    """What a world has. deletable, many: clips that nothing else needs; piece: from and to of one
+    of `streamed`.
+    """
 
     clips: Sequence[str]
     deletable: Sequence[str]
@@ -43,13 +46,19 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
                 if parameter["name"] in values:
                     parameter["schema"] = {"enum": list(values[parameter["name"]])}
             # A cursor goes without an offset, which no description can say.
-            kept = [each for each in operation.get("parameters", []) if each["name"] not in {"cursor", "before"}]
+            kept = [
+                each
+                for each in operation.get("parameters", [])
+                if each["name"] not in {"cursor", "before"}
+            ]
             operation["parameters"] = kept
     schemas = found["components"]["schemas"]
     schemas["Login"]["properties"]["key"] = {"enum": [facts.key]}
     schemas["KeyRequest"]["properties"]["expires_at"] = {"enum": [*facts.later, None]}
     schemas["BulkRequest"]["properties"]["ids"]["items"] = {"enum": list(facts.many)}
-    detection = found["paths"]["/v2/video/detections"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    detection = found["paths"]["/v2/video/detections"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["schema"]
     detection["properties"]["camera_id"] = {"enum": list(facts.cameras)}
     found["paths"]["/v2/video/plate-recognizer"]["post"]["requestBody"]["content"] = {
         "application/json": {"schema": _plate_recognizer(facts.camera)}
@@ -84,16 +93,24 @@ def _plate_recognizer(camera: str) -> dict[str, Any]:
             "camera_id": {"enum": [camera]}, "results": {"type": "array", "minItems": 1, "maxItems": 3, "items": result}
         },
     }  # fmt: skip
-    return {"type": "object", "required": ["data"], "additionalProperties": False, "properties": {"data": data}}
+    return {
+        "type": "object",
+        "required": ["data"],
+        "additionalProperties": False,
+        "properties": {"data": data},
+    }
 
 
 def answers(report: Path, operations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """How often each operation was answered by which class, by the kind of the case: `positive 2xx`."""
+    """How often each operation was answered by which class, by the kind of the case: `positive
+    2xx`.
+    """
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for label, kind, status in _cases(report):
         method, path = label.split(" ", 1)
         if method.lower() in operations.get(path, {}):
-            # A conflict says that it was well asked for and is there already, such as the name of a key.
+            # A conflict says that it was well asked for and is there already, such as the name of a
+            # key.
             found[label][f"{kind} {status if status == CONFLICT else f'{status // 100}xx'}"] += 1
     return {label: dict(counted) for label, counted in found.items()}
 
@@ -106,4 +123,8 @@ def _cases(report: Path) -> Iterator[tuple[str, str, int]]:
             # Cases that a check made of another one, such as the same without a key, have parents.
             if interaction.get("response") and case.get("parent_id") is None:
                 kind = (value.get("meta") or {}).get("generation", {}).get("mode", "other")
-                yield f"{value['method']} {value['path']}", kind, interaction["response"]["status_code"]
+                yield (
+                    f"{value['method']} {value['path']}",
+                    kind,
+                    interaction["response"]["status_code"],
+                )

@@ -12,7 +12,9 @@ BITS = 32
 
 
 def numbered_picture(number: int, width: int = 320, height: int = 180) -> NDArray[np.uint8]:
-    """A BGR picture with `number` as 24 cells and a checksum of 8, as tests.support.numbers reads it."""
+    """A BGR picture with `number` as 24 cells and a checksum of 8, as tests.support.numbers reads
+    it.
+    """
     image = np.full((height, width, 3), 100, np.uint8)
     check = number * 2_654_435_761 >> 13 & 0xFF
     for at, bit in enumerate(f"{number:024b}{check:08b}"):

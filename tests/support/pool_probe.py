@@ -39,4 +39,15 @@ if __name__ == "__main__":
     settings = load(None)
     app = build_app(settings, sys.argv[1], register)
     app.conf.task_routes = {HANG: {"queue": "parts"}}
-    app.worker_main(["worker", "--queues", "parts", "--concurrency", "1", "--loglevel", "info", "--without-mingle"])
+    app.worker_main(
+        [
+            "worker",
+            "--queues",
+            "parts",
+            "--concurrency",
+            "1",
+            "--loglevel",
+            "info",
+            "--without-mingle",
+        ]
+    )

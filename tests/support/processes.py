@@ -58,14 +58,20 @@ def environment_of(world: World, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(folder: Path, environment: Mapping[str, str], *arguments: str, config: str = CONFIG) -> Iterator[Process]:
+def process(
+    folder: Path, environment: Mapping[str, str], *arguments: str, config: str = CONFIG
+) -> Iterator[Process]:
     """A process for the length of a block; its files are in a folder of its own below `folder`."""
     own = folder / f"{arguments[0]}-{len(list(folder.iterdir()))}"
     own.mkdir()
     (own / "platereel.yaml").write_text(config)
     with (own / "out").open("wb") as out, (own / "err").open("wb") as err:
         child = subprocess.Popen(
-            [sys.executable, "-m", "platereel", *arguments], stdout=out, stderr=err, env=environment, cwd=own
+            [sys.executable, "-m", "platereel", *arguments],
+            stdout=out,
+            stderr=err,
+            env=environment,
+            cwd=own,
         )
     running = Process(child, own)
     try:

@@ -16,7 +16,9 @@ PIECE = 65_536
 
 @dataclass(eq=False)
 class _Link:
-    """One connection through the proxy; a `dead` one carries nothing any more, and nobody is told."""
+    """One connection through the proxy; a `dead` one carries nothing any more, and nobody is
+    told.
+    """
 
     writers: list[asyncio.StreamWriter]
     dead: bool = False
@@ -55,11 +57,15 @@ class Proxy:
         self._do(self._reset())
 
     def blackhole(self) -> None:
-        """Everything stands still: no byte, no FIN, and connecting works only as far as the kernel's backlog."""
+        """Everything stands still: no byte, no FIN, and connecting works only as far as the
+        kernel's backlog.
+        """
         self._do(self._set(shut=True))
 
     def blackhole_old(self) -> None:
-        """The connections of now are dead and nobody is told; new ones work (a firewall that forgot its table)."""
+        """The connections of now are dead and nobody is told; new ones work (a firewall that forgot
+        its table).
+        """
         self._do(self._bury())
 
     def slow(self, latency_s: float = 0.0, bytes_per_s: float = 0.0) -> None:

@@ -1,4 +1,6 @@
-"""A recording without pacer and workers: a test accepts the detection, offers, writes and finalises by itself."""
+"""A recording without pacer and workers: a test accepts the detection, offers, writes and finalises
+by itself.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from workers.writer.finalise import finalise
 from workers.writer.write_part import write_part
 
 
-def accept(world: World, camera: str, at_s: float, name: str, oldest_s: float | None = None) -> list[UUID]:
+def accept(
+    world: World, camera: str, at_s: float, name: str, oldest_s: float | None = None
+) -> list[UUID]:
     oldest = None if oldest_s is None else world.base_ms + round(oldest_s * 1000)
     (answer,) = world.detections.accept([world.detection(camera, at_s, name)], oldest, POLICY)
     assert answer.outcome is DetectionOutcome.RECORDED

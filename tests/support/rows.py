@@ -21,7 +21,9 @@ def ready(
     world: World, camera: str, at_s: float, plates: Sequence[str] = (), *, confidence: float = 0.9, size: int = 1000,
     status: str = "ready", seconds: float = SECONDS,
 ) -> UUID:  # fmt: skip
-    """A segment that begins `at_s` after the world's base, with a detection a plate (one without, if there is none)."""
+    """A segment that begins `at_s` after the world's base, with a detection a plate (one without,
+    if there is none).
+    """
     segment_id = uuid4()
     start_ms = world.base_ms + round(at_s * 1000)
     end_ms = start_ms + round(seconds * 1000)
@@ -70,5 +72,7 @@ def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB12
     row = world.segments.get(segment_id)
     world.store.put(row.file_path, CLIP, "video/mp4")
     world.store.put(str(row.thumbnail_path), b"\xff\xd8picture", "image/jpeg")
-    world.database.execute("UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id)
+    world.database.execute(
+        "UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id
+    )
     return segment_id

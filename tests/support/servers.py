@@ -23,7 +23,9 @@ TEMPLATE = "platereel_template"
 
 @dataclass(slots=True)
 class Servers:
-    """Addresses of running servers; `new_database` makes a migrated one without rows, or one without anything."""
+    """Addresses of running servers; `new_database` makes a migrated one without rows, or one
+    without anything.
+    """
 
     redis_url: str
     postgres_url: str
@@ -49,14 +51,22 @@ class Servers:
         """The server has room for a hundred or so buckets at once."""
         address = parse_storage_url(url)
         assert isinstance(address, S3Address)
-        client = Minio(address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region)
+        client = Minio(
+            address.endpoint,
+            address.access_key,
+            address.secret_key,
+            secure=False,
+            region=address.region,
+        )
         for found in client.list_objects(address.bucket, recursive=True):
             client.remove_object(address.bucket, str(found.object_name))
         client.remove_bucket(address.bucket)
 
 
 def as_admin(url: str) -> psycopg.Connection:
-    """A connection for a test's set-up: on a busy machine it may take far longer than a product could wait."""
+    """A connection for a test's set-up: on a busy machine it may take far longer than a product
+    could wait.
+    """
     return psycopg.connect(url, autocommit=True, connect_timeout=round(WAIT_SECONDS))
 
 

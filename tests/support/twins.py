@@ -1,6 +1,8 @@
-"""In-memory twins of frames, holds, parking and objects for unit tests, and a clock that is set by hand.
+"""In-memory twins of frames, holds, parking and objects for unit tests, and a clock that is set by
+hand.
 
-The contract tests hold the twins to what they ask of the real ones. Rows have no twin: their tests run on Postgres.
+The contract tests hold the twins to what they ask of the real ones. Rows have no twin: their tests
+run on Postgres.
 """
 
 from __future__ import annotations
@@ -11,7 +13,16 @@ from pathlib import Path
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Allowed, Appended, Bounds, BoundsByCamera, BufferLimits, Clock, StoredObject, StoreSpace
+from shared.domain.ports import (
+    Allowed,
+    Appended,
+    Bounds,
+    BoundsByCamera,
+    BufferLimits,
+    Clock,
+    StoredObject,
+    StoreSpace,
+)
 
 HOLD_MARGIN_MS = 1_000
 
@@ -50,7 +61,9 @@ class MemoryFrames:
         for frame in frames:
             kept = self._frames.setdefault(frame.camera_id, [])
             if kept and frame.captured_ms <= kept[-1].captured_ms:
-                answers.append(Appended(frame, stored=any(other.mark == frame.mark for other in kept)))
+                answers.append(
+                    Appended(frame, stored=any(other.mark == frame.mark for other in kept))
+                )
                 continue
             insort(kept, frame, key=lambda f: f.captured_ms)
             self._trim(frame, limits[frame.camera_id])
@@ -72,7 +85,11 @@ class MemoryFrames:
         """See the port."""
         found = {camera_id: self._frames.get(camera_id, []) for camera_id in camera_ids}
         return BoundsByCamera(
-            {c: Bounds(kept[0].captured_ms, kept[-1].captured_ms) for c, kept in found.items() if kept}
+            {
+                c: Bounds(kept[0].captured_ms, kept[-1].captured_ms)
+                for c, kept in found.items()
+                if kept
+            }
         )
 
     def newest(self, camera_id: str) -> Frame | None:
@@ -81,7 +98,9 @@ class MemoryFrames:
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
         """See the port."""
-        yield from [f for f in self._frames.get(camera_id, []) if start_ms <= f.captured_ms < end_ms]
+        yield from [
+            f for f in self._frames.get(camera_id, []) if start_ms <= f.captured_ms < end_ms
+        ]
 
     def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
         """See the port."""

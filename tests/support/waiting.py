@@ -1,8 +1,9 @@
-"""How long tests wait for what is not their subject: set-up, a child's first word, an answer that comes in the end.
+"""How long tests wait for what is not their subject: set-up, a child's first word, an answer that
+comes in the end.
 
-A product's limit is right for a product. A test that has the same one fails on a machine where other programs take the
-processor, although the product is right. So set-up waits long, here, in one place; a limit that a test is about stays
-with that test.
+A product's limit is right for a product. A test that has the same one fails on a machine where
+other programs take the processor, although the product is right. So set-up waits long, here, in one
+place; a limit that a test is about stays with that test.
 """
 
 from __future__ import annotations

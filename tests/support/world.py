@@ -42,7 +42,9 @@ from tests.support.waiting import WAIT_SECONDS
 from workers.writer.ports import WriterPorts
 
 LIMITS = BufferLimits(keep_ms=120_000, cap_ms=120_000, max_bytes=200_000_000)
-POLICY = RecordingPolicy(buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10)
+POLICY = RecordingPolicy(
+    buffer_seconds=2, post_event_seconds=4, part_seconds=2, fps=10, capture_fps=10
+)
 PARKING_BYTES = 1_000_000
 CAMERAS = 100
 THREADS = ThreadPoolExecutor(4)
@@ -88,11 +90,21 @@ class World:
             states=self.states,
         )
 
-    def film(self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0) -> None:
+    def film(
+        self, camera: str, start_s: float, end_s: float, every_ms: int = 100, first: int = 0
+    ) -> None:
         """Put numbered frames of [start, end) seconds after base into a camera's buffer."""
-        moments = range(self.base_ms + round(start_s * 1000), self.base_ms + round(end_s * 1000), every_ms)
+        moments = range(
+            self.base_ms + round(start_s * 1000), self.base_ms + round(end_s * 1000), every_ms
+        )
         batch = [
-            Frame(camera_id=camera, captured_ms=ms, data=numbered_jpeg(first + n), counter=first + n, run_id="run")
+            Frame(
+                camera_id=camera,
+                captured_ms=ms,
+                data=numbered_jpeg(first + n),
+                counter=first + n,
+                run_id="run",
+            )
             for n, ms in enumerate(moments)
         ]
         for at in range(0, len(batch), 20):

@@ -42,7 +42,9 @@ def digest_is_right(method: str, header: str) -> bool:
         return md5(text.encode(), usedforsecurity=False).hexdigest()
 
     secret = hashed(f"admin:gate:{PASSWORD}")
-    return bool(told["response"] == hashed(f"{secret}:{told['nonce']}:{hashed(method + ':' + told['uri'])}"))
+    return bool(
+        told["response"] == hashed(f"{secret}:{told['nonce']}:{hashed(method + ':' + told['uri'])}")
+    )
 
 
 def basic_is_right(header: str) -> bool:
@@ -117,7 +119,11 @@ def rtsp_door(challenge: str, asked: list[str]) -> Iterator[str]:
                 self.wfile.write(f"RTSP/1.0 {status}\r\nCSeq: {number}\r\n\r\n".encode())
 
         def lines(self) -> list[str]:
-            return [line.decode().strip() for line in iter(self.rfile.readline, b"\r\n") if line] if self.more() else []
+            return (
+                [line.decode().strip() for line in iter(self.rfile.readline, b"\r\n") if line]
+                if self.more()
+                else []
+            )
 
         def more(self) -> bool:
             return bool(self.rfile.peek(1))  # type: ignore[attr-defined]

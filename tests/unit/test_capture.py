@@ -156,7 +156,9 @@ def test_a_source_that_is_opened_again_goes_on_counting() -> None:
 def test_an_accelerated_source_starts_in_the_past_and_ends_by_now() -> None:
     clock = SimulatedClock()
     began = clock.now_ms()
-    pictures = list(make_source("synthetic:numbered?fps=10&frames=600&speed=60", clock, 85).pictures())
+    pictures = list(
+        make_source("synthetic:numbered?fps=10&frames=600&speed=60", clock, 85).pictures()
+    )
     times = [p.captured_ms for p in pictures if p.captured_ms is not None]
     assert len(times) == 600
     assert times[0] == began - 60_000
@@ -212,7 +214,9 @@ def mjpeg_url() -> Iterator[str]:
             self.end_headers()
             for n in range(10):
                 jpeg = numbered_jpeg(n)
-                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
+                self.wfile.write(
+                    b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+                )
                 self.wfile.write(jpeg + b"\r\n")
 
         def log_message(self, *_: object) -> None:
@@ -249,7 +253,9 @@ def test_http_mjpeg_is_passed_on_undecoded(mjpeg_url: str) -> None:
 
 
 def test_a_source_that_is_away_is_lost_without_telling_its_password() -> None:
-    _, message = read_all(StreamSource("rtsp://user:secretword@127.0.0.1:9/stream", 85, SystemClock()))
+    _, message = read_all(
+        StreamSource("rtsp://user:secretword@127.0.0.1:9/stream", 85, SystemClock())
+    )
     assert "secretword" not in message
     assert "cannot be read" in message
 
@@ -269,11 +275,20 @@ class Troubled:
         raise SourceLost("the camera hung up")
 
 
-def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_counts_bad_frames_and_comes_back_as_a_new_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("services.capture.camera.FIRST_PAUSE_SECONDS", 0.05)
     outbox, source = Outbox(), Troubled()
     outbox.open("cam", keep_ms=60_000, max_bytes=10**8)
-    camera = Camera(camera_id="cam", source=source, fps=100, outbox=outbox, clock=SystemClock(), newest=lambda: None)
+    camera = Camera(
+        camera_id="cam",
+        source=source,
+        fps=100,
+        outbox=outbox,
+        clock=SystemClock(),
+        newest=lambda: None,
+    )
     camera.start()
     wait_until("a second connection", lambda: source.opened >= 2 and camera.report.frames >= 8)
     camera.stop(2)

@@ -63,10 +63,19 @@ class Stream:
 
 
 class Film:
-    """A camera with a picture every tenth of a second. `events`: what happens at a second of its life."""
+    """A camera with a picture every tenth of a second. `events`: what happens at a second of its
+    life.
+    """
 
-    def __init__(self, clock: Wall, events: dict[float, Callable[[], None]], coded: bool, end_s: float) -> None:
-        self.clock, self.events, self.coded, self.end_s = clock, dict(sorted(events.items())), coded, end_s
+    def __init__(
+        self, clock: Wall, events: dict[float, Callable[[], None]], coded: bool, end_s: float
+    ) -> None:
+        self.clock, self.events, self.coded, self.end_s = (
+            clock,
+            dict(sorted(events.items())),
+            coded,
+            end_s,
+        )
         self.stopped = threading.Event()
 
     def pictures(self) -> Iterator[Picture | CodedPicture]:
@@ -89,7 +98,10 @@ def hang_up() -> None:
 
 
 def watch(
-    events: Callable[[Wall, Stream], dict[float, Callable[[], None]]], end_s: float, *, coded: bool = False
+    events: Callable[[Wall, Stream], dict[float, Callable[[], None]]],
+    end_s: float,
+    *,
+    coded: bool = False,
 ) -> tuple[Stream, list[tuple[str, str]]]:
     """A camera's life: its stream, and the states and errors that were told."""
     clock = Wall()
@@ -108,7 +120,9 @@ def watch(
     )
     reporter = Reporter(server, clock, ownership, outbox)
     told: list[tuple[str, str]] = []
-    camera = Camera(camera_id="gate-1", source=film, fps=FPS, outbox=outbox, clock=clock, newest=stream.newest)
+    camera = Camera(
+        camera_id="gate-1", source=film, fps=FPS, outbox=outbox, clock=clock, newest=stream.newest
+    )
 
     def waits(seconds: float) -> bool:
         clock.sleep(seconds)
@@ -151,7 +165,9 @@ def step(clock: Wall, seconds: float) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("coded", [False, True], ids=["jpeg", "copied"])
-def test_after_a_step_back_a_camera_is_blind_for_no_longer_than_its_buffer_lasts(coded: bool) -> None:
+def test_after_a_step_back_a_camera_is_blind_for_no_longer_than_its_buffer_lasts(
+    coded: bool,
+) -> None:
     stream, told = watch(lambda clock, _: {20: step(clock, -600), 21: hang_up}, 300, coded=coded)
     (blind,) = stream.blind()
     assert blind[0] == pytest.approx(21, abs=0.5)
@@ -174,8 +190,12 @@ def test_a_step_forward_is_no_gap_of_its_own() -> None:
 
 
 def test_a_camera_that_connected_while_the_clock_was_wrong_is_put_right_with_it() -> None:
-    """Far ahead: all is refused, and told. Then the host's clock is put right, and the camera goes on by it."""
-    stream, told = watch(lambda clock, _: {5: step(clock, 3600), 6: hang_up, 30: step(clock, -3600)}, 60)
+    """Far ahead: all is refused, and told. Then the host's clock is put right, and the camera goes
+    on by it.
+    """
+    stream, told = watch(
+        lambda clock, _: {5: step(clock, 3600), 6: hang_up, 30: step(clock, -3600)}, 60
+    )
     (blind,) = stream.blind()
     assert blind[0] == pytest.approx(6, abs=1)
     assert blind[1] == pytest.approx(30.5, abs=1.5)
@@ -185,7 +205,9 @@ def test_a_camera_that_connected_while_the_clock_was_wrong_is_put_right_with_it(
 
 @pytest.mark.parametrize("seconds", [30, -30])
 def test_a_run_that_began_by_a_clock_half_a_minute_wrong_is_put_right(seconds: int) -> None:
-    stream, _ = watch(lambda clock, _: {1: step(clock, seconds), 2: hang_up, 20: step(clock, -seconds)}, 200)
+    stream, _ = watch(
+        lambda clock, _: {1: step(clock, seconds), 2: hang_up, 20: step(clock, -seconds)}, 200
+    )
     at_s, captured_ms = stream.stamps[-1]
     assert captured_ms == pytest.approx(START_MS + at_s * 1000, abs=2000)
     assert stream.refused == 0

@@ -21,7 +21,11 @@ from shared.wire import parameter_sets
 from shared.wire.api.segments import Segment
 
 ROOT = Path(__file__).parents[2]
-ROWS = {"shared/domain/codec.py", "shared/adapters/video/codecs.py", "shared/wire/parameter_sets.py"}
+ROWS = {
+    "shared/domain/codec.py",
+    "shared/adapters/video/codecs.py",
+    "shared/wire/parameter_sets.py",
+}
 # In these files a word of the same spelling is FFmpeg's, of what a camera or a picture is.
 FFMPEG = {
     "shared/adapters/video/jpeg.py",
@@ -75,13 +79,17 @@ def test_what_a_camera_sends_has_no_quality_to_set(codec: Codec) -> None:
 
 
 def test_the_rows_of_a_newer_version_can_be_read() -> None:
-    """A codec that this version does not know spoils its own segment, and no statement that reads many."""
+    """A codec that this version does not know spoils its own segment, and no statement that reads
+    many.
+    """
     policy = RecordingPolicy.from_json({"codec": "h266", "fps": 9.0})
     assert (policy.codec, policy.fps, policy.copied) == ("h266", 9.0, False)
 
 
 def test_packets_of_a_codec_that_cannot_be_copied_are_refused_by_name() -> None:
-    assert [copied_codec(ClipForm(2, 2, f"{COPIED}{codec}")) for codec in COPYABLE] == list(COPYABLE)
+    assert [copied_codec(ClipForm(2, 2, f"{COPIED}{codec}")) for codec in COPYABLE] == list(
+        COPYABLE
+    )
     assert copied_codec(ClipForm(2, 2, "libx264")) is None
     with pytest.raises(Permanent, match="unknown codec: vp9"):
         copied_codec(ClipForm(2, 2, f"{COPIED}vp9"))

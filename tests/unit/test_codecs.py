@@ -1,4 +1,6 @@
-"""Every codec through parts and joins: what goes in comes out, in order, at its time, with its colours."""
+"""Every codec through parts and joins: what goes in comes out, in order, at its time, with its
+colours.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,21 @@ from tests.support.pictures import numbered_jpeg
 from tests.support.waiting import WAIT_SECONDS, wait_until
 
 START_MS = 1_700_000_000_000
-TIMES_MS = [START_MS + round(n * 1000 / 15) + (n % 3) * 4 for n in range(90)]  # a camera's times jitter
+# a camera's times jitter
+TIMES_MS = [START_MS + round(n * 1000 / 15) + (n % 3) * 4 for n in range(90)]
 PART_FRAMES = 30
 
 
-def encode_parts(video: AvVideo, policy: RecordingPolicy, jpegs: list[bytes]) -> tuple[ClipForm, list[EncodedPart]]:
+def encode_parts(
+    video: AvVideo, policy: RecordingPolicy, jpegs: list[bytes]
+) -> tuple[ClipForm, list[EncodedPart]]:
     form = video.form(jpegs[0], policy)
     parts = []
     for at in range(0, len(jpegs), PART_FRAMES):
         encoder = video.encoder(policy, form, TIMES_MS[at], TIMES_MS[at] + 500)
-        for jpeg, ms in zip(jpegs[at : at + PART_FRAMES], TIMES_MS[at : at + PART_FRAMES], strict=True):
+        for jpeg, ms in zip(
+            jpegs[at : at + PART_FRAMES], TIMES_MS[at : at + PART_FRAMES], strict=True
+        ):
             encoder.add(jpeg, ms)
         parts.append(encoder.finish())
     return form, parts
@@ -65,18 +72,26 @@ def pieces_of(parts: list[EncodedPart]) -> list[Piece]:
         (RecordingPolicy(codec=Codec.MJPEG), "mp4v"),
     ],
     ids=lambda value: (
-        f"{value.codec}-{value.color_range}-{value.bitrate}" if isinstance(value, RecordingPolicy) else ""
+        f"{value.codec}-{value.color_range}-{value.bitrate}"
+        if isinstance(value, RecordingPolicy)
+        else ""
     ),
 )
 def test_frames_times_and_tags(policy: RecordingPolicy, tag: str, tmp_path: Path) -> None:
-    """Three parts join into one clip that holds every picture once, at its time to the millisecond."""
+    """Three parts join into one clip that holds every picture once, at its time to the
+    millisecond.
+    """
     video = AvVideo()
     form, parts = encode_parts(video, policy, [numbered_jpeg(n) for n in range(90)])
     assert form == ClipForm(320, 180, MAKING[policy.codec].software)
     assert len({part.parameters_sha256 for part in parts}) == 1
     path = tmp_path / "clip.mp4"
     joined = video.join(
-        path=path, pieces=pieces_of(parts), span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form
+        path=path,
+        pieces=pieces_of(parts),
+        span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67),
+        policy=policy,
+        form=form,
     )
     numbers, times = numbers_of_clip(path)
     assert numbers == list(range(90))
@@ -100,7 +115,9 @@ def test_copied_pictures_are_the_cameras_own(tmp_path: Path) -> None:
     jpegs = [numbered_jpeg(n) for n in range(29)] + [numbered_jpeg(29, 640, 360)]
     _, (part,) = encode_parts(AvVideo(), policy, jpegs)
     assert part.data.startswith(b"".join(jpegs[:29]))
-    picture = cv2.imdecode(np.frombuffer(part.data[-part.index[-1].size :], np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(
+        np.frombuffer(part.data[-part.index[-1].size :], np.uint8), cv2.IMREAD_COLOR
+    )
     assert picture is not None
     assert picture.shape == (180, 320, 3)
     encoder = AvVideo().encoder(policy, ClipForm(320, 180, "mjpeg"), START_MS)
@@ -109,8 +126,12 @@ def test_copied_pictures_are_the_cameras_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.HEVC, Codec.AV1])
-def test_parts_of_different_settings_are_told_apart_and_made_one(codec: Codec, tmp_path: Path) -> None:
-    """As when two hosts have different encoders: the hashes differ, and encoding again makes parts that join."""
+def test_parts_of_different_settings_are_told_apart_and_made_one(
+    codec: Codec, tmp_path: Path
+) -> None:
+    """As when two hosts have different encoders: the hashes differ, and encoding again makes parts
+    that join.
+    """
     video = AvVideo()
     policy = RecordingPolicy(codec=codec)
     other = replace(policy, color_range="limited", fps=7)
@@ -121,7 +142,9 @@ def test_parts_of_different_settings_are_told_apart_and_made_one(codec: Codec, t
     mixed = pieces_of([parts[0], others[1], parts[2]])
     path = tmp_path / "clip.mp4"
     pieces, policy, form = video.reencode(mixed, policy, form, tmp_path)
-    video.join(path=path, pieces=pieces, span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form)
+    video.join(
+        path=path, pieces=pieces, span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form
+    )
     assert numbers_of_clip(path)[0] == list(range(90))
 
 
@@ -136,12 +159,16 @@ def test_auto_tries_each_family_once() -> None:
 
 def test_auto_loads_no_driver_where_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoders_module, "has_device", lambda _: False)
-    monkeypatch.setattr(encoders_module, "trial_apart", lambda *_: pytest.fail("a driver was loaded"))
+    monkeypatch.setattr(
+        encoders_module, "trial_apart", lambda *_: pytest.fail("a driver was loaded")
+    )
     assert AvVideo().form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
 
 
 def test_no_part_waits_for_the_trial_of_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver may take its whole limit, on a busy host one after another: meanwhile parts are made in software."""
+    """A driver may take its whole limit, on a busy host one after another: meanwhile parts are made
+    in software.
+    """
     trying, ended = threading.Event(), threading.Event()
 
     def trial(*_: object) -> None:
@@ -154,10 +181,15 @@ def test_no_part_waits_for_the_trial_of_a_driver(monkeypatch: pytest.MonkeyPatch
     assert video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "libx264"
     assert trying.wait(WAIT_SECONDS)
     ended.set()
-    wait_until("the encoder that works", lambda: video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "h264_qsv")
+    wait_until(
+        "the encoder that works",
+        lambda: video.form(numbered_jpeg(1), RecordingPolicy()).encoder == "h264_qsv",
+    )
 
 
-def test_a_recording_goes_on_with_the_encoder_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_goes_on_with_the_encoder_it_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A new process waits for that one trial, so that a clip's parts do not differ."""
     tried: list[str] = []
     monkeypatch.setattr(encoders_module, "has_device", lambda _: True)
@@ -169,7 +201,9 @@ def test_a_recording_goes_on_with_the_encoder_it_began_with(monkeypatch: pytest.
     assert encoders.choose(RecordingPolicy(encoder="software"), "h264_qsv") == "libx264"
 
 
-def test_an_encoder_that_fails_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_fails_in_the_middle_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The part is put off, not counted as an attempt, and its next run is made in software."""
     video, policy = AvVideo(), RecordingPolicy(encoder="nvenc")
     monkeypatch.setattr(encoders_module.Encoders, "_probe", lambda *_: None)
@@ -194,7 +228,13 @@ def test_frames_that_repeat_are_all_in_the_clip(tmp_path: Path) -> None:
     video, policy = AvVideo(), RecordingPolicy()
     form, parts = encode_parts(video, policy, [numbered_jpeg(n // 10) for n in range(90)])
     path = tmp_path / "clip.mp4"
-    video.join(path=path, pieces=pieces_of(parts), span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67), policy=policy, form=form)
+    video.join(
+        path=path,
+        pieces=pieces_of(parts),
+        span_ms=(TIMES_MS[0], TIMES_MS[-1] + 67),
+        policy=policy,
+        form=form,
+    )
     assert numbers_of_clip(path)[0] == [n // 10 for n in range(90)]
 
 
@@ -202,7 +242,9 @@ def card(width: int, height: int) -> NDArray[np.uint8]:
     """Thirty patches of all colours, BGR."""
     chance = np.random.default_rng(1)
     return cv2.resize(
-        chance.integers(0, 255, (5, 6, 3)).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+        chance.integers(0, 255, (5, 6, 3)).astype(np.uint8),
+        (width, height),
+        interpolation=cv2.INTER_NEAREST,
     ).astype(np.uint8)
 
 
@@ -219,8 +261,12 @@ def card(width: int, height: int) -> NDArray[np.uint8]:
     ],
     ids=["full", "limited", "half", "other-shape", "quarter", "mp4v", "av1"],
 )
-def test_colours_and_size(policy: RecordingPolicy, size: tuple[int, int], tolerance: int, tmp_path: Path) -> None:
-    """The middle of every patch has the JPEG's own colour, whatever range, size or way of decoding."""
+def test_colours_and_size(
+    policy: RecordingPolicy, size: tuple[int, int], tolerance: int, tmp_path: Path
+) -> None:
+    """The middle of every patch has the JPEG's own colour, whatever range, size or way of
+    decoding.
+    """
     ok, data = cv2.imencode(".jpg", card(640, 360), [cv2.IMWRITE_JPEG_QUALITY, 98])
     assert ok
     jpeg = data.tobytes()
@@ -263,25 +309,41 @@ def _bgr(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
     luma = planes[:height].astype(float)
     chroma = planes[height:].reshape(2, height // 2, width // 2).astype(float) - 128
     cb, cr = (np.kron(plane, np.ones((2, 2))) for plane in chroma)
-    return np.stack([luma + 1.772 * cb, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.402 * cr], 2).clip(0, 255)
+    return np.stack(
+        [luma + 1.772 * cb, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.402 * cr], 2
+    ).clip(0, 255)
 
 
 def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
-    """Packets that came at once, or while a camera's time stepped, may be shown at the same millisecond."""
+    """Packets that came at once, or while a camera's time stepped, may be shown at the same
+    millisecond.
+    """
     video, jpegs = AvVideo(), [numbered_jpeg(n) for n in range(4)]
-    index = tuple(Packet(ms, len(jpeg), keyframe=True) for ms, jpeg in zip((0, 100, 100, 101), jpegs, strict=True))
+    index = tuple(
+        Packet(ms, len(jpeg), keyframe=True)
+        for ms, jpeg in zip((0, 100, 100, 101), jpegs, strict=True)
+    )
     piece, form = Piece(1000, b"".join(jpegs), index), ClipForm(320, 180, "mjpeg")
     path = tmp_path / "clip.mp4"
     assert (
         video.join(
-            path=path, pieces=[piece], span_ms=(1000, 1200), policy=RecordingPolicy(codec=Codec.MJPEG), form=form
+            path=path,
+            pieces=[piece],
+            span_ms=(1000, 1200),
+            policy=RecordingPolicy(codec=Codec.MJPEG),
+            form=form,
         ).frame_count
         == 4
     )
     assert numbers_of_clip(path)[0] == [0, 1, 2, 3]
     coded = h264.coded(range(4), gop=4)
-    index = tuple(Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True))
-    piece, form = Piece(1000, b"".join(p.data for p in coded), index), ClipForm(320, 180, "copy:h264")
+    index = tuple(
+        Packet(ms, len(p.data), p.keyframe) for ms, p in zip((0, 100, 100, 101), coded, strict=True)
+    )
+    piece, form = (
+        Piece(1000, b"".join(p.data for p in coded), index),
+        ClipForm(320, 180, "copy:h264"),
+    )
     assert video.fragment(
         piece=piece, end_ms=1200, base_ms=1000, policy=RecordingPolicy(codec=Codec.COPY), form=form
     ).media
@@ -289,7 +351,9 @@ def test_two_pictures_at_one_moment_do_not_break_a_clip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.HEVC, Codec.AV1])
 def test_no_encoder_takes_the_machine_from_the_others(codec: Codec) -> None:
-    """SVT-AV1 makes itself and its caller real-time where it runs as root: Redis and Postgres would wait for it."""
+    """SVT-AV1 makes itself and its caller real-time where it runs as root: Redis and Postgres would
+    wait for it.
+    """
     policy = RecordingPolicy(codec=codec)
     video = AvVideo()
     picture = numbered_jpeg(1)

@@ -44,7 +44,12 @@ def test_the_template_is_valid(tmp_path: Path) -> None:
 
 def test_defaults_are_the_seeds() -> None:
     policy = load(None, {}).policy("any")
-    assert (policy.buffer_seconds, policy.post_event_seconds, policy.fps, policy.min_confidence) == (5, 15, 15, 0.5)
+    assert (
+        policy.buffer_seconds,
+        policy.post_event_seconds,
+        policy.fps,
+        policy.min_confidence,
+    ) == (5, 15, 15, 0.5)
     assert load(None, {}).retention.days == 30
 
 
@@ -71,11 +76,17 @@ def test_nested_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cameras:\n  a: {detect: true}\n", ":2: cameras.a.source: Field required"),
         ("cameras:\n  'a b': {source: 'push:'}\n", "'a b'"),
         ("cameras:\n  a: {source: 'push:', scale: huge}\n", ":2: cameras.a.scale"),
-        ("defaults: {post_event_seconds: 30 parsecs}\n", ":1: defaults.post_event_seconds: not understood"),
+        (
+            "defaults: {post_event_seconds: 30 parsecs}\n",
+            ":1: defaults.post_event_seconds: not understood",
+        ),
         ("defaults: {fps: 15}\ndefaults: {fps: 10}\n", ":2: defaults: given twice"),
         ("defaults: {fps: [1\n", "not YAML"),
         ("retention: {days: -1}\n", ":1: retention.days"),
-        ("cameras:\n  a: {source: 'push:', max_segment_seconds: 10}\n", "exceed max_segment_seconds"),
+        (
+            "cameras:\n  a: {source: 'push:', max_segment_seconds: 10}\n",
+            "exceed max_segment_seconds",
+        ),
         ("- a\n- b\n", "expected keys"),
     ],
 )
@@ -86,7 +97,9 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, named: st
 
 
 def test_an_unknown_variable_is_a_typing_mistake() -> None:
-    with pytest.raises(ConfigurationError, match=r"PLATEREEL_DATABSE_URL.*did you mean PLATEREEL_DATABASE_URL"):
+    with pytest.raises(
+        ConfigurationError, match=r"PLATEREEL_DATABSE_URL.*did you mean PLATEREEL_DATABASE_URL"
+    ):
         load(None, {"PLATEREEL_DATABSE_URL": "x"})
 
 
@@ -100,15 +113,23 @@ def test_a_missing_placeholder_is_named_not_guessed(tmp_path: Path) -> None:
     ("camera", "most"),
     [
         ("source: 'push:', codec: mjpeg, max_segment_seconds: 3600", "at most 11"),
-        ("source: 'push:', codec: h264, bitrate: 40000000, max_segment_seconds: 3600", "at most 1000"),
-        ("source: 'rtsp://127.0.0.1/s', codec: copy, fps: 120, max_segment_seconds: 3600", "at most 1"),
+        (
+            "source: 'push:', codec: h264, bitrate: 40000000, max_segment_seconds: 3600",
+            "at most 1000",
+        ),
+        (
+            "source: 'rtsp://127.0.0.1/s', codec: copy, fps: 120, max_segment_seconds: 3600",
+            "at most 1",
+        ),
     ],
 )
 def test_clips_that_no_store_would_take_are_refused_before_they_are_recorded(
     tmp_path: Path, camera: str, most: str
 ) -> None:
     path = write(tmp_path, f"cameras:\n  a: {{{camera}}}\n")
-    with pytest.raises(ConfigurationError, match=r"cameras\.a: max_segment_seconds 3600.*GB") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"cameras\.a: max_segment_seconds 3600.*GB"
+    ) as caught:
         check(path)
     assert most in str(caught.value)
     check(write(tmp_path, f"cameras:\n  a: {{{camera.replace('3600', '60')}}}\n"))

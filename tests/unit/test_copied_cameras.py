@@ -77,7 +77,9 @@ def frame_of(picture: CodedPicture) -> Frame:
 
 @pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("joined_at", [0, 5])
-def test_a_camera_with_recovery_points_alone_is_refused_in_words(joined_at: int, watched: bool) -> None:
+def test_a_camera_with_recovery_points_alone_is_refused_in_words(
+    joined_at: int, watched: bool
+) -> None:
     with pytest.raises(Unusable, match="no keyframes: codec copy cannot be used"):
         list(coded(film(REFRESH, 200)[joined_at:], watched=watched))
 
@@ -123,19 +125,32 @@ class Scripted:
             yield CodedPicture(b"x", n == 0 or (self.good and n % 30 == 0), "h264:1", n / FPS)
             if n % FPS == 0:
                 self.states.append(self.look())
-        raise Unusable("codec copy cannot be used with it") if not self.good else SourceLost("the end")
+        raise (
+            Unusable("codec copy cannot be used with it")
+            if not self.good
+            else SourceLost("the end")
+        )
 
 
 def test_a_camera_that_cannot_be_copied_stays_told_until_it_can() -> None:
     clock, outbox, states = SimulatedClock(), Outbox(), list[str]()
     outbox.open("gate-1", 5000, 10**9)
     source = Scripted(clock, states)
-    camera = Camera(camera_id="gate-1", source=source, fps=FPS, outbox=outbox, clock=clock, newest=lambda: None)
+    camera = Camera(
+        camera_id="gate-1", source=source, fps=FPS, outbox=outbox, clock=clock, newest=lambda: None
+    )
     server = Server(0, late=False)
     ownership = Ownership(
-        leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool
+        leases=server,
+        clock=clock,
+        owner="me",
+        cameras=["gate-1"],
+        server_ms=server.time,
+        recorded=bool,
     )
-    reporter = Reporter(states=server, clock=clock, ownership=ownership, outbox=outbox, keep_ms={"gate-1": 15_000})
+    reporter = Reporter(
+        states=server, clock=clock, ownership=ownership, outbox=outbox, keep_ms={"gate-1": 15_000}
+    )
 
     def look() -> str:
         reporter.report({"gate-1": camera}, {})
@@ -164,14 +179,24 @@ def test_a_keyframe_that_does_not_come_again_is_told_before_a_recording_needs_it
     clock, outbox, states = SimulatedClock(), Outbox(), list[str]()
     outbox.open("gate-1", 5000, 10**9)
     camera = Camera(
-        camera_id="gate-1", source=Scripted(clock, states), fps=FPS, outbox=outbox, clock=clock, newest=lambda: None
+        camera_id="gate-1",
+        source=Scripted(clock, states),
+        fps=FPS,
+        outbox=outbox,
+        clock=clock,
+        newest=lambda: None,
     )
     server = Server(0, late=False)
     reporter = Reporter(
         states=server,
         clock=clock,
         ownership=Ownership(
-            leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool
+            leases=server,
+            clock=clock,
+            owner="me",
+            cameras=["gate-1"],
+            server_ms=server.time,
+            recorded=bool,
         ),
         outbox=outbox,
         keep_ms={"gate-1": 5000},
@@ -186,7 +211,9 @@ def test_a_keyframe_that_does_not_come_again_is_told_before_a_recording_needs_it
 def test_a_packet_that_is_no_picture_gives_no_form() -> None:
     with pytest.raises(BadInput):
         AvVideo().copied_form(
-            frame_of(CodedPicture(film(REFRESH, 50)[30], keyframe=True, parameters="h264:1", source_s=0))
+            frame_of(
+                CodedPicture(film(REFRESH, 50)[30], keyframe=True, parameters="h264:1", source_s=0)
+            )
         )
 
 
@@ -202,8 +229,12 @@ def test_pictures_beside_copied_packets_are_thinned_by_their_own_rate() -> None:
                 yield CodedPicture(b"x", n % 30 == 0, "h264:1", n / FPS)
                 yield Picture(lambda n=n: numbered_jpeg(n), n / FPS)  # type: ignore[misc]
 
-    Camera(camera_id="gate-1", source=Watched(), fps=5, outbox=outbox, clock=clock, newest=lambda: None)._read()
-    assert sum(frame.packet is None for frame in frames[900:]) == pytest.approx(len(frames[900:]) / 4, rel=0.05)
+    Camera(
+        camera_id="gate-1", source=Watched(), fps=5, outbox=outbox, clock=clock, newest=lambda: None
+    )._read()
+    assert sum(frame.packet is None for frame in frames[900:]) == pytest.approx(
+        len(frames[900:]) / 4, rel=0.05
+    )
     assert sum(frame.packet is not None for frame in frames) == 900
 
 
@@ -213,7 +244,9 @@ def test_a_camera_of_another_codec_is_misconfigured_not_lost() -> None:
         video = container.add_stream("mpeg2video", rate=25)
         video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
         for n in range(10):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(numbered_picture(n), format="bgr24")))
+            container.mux(
+                video.encode(av.VideoFrame.from_ndarray(numbered_picture(n), format="bgr24"))
+            )
         container.mux(video.encode(None))
     out.seek(0)
     source = PacketSource("rtsp://127.0.0.1/x", 85, SimulatedClock(), watched=False)

@@ -20,7 +20,9 @@ from shared.runtime import cores
         ("nonsense", "max 100000", 1),
     ],
 )
-def test_threads(load: str, quota: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads(
+    load: str, quota: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Eight cores, some of them busy, some of them not this group's."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     for name, text in (("_LOAD", load), ("_QUOTA", quota)):

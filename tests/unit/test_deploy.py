@@ -1,4 +1,6 @@
-"""The compose file and the image against the code: commands, ports, variables, tags; no secret inside."""
+"""The compose file and the image against the code: commands, ports, variables, tags; no secret
+inside.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,10 @@ def test_the_environment_is_one_the_code_reads(tmp_path: Path) -> None:
         address = parse_storage_url(settings.storage_url.get_secret_value())
         assert isinstance(address, S3Address)
         assert address.endpoint == "minio:9000"
-    assert OURS["api"]["environment"]["PLATEREEL_API__PORT"] == OURS["api"]["ports"][0].rsplit(":", 1)[1]
+    assert (
+        OURS["api"]["environment"]["PLATEREEL_API__PORT"]
+        == OURS["api"]["ports"][0].rsplit(":", 1)[1]
+    )
 
 
 def test_no_secret_is_in_the_file_and_every_one_is_demanded() -> None:
@@ -110,13 +115,16 @@ def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
     for name, service in OURS.items():
         if name != "migrate":
             check = service["healthcheck"]
-            assert check["test"][:2] == ["CMD", "platereel-health"], name  # nothing that imports the command
+            # nothing that imports the command
+            assert check["test"][:2] == ["CMD", "platereel-health"], name
             assert seconds(check["start_period"]) >= 60, name
             assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 def test_what_is_packed_beside_the_code_is_there() -> None:
-    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
     for package, patterns in packed.items():
         for pattern in patterns:
             assert list((ROOT / package.replace(".", "/")).glob(pattern)), (package, pattern)
@@ -125,9 +133,15 @@ def test_what_is_packed_beside_the_code_is_there() -> None:
 def test_processes_that_need_the_schema_wait_for_it_themselves() -> None:
     """They are those that the comment of `migrate` names."""
     text = (ROOT / "docker-compose.yml").read_text()
-    for folder, name in (("services/api", "The API"), ("services/dispatch", "dispatch"), ("workers", "workers")):
+    for folder, name in (
+        ("services/api", "The API"),
+        ("services/dispatch", "dispatch"),
+        ("workers", "workers"),
+    ):
         assert "require_version(" in (ROOT / folder / "wiring.py").read_text()
-        assert name in text.partition("  # One shot: schema and bucket;")[2].partition("migrate:")[0]
+        assert (
+            name in text.partition("  # One shot: schema and bucket;")[2].partition("migrate:")[0]
+        )
     for name in ("capture", "detection"):
         assert "Database" not in (ROOT / "services" / name / "wiring.py").read_text()
 
@@ -148,7 +162,9 @@ def test_what_pool_processes_may_allocate_fits_their_container(name: str) -> Non
 
 
 def test_postgres_is_asked_where_its_clients_ask() -> None:
-    """The server that its image runs for a moment to make the database listens on a Unix socket alone."""
+    """The server that its image runs for a moment to make the database listens on a Unix socket
+    alone.
+    """
     assert "pg_isready -h 127.0.0.1 " in SERVICES["postgres"]["healthcheck"]["test"][1]
 
 
@@ -178,7 +194,9 @@ def test_a_container_has_nothing_that_it_does_not_need(name: str) -> None:
     assert "cap_add" not in service
     if name in OURS:
         assert "user" not in service  # the image's own, which is no root
-        assert (ROOT / "deploy" / "Dockerfile").read_text().splitlines().count("USER platereel") == 1
+        assert (ROOT / "deploy" / "Dockerfile").read_text().splitlines().count(
+            "USER platereel"
+        ) == 1
     else:
         uid, gid = map(int, service["user"].split(":"))
         assert min(uid, gid) > 0
@@ -199,7 +217,9 @@ def mounts_of(service: dict[str, Any]) -> dict[str, str]:
 def test_everything_that_is_written_has_a_place() -> None:
     for name, service in OURS.items():
         folders, volumes = tmpfs_of(service), mounts_of(service)
-        assert Path(service["environment"]["PLATEREEL_PULSE_FILE"]).parent.as_posix() in folders, name
+        assert Path(service["environment"]["PLATEREEL_PULSE_FILE"]).parent.as_posix() in folders, (
+            name
+        )
         assert "/tmp" in folders, name  # a worker's counters
         assert service["volumes"][0].endswith(":ro"), name
         queues = service["command"][2].split(",") if service["command"][0] == "worker" else []
@@ -214,10 +234,17 @@ def test_no_volume_without_a_name() -> None:
         if name not in {*OURS, "owners"}:
             image = service["image"].rsplit("/", 1)[1].split(":")[0]
             place = declared[image]
-            assert place in tmpfs_of(service) or mounts_of(service)[place] in COMPOSE["volumes"], name
+            assert place in tmpfs_of(service) or mounts_of(service)[place] in COMPOSE["volumes"], (
+                name
+            )
             uid = service["user"].split(":")[0]
             assert f"uid={uid}" in tmpfs_of(service).get(place, f"uid={uid}"), name
-    named = {source for service in SERVICES.values() for source in mounts_of(service).values() if "/" not in source}
+    named = {
+        source
+        for service in SERVICES.values()
+        for source in mounts_of(service).values()
+        if "/" not in source
+    }
     assert named == set(COMPOSE["volumes"])
 
 
@@ -225,9 +252,13 @@ def test_volumes_are_given_to_the_users_that_write_them() -> None:
     script = SERVICES["owners"]["command"][0]
     for name in ("redis-broker", "minio"):
         (volume,) = mounts_of(SERVICES[name]).values()
-        place = next(path for path, source in mounts_of(SERVICES["owners"]).items() if source == volume)
+        place = next(
+            path for path, source in mounts_of(SERVICES["owners"]).items() if source == volume
+        )
         assert f"own {SERVICES[name]['user']} {place}\n" in script
-        assert SERVICES[name]["depends_on"]["owners"]["condition"] == "service_completed_successfully"
+        assert (
+            SERVICES[name]["depends_on"]["owners"]["condition"] == "service_completed_successfully"
+        )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -245,7 +276,12 @@ def test_the_script_gives_away_all_or_nothing_of_a_volume(tmp_path: Path) -> Non
 
 
 def test_servers_have_time_to_end() -> None:
-    for name, least in (("postgres", 60), ("minio", 60), ("redis-broker", 30), ("redis-frames", 30)):
+    for name, least in (
+        ("postgres", 60),
+        ("minio", 60),
+        ("redis-broker", 30),
+        ("redis-frames", 30),
+    ):
         assert seconds(SERVICES[name]["stop_grace_period"]) >= least
     assert all("stop_grace_period" in service for service in SERVICES.values())
 
@@ -258,15 +294,22 @@ def test_only_the_api_is_published_and_only_here() -> None:
 
 
 def test_secrets_reach_those_who_need_them() -> None:
-    """Every process reads the whole platereel.yaml, with what it names in braces; the API alone signs."""
+    """Every process reads the whole platereel.yaml, with what it names in braces; the API alone
+    signs.
+    """
     default = re.search(r":-(.*)}", OURS["api"]["env_file"])
     assert default is not None
     for name, service in SERVICES.items():
         assert ("env_file" in service) is (name in OURS), name
-        for variable in ("PLATEREEL_SIGNING_KEY", "PLATEREEL_API_KEYS", "PLATEREEL_STORAGE_PUBLIC_URL"):
+        for variable in (
+            "PLATEREEL_SIGNING_KEY",
+            "PLATEREEL_API_KEYS",
+            "PLATEREEL_STORAGE_PUBLIC_URL",
+        ):
             assert (variable in service.get("environment", {})) is (name == "api"), (name, variable)
     lines = (ROOT / default[1]).read_text().splitlines()
-    assert all(line.startswith("#") for line in lines)  # it is there so that the name may be left out
+    # it is there so that the name may be left out
+    assert all(line.startswith("#") for line in lines)
 
 
 def test_files_of_secrets_stay_out_of_git_and_of_the_image() -> None:
@@ -277,8 +320,13 @@ def test_files_of_secrets_stay_out_of_git_and_of_the_image() -> None:
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
     """What a lock installs: version with its marker, and hashes, by package."""
     text = (ROOT / "requirements" / name).read_text()
-    entries = re.findall(r"^([a-z0-9-]+)==(.*?)\s*\\\n((?:    --hash=\S+(?: \\)?\n)+)", text, re.MULTILINE)
-    return {package: (version, frozenset(re.findall(r"sha256:\w+", hashes))) for package, version, hashes in entries}
+    entries = re.findall(
+        r"^([a-z0-9-]+)==(.*?)\s*\\\n((?:    --hash=\S+(?: \\)?\n)+)", text, re.MULTILINE
+    )
+    return {
+        package: (version, frozenset(re.findall(r"sha256:\w+", hashes)))
+        for package, version, hashes in entries
+    }
 
 
 def test_the_image_has_the_locked_packages_but_opencv_without_windows() -> None:
@@ -294,7 +342,9 @@ def test_the_image_is_made_of_locked_things_alone() -> None:
     backend = locked("build.txt")
     assert project["build-system"]["requires"] == [f"setuptools=={backend['setuptools'][0]}"]
     steps = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
-    installs = [step for line in re.findall(r"^RUN (.*)$", steps, re.MULTILINE) for step in line.split("&&")]
+    installs = [
+        step for line in re.findall(r"^RUN (.*)$", steps, re.MULTILINE) for step in line.split("&&")
+    ]
     installs = [step for step in installs if re.search(r"pip\b.* (install|wheel) ", step)]
     assert len(installs) == 4
     for step in installs:

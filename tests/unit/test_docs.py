@@ -1,4 +1,6 @@
-"""The documentation tells of all that there is and of nothing else; what there is, is read from the code."""
+"""The documentation tells of all that there is and of nothing else; what there is, is read from the
+code.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from tests.support import documents, inventory
 from tests.support.documents import ROOT, code, name, prose, text
 
 CONFIGURATION, API, METRICS, OPERATIONS, GLOSSARY = (
-    ROOT / "docs" / f"{page}.md" for page in ("configuration", "api", "metrics", "operations", "glossary")
+    ROOT / "docs" / f"{page}.md"
+    for page in ("configuration", "api", "metrics", "operations", "glossary")
 )
 PAGES = documents.PAGES
 # Files whose comments tell of settings and of other files.
@@ -22,7 +25,9 @@ COMMENTED = [ROOT / "docker-compose.yml", ROOT / "Makefile", *sorted((ROOT / "de
 EXAMPLES = [
     (name(page), number, block)
     for page in PAGES
-    for number, block in enumerate(re.findall(r"^```yaml\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL))
+    for number, block in enumerate(
+        re.findall(r"^```yaml\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+    )
 ]
 
 
@@ -31,23 +36,33 @@ def _compare(page: Path, kind: str, told: set[str], there: set[str]) -> None:
     assert not told - there, f"{name(page)} names {kind} that do not exist: {sorted(told - there)}"
 
 
-@pytest.mark.parametrize(("page", "number", "block"), EXAMPLES, ids=[f"{p}-{n}" for p, n, _ in EXAMPLES])
+@pytest.mark.parametrize(
+    ("page", "number", "block"), EXAMPLES, ids=[f"{p}-{n}" for p, n, _ in EXAMPLES]
+)
 def test_configurations_load(tmp_path: Path, page: str, number: int, block: str) -> None:
     path = tmp_path / "platereel.yaml"
     path.write_text(block.replace('source: "…"', 'source: "push:"'), encoding="utf-8")
-    secrets = dict.fromkeys(re.findall(r"\{(PLATEREEL_[A-Z_]+)\}", block), "a-secret-of-some-length")
+    secrets = dict.fromkeys(
+        re.findall(r"\{(PLATEREEL_[A-Z_]+)\}", block), "a-secret-of-some-length"
+    )
     assert load(path, secrets)
 
 
 def _told_settings() -> set[str]:
-    """Dotted names of the tables' first columns; a heading such as "Cameras (`cameras:`)" says what they begin with."""
+    """Dotted names of the tables' first columns; a heading such as "Cameras (`cameras:`)" says what
+    they begin with.
+    """
     told = set()
     for table in documents.tables(CONFIGURATION):
         begin = re.search(r"`([a-z_.]+):`", table.heading)
         if table.header[0] == "key":
             told |= {f"{begin[1]}.{key}" if begin else key for key in table.names()}
         elif table.header[0] == "variable":
-            told |= {key.removeprefix(ENV_PREFIX).lower() for key in table.names() if key != CONFIG_VARIABLE}
+            told |= {
+                key.removeprefix(ENV_PREFIX).lower()
+                for key in table.names()
+                if key != CONFIG_VARIABLE
+            }
     return told
 
 
@@ -64,8 +79,14 @@ def test_every_variable_is_described() -> None:
 
 
 def _unknown_variables(page: Path) -> set[str]:
-    """A name that stands in braces somewhere is the reader's own, and so is the file of its value."""
-    own = {key for each in [*PAGES, *COMMENTED] for key in re.findall(r"\{(PLATEREEL_[A-Z_]+)\}", text(each))}
+    """A name that stands in braces somewhere is the reader's own, and so is the file of its
+    value.
+    """
+    own = {
+        key
+        for each in [*PAGES, *COMMENTED]
+        for key in re.findall(r"\{(PLATEREEL_[A-Z_]+)\}", text(each))
+    }
     known = own | inventory.variables() | inventory.setting_variables()
     told = set(re.findall(r"PLATEREEL_[A-Z_]*[A-Z](?![A-Z_*…])", text(page)))
     return {key for key in told if not {key, key.removesuffix("_FILE")} & known}
@@ -90,7 +111,9 @@ def test_every_route_is_in_the_table_with_its_role() -> None:
 
 def _unknown_routes(page: Path) -> set[str]:
     known = set(map(_route, inventory.routes()))
-    told = {span for span in code(prose(page)) if re.match(r"(GET|HEAD|POST|PUT|PATCH|DELETE) \S", span)}
+    told = {
+        span for span in code(prose(page)) if re.match(r"(GET|HEAD|POST|PUT|PATCH|DELETE) \S", span)
+    }
     return {span for span in told if _route(span) not in known}
 
 
@@ -104,7 +127,9 @@ def test_every_command_is_in_the_table_with_its_options() -> None:
     table = documents.table(OPERATIONS, "command")
     assert table is not None, f"{name(OPERATIONS)} lacks the table of commands"
     general = {
-        option for span in code(prose(OPERATIONS).split("| command")[0]) for option in re.findall(r"-[-\w]+", span)
+        option
+        for span in code(prose(OPERATIONS).split("| command")[0])
+        for option in re.findall(r"-[-\w]+", span)
     }
     told = {}
     for row in table.rows:
@@ -113,12 +138,20 @@ def test_every_command_is_in_the_table_with_its_options() -> None:
         told[_command(words) or line] = set(re.findall(r"(?<!\w)--?[a-z][-\w]*", line))
     _compare(OPERATIONS, "commands", set(told), set(inventory.commands()))
     for command, options in inventory.commands().items():
-        _compare(OPERATIONS, f"options of platereel {command}", told[command] | (options & general), options)
+        _compare(
+            OPERATIONS,
+            f"options of platereel {command}",
+            told[command] | (options & general),
+            options,
+        )
 
 
 def _unknown_commands(page: Path) -> set[str]:
     """Command lines whose command, or one of whose options, does not exist."""
-    groups = {command.split()[0] for command in inventory.commands() if " " in command} | {"--version", "--help"}
+    groups = {command.split()[0] for command in inventory.commands() if " " in command} | {
+        "--version",
+        "--help",
+    }
     found = set()
     for words in documents.commands(page, "platereel"):
         command = _command(words)
@@ -147,8 +180,12 @@ def _unknown_metrics(page: Path) -> set[str]:
     return told - set(inventory.counted())
 
 
-@pytest.mark.parametrize(("title", "values"), inventory.enumerations().items(), ids=inventory.enumerations())
-def test_values_of_an_enumeration_are_in_a_table_and_in_the_glossary(title: str, values: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("title", "values"), inventory.enumerations().items(), ids=inventory.enumerations()
+)
+def test_values_of_an_enumeration_are_in_a_table_and_in_the_glossary(
+    title: str, values: set[str]
+) -> None:
     found = [(page, table) for page in PAGES if (table := documents.table(page, title)) is not None]
     assert found, f"no page has a table whose first column is called {title}"
     for page, table in found:
@@ -161,7 +198,9 @@ def test_values_of_an_enumeration_are_in_a_table_and_in_the_glossary(title: str,
 def test_the_glossary_is_in_order() -> None:
     words = list(documents.entries(GLOSSARY))
     assert len(words) > 30
-    assert words == sorted(words, key=str.casefold), f"{name(GLOSSARY)} is not in alphabetical order"
+    assert words == sorted(words, key=str.casefold), (
+        f"{name(GLOSSARY)} is not in alphabetical order"
+    )
 
 
 _PATH = re.compile(
@@ -202,6 +241,8 @@ UNKNOWN: dict[str, tuple[Callable[[Path], set[str]], list[Path]]] = {
 def test_what_a_page_names_exists(kind: str) -> None:
     unknown_of, pages = UNKNOWN[kind]
     wrong = [
-        f"{name(page)} names {kind} that do not exist: {sorted(found)}" for page in pages if (found := unknown_of(page))
+        f"{name(page)} names {kind} that do not exist: {sorted(found)}"
+        for page in pages
+        if (found := unknown_of(page))
     ]
     assert not wrong, "\n".join(wrong)

@@ -71,7 +71,9 @@ class Redis:
 
     def times(self) -> list[int]:
         """Capture times in the buffer, in ms after the clock's start."""
-        return [frame.captured_ms - 1_700_000_000_000 for frame in self.frames.read("gate", 0, 10**15)]
+        return [
+            frame.captured_ms - 1_700_000_000_000 for frame in self.frames.read("gate", 0, 10**15)
+        ]
 
 
 @pytest.fixture
@@ -108,7 +110,9 @@ def film(service: VideoRecordingService, redis: Redis, seconds: float, fps: int 
         asyncio.run(service.add_frame(numbered_jpeg(1), redis.clock.now_ms() / 1000))
 
 
-def test_a_lease_whose_answer_was_lost_is_given_back(redis: Redis, service: VideoRecordingService) -> None:
+def test_a_lease_whose_answer_was_lost_is_given_back(
+    redis: Redis, service: VideoRecordingService
+) -> None:
     redis.broken = {"acquire"}
     film(service, redis, 0.2)
     assert redis.owner == "push:me"
@@ -116,13 +120,17 @@ def test_a_lease_whose_answer_was_lost_is_given_back(redis: Redis, service: Vide
     assert redis.owner is None
 
 
-def test_a_state_that_cannot_be_told_holds_no_frame_up(redis: Redis, service: VideoRecordingService) -> None:
+def test_a_state_that_cannot_be_told_holds_no_frame_up(
+    redis: Redis, service: VideoRecordingService
+) -> None:
     redis.broken = {"report"}
     film(service, redis, 1)
     assert len(redis.times()) == 10
 
 
-def test_frames_wait_while_their_server_of_several_is_away(redis: Redis, service: VideoRecordingService) -> None:
+def test_frames_wait_while_their_server_of_several_is_away(
+    redis: Redis, service: VideoRecordingService
+) -> None:
     redis.broken = {"node"}
     film(service, redis, 2)
     redis.broken.clear()
@@ -134,7 +142,9 @@ def test_frames_wait_while_their_server_of_several_is_away(redis: Redis, service
 def test_after_a_step_back_the_doorway_is_blind_for_no_longer_than_its_buffer_lasts(
     redis: Redis, service: VideoRecordingService
 ) -> None:
-    """Its caller's timestamps go back by ten minutes; the stream is gone 90 s after its last frame."""
+    """Its caller's timestamps go back by ten minutes; the stream is gone 90 s after its last
+    frame.
+    """
     film(service, redis, 5)
     before, clock = redis.times(), redis.clock
     clock._start_ms -= 600_000
@@ -149,7 +159,9 @@ def test_after_a_step_back_the_doorway_is_blind_for_no_longer_than_its_buffer_la
     assert redis.states[-1]["state"] == "connected"
 
 
-def test_one_frame_out_of_order_is_dropped_and_nothing_else(redis: Redis, service: VideoRecordingService) -> None:
+def test_one_frame_out_of_order_is_dropped_and_nothing_else(
+    redis: Redis, service: VideoRecordingService
+) -> None:
     film(service, redis, 5)
     asyncio.run(service.add_frame(numbered_jpeg(1), redis.clock.now_ms() / 1000 - 4))
     film(service, redis, 5)

@@ -21,11 +21,16 @@ from shared.domain.errors import Permanent
     ],
 )
 def test_a_server_that_is_not_installed_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, start: Callable[..., servers.Server]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    start: Callable[..., servers.Server],
 ) -> None:
     monkeypatch.setattr(sys, "path", [])
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(Permanent, match=rf"package {package} is not installed: pip install 'platereel\[embedded\]'"):
+    with pytest.raises(
+        Permanent, match=rf"package {package} is not installed: pip install 'platereel\[embedded\]'"
+    ):
         start(folder=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,6 @@
-"""Video files as cameras: they play at their own pace, whatever their times begin with or jump to."""
+"""Video files as cameras: they play at their own pace, whatever their times begin with or jump
+to.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def test_a_film_plays_at_once_and_at_its_pace(tmp_path: Path, film: Callable[[Pa
     pictures = list(islice(make_source(f"file:{film(tmp_path)}", clock, 90).pictures(), 2 * FRAMES))
     assert [number_of_jpeg(picture.jpeg()) for picture in pictures] == [*range(FRAMES)] * 2
     assert clock.monotonic() == pytest.approx((2 * FRAMES - 1) / FPS, abs=0.1)
-    assert [picture.source_s for picture in pictures] == [pytest.approx(n / FPS, abs=0.05) for n in range(2 * FRAMES)]
+    assert [picture.source_s for picture in pictures] == [
+        pytest.approx(n / FPS, abs=0.05) for n in range(2 * FRAMES)
+    ]
 
 
 def test_motion_jpeg_without_a_container_plays_at_the_rate_it_is_given(tmp_path: Path) -> None:
@@ -97,7 +101,9 @@ def silent(kind: str) -> bytes:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
         stream.options = (
-            {"x265-params": "log-level=none:no-vui-timing-info=1:bframes=2"} if kind == "hevc" else {"bf": "2"}
+            {"x265-params": "log-level=none:no-vui-timing-info=1:bframes=2"}
+            if kind == "hevc"
+            else {"bf": "2"}
         )
         for n in range(FRAMES):
             picture = av.VideoFrame.from_ndarray(numbered_picture(n), format="bgr24")
@@ -106,9 +112,12 @@ def silent(kind: str) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("name", ["a.h264", "a.264", "a.h265", "a.hevc", "a.raw", "a.mjpeg", "a.mjpg"])
 @pytest.mark.parametrize(
-    ("options", "fps", "faster"), [("?fps=10", 10, 1), ("?speed=4&fps=10", 10, 4), ("?fps=40", 40, 1)]
+    "name", ["a.h264", "a.264", "a.h265", "a.hevc", "a.raw", "a.mjpeg", "a.mjpg"]
+)
+@pytest.mark.parametrize(
+    ("options", "fps", "faster"),
+    [("?fps=10", 10, 1), ("?speed=4&fps=10", 10, 4), ("?fps=40", 40, 1)],
 )
 def test_a_film_without_a_container_plays_at_the_rate_it_is_given(
     tmp_path: Path, name: str, options: str, fps: float, faster: float
@@ -122,7 +131,9 @@ def test_a_film_without_a_container_plays_at_the_rate_it_is_given(
     began_ms = clock.now_ms()
     pictures = list(islice(make_source(f"file:{path}{options}", clock, 90).pictures(), FRAMES))
     assert [number_of_jpeg(picture.jpeg()) for picture in pictures] == [*range(FRAMES)]
-    assert [picture.source_s for picture in pictures] == [pytest.approx(n / fps) for n in range(FRAMES)]
+    assert [picture.source_s for picture in pictures] == [
+        pytest.approx(n / fps) for n in range(FRAMES)
+    ]
     assert clock.monotonic() == pytest.approx((FRAMES - 1) / fps / faster, abs=0.01)
     if faster != 1:  # it ends by now
         last_ms = pictures[-1].captured_ms
@@ -138,8 +149,14 @@ def test_a_film_that_tells_its_rate_is_counted_to_be_played_faster(tmp_path: Pat
 
 
 def test_a_rate_that_is_given_counts_before_the_films_own_times(tmp_path: Path) -> None:
-    pictures = list(islice(make_source(f"file:{jumping(tmp_path)}?fps=5", SimulatedClock(), 90).pictures(), FRAMES))
-    assert [picture.source_s for picture in pictures] == [pytest.approx(n / 5) for n in range(FRAMES)]
+    pictures = list(
+        islice(
+            make_source(f"file:{jumping(tmp_path)}?fps=5", SimulatedClock(), 90).pictures(), FRAMES
+        )
+    )
+    assert [picture.source_s for picture in pictures] == [
+        pytest.approx(n / 5) for n in range(FRAMES)
+    ]
 
 
 NAMES = [
@@ -161,10 +178,20 @@ def test_a_path_may_have_any_character(
         assert number_of_jpeg(picture.jpeg()) == 0
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=20))
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_a_name_of_the_environment_finds_its_file(name: str) -> None:
     """However it is called: its value is percent-encoded where it is filled in."""
-    source = make_source("file:/films/" + encoded(name, "file:/films/", "?speed=2") + "?speed=2", SimulatedClock(), 90)
+    source = make_source(
+        "file:/films/" + encoded(name, "file:/films/", "?speed=2") + "?speed=2",
+        SimulatedClock(),
+        90,
+    )
     assert isinstance(source, FileSource)
     assert unquote(source._path) == f"/films/{name}"
     assert source._speed == 2

@@ -66,7 +66,9 @@ def stored_parts(store: FileObjects, count: int) -> tuple[StoredPart, ...]:
         start_ms = START_MS + number * PART_MS
         key = f"parts/{number}"
         store.put(key, picture * PICTURES, "application/octet-stream")
-        marks = [FrameMark(start_ms + n * 100, number * PICTURES + n, "run") for n in (0, PICTURES - 1)]
+        marks = [
+            FrameMark(start_ms + n * 100, number * PICTURES + n, "run") for n in (0, PICTURES - 1)
+        ]
         index = tuple(Packet(n * 100, PICTURE_BYTES, keyframe=True) for n in range(PICTURES))
         facts = PartFacts(
             index=index,
@@ -143,7 +145,9 @@ def test_a_clip_is_made_without_being_held_in_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [PICTURES * PICTURE_BYTES // 2, PICTURES * PICTURE_BYTES * 3 // 2])
 def test_a_clip_that_its_work_folder_does_not_take_is_put_off(tmp_path: Path, room: int) -> None:
-    """A file grows no further, as on a full disk, while a part is fetched or the clip is joined: room comes back."""
+    """A file grows no further, as on a full disk, while a part is fetched or the clip is joined:
+    room comes back.
+    """
     rows, ports = waiting(tmp_path, parts=2)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
@@ -165,9 +169,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_work_that_stands_still_lets_its_lease_go() -> None:
-    """Somebody else takes over, and whoever hangs is ended: a hung library must not hold a clip for two hours."""
+    """Somebody else takes over, and whoever hangs is ended: a hung library must not hold a clip for
+    two hours.
+    """
     ended = threading.Event()
-    with Lease(lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.05, stalled=ended.set) as lease:
+    with Lease(
+        lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.05, stalled=ended.set
+    ) as lease:
         assert ended.wait(WAIT_SECONDS)
         assert lease.lost
         assert not lease.holds()
@@ -183,7 +191,9 @@ def test_work_that_goes_on_keeps_it_however_long_it_takes() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_lease_that_cannot_be_renewed_is_not_relied_on() -> None:
-    """The database is away: what another run may begin meanwhile must not be written twice at once."""
+    """The database is away: what another run may begin meanwhile must not be written twice at
+    once.
+    """
 
     def away() -> bool:
         raise Retryable("the database does not answer")

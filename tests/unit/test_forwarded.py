@@ -32,10 +32,15 @@ def headers(*lines: tuple[str, str | bytes]) -> Headers:
     ],
 )
 def test_the_nearest_hop_that_is_no_proxy_counts(lines: list[str], client: str) -> None:
-    assert PROXIES.client(headers(*(("x-forwarded-for", line) for line in lines)), "10.0.0.1") == client
+    assert (
+        PROXIES.client(headers(*(("x-forwarded-for", line) for line in lines)), "10.0.0.1")
+        == client
+    )
 
 
-@pytest.mark.parametrize("line", ["", ",", "unknown", "_hidden", "192.0.2.300", "192.0.2.3 x", "192.0.2.3, ", "::1]"])
+@pytest.mark.parametrize(
+    "line", ["", ",", "unknown", "_hidden", "192.0.2.300", "192.0.2.3 x", "192.0.2.3, ", "::1]"]
+)
 def test_a_hop_that_is_no_address_is_refused(line: str) -> None:
     with pytest.raises(Unreadable):
         PROXIES.client(headers(("x-forwarded-for", line)), "10.0.0.1")
@@ -45,7 +50,14 @@ def test_a_name_is_one_word_in_one_line() -> None:
     assert one_word(headers(("x-user", "jürgen")), "X-User") == "jürgen"
     assert one_word(headers(("x-user", " ")), "X-User") is None
     assert one_word(headers(), "X-User") is None
-    for lines in ([b"\xff\xfe"], [b"ann", b"bob"], [b"ann", b""], [b"ann,bob"], [b"a\x1bb"], [b"a" * 129]):
+    for lines in (
+        [b"\xff\xfe"],
+        [b"ann", b"bob"],
+        [b"ann", b""],
+        [b"ann,bob"],
+        [b"a\x1bb"],
+        [b"a" * 129],
+    ):
         with pytest.raises(Unreadable, match="X-User"):
             one_word(headers(*(("x-user", line) for line in lines)), "X-User")
 
@@ -57,5 +69,10 @@ def test_who_speaks_for_somebody_else_says_so() -> None:
 
 
 def test_the_nearest_proxy_says_whether_it_was_asked_over_tls() -> None:
-    for lines, secure in ((["https"], True), (["https", "http"], False), (["http, HTTPS"], True), ([], False)):
+    for lines, secure in (
+        (["https"], True),
+        (["https", "http"], False),
+        (["http, HTTPS"], True),
+        ([], False),
+    ):
         assert is_secure(headers(*(("x-forwarded-proto", line) for line in lines))) is secure

@@ -42,8 +42,19 @@ def days(*sizes: int) -> dict[date, int]:
     ],
 )
 def test_forecast(
-    by_day: dict[date, int], used: int, limit: int | None, kept_days: float | None, expected: Forecast
+    by_day: dict[date, int],
+    used: int,
+    limit: int | None,
+    kept_days: float | None,
+    expected: Forecast,
 ) -> None:
     assert (
-        forecast(bytes_by_day=by_day, today=TODAY, used_bytes=used, limit_bytes=limit, kept_days=kept_days) == expected
+        forecast(
+            bytes_by_day=by_day,
+            today=TODAY,
+            used_bytes=used,
+            limit_bytes=limit,
+            kept_days=kept_days,
+        )
+        == expected
     )

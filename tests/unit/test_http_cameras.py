@@ -26,7 +26,9 @@ Film = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def camera(film: Film, status: int = 200, kind: str = "multipart/x-mixed-replace; boundary=frame") -> Iterator[str]:
+def camera(
+    film: Film, status: int = 200, kind: str = "multipart/x-mixed-replace; boundary=frame"
+) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -50,13 +52,17 @@ def camera(film: Film, status: int = 200, kind: str = "multipart/x-mixed-replace
 
 def plain(handler: BaseHTTPRequestHandler) -> None:
     for frame in FRAMES:
-        handler.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(frame))
+        handler.wfile.write(
+            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(frame)
+        )
         handler.wfile.write(frame + b"\r\n")
 
 
 def other_case_and_more_headers(handler: BaseHTTPRequestHandler) -> None:
     for frame in FRAMES:
-        head = b"\n--frame\nX-Timestamp: 1\ncontent-length:%d\nContent-type: image/jpeg\n\n" % len(frame)
+        head = b"\n--frame\nX-Timestamp: 1\ncontent-length:%d\nContent-type: image/jpeg\n\n" % len(
+            frame
+        )
         handler.wfile.write(head + frame)
 
 
@@ -66,7 +72,9 @@ def without_lengths(handler: BaseHTTPRequestHandler) -> None:
 
 
 def cut_off(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"--frame\r\nContent-Length: %d\r\n\r\n" % len(FRAMES[0]) + FRAMES[0] + b"\r\n")
+    handler.wfile.write(
+        b"--frame\r\nContent-Length: %d\r\n\r\n" % len(FRAMES[0]) + FRAMES[0] + b"\r\n"
+    )
     handler.wfile.write(b"--frame\r\nContent-Length: %d\r\n\r\n" % len(FRAMES[1]) + FRAMES[1][:100])
 
 
@@ -134,7 +142,8 @@ def test_basic_authentication() -> None:
 def test_what_is_not_understood_is_left_to_ffmpeg() -> None:
     """Neither lengths nor a boundary that is told: the pictures still come, undecoded."""
     with camera(without_lengths, kind="multipart/x-mixed-replace") as address:
-        assert len(read(stills(f"http://{address}", 2))[0]) == 12  # the first line tells the boundary
+        # the first line tells the boundary
+        assert len(read(stills(f"http://{address}", 2))[0]) == 12
     with camera(plain, kind="video/x-motion-jpeg") as address:
         with pytest.raises(Unsuited):
             next(stills(f"http://{address}", 2))
@@ -142,7 +151,9 @@ def test_what_is_not_understood_is_left_to_ffmpeg() -> None:
         assert [whole_jpeg(next(pictures).jpeg()) for _ in range(8)] == FRAMES[:8]
 
 
-def part(body: bytes, kind: str | None = "image/jpeg", length: int | None = None, more: str = "") -> bytes:
+def part(
+    body: bytes, kind: str | None = "image/jpeg", length: int | None = None, more: str = ""
+) -> bytes:
     told = f"Content-Type: {kind}\r\n" if kind else ""
     size = len(body) if length is None else length
     return f"--frame\r\n{told}{more}Content-Length: {size}\r\n\r\n".encode() + body + b"\r\n"
@@ -164,7 +175,9 @@ XML = b"<Event><time>12:00</time></Event>"
         lambda jpeg: part(jpeg, length=len(jpeg) - 500),
         lambda jpeg: part(jpeg, length=len(jpeg) + 2000),
         lambda jpeg: part(jpeg, length=0),
-        lambda jpeg: b"--frame\r\nContent-Type: text/plain\r\n\r\nhello\r\n--frame\r\n\r\n\r\n" + part(jpeg),
+        lambda jpeg: (
+            b"--frame\r\nContent-Type: text/plain\r\n\r\nhello\r\n--frame\r\n\r\n\r\n" + part(jpeg)
+        ),
     ],
     ids=[
         "json-first",
@@ -180,7 +193,9 @@ XML = b"<Event><time>12:00</time></Event>"
         "no-lengths",
     ],
 )
-def test_parts_that_are_no_picture_are_passed_over_and_every_picture_comes(film: Callable[[bytes], bytes]) -> None:
+def test_parts_that_are_no_picture_are_passed_over_and_every_picture_comes(
+    film: Callable[[bytes], bytes],
+) -> None:
     def play(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"".join(film(frame) for frame in FRAMES) + b"--frame--\r\n")
 
@@ -190,7 +205,9 @@ def test_parts_that_are_no_picture_are_passed_over_and_every_picture_comes(film:
 
 def test_a_damaged_picture_is_passed_on_to_be_counted() -> None:
     def play(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(part(FRAMES[0][:-900]) + part(FRAMES[1]) + part(b"garbage") + part(FRAMES[2]))
+        handler.wfile.write(
+            part(FRAMES[0][:-900]) + part(FRAMES[1]) + part(b"garbage") + part(FRAMES[2])
+        )
 
     with camera(play) as address:
         found = read(stills(f"http://{address}", 2))[0]
@@ -199,7 +216,9 @@ def test_a_damaged_picture_is_passed_on_to_be_counted() -> None:
 
 def test_several_pictures_in_one_part_all_come() -> None:
     def play(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(part(b"".join(FRAMES[:3]) + bytes(300)) + part(bytes(4).join(FRAMES[3:6])))
+        handler.wfile.write(
+            part(b"".join(FRAMES[:3]) + bytes(300)) + part(bytes(4).join(FRAMES[3:6]))
+        )
 
     with camera(play) as address:
         assert read(stills(f"http://{address}", 2))[0] == FRAMES[:6]
@@ -248,7 +267,9 @@ def take(source: StreamSource, count: int) -> list[Picture]:
         ("application/octet-stream", "", 1.0),
     ],
 )
-def test_an_address_that_answers_one_picture_is_asked_again_and_again(kind: str, option: str, every_s: float) -> None:
+def test_an_address_that_answers_one_picture_is_asked_again_and_again(
+    kind: str, option: str, every_s: float
+) -> None:
     clock = SimulatedClock()
     with camera(shots, kind=kind) as address:
         pictures = take(StreamSource(f"http://{address}{option}", 85, clock, 10.0), 5)
@@ -274,12 +295,18 @@ def test_a_polled_address_that_answers_no_picture_says_so() -> None:
 
     with camera(page, kind="text/html") as address, pytest.raises(SourceLost, match="no picture"):
         take(StreamSource(f"http://{address}&poll=1", 85, SimulatedClock()), 1)
-    for wrong, told in (("poll=often", "not a number"), ("poll=0", "outside"), ("poll=20", "source_timeout_seconds")):
+    for wrong, told in (
+        ("poll=often", "not a number"),
+        ("poll=0", "outside"),
+        ("poll=20", "source_timeout_seconds"),
+    ):
         with pytest.raises(BadInput, match=told):
             StreamSource(f"http://127.0.0.1/x?{wrong}", 85, SimulatedClock())
 
 
-@pytest.mark.parametrize(("status", "kind"), [(404, "text/html"), (200, "text/html"), (401, "text/html")])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, "text/html"), (200, "text/html"), (401, "text/html")]
+)
 def test_what_is_no_camera_is_a_lost_source(status: int, kind: str) -> None:
     with camera(nothing, status, kind) as address, pytest.raises(SourceLost):
         next(StreamSource(f"http://user:secretword@{address}", 85, SystemClock()).pictures())

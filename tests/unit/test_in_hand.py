@@ -1,4 +1,6 @@
-"""How far the intake is behind: known without a clock of another host, and by a process that was stopped."""
+"""How far the intake is behind: known without a clock of another host, and by a process that was
+stopped.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_with_nothing_waiting_nobody_is_behind() -> None:
         bench.in_hand.look()
 
 
-def test_a_process_that_stood_is_behind_until_it_has_looked_and_has_worked_off_what_it_found() -> None:
+def test_a_process_that_stood_is_behind_until_it_has_looked_and_has_worked_off_what_it_found() -> (
+    None
+):
     bench = Bench()
     bench.clock.sleep(20)
     assert bench.in_hand.behind_s() == 20, "it goes on, and has not looked yet"

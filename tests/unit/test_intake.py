@@ -38,7 +38,12 @@ class Stream:
         return entry_id
 
     def good(self, name: str, camera: str = "cam", **change: Any) -> str:
-        body = {"detection_id": name, "camera_id": camera, "confidence": 0.9, "captured_at": NOW / 1000} | change
+        body = {
+            "detection_id": name,
+            "camera_id": camera,
+            "confidence": 0.9,
+            "captured_at": NOW / 1000,
+        } | change
         return self.add({b"json": json.dumps(body).encode()})
 
     def read(self, count: int, block_s: float) -> list[DetectionDelivery]:
@@ -139,7 +144,9 @@ JSON_OF_ANYTHING = st.recursive(
     max_leaves=10,
 ).map(lambda value: json.dumps(value).encode())  # fmt: skip
 ANY_FIELDS = st.dictionaries(
-    st.sampled_from([b"json", b"hint", b"camera_id", b"confidence", b"captured_at", b"bbox", b"attributes"])
+    st.sampled_from(
+        [b"json", b"hint", b"camera_id", b"confidence", b"captured_at", b"bbox", b"attributes"]
+    )
     | st.binary(max_size=4),
     st.binary(max_size=40) | JSON_OF_ANYTHING,
     min_size=1,
@@ -148,7 +155,9 @@ ANY_FIELDS = st.dictionaries(
 
 
 @given(st.lists(ANY_FIELDS, max_size=4))
-def test_any_bytes_in_the_stream_leave_their_neighbours_alone(strangers: list[dict[bytes, bytes]]) -> None:
+def test_any_bytes_in_the_stream_leave_their_neighbours_alone(
+    strangers: list[dict[bytes, bytes]],
+) -> None:
     bench = Bench()
     bench.stream.good("before")
     for fields in strangers:
@@ -156,7 +165,9 @@ def test_any_bytes_in_the_stream_leave_their_neighbours_alone(strangers: list[di
     bench.stream.good("after", "other")
     bench.intake.read_stream(0)
     assert {"before", "after"} <= set(bench.rows.recorded)
-    assert sorted(bench.stream.acked) == sorted(delivery.entry_id for delivery in bench.stream.waiting)
+    assert sorted(bench.stream.acked) == sorted(
+        delivery.entry_id for delivery in bench.stream.waiting
+    )
 
 
 def _body(**change: object) -> bytes:
@@ -164,7 +175,12 @@ def _body(**change: object) -> bytes:
 
 
 def _deep(opening: bytes, closing: bytes, depth: int) -> bytes:
-    return b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":' + opening * depth + closing * depth + b"}}"
+    return (
+        b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":'
+        + opening * depth
+        + closing * depth
+        + b"}}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,8 +204,16 @@ def _deep(opening: bytes, closing: bytes, depth: int) -> bytes:
         {b"json": b'{"camera_id":"cam","confidence":0.9,"\\ud800":1}'},
         {b"json": _body(attributes={"a": float("inf")})},
         {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1e999}}'},
-        {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1' + b"0" * 4_000 + b"}}"},
-        {b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1' + b"0" * 5_000 + b"}}"},
+        {
+            b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1'
+            + b"0" * 4_000
+            + b"}}"
+        },
+        {
+            b"json": b'{"camera_id":"cam","confidence":0.9,"attributes":{"a":1'
+            + b"0" * 5_000
+            + b"}}"
+        },
         {b"json": b'{"camera_id":"cam","confidence":0.9,"captured_at":1' + b"0" * 4_000 + b"}"},
     ],
 )
@@ -205,9 +229,12 @@ def test_an_impossible_message_is_one_dead_letter(fields: dict[bytes, bytes]) ->
 
 
 @pytest.mark.parametrize(
-    "error", [Conflict("no"), ValueError("x"), OverflowError(), RecursionError(), KeyError("\ud800")]
+    "error",
+    [Conflict("no"), ValueError("x"), OverflowError(), RecursionError(), KeyError("\ud800")],
 )
-def test_whatever_storing_one_raises_the_others_of_its_camera_are_recorded(error: Exception) -> None:
+def test_whatever_storing_one_raises_the_others_of_its_camera_are_recorded(
+    error: Exception,
+) -> None:
     bench = Bench(rows=Rows(refuse={"bad": error}))
     for name in ("first", "bad", "last"):
         bench.stream.good(name)
@@ -247,7 +274,9 @@ def test_where_dead_letters_have_no_room_the_message_waits_and_its_neighbours_do
 
 
 def test_a_message_that_was_often_read_and_never_settled_is_tried_alone_then_given_up() -> None:
-    """It may be what ended its readers: only its own count rises, and at last it is a dead letter."""
+    """It may be what ended its readers: only its own count rises, and at last it is a dead
+    letter.
+    """
     bench = Bench()
     body = b'{"camera_id":"cam","confidence":0.9,"detection_id":"%s"}'
     suspect = bench.stream.add({b"json": body % b"suspect"}, tries=TRIES_TOGETHER)
@@ -272,7 +301,9 @@ def test_one_id_for_two_times_in_one_batch_is_told_and_another_cameras_is_its_ow
     earlier = bench.stream.good("1", captured_at=NOW / 1000 - 1)
     bench.intake.read_stream(0)
     assert bench.rows.recorded == ["1", "1"]
-    assert [(entry, "id_reused" in reason) for entry, _, reason in bench.stream.rejected] == [(earlier, True)]
+    assert [(entry, "id_reused" in reason) for entry, _, reason in bench.stream.rejected] == [
+        (earlier, True)
+    ]
     assert again in bench.stream.acked
     assert len(bench.stream.acked) == 4
 

@@ -1,4 +1,6 @@
-"""The lease rule: it ends here before it ends on the server, and no frame from the far future passes."""
+"""The lease rule: it ends here before it ends on the server, and no frame from the far future
+passes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @given(asked_s=st.integers(0, 10**6), travelled_s=st.floats(0, 10), passed_s=st.floats(0, 10))
-def test_a_lease_ends_here_before_it_ends_on_the_server(asked_s: int, travelled_s: float, passed_s: float) -> None:
+def test_a_lease_ends_here_before_it_ends_on_the_server(
+    asked_s: int, travelled_s: float, passed_s: float
+) -> None:
     """The server counts from when the request arrives."""
     lease, now_s = CameraLease(asked_at_s=asked_s), asked_s + passed_s
     ends_on_server_s = asked_s + travelled_s + CAMERA_LEASE_SECONDS
@@ -47,9 +51,13 @@ def test_a_time_is_judged_by_the_servers_clock() -> None:
 
 
 def test_the_rule_stands_in_one_place() -> None:
-    """Capture and the doorway ask the rule; neither has a lease's length or the limit of its own."""
+    """Capture and the doorway ask the rule; neither has a lease's length or the limit of its
+    own.
+    """
     for name in ("services/capture/leases.py", "shared/client/service.py"):
         tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
         numbers = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert AHEAD_LIMIT_MS not in numbers, name
-        assert "shared.domain.ownership" in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert "shared.domain.ownership" in {
+            node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        }

@@ -29,7 +29,8 @@ def test_names_are_letters_and_no_folders(
     pattern: re.Pattern[str], longest: int, letters: str, data: st.DataObject
 ) -> None:
     name = data.draw(
-        st.from_regex(f"[{letters}]{{1,{longest + 3}}}", fullmatch=True) | st.sampled_from([".", "..", "..."])
+        st.from_regex(f"[{letters}]{{1,{longest + 3}}}", fullmatch=True)
+        | st.sampled_from([".", "..", "..."])
     )
     assert bool(pattern.fullmatch(name)) is (len(name) <= longest and name not in {".", ".."})
     assert not pattern.fullmatch(f"{name}\n")
@@ -41,14 +42,21 @@ def test_folders_are_refused_wherever_a_name_is_given(name: str) -> None:
     with pytest.raises(BadInput, match="camera_id"):
         parse_detection({"camera_id": name, "confidence": 1}, arrival_ms=NOW, entry_id="1-0")
     with pytest.raises(BadInput, match="detection_id"):
-        parse_detection({"camera_id": "a", "confidence": 1, "detection_id": name}, arrival_ms=NOW, entry_id="1-0")
+        parse_detection(
+            {"camera_id": "a", "confidence": 1, "detection_id": name},
+            arrival_ms=NOW,
+            entry_id="1-0",
+        )
     for wrong in ({"name": name}, {"name": "phone", "cameras": [name]}):
         with pytest.raises(ValidationError):
             KeyRequest.model_validate(wrong)
     assert KeyRequest.model_validate({"name": "a.b@c", "cameras": ["..."]}).cameras == ["..."]
 
 
-TRUTH, NUMBER = "YAML reads this as true or false; put it in quotes", "YAML reads this as a number; put it in quotes"
+TRUTH, NUMBER = (
+    "YAML reads this as true or false; put it in quotes",
+    "YAML reads this as a number; put it in quotes",
+)
 QUIRKS = [
     ("cameras:\n  on: {source: 'push:'}\n  no: {source: 'push:'}\n", f':2: cameras.on: {TRUTH}: "on"'),
     ("cameras:\n  on: {source: 'push:'}\n  no: {source: 'push:'}\n", f':3: cameras.no: {TRUTH}: "no"'),
@@ -76,7 +84,9 @@ QUIRKS = [
 
 
 @pytest.mark.parametrize(("text", "said"), QUIRKS, ids=range(len(QUIRKS)))
-def test_what_yaml_makes_something_else_of_is_told_as_it_is_written(tmp_path: Path, text: str, said: str) -> None:
+def test_what_yaml_makes_something_else_of_is_told_as_it_is_written(
+    tmp_path: Path, text: str, said: str
+) -> None:
     path = tmp_path / "platereel.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
@@ -96,7 +106,9 @@ def test_a_secret_that_yaml_makes_a_number_of_is_not_told(tmp_path: Path) -> Non
 
 def test_quoted_names_and_anchors_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "platereel.yaml"
-    path.write_text("cameras:\n  'on': &c {source: 'push:', fps: 10}\n  \"007\": {<<: *c, fps: 5}\n  a.b: *c\n")
+    path.write_text(
+        "cameras:\n  'on': &c {source: 'push:', fps: 10}\n  \"007\": {<<: *c, fps: 5}\n  a.b: *c\n"
+    )
     assert list(load(path, {}).cameras) == ["on", "007", "a.b"]
 
 

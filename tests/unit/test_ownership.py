@@ -1,4 +1,6 @@
-"""Which cameras a capture process reads: a thread for every lease it has, whatever fails on the way."""
+"""Which cameras a capture process reads: a thread for every lease it has, whatever fails on the
+way.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ Scene = Callable[[Server, int], None]
 
 
 class Rounds(threading.Event):
-    """Lets a capture process make some rounds, with a scene before each, and looks at its threads after the last."""
+    """Lets a capture process make some rounds, with a scene before each, and looks at its threads
+    after the last.
+    """
 
     def __init__(self, server: Server, scene: Scene, rounds: int = 8) -> None:
         super().__init__()
@@ -36,7 +40,9 @@ class Rounds(threading.Event):
     def is_set(self) -> bool:
         if self.number == self._rounds:
             self._server.expire()
-            self.mine = sorted(camera for camera, owner in self._server.owners.items() if owner == "me")
+            self.mine = sorted(
+                camera for camera, owner in self._server.owners.items() if owner == "me"
+            )
             self.threads = settled(self.mine)
             return True
         self._scene(self._server, self.number)
@@ -55,7 +61,9 @@ def readers() -> list[str]:
 
 
 def settled(expected: list[str]) -> list[str]:
-    """What `readers` says once it is as expected, or after a while: a thread ends with its next picture."""
+    """What `readers` says once it is as expected, or after a while: a thread ends with its next
+    picture.
+    """
     for _ in range(100):
         if readers() == expected:
             break
@@ -110,10 +118,16 @@ def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rou
     clock = server.clock
     clock.sleep(1)
     plans = {
-        camera: CameraPlan(source=source, fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000) for camera in CAMERAS
+        camera: CameraPlan(source=source, fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000)
+        for camera in CAMERAS
     }
     ownership = Ownership(
-        leases=server, clock=clock, owner="me", cameras=CAMERAS, server_ms=server.time, recorded=lambda _: False
+        leases=server,
+        clock=clock,
+        owner="me",
+        cameras=CAMERAS,
+        server_ms=server.time,
+        recorded=lambda _: False,
     )
     rounds = Rounds(server, scene)
     ports = CapturePorts(frames=MemoryFrames(clock), states=server, clock=clock, alive=lambda: None)
@@ -145,7 +159,12 @@ def test_a_round_that_fails_half_way_forgets_no_camera(scene: Scene, mine: int, 
 def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
     server = Server(0, late=False)
     ownership = Ownership(
-        leases=server, clock=server.clock, owner="me", cameras=CAMERAS, server_ms=server.time, recorded=lambda _: False
+        leases=server,
+        clock=server.clock,
+        owner="me",
+        cameras=CAMERAS,
+        server_ms=server.time,
+        recorded=lambda _: False,
     )
     ownership.round()
     server.fails_at = server._count + 1
@@ -153,7 +172,9 @@ def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
     assert list(server.owners) == CAMERAS[:1]
 
 
-def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(*_: object) -> Slow:
         raise BadInput("source", "unknown option")
 

@@ -54,7 +54,9 @@ class Rows:
             )
         ]
 
-    def advance(self, camera_id: str, watermark_ms: int, *, silent: bool, **told: int | None) -> bool:
+    def advance(
+        self, camera_id: str, watermark_ms: int, *, silent: bool, **told: int | None
+    ) -> bool:
         self.silent.append(silent)
         self.told.append(told)
         if self.fails is not None:
@@ -148,7 +150,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.frames = Frames(self.clock)
         self.frames.append(
-            [Frame(camera_id="cam", captured_ms=START + 3_000, data=b"x", counter=0, run_id="r")], LIMITS
+            [Frame(camera_id="cam", captured_ms=START + 3_000, data=b"x", counter=0, run_id="r")],
+            LIMITS,
         )
         ports: Any = None
         rows: Any = self.rows
@@ -157,7 +160,11 @@ class Bench:
                 rows=rows,
                 offering=Offering(self.rows, self.queue, self.clock),
                 holding=Holding(
-                    holds=self.frames, parking=MemoryParking(), rows=rows, clock=self.clock, cameras=("cam",)
+                    holds=self.frames,
+                    parking=MemoryParking(),
+                    rows=rows,
+                    clock=self.clock,
+                    cameras=("cam",),
                 ),
                 silence=Silence(self.frames, cast("Any", States()), self.clock),
                 frames=self.frames,
@@ -193,14 +200,20 @@ def test_silence_is_told_with_the_deadline_it_was_judged_for_and_how_long_it_las
 
 
 @pytest.mark.parametrize(("apart_s", "fps"), [(10.0, 15.0), (0.0, 0.1)])
-def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(apart_s: float, fps: float) -> None:
+def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(
+    apart_s: float, fps: float
+) -> None:
     """Whether that is set, or seen of its last two frames."""
     bench = Bench(rows=Rows(fps=fps))
     if apart_s:
         bench.frames.append(
             [
                 Frame(
-                    camera_id="cam", captured_ms=START + 3_000 + round(apart_s * 1000), data=b"x", counter=1, run_id="r"
+                    camera_id="cam",
+                    captured_ms=START + 3_000 + round(apart_s * 1000),
+                    data=b"x",
+                    counter=1,
+                    run_id="r",
                 )
             ],
             LIMITS,
@@ -212,9 +225,13 @@ def test_a_camera_of_a_frame_in_ten_seconds_is_not_silent_between_them(apart_s: 
 
 
 def passed(bench: Bench, ms: int) -> bool:
-    """Whether the pacer has something to do once the buffer holds a frame so long after the start."""
+    """Whether the pacer has something to do once the buffer holds a frame so long after the
+    start.
+    """
     bench.rows.silent.clear()
-    bench.frames.append([Frame(camera_id="cam", captured_ms=START + ms, data=b"x", counter=1, run_id="r")], LIMITS)
+    bench.frames.append(
+        [Frame(camera_id="cam", captured_ms=START + ms, data=b"x", counter=1, run_id="r")], LIMITS
+    )
     bench.ticks(1)
     return bool(bench.rows.silent)
 
@@ -269,7 +286,10 @@ def test_time_in_which_nobody_looked_is_no_silence(stopped: str) -> None:
 def test_a_frame_ends_the_silence() -> None:
     bench = Bench()
     bench.ticks(60)
-    bench.frames.append([Frame(camera_id="cam", captured_ms=START + 3_500, data=b"x", counter=1, run_id="r")], LIMITS)
+    bench.frames.append(
+        [Frame(camera_id="cam", captured_ms=START + 3_500, data=b"x", counter=1, run_id="r")],
+        LIMITS,
+    )
     bench.ticks(60)
     assert bench.rows.silent == []
 

@@ -74,7 +74,8 @@ def line() -> Iterator[Line]:
     [
         ([0.5] * 5, False),
         ([0.5] * 8, True),
-        ([60.0, 0.5], False),  # the process was stopped for a minute, and its answer has long been there
+        # the process was stopped for a minute, and its answer has long been there
+        ([60.0, 0.5], False),
         ([60.0, 60.0, 60.0, 60.0], True),
     ],
 )
@@ -89,7 +90,9 @@ def test_a_wait_is_as_long_as_the_process_could_look(steps_s: list[float], *, en
         assert connection.closed == ended
 
 
-def test_a_check_whose_answer_came_too_late_passes_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_whose_answer_came_too_late_passes_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = Clock([60.0] * 9)
     monkeypatch.setattr(database, "patience", AnswerDeadline(clock))
 

@@ -122,7 +122,9 @@ def test_what_is_accepted_decodes() -> None:
 class Played:
     """A camera that sends given pictures, so many a second, `at_once` at a time."""
 
-    def __init__(self, clock: SimulatedClock, pictures: Iterable[bytes], fps: float, at_once: int = 1) -> None:
+    def __init__(
+        self, clock: SimulatedClock, pictures: Iterable[bytes], fps: float, at_once: int = 1
+    ) -> None:
         self._clock, self._pictures, self._fps, self._at_once = clock, list(pictures), fps, at_once
 
     def pictures(self) -> Iterator[Picture]:
@@ -151,7 +153,14 @@ def captured(
     reporter = Reporter(
         server,
         clock,
-        Ownership(leases=server, clock=clock, owner="me", cameras=["gate-1"], server_ms=server.time, recorded=bool),
+        Ownership(
+            leases=server,
+            clock=clock,
+            owner="me",
+            cameras=["gate-1"],
+            server_ms=server.time,
+            recorded=bool,
+        ),
         outbox,
     )
     reporter.report({"gate-1": camera}, {})
@@ -170,11 +179,16 @@ def test_a_camera_that_pads_its_pictures_is_recorded_and_well() -> None:
 
 @pytest.mark.parametrize("every", [1, 2, 10])
 def test_a_camera_whose_pictures_are_refused_is_not_well(every: int) -> None:
-    camera, frames, told = captured(numbered_jpeg(n)[:500] if n % every == 0 else numbered_jpeg(n) for n in range(60))
+    camera, frames, told = captured(
+        numbered_jpeg(n)[:500] if n % every == 0 else numbered_jpeg(n) for n in range(60)
+    )
     assert camera.report.bad_frames == 60 / every
     assert len(frames) == 60 - 60 / every
     assert told["state"] == "impaired"
-    assert f"{50 // every} of the last 50 pictures were refused: frame: a truncated JPEG" in told["error"]
+    assert (
+        f"{50 // every} of the last 50 pictures were refused: frame: a truncated JPEG"
+        in told["error"]
+    )
     assert ok() == 0
 
 
@@ -185,14 +199,20 @@ def test_one_damaged_picture_is_no_news_and_leaves_no_trace_of_itself() -> None:
 
 
 def test_a_bad_picture_takes_no_place_of_a_good_one() -> None:
-    """Twenty parts a second, every other of no use, at ten pictures a second: ten are left, and all are kept."""
-    _, frames, _ = captured((b"junk" if n % 2 else numbered_jpeg(n) for n in range(200)), fps=20, limit=10)
+    """Twenty parts a second, every other of no use, at ten pictures a second: ten are left, and all
+    are kept.
+    """
+    _, frames, _ = captured(
+        (b"junk" if n % 2 else numbered_jpeg(n) for n in range(200)), fps=20, limit=10
+    )
     assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(0, 200, 2)]
 
 
 @pytest.mark.parametrize(("at_once", "limit"), [(10, 15), (10, 30), (20, 15), (15, 10)])
 def test_pictures_that_come_at_once_are_all_kept_and_spread(at_once: int, limit: float) -> None:
-    _, frames, _ = captured((numbered_jpeg(n) for n in range(300)), fps=10, limit=limit, at_once=at_once)
+    _, frames, _ = captured(
+        (numbered_jpeg(n) for n in range(300)), fps=10, limit=limit, at_once=at_once
+    )
     assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(300)]
     steps = [b.captured_ms - a.captured_ms for a, b in pairwise(frames[200:])]
     assert steps == [pytest.approx(100, abs=40)] * len(steps)
@@ -202,11 +222,15 @@ def test_what_comes_at_once_after_a_long_pause_leaves_a_hole_that_is_told() -> N
     _, frames, _ = captured((numbered_jpeg(n) for n in range(300)), fps=10, limit=15, at_once=60)
     counters = [frame.counter for frame in frames]
     assert len(frames) < 300
-    assert counters[-1] - counters[0] + 1 - len(counters) == pytest.approx(300 - len(frames), abs=60)
+    assert counters[-1] - counters[0] + 1 - len(counters) == pytest.approx(
+        300 - len(frames), abs=60
+    )
 
 
 def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
-    """Ten a second by their own time, thirty a second by arrival, after a pause that made labels start anew."""
+    """Ten a second by their own time, thirty a second by arrival, after a pause that made labels
+    start anew.
+    """
     clock, outbox, frames = SimulatedClock(), Outbox(), list[Frame]()
     outbox.put = frames.append  # type: ignore[method-assign, assignment]
 
@@ -216,7 +240,9 @@ def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
                 clock.sleep(0.1 if n < 100 else 8.0 if n == 100 else 0.1 if n < 140 else 1 / 30)
                 yield Picture(lambda n=n: numbered_jpeg(n), n / 10)  # type: ignore[misc]
 
-    Camera(camera_id="gate-1", source=Late(), fps=15, outbox=outbox, clock=clock, newest=lambda: None)._read()
+    Camera(
+        camera_id="gate-1", source=Late(), fps=15, outbox=outbox, clock=clock, newest=lambda: None
+    )._read()
     assert [frame.data for frame in frames] == [numbered_jpeg(n) for n in range(300)]
 
 
@@ -228,14 +254,18 @@ def test_pictures_of_a_network_that_catches_up_are_all_kept() -> None:
         ((1, 1), "outside 2x2 to 8192x8192"),
     ],
 )
-def test_a_picture_that_no_writer_takes_is_refused_at_the_doorway(size: tuple[int, int], told: str) -> None:
+def test_a_picture_that_no_writer_takes_is_refused_at_the_doorway(
+    size: tuple[int, int], told: str
+) -> None:
     """Otherwise every frame would be stored, and lost when its part is written."""
     with pytest.raises(BadInput, match=told):
         jpeg_of(np.zeros((*size, 3), np.uint8), 85)
 
 
 def test_a_picture_that_cannot_be_encoded_is_a_bad_frame_and_no_lost_camera() -> None:
-    """Of a frame that is wrong a camera's thread goes on; anything else it takes for the end of the connection."""
+    """Of a frame that is wrong a camera's thread goes on; anything else it takes for the end of the
+    connection.
+    """
     frame = VideoFrame.from_ndarray(np.zeros((2, 66_000, 3), np.uint8), format="bgr24")
     with pytest.raises(BadInput, match="cannot be encoded as JPEG"):
         jpeg_of_frame(frame, 85)

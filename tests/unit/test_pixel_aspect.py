@@ -1,4 +1,6 @@
-"""Cameras whose pixels are not square: the scene keeps its shape in clip, thumbnail and fragments."""
+"""Cameras whose pixels are not square: the scene keeps its shape in clip, thumbnail and
+fragments.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ WIDE = (2, 1)
 JPEGS = [with_pixel_aspect(numbered_jpeg(n), WIDE) for n in range(12)]
 
 
-def encoded(policy: RecordingPolicy, jpegs: Sequence[bytes] = JPEGS) -> tuple[ClipForm, EncodedPart]:
+def encoded(
+    policy: RecordingPolicy, jpegs: Sequence[bytes] = JPEGS
+) -> tuple[ClipForm, EncodedPart]:
     video = AvVideo()
     form = video.form(jpegs[0], policy)
     encoder = video.encoder(policy, form, 1000, 1500)
@@ -51,7 +55,9 @@ def size_of(jpeg: bytes | None) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("codec", CODED)
-def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(codec: Codec, tmp_path: Path) -> None:
+def test_a_clip_its_thumbnail_and_its_fragments_have_the_cameras_shape(
+    codec: Codec, tmp_path: Path
+) -> None:
     policy, video, path = RecordingPolicy(codec=codec, fps=10), AvVideo(), tmp_path / "clip.mp4"
     form, part = encoded(policy)
     piece = Piece(1000, part.data, part.index)
@@ -76,7 +82,11 @@ def test_a_scaled_clip_has_the_cameras_shape(codec: Codec, scale: str, tmp_path:
     policy, path = RecordingPolicy(codec=codec, fps=10, scale=scale), tmp_path / "clip.mp4"
     form, part = encoded(policy)
     AvVideo().join(
-        path=path, pieces=[Piece(1000, part.data, part.index)], span_ms=(1000, 2200), policy=policy, form=form
+        path=path,
+        pieces=[Piece(1000, part.data, part.index)],
+        span_ms=(1000, 2200),
+        policy=policy,
+        form=form,
     )
     if codec == Codec.H264 or scale == "0.5":
         assert float(shown(path)) == pytest.approx(32 / 9, rel=0.02)
@@ -88,9 +98,17 @@ def test_square_pixels_stay_as_they_were(tmp_path: Path) -> None:
     policy, path = RecordingPolicy(fps=10), tmp_path / "clip.mp4"
     form, part = encoded(policy, [numbered_jpeg(n) for n in range(12)])
     AvVideo().join(
-        path=path, pieces=[Piece(1000, part.data, part.index)], span_ms=(1000, 2200), policy=policy, form=form
+        path=path,
+        pieces=[Piece(1000, part.data, part.index)],
+        span_ms=(1000, 2200),
+        policy=policy,
+        form=form,
     )
-    assert (form.aspect, shown(path), b"pasp" in path.read_bytes()) == ((1, 1), Fraction(16, 9), False)
+    assert (form.aspect, shown(path), b"pasp" in path.read_bytes()) == (
+        (1, 1),
+        Fraction(16, 9),
+        False,
+    )
     assert size_of(part.thumbnail) == (320, 180)
 
 
@@ -155,5 +173,6 @@ def test_the_shape_is_read_where_it_is_told_and_can_be() -> None:
     bare = jpeg[:2] + jpeg[20:]  # without a JFIF header
     assert pixel_aspect(bare) == (1, 1)
     assert pixel_aspect(with_pixel_aspect(bare, (4, 3))) == (4, 3)
-    for absurd in (b"\0\0\0\0\1", b"\0\0\1\0\0", b"\0\x03\xe8\0\1", b"\1\0\x48\0\x60"):  # none, none, 1000:1, dpi
+    # none, none, 1000:1, dpi
+    for absurd in (b"\0\0\0\0\1", b"\0\0\1\0\0", b"\0\x03\xe8\0\1", b"\1\0\x48\0\x60"):
         assert pixel_aspect(jpeg[:13] + absurd + jpeg[18:]) == (1, 1)

@@ -26,7 +26,9 @@ FPS = 10
 class Connections:
     """A camera whose connections last and deliver as they are told: (seconds, deliver pictures)."""
 
-    def __init__(self, clock: SimulatedClock, plan: list[tuple[float, bool]], every_s: float = 1 / FPS) -> None:
+    def __init__(
+        self, clock: SimulatedClock, plan: list[tuple[float, bool]], every_s: float = 1 / FPS
+    ) -> None:
         self.clock, self.plan, self.every_s = clock, plan, every_s
         self.pauses: list[float] = []
         self.ended_at: float | None = None
@@ -49,7 +51,13 @@ def watched(
     outbox.open("gate-1", 5000, 10**9)
     source = Connections(clock, plan, every_s)
     camera = Camera(
-        camera_id="gate-1", source=source, fps=FPS, outbox=outbox, clock=clock, newest=lambda: None, timeout_s=timeout_s
+        camera_id="gate-1",
+        source=source,
+        fps=FPS,
+        outbox=outbox,
+        clock=clock,
+        newest=lambda: None,
+        timeout_s=timeout_s,
     )
 
     def waits(seconds: float) -> bool:
@@ -93,10 +101,14 @@ def test_a_slow_camera_is_used_within_its_timeout() -> None:
     assert camera.report.frames == 10
 
 
-@pytest.mark.parametrize(("own", "general", "expected"), [(None, None, 10), (None, 20, 20), ("1m", 20, 60)])
+@pytest.mark.parametrize(
+    ("own", "general", "expected"), [(None, None, 10), (None, 20, 20), ("1m", 20, 60)]
+)
 def test_the_timeout_is_a_setting(own: str | None, general: float | None, expected: float) -> None:
     camera = CameraSettings.model_validate({"source": "push:", "source_timeout_seconds": own})
-    settings = Settings(cameras={"gate": camera}, defaults=RecordingSettings(source_timeout_seconds=general))
+    settings = Settings(
+        cameras={"gate": camera}, defaults=RecordingSettings(source_timeout_seconds=general)
+    )
     assert settings.source_timeout_s("gate") == expected
     with pytest.raises(ValidationError, match="source_timeout_seconds"):
         CameraSettings(source=SecretStr("push:"), source_timeout_seconds=0.5)
@@ -104,7 +116,9 @@ def test_the_timeout_is_a_setting(own: str | None, general: float | None, expect
 
 @contextmanager
 def rtsp(answer: Callable[[str, str], str]) -> Iterator[tuple[str, list[str]]]:
-    """An RTSP server that answers each request (method, transport) with a status line and headers."""
+    """An RTSP server that answers each request (method, transport) with a status line and
+    headers.
+    """
     asked: list[str] = []
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -137,7 +151,8 @@ def rtsp(answer: Callable[[str, str], str]) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [("401 Unauthorized", "401"), ("404 Not Found", "404"), ("403 Forbidden", "403")]
+    ("status", "told"),
+    [("401 Unauthorized", "401"), ("404 Not Found", "404"), ("403 Forbidden", "403")],
 )
 def test_what_a_camera_refuses_is_told_and_not_asked_twice(status: str, told: str) -> None:
     """Over UDP it would be refused again, and three wrong passwords lock many a camera."""
@@ -151,7 +166,9 @@ def test_what_a_camera_refuses_is_told_and_not_asked_twice(status: str, told: st
 
 
 def test_a_failure_over_tcp_is_told_as_it_was() -> None:
-    """The server breaks in the middle; UDP, tried then, fails in another way, which is nobody's news."""
+    """The server breaks in the middle; UDP, tried then, fails in another way, which is nobody's
+    news.
+    """
     states = iter(["500 Internal Server Error", "404 Not Found", "404 Not Found"])
     with (
         rtsp(lambda method, _: next(states) if method == "DESCRIBE" else "200 OK") as (url, asked),

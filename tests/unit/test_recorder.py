@@ -65,7 +65,9 @@ def test_another_detection_restarts_the_post_roll(tmp_path: Path) -> None:
 
 def test_a_roll_over_repeats_nothing(tmp_path: Path) -> None:
     """The longest segment ends; the next goes on where it ended, without its pre-roll again."""
-    recorder = VideoRecorder(buffer_seconds=2, post_event_seconds=2, fps=10, max_segment_minutes=0.1)
+    recorder = VideoRecorder(
+        buffer_seconds=2, post_event_seconds=2, fps=10, max_segment_minutes=0.1
+    )
     play(recorder, 0, 30, fps=10)
     recorder.start_recording(tmp_path / "a.mp4")
     number = 30
@@ -111,7 +113,9 @@ def test_bad_frames_and_times_are_named_and_harm_nothing(tmp_path: Path) -> None
 
 
 def test_a_clock_that_is_set_back_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
-    """Ten minutes back: two seconds are dropped and counted, then the recorder goes on by the new time."""
+    """Ten minutes back: two seconds are dropped and counted, then the recorder goes on by the new
+    time.
+    """
     recorder = VideoRecorder(buffer_seconds=1, post_event_seconds=5, fps=10)
     play(recorder, 0, 20, fps=10)
     recorder.start_recording(tmp_path / "a.mp4")

@@ -1,7 +1,8 @@
-"""The streams' adapters on a Redis in memory: what a message goes through, and what strangers leave in a stream.
+"""The streams' adapters on a Redis in memory: what a message goes through, and what strangers leave
+in a stream.
 
-Plain commands only. Scripts with flags, clusters and what a server does when it is full need real servers
-(tests/contract, tests/integration).
+Plain commands only. Scripts with flags, clusters and what a server does when it is full need real
+servers (tests/contract, tests/integration).
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ def test_a_message_is_read_once_and_settled(client: redis.Redis) -> None:
     entry = stream.publish(b'{"camera_id":"gate-1"}')
     stream.hint("gate-1", "d1")
     first, second = stream.read(10, 0.01)
-    assert (first.entry_id, first.fields, first.tries) == (entry, {b"json": b'{"camera_id":"gate-1"}'}, 0)
+    assert (first.entry_id, first.fields, first.tries) == (
+        entry,
+        {b"json": b'{"camera_id":"gate-1"}'},
+        0,
+    )
     assert second.fields == {b"hint": b"d1", b"camera": b"gate-1"}
     assert other.read(10, 0.01) == []
     stream.ack([first.entry_id, second.entry_id])
@@ -100,7 +105,9 @@ def test_a_dead_letter_is_kept_with_its_reason(client: redis.Redis) -> None:
     assert len(fields[b"json"]) == 64 * 1024
 
 
-def test_what_is_said_twice_at_once_is_heard_once(server: fakeredis.FakeServer, client: redis.Redis) -> None:
+def test_what_is_said_twice_at_once_is_heard_once(
+    server: fakeredis.FakeServer, client: redis.Redis
+) -> None:
     with fakeredis.FakeRedis(server=server) as second:
         ears = [RedisChannel(client, KEYS), RedisChannel(second, KEYS)]
         for ear in ears:
@@ -115,7 +122,10 @@ def test_what_is_said_twice_at_once_is_heard_once(server: fakeredis.FakeServer, 
 def test_events_are_read_on_from_where_a_listener_was(client: redis.Redis) -> None:
     feed = RedisEventFeed(client, KEYS)
     assert feed.last() == "0-0"
-    assert RedisEvents(client, KEYS).publish_all([("segment.ready", {"n": n}) for n in range(3)]) == [None] * 3
+    assert (
+        RedisEvents(client, KEYS).publish_all([("segment.ready", {"n": n}) for n in range(3)])
+        == [None] * 3
+    )
     first, *_ = feed.read("0-0", 10)
     assert [event.body["n"] for event in feed.read(first.entry_id, 10)] == [1, 2]
     assert feed.read(feed.last(), 10) == []
@@ -124,13 +134,21 @@ def test_events_are_read_on_from_where_a_listener_was(client: redis.Redis) -> No
 def test_a_broker_that_is_away_is_told(server: fakeredis.FakeServer, client: redis.Redis) -> None:
     stream, _ = reader(client, "a")
     server.connected = False
-    for call in (lambda: stream.publish(b"{}"), lambda: stream.read(1, 0.01), RedisEventFeed(client, KEYS).last):
+    for call in (
+        lambda: stream.publish(b"{}"),
+        lambda: stream.read(1, 0.01),
+        RedisEventFeed(client, KEYS).last,
+    ):
         with pytest.raises(Retryable, match="broker"):
             call()
 
 
-@given(st.dictionaries(st.sampled_from([b"event", b"json", b"x"]), st.binary(max_size=40), min_size=1))
-def test_whatever_strangers_leave_in_the_events_a_listener_goes_on(fields: dict[bytes, bytes]) -> None:
+@given(
+    st.dictionaries(st.sampled_from([b"event", b"json", b"x"]), st.binary(max_size=40), min_size=1)
+)
+def test_whatever_strangers_leave_in_the_events_a_listener_goes_on(
+    fields: dict[bytes, bytes],
+) -> None:
     with fakeredis.FakeRedis() as client:
         client.flushall()
         client.xadd(KEYS.events, fields)

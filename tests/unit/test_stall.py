@@ -7,7 +7,10 @@ from workers.process.stall import PATIENCE_SECONDS, Stall
 
 def looks(*steps: tuple[float, bool, bool, int]) -> list[bool]:
     stall = Stall()
-    return [stall.look(now, waiting=waiting, busy=busy, taken=taken) for now, waiting, busy, taken in steps]
+    return [
+        stall.look(now, waiting=waiting, busy=busy, taken=taken)
+        for now, waiting, busy, taken in steps
+    ]
 
 
 def test_idle_beside_a_queue_that_has_work_for_too_long_is_a_stall() -> None:
@@ -19,7 +22,9 @@ def test_idle_beside_a_queue_that_has_work_for_too_long_is_a_stall() -> None:
 
 def test_work_taken_a_busy_pool_or_an_empty_queue_is_none() -> None:
     for middle in ((5.0, True, False, 8), (5.0, True, True, 7), (5.0, False, False, 7)):
-        assert not any(looks((0, True, False, 7), (1, True, False, 7), middle, (8, True, False, middle[3])))
+        assert not any(
+            looks((0, True, False, 7), (1, True, False, 7), middle, (8, True, False, middle[3]))
+        )
 
 
 def test_the_first_look_never_ends_a_worker() -> None:

@@ -44,7 +44,9 @@ def test_a_lead_of_more_than_two_seconds_is_waited_out() -> None:
 
 
 def test_a_burst_after_a_stall_keeps_its_times() -> None:
-    """Frames that wait in a socket for a second and then arrive at once are where they were taken."""
+    """Frames that wait in a socket for a second and then arrive at once are where they were
+    taken.
+    """
     timeline = SourceTimeline()
     assert timeline.place(100.0, 0.0) == 100.0
     placed = [timeline.place(101.5 + n * 0.001, 0.1 * n) for n in range(1, 12)]
@@ -52,7 +54,10 @@ def test_a_burst_after_a_stall_keeps_its_times() -> None:
 
 
 def placed(
-    true: Callable[[float], float], delay: Callable[[float], float] = lambda _: 0.0, end_s: float = 30, fps: float = 10
+    true: Callable[[float], float],
+    delay: Callable[[float], float] = lambda _: 0.0,
+    end_s: float = 30,
+    fps: float = 10,
 ) -> tuple[list[float], int]:
     """By how much later than the world frames are labelled, and how many steps were seen.
 
@@ -89,7 +94,9 @@ def test_two_frames_ahead_of_their_time_move_no_label() -> None:
 
 
 def test_a_source_whose_time_stands_still_while_it_pauses_is_late_for_two_seconds_alone() -> None:
-    """An encoder that stalls for 4 s and counts on from there, at an even pace: no step back is seen."""
+    """An encoder that stalls for 4 s and counts on from there, at an even pace: no step back is
+    seen.
+    """
     timeline = SourceTimeline()
     labels = [timeline.place(100 + n / 10, n / 10) for n in range(100)]
     labels += [timeline.place(114 + n / 10, 10 + n / 10) for n in range(100)]
@@ -111,7 +118,9 @@ def test_a_stall_of_the_network_is_no_step(stall_s: float) -> None:
 
 
 def test_a_network_that_falls_behind_little_by_little_is_no_step() -> None:
-    """Three seconds late for ten seconds, reached in ten and made up in five: every frame keeps its moment."""
+    """Three seconds late for ten seconds, reached in ten and made up in five: every frame keeps its
+    moment.
+    """
 
     def delay(at_s: float) -> float:
         return max(0.0, min(3.0, (at_s - 5) * 0.3, (30 - at_s) * 0.6))
@@ -129,14 +138,17 @@ def test_small_steps_back_add_up_to_one() -> None:
 
 @settings(max_examples=25)
 @given(
-    st.lists(st.tuples(st.floats(3, 50), st.floats(1.3, 4000), st.sampled_from([-1, 1])), max_size=4),
+    st.lists(
+        st.tuples(st.floats(3, 50), st.floats(1.3, 4000), st.sampled_from([-1, 1])), max_size=4
+    ),
     st.floats(0, 0.4),
     st.integers(0, 2**32),
 )
 def test_whatever_steps_a_label_is_late_by_no_more_than_its_arrival_and_soon_right(
     steps: list[tuple[float, float, int]], jitter_s: float, seed: int
 ) -> None:
-    chance = Random(seed)  # drawn number by number, examples of 600 frames take long to make on a busy machine
+    # drawn number by number, examples of 600 frames take long to make on a busy machine
+    chance = Random(seed)
     times = {at_s: by_s * sign for at_s, by_s, sign in steps}
     errors, _ = placed(clock_of(times), lambda _: chance.uniform(0, jitter_s), end_s=60)
     settled = [e for n, e in enumerate(errors) if not any(0 <= n / 10 - at_s < 5 for at_s in times)]
@@ -155,7 +167,8 @@ def due(times: list[float | None], step_s: float | None) -> list[float | None]:
         ([-5.0, -4.9], 0.1, [0, 0.1]),
         ([0.0, 0.1, 3600.0, 3600.1], 0.1, [0, 0.1, 0.2, 0.3]),
         ([9.0, 9.1, 2.0, 2.1], 0.1, [0, 0.1, 0.2, 0.3]),
-        ([0.0, 0.1, 1.9, 2.0], 0.1, [0, 0.1, 1.9, 2.0]),  # a pause, as films of a changing rate have them
+        # a pause, as films of a changing rate have them
+        ([0.0, 0.1, 1.9, 2.0], 0.1, [0, 0.1, 1.9, 2.0]),
         ([0.0, 10.0, 20.0, 30.0], 10, [0, 10, 20, 30]),
         ([0.0, 8.0, 16.0, 3600.0], None, [0, 8, 16, 24]),
         ([None, None, None], 0.04, [0, 0.04, 0.08]),
@@ -185,17 +198,31 @@ def test_rate_limit_thins_without_touching_a_slower_camera() -> None:
 
 
 @given(st.floats(0.1, 2.0), st.floats(2, 60))
-def test_a_camera_below_the_rate_loses_nothing_however_its_pictures_come(period_s: float, fps: float) -> None:
+def test_a_camera_below_the_rate_loses_nothing_however_its_pictures_come(
+    period_s: float, fps: float
+) -> None:
     size = int(fps * period_s)
     times = [burst * period_s * 1000 + n for burst in range(10) for n in range(size)]
     assert set(kept(fps, times)) <= {Verdict.KEPT}
 
 
 def test_what_a_long_pause_leaves_over_is_lost_and_told() -> None:
-    """Ten pictures a second, but all of five seconds at once: two seconds' worth is kept of each burst."""
+    """Ten pictures a second, but all of five seconds at once: two seconds' worth is kept of each
+    burst.
+    """
     verdicts = kept(15, (burst * 5000 + n for burst in range(4) for n in range(50)))
-    assert [verdicts[at : at + 50].count(Verdict.KEPT) for at in range(0, 200, 50)] == [32, 32, 32, 32]
-    assert [verdicts[at : at + 50].count(Verdict.LOST) for at in range(0, 200, 50)] == [0, 18, 18, 18]
+    assert [verdicts[at : at + 50].count(Verdict.KEPT) for at in range(0, 200, 50)] == [
+        32,
+        32,
+        32,
+        32,
+    ]
+    assert [verdicts[at : at + 50].count(Verdict.LOST) for at in range(0, 200, 50)] == [
+        0,
+        18,
+        18,
+        18,
+    ]
 
 
 @pytest.mark.parametrize("fps", [25, 60, 120])

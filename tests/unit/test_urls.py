@@ -1,4 +1,6 @@
-"""What of a URL is shown, in a page as in the middle of a sentence, and what is said of one that cannot be read."""
+"""What of a URL is shown, in a page as in the middle of a sentence, and what is said of one that
+cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +20,9 @@ from shared.runtime.logs import configure, logger
 from shared.wire.urls import encoded, masked, shown, unusable_source
 
 # Whatever people make passwords of; a line's end is refused where a source is read.
-PASSWORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=24)
+PASSWORDS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=24
+)
 SHAPES = (
     "rtsp://admin:{}@camera:1/stream",
     "rtsp://{}@camera:1/stream",
@@ -40,20 +45,28 @@ def test_no_piece_of_any_password_is_shown(password: str, shape: str) -> None:
     assert shown(url) in {f"{scheme}://camera:1", f"{scheme}://***"}
 
 
-@given(PASSWORDS.filter(lambda password: not any(c.isspace() for c in password)), st.sampled_from(SHAPES))
+@given(
+    PASSWORDS.filter(lambda password: not any(c.isspace() for c in password)),
+    st.sampled_from(SHAPES),
+)
 def test_nor_in_the_middle_of_a_sentence(password: str, shape: str) -> None:
     url = shape.format(password, password)
     scheme = url.partition("://")[0]
     said = masked(f"camera gate-1: {url} cannot be read\nsecond line")
     assert said.startswith(f"camera gate-1: {scheme}://")
-    rest = said.removeprefix(f"camera gate-1: {scheme}://").removesuffix(" cannot be read\nsecond line")
+    rest = said.removeprefix(f"camera gate-1: {scheme}://").removesuffix(
+        " cannot be read\nsecond line"
+    )
     assert rest.strip("\"'`),;:>]") in {"camera:1", "***"}
 
 
 @pytest.mark.parametrize(
     ("source", "as_shown"),
     [
-        ("http://127.0.0.1:9/cgi-bin/snapshot?loginuse=admin&loginpas=hunter2", "http://127.0.0.1:9"),
+        (
+            "http://127.0.0.1:9/cgi-bin/snapshot?loginuse=admin&loginpas=hunter2",
+            "http://127.0.0.1:9",
+        ),
         ("rtsp://127.0.0.1:9/user=admin_password=hunter2_channel=1", "rtsp://127.0.0.1:9"),
         ("rtsp://127.0.0.1:9/user=admin_password=hun@ter2_channel=1", "rtsp://127.0.0.1:9"),
         ("rtsp://admin:hun/ter2@127.0.0.1:9/x", "rtsp://***"),
@@ -97,7 +110,10 @@ def test_urls_inside_of_sentences(text: str, said: str) -> None:
         ("rtsp://admin:{}@h/x", "rtsp://admin:p%40ss%2Fw%23rd%251@h/x"),
         ("rtsp://{}@h/x", "rtsp://p%40ss%2Fw%23rd%251@h/x"),
         ("http://h/x?user=admin&pass={}&b=1", "http://h/x?user=admin&pass=p%40ss%2Fw%23rd%251&b=1"),
-        ("rtsp://h/user=admin_password={}_channel=1", "rtsp://h/user=admin_password=p%40ss%2Fw%23rd%251_channel=1"),
+        (
+            "rtsp://h/user=admin_password={}_channel=1",
+            "rtsp://h/user=admin_password=p%40ss%2Fw%23rd%251_channel=1",
+        ),
         ("file:/films/{}.mp4", "file:/films/p%40ss/w%23rd%251.mp4"),
         ("{}", "p@ss/w#rd%1"),
         ("{}://h/x", "p@ss/w#rd%1://h/x"),
@@ -131,7 +147,8 @@ def test_a_password_of_the_environment_is_filled_in_where_a_source_is_read(tmp_p
     assert settings.source("a") == "rtsp://a%40b:p%40ss%2Fw%23rd%251@h/x"
     assert settings.source("b") == "rtsp://u:p%40@h/x"
     (webhook,) = settings.webhooks
-    assert webhook.url.get_secret_value() == "https://h/a/b?c"  # a webhook's address is as it is given
+    # a webhook's address is as it is given
+    assert webhook.url.get_secret_value() == "https://h/a/b?c"
     assert webhook.secret.get_secret_value() == "p@ss/w#rd%1-and-much-longer"
 
 
@@ -178,7 +195,9 @@ def test_config_check_shows_no_password(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_a_traceback_in_the_log_holds_no_password(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_traceback_in_the_log_holds_no_password(
+    style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FFmpeg's errors end with the address."""
     written = io.StringIO()
     before = logging.getLogger().handlers
@@ -191,6 +210,7 @@ def test_a_traceback_in_the_log_holds_no_password(style: str, monkeypatch: pytes
             logger("test").exception("camera_failed", camera_id="gate")
     finally:
         logging.getLogger().handlers = before
+        structlog.reset_defaults()
     said = written.getvalue()
     assert "camera_failed" in said
     assert "Input/output error" in said

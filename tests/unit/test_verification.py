@@ -1,4 +1,6 @@
-"""What `platereel verify` says of archives that were made to deceive it, its terminal or its memory."""
+"""What `platereel verify` says of archives that were made to deceive it, its terminal or its
+memory.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ PRINT = fingerprint(OURS.public_key)
 
 
 @pytest.fixture
-def check(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Check:
+def check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Check:
     """`platereel verify` of these bytes: exit status, and all that it said."""
 
     def verified(data: bytes, *options: str) -> tuple[int, str]:
@@ -73,7 +77,9 @@ def with_entries(*more: tuple[str, bytes], first: bool = False) -> bytes:
 
 
 def changed_entry(name: str, field: int, value: int, size: int = 2) -> bytes:
-    """An entry's field in the central directory, and (10 bytes earlier there) in the header before its data."""
+    """An entry's field in the central directory, and (10 bytes earlier there) in the header before
+    its data.
+    """
     data = bytearray(genuine())
     at = data.rindex(name.encode()) - 46
     data[at + field : at + field + size] = value.to_bytes(size, "little")
@@ -135,7 +141,10 @@ def test_bytes_between_the_files(check: Check) -> None:
 def test_an_archive_that_was_zipped_again_is_told_so(check: Check, tmp_path: Path) -> None:
     for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         again = tmp_path / "again.zip"
-        with zipfile.ZipFile(io.BytesIO(genuine())) as old, zipfile.ZipFile(again, "w", kind) as new:
+        with (
+            zipfile.ZipFile(io.BytesIO(genuine())) as old,
+            zipfile.ZipFile(again, "w", kind) as new,
+        ):
             for name in old.namelist():
                 new.writestr(name, old.read(name))
         code, said = check(again.read_bytes(), "--key", PRINT)
@@ -148,7 +157,9 @@ def test_a_bomb_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Not one byte over what was signed, whatever the directory says."""
     path = tmp_path / "bomb.zip"
     manifest = signed(manifest_of(FILES).encode())
-    path.write_bytes(zipped(*manifest.items(), ("segment.json", FACTS), ("gate-1.mp4", bytes(5_000_000))))
+    path.write_bytes(
+        zipped(*manifest.items(), ("segment.json", FACTS), ("gate-1.mp4", bytes(5_000_000)))
+    )
     read: list[int] = []
 
     class Counted(io.FileIO):
@@ -173,14 +184,17 @@ def test_a_bomb_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "nasty", ["\x1b[2J\x1b[1;1Has signed", "a\nas signed: segment 1", "\u202ederetla", "\x9b2J", "[/]"]
+    "nasty",
+    ["\x1b[2J\x1b[1;1Has signed", "a\nas signed: segment 1", "\u202ederetla", "\x9b2J", "[/]"],
 )
 def test_the_terminal_is_not_steered(check: Check, nasty: str) -> None:
     files = {**FILES, f"{nasty}.txt": b"x"}
     told: list[dict[str, Any]] = [{"made_by": nasty}, {"segment": nasty}, {"made_at": nasty}]
     for changes in told:
         code, said = check(
-            zipped(*signed(manifest_of(FILES, **changes).encode()).items(), *FILES.items()), "--key", PRINT
+            zipped(*signed(manifest_of(FILES, **changes).encode()).items(), *FILES.items()),
+            "--key",
+            PRINT,
         )
         assert code == 0
         assert said.count("\n") == 1

@@ -76,7 +76,9 @@ def test_without_a_file_the_check_says_what_to_set() -> None:
 
 
 def test_the_program_imports_nothing_of_ours_and_nothing_heavy(tmp_path: Path) -> None:
-    """What takes the time of such a check is its imports; so they are counted, and no clock is asked."""
+    """What takes the time of such a check is its imports; so they are counted, and no clock is
+    asked.
+    """
     pulse(tmp_path / "pulse", SystemClock())()
     script = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); before = set(sys.modules)\n"
@@ -105,7 +107,9 @@ def test_the_installed_program_answers_by_its_exit_status(tmp_path: Path) -> Non
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     file.write_text("1000")
-    done = subprocess.run([program, "--within", "9"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, "--within", "9"], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("platereel-health: the last sign of life is ")
     assert done.stderr.count("\n") == 1
@@ -123,7 +127,9 @@ def test_a_file_that_cannot_be_written_stops_no_loop(tmp_path: Path) -> None:
 
 
 def test_a_reader_never_finds_half_a_sign(tmp_path: Path) -> None:
-    """The file is replaced: what a reader has open stays whole, and nothing else is left in the folder."""
+    """The file is replaced: what a reader has open stays whole, and nothing else is left in the
+    folder.
+    """
     clock, file = Clock(), tmp_path / "pulse"
     alive = pulse(file, clock)
     alive()
@@ -140,7 +146,9 @@ def hold(held: threading.Event, let_go: threading.Event) -> None:
     assert let_go.wait(WAIT_SECONDS)
 
 
-def test_the_api_gives_no_sign_while_its_loop_or_its_threads_are_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_gives_no_sign_while_its_loop_or_its_threads_are_held_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     signs: list[float] = []
     monkeypatch.setattr("services.api.heartbeat.EVERY_SECONDS", 0.01)
 

@@ -42,7 +42,16 @@ PRIVATE = (
     "240.0.0.1",
     "2001:db8::1",
 )
-NOBODY = ("0.0.0.0", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "ff0e::1", "255.255.255.255", "::ffff:224.0.0.1")
+NOBODY = (
+    "0.0.0.0",
+    "::",
+    "224.0.0.1",
+    "239.1.2.3",
+    "ff02::1",
+    "ff0e::1",
+    "255.255.255.255",
+    "::ffff:224.0.0.1",
+)
 WEBHOOK = Webhook("a", "https://a/", "0123456789abcdef", private=True, source=None)
 
 
@@ -56,7 +65,9 @@ class Rows:
 
     def add(self, count: int) -> None:
         self.waiting += [
-            WebhookDelivery(delivery_id=uuid4(), webhook="a", name="segment.ready", body={}, attempts=0)
+            WebhookDelivery(
+                delivery_id=uuid4(), webhook="a", name="segment.ready", body={}, attempts=0
+            )
             for _ in range(count)
         ]
 
@@ -176,10 +187,15 @@ def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
 
 
 @pytest.mark.parametrize("given", [*PUBLIC, *PRIVATE, *NOBODY])
-def test_an_address_is_looked_at_before_anything_is_sent(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_is_looked_at_before_anything_is_sent(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The check alone: a name that leads there is resolved, and nothing is connected to."""
     family = socket.AF_INET6 if ":" in given else socket.AF_INET
-    answer = [(family, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443)), (family, socket.SOCK_STREAM, 6, "", (given, 443))]
+    answer = [
+        (family, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443)),
+        (family, socket.SOCK_STREAM, 6, "", (given, 443)),
+    ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     for private in (False, True):
         if given in NOBODY or (given in PRIVATE and not private):

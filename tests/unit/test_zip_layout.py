@@ -1,4 +1,6 @@
-"""No zip that two programs may read differently is verified, whatever its manifest and its signature are."""
+"""No zip that two programs may read differently is verified, whatever its manifest and its
+signature are.
+"""
 
 from __future__ import annotations
 
@@ -51,16 +53,48 @@ def laid_out(name: str = CLIP, **changes: Any) -> bytes:
         own |= changes if each == name else {}
         body += own["before"]
         at = len(body)
-        header = (own["header_version"], own["header_flags"], own["header_method"], own["header_stamp"])
+        header = (
+            own["header_version"],
+            own["header_flags"],
+            own["header_method"],
+            own["header_stamp"],
+        )
         lengths = (len(own["header_name"]), len(own["header_extra"]))
-        body += struct.pack("<4s3H4L2H", b"PK\x03\x04", *header, own["header_crc"], *own["header_sizes"], *lengths)
-        body += own["header_name"] + own["header_extra"] + own["packed"] + own["descriptor"] + own["behind"]
-        record = (own["made_by"], own["version"], own["flags"], own["method"], 33 << 16, own["crc"], len(own["packed"]))
-        rest = (len(own["name"]), len(own["extra"]), len(own["comment"]), own["disk"], own["inside"], own["attributes"])
+        body += struct.pack(
+            "<4s3H4L2H", b"PK\x03\x04", *header, own["header_crc"], *own["header_sizes"], *lengths
+        )
+        body += (
+            own["header_name"]
+            + own["header_extra"]
+            + own["packed"]
+            + own["descriptor"]
+            + own["behind"]
+        )
+        record = (
+            own["made_by"],
+            own["version"],
+            own["flags"],
+            own["method"],
+            33 << 16,
+            own["crc"],
+            len(own["packed"]),
+        )
+        rest = (
+            len(own["name"]),
+            len(own["extra"]),
+            len(own["comment"]),
+            own["disk"],
+            own["inside"],
+            own["attributes"],
+        )
         directory += struct.pack("<4s4H4L5H2L", b"PK\x01\x02", *record, own["size"], *rest, at)
         directory += own["name"] + own["extra"] + own["comment"]
     count = len(ENTRIES)
-    return body + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+    return (
+        body
+        + directory
+        + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+    )
 
 
 def deflated(data: bytes, level: int = 9) -> bytes:
@@ -72,12 +106,15 @@ def deflated(data: bytes, level: int = 9) -> bytes:
 def hidden(name: str, data: bytes) -> bytes:
     """An entry that no directory knows."""
     sizes = (zlib.crc32(data), len(data), len(data), len(name), 0)
-    return struct.pack("<4s3H4L2H", b"PK\x03\x04", 20, 0, 0, 33 << 16, *sizes) + name.encode() + data
+    return (
+        struct.pack("<4s3H4L2H", b"PK\x03\x04", 20, 0, 0, 33 << 16, *sizes) + name.encode() + data
+    )
 
 
 FILM, SMALL = FILES[CLIP], deflated(FILES[CLIP])
 TWO_FILMS = deflated(FILM, 0) + b"\x00" * 100 + FORGED
-PLAIN = {"header_flags": 0, "flags": 0, "descriptor": b""}  # sizes and checksum in front, as in files that are not sent
+# sizes and checksum in front, as in files that are not sent
+PLAIN = {"header_flags": 0, "flags": 0, "descriptor": b""}
 SIZED = PLAIN | {"header_crc": zlib.crc32(FILM), "header_sizes": (len(FILM), len(FILM))}
 OTHERWISE: dict[str, dict[str, Any]] = {
     "a film within blocks, which the header calls stored": PLAIN | {
@@ -165,7 +202,9 @@ def test_no_other_layout_is_verified(case: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.sig", "segment.json"])
-@pytest.mark.parametrize("case", ["a link", "a comment", "another name in Unicode", "bytes behind a file"])
+@pytest.mark.parametrize(
+    "case", ["a link", "a comment", "another name in Unicode", "bytes behind a file"]
+)
 def test_nor_is_one_of_any_other_file(name: str, case: str) -> None:
     assert refused(laid_out(name, **OTHERWISE[case]))
 
@@ -192,7 +231,9 @@ def exported(clip: bytes = b"PK\x07\x08 is no film" * 20) -> bytes:
     made = datetime(2026, 11, 26, 10, tzinfo=UTC)
     segment = replace(a_segment(), file_path="clip", thumbnail_path="picture")
     film = Clip(key="clip", size_bytes=len(clip), sha256=sha256(clip).hexdigest(), frame_count=1)
-    wanted = Evidence(segment=segment, clip=film, name="gate-1", deployment="site", made_at=made, made_by="local")
+    wanted = Evidence(
+        segment=segment, clip=film, name="gate-1", deployment="site", made_at=made, made_by="local"
+    )
     return b"".join(archive(store, OURS, wanted))
 
 
@@ -216,7 +257,9 @@ def test_no_byte_may_change() -> None:
 
 @pytest.mark.parametrize("limit", [6_000, 10_300])
 def test_large_clips(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    """Of more than 2 GB, and of a little less: there the export makes room for large sizes and needs none."""
+    """Of more than 2 GB, and of a little less: there the export makes room for large sizes and
+    needs none.
+    """
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
     monkeypatch.setattr(zip_layout, "LARGE", limit)
     whole = exported(bytes(10_000))
@@ -235,7 +278,9 @@ def from_the_front(data: bytes) -> dict[str, bytes]:
     """The files as a program finds them that believes the headers and never sees the directory."""
     found, at = {}, 0
     while data[at : at + 4] == b"PK\x03\x04":
-        _, flags, method, _, crc, size, _, name_bytes, extra_bytes = struct.unpack("<3H4L2H", data[at + 4 : at + 30])
+        _, flags, method, _, crc, size, _, name_bytes, extra_bytes = struct.unpack(
+            "<3H4L2H", data[at + 4 : at + 30]
+        )
         name = data[at + 30 : at + 30 + name_bytes].decode()
         at += 30 + name_bytes + extra_bytes
         if method == zipfile.ZIP_DEFLATED:
@@ -254,7 +299,9 @@ def from_the_front(data: bytes) -> dict[str, bytes]:
 
 def _until_descriptor(data: bytes, at: int) -> int:
     end = data.index(b"PK\x07\x08", at)
-    while struct.pack("<3L", zlib.crc32(data[at:end]), end - at, end - at) != data[end + 4 : end + 16]:
+    while (
+        struct.pack("<3L", zlib.crc32(data[at:end]), end - at, end - at) != data[end + 4 : end + 16]
+    ):
         end = data.index(b"PK\x07\x08", end + 1)
     return end - at
 
@@ -274,7 +321,10 @@ NAMES = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs"]), min_
 CUT = st.tuples(st.integers(0, 1 << 16), st.integers(0, 1 << 16), st.integers(0, 1 << 16))
 
 
-@given(st.dictionaries(NAMES, st.binary(max_size=60) | st.just(b"PK\x07\x08"), max_size=4), st.lists(CUT, max_size=2))
+@given(
+    st.dictionaries(NAMES, st.binary(max_size=60) | st.just(b"PK\x07\x08"), max_size=4),
+    st.lists(CUT, max_size=2),
+)
 @example({"größe.txt": b"", "車": b"x"}, [])
 def test_whatever_is_verified_is_the_same_to_every_reader(
     more: dict[str, bytes], moved: list[tuple[int, int, int]]

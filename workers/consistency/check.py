@@ -1,49 +1,44 @@
 """Compares rows with objects in both directions, and finishes what a crash left behind.
 
-Guards, in this order: the bucket's sentinel must be this database's; nothing younger than the age floor is judged (an
-upload may be on its way to its row); and a repair that would give up more than half of what it saw stops. A dry run
-unless told to repair. The regular check repairs only what loses nothing; that a clip is gone for good is for a person
-to say (`platereel check --repair`).
+Guards, in this order: the bucket's sentinel must be this database's; nothing younger than the age
+floor is judged (an upload may be on its way to its row); and a repair that would give up more than
+half of what it saw stops. A dry run unless told to repair. The regular check repairs only what
+loses nothing; that a clip is gone for good is for a person to say (`platereel check --repair`).
 
-The store's listing and the rows are walked side by side in order of key, so a clip costs no call of its own; only what
-looks wrong is asked about, and asked about again right before anything happens to it. Everything goes in bites of a
-thousand, from a cursor: a check can stop after any of them and go on later, in another process.
+The store's listing and the rows are walked side by side in order of key, so a clip costs no call of
+its own; only what looks wrong is asked about, and asked about again right before anything happens
+to it. Everything goes in bites of a thousand, from a cursor: a check can stop after any of them and
+go on later, in another process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from math import isinf
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import (
-    Clock,
-    ConsistencyRows,
-    CounterRows,
     FinishedClip,
-    JobRows,
-    ObjectStore,
     Progress,
     ReadyClip,
     StoredObject,
-    Video,
 )
 from shared.runtime.logs import logger
 from shared.wire.keys import SENTINEL
 from workers.consistency.deep import damage
 from workers.consistency.findings import Findings, Kind
+from workers.consistency.ports import CheckPorts
 from workers.consistency.sentinel import check_store
 from workers.part_objects import clear_parts, is_there
 from workers.process.job_turn import Step
 
 BATCH = 1_000
 MEND_BATCH = 20
-READ_BACK_SECONDS = 150.0  # a clip that takes longer in a job is for `platereel check --deep`, which has no limit
+# a clip that takes longer in a job is for `platereel check --deep`, which has no limit
+READ_BACK_SECONDS = 150.0
 PARTS_BATCH = 200
 HALF_FROM = 20
 MOST_REPAIRS = 3
@@ -51,22 +46,6 @@ SETTLED_SECONDS = 3600.0
 BAD_CLIPS = (Kind.MISSING, Kind.WRONG_SIZE, Kind.DAMAGED)
 
 _log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckPorts:
-    """What the check needs of the world; period_s: how long after a regular turn the next is due."""
-
-    rows: ConsistencyRows
-    counters: CounterRows
-    store: ObjectStore
-    video: Video
-    jobs: JobRows
-    clock: Clock
-    age_floor_s: float
-    parts_kept_s: float = 0.0
-    work_dir: Path | None = None
-    period_s: float = 0.0
 
 
 def check(
@@ -84,8 +63,12 @@ def check(
     try:
         check_store(ports.store, ports.rows)
     except NotFound:
-        raise Conflict(f"the store has no {SENTINEL}: is it the right one? `platereel migrate` claims it") from None
-    return _Check(ports=ports, params=params, progress=progress, cursor=cursor or {}, longest_s=longest_s).run()
+        raise Conflict(
+            f"the store has no {SENTINEL}: is it the right one? `platereel migrate` claims it"
+        ) from None
+    return _Check(
+        ports=ports, params=params, progress=progress, cursor=cursor or {}, longest_s=longest_s
+    ).run()
 
 
 class _Check:
@@ -109,7 +92,9 @@ class _Check:
             else Findings(bool(params.get("repair")), bool(params.get("deep")))
         )
         self._total = int(cursor["total"]) if cursor else ports.rows.count_ready()
-        self._phase, self._after = (str(cursor["phase"]), str(cursor["after"])) if cursor else ("parts/", "")
+        self._phase, self._after = (
+            (str(cursor["phase"]), str(cursor["after"])) if cursor else ("parts/", "")
+        )
 
     def run(self) -> Step:
         """Work bite by bite until everything is done or the time is up."""
@@ -144,7 +129,8 @@ class _Check:
             "findings": self._findings.as_json(),
         }  # fmt: skip
 
-    # Looking. Each bite begins after a key and answers the key that the next begins after, None at the end.
+    # Looking. Each bite begins after a key and answers the key that the next begins after, None at
+    # the end.
 
     def _objects(self, prefix: str, after: str) -> str | None:
         """Find objects that no row expects."""
@@ -174,11 +160,15 @@ class _Check:
         if any(key <= before for before, key in zip([after, *keys], keys, strict=False)):
             raise Permanent("the store does not list its objects in order of key")
         expected = self._ports.rows.expected(keys)
-        orphans = [o.key for o in batch if o.key not in expected and o.modified_ms < self._before_ms]
+        orphans = [
+            o.key for o in batch if o.key not in expected and o.modified_ms < self._before_ms
+        ]
         for key in orphans:
             self._findings.add(Kind.ORPHAN, key)
         if orphans and self._findings.repair:
-            self._ports.rows.note_suspects(self._run_id, Kind.ORPHAN, [(key, None) for key in orphans])
+            self._ports.rows.note_suspects(
+                self._run_id, Kind.ORPHAN, [(key, None) for key in orphans]
+            )
         self._findings.objects += len(batch)
         self._progress("objects", self._findings.objects, 0)
 
@@ -218,10 +208,17 @@ class _Check:
         ports = self._ports
         if self._judge(clip) is not None:
             return None  # gone, or of another size: that has been found already
-        until = ports.clock.monotonic() + (self._longest_s if isinf(self._longest_s) else READ_BACK_SECONDS)
+        until = ports.clock.monotonic() + (
+            self._longest_s if isinf(self._longest_s) else READ_BACK_SECONDS
+        )
         try:
             wrong = damage(
-                clip=clip, store=ports.store, video=ports.video, clock=ports.clock, work_dir=ports.work_dir, until=until
+                clip=clip,
+                store=ports.store,
+                video=ports.video,
+                clock=ports.clock,
+                work_dir=ports.work_dir,
+                until=until,
             )
         except TimeoutError:
             self._findings.unread += 1
@@ -246,7 +243,9 @@ class _Check:
         One may have been committed since it was listed, so the rows are asked again.
         """
         findings, ports = self._findings, self._ports
-        if not findings.repair or self._too_many(findings.kinds[Kind.ORPHAN].found, findings.objects, "objects"):
+        if not findings.repair or self._too_many(
+            findings.kinds[Kind.ORPHAN].found, findings.objects, "objects"
+        ):
             return None
         keys = ports.rows.suspects(self._run_id, Kind.ORPHAN, after, BATCH)
         expected = ports.rows.expected(keys)
@@ -258,14 +257,19 @@ class _Check:
         try:
             for number in range(ports.store.abandon_uploads(self._before_ms)):
                 findings.add(Kind.STALE_UPLOAD, f"upload {number + 1}", repaired=True)
-        except Permanent as error:  # a right that this key lacks: the rest of the check does not need it
+        # a right that this key lacks: the rest of the check does not need it
+        except Permanent as error:
             findings.stopped.append(f"unfinished uploads: {error.message}")
         return None
 
     def _mend_clips(self, after: str) -> str | None:
-        """Make clips again from parts, else (for good) FAILED. Each is checked again right before."""
+        """Make clips again from parts, else (for good) FAILED. Each is checked again right
+        before.
+        """
         findings = self._findings
-        if not findings.repair or self._too_many(findings.found(*BAD_CLIPS), findings.clips, "clips"):
+        if not findings.repair or self._too_many(
+            findings.found(*BAD_CLIPS), findings.clips, "clips"
+        ):
             return None
         kind_name, _, key_after = after.partition(" ")
         kind = Kind(kind_name) if kind_name else BAD_CLIPS[0]
@@ -280,7 +284,13 @@ class _Check:
 
     def _mend(self, kind: Kind, key: str) -> None:
         clip = self._ports.rows.ready_clip(key)
-        verdict = None if clip is None else self._damaged(clip) if kind is Kind.DAMAGED else self._judge(clip)
+        verdict = (
+            None
+            if clip is None
+            else self._damaged(clip)
+            if kind is Kind.DAMAGED
+            else self._judge(clip)
+        )
         if clip is None or verdict is None:
             self._findings.withdrawn(kind, 1)
             return
@@ -305,14 +315,22 @@ class _Check:
         ports, floor_s = self._ports, self._ports.age_floor_s
         self._each(Kind.UNFINISHED, ports.rows.unfinished(floor_s), ports.rows.give_up)
         failed = ports.rows.failed_with_parts(MOST_REPAIRS)
-        self._each(Kind.FAILED, failed, lambda segment_id: ports.rows.reopen(segment_id, "repaired"))
+        self._each(
+            Kind.FAILED, failed, lambda segment_id: ports.rows.reopen(segment_id, "repaired")
+        )
         settled_s = max(floor_s, ports.parts_kept_s + SETTLED_SECONDS)
         self._leftovers(ports.rows.finished_with_parts(settled_s, PARTS_BATCH))
-        self._each(Kind.HALF_DELETED, ports.rows.half_deleted(max(floor_s, SETTLED_SECONDS)), lambda _: False)
+        self._each(
+            Kind.HALF_DELETED,
+            ports.rows.half_deleted(max(floor_s, SETTLED_SECONDS)),
+            lambda _: False,
+        )
 
     def _each(self, kind: Kind, segment_ids: Iterable[Any], mend: Callable[[Any], bool]) -> None:
         for segment_id in segment_ids:
-            self._findings.add(kind, segment_id, repaired=self._findings.repair and mend(segment_id))
+            self._findings.add(
+                kind, segment_id, repaired=self._findings.repair and mend(segment_id)
+            )
 
     def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
         """Delete parts that a cleanup should have deleted an hour ago."""

@@ -11,7 +11,12 @@ from workers.workspace import workspace
 
 
 def damage(
-    clip: ReadyClip, store: ObjectStore, video: Video, clock: Clock, work_dir: Path | None, until: float
+    clip: ReadyClip,
+    store: ObjectStore,
+    video: Video,
+    clock: Clock,
+    work_dir: Path | None,
+    until: float,
 ) -> str | None:
     """Returns what is wrong with a clip's object: `hash`, `decode`, `frames`, `gone`; None when it
     is what its row says. until: on the clock's monotonic time. Raises TimeoutError when a clip

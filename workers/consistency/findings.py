@@ -87,7 +87,9 @@ class Findings:
             stopped=list(report["stopped"]),
         )
         for kind, each in report["findings"].items():
-            findings.kinds[Kind(kind)] = Finding(each["found"], each["repaired"], list(each["examples"]))
+            findings.kinds[Kind(kind)] = Finding(
+                each["found"], each["repaired"], list(each["examples"])
+            )
         return findings
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +102,11 @@ class Findings:
             "read_back": self.read_back,
             "unread": self.unread,
             "findings": {
-                str(kind): {"found": each.found, "repaired": each.repaired, "examples": each.examples}
+                str(kind): {
+                    "found": each.found,
+                    "repaired": each.repaired,
+                    "examples": each.examples,
+                }
                 for kind, each in self.kinds.items()
                 if each.found
             },

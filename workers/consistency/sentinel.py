@@ -8,7 +8,9 @@ from shared.wire.keys import SENTINEL
 
 
 def claim_store(store: ObjectStore, rows: ConsistencyRows) -> None:
-    """Write this database's id into a store that has none; refuse one that belongs to another database."""
+    """Write this database's id into a store that has none; refuse one that belongs to another
+    database.
+    """
     try:
         check_store(store, rows)
     except NotFound:

@@ -16,7 +16,9 @@ _log = logger(__name__)
 
 
 @contextmanager
-def at_the_boundary(task: str, soft_limit_s: float, overruns: Overruns, **ids: str) -> Iterator[None]:
+def at_the_boundary(
+    task: str, soft_limit_s: float, overruns: Overruns, **ids: str
+) -> Iterator[None]:
     """Log what a task raises and swallow it: rows and leases decide what is tried again, not
     Celery. A MemoryError above all (NumPy's and PyAV's are subclasses): Celery would end the whole
     worker and requeue the task, which would then end the next one. A task that ran over ends its
@@ -33,6 +35,8 @@ def at_the_boundary(task: str, soft_limit_s: float, overruns: Overruns, **ids: s
         except MemoryError:
             _log.error("task_out_of_memory")
         except PlatereelError as error:
-            _log.warning("task_failed", error=error.message, **{k: str(v) for k, v in error.facts.items()})
+            _log.warning(
+                "task_failed", error=error.message, **{k: str(v) for k, v in error.facts.items()}
+            )
         except Exception:  # noqa: BLE001 - the top of a loop
             _log.exception("task_crashed")

@@ -13,5 +13,11 @@ def say_as_json(message: str, *_: object) -> None:
     Signal handlers call it: one system call, and nothing that could wait for the code that they
     interrupted.
     """
-    line = {"event": "celery_says", "level": "info", "line": message.strip(), "process": "worker", "pid": os.getpid()}
+    line = {
+        "event": "celery_says",
+        "level": "info",
+        "line": message.strip(),
+        "process": "worker",
+        "pid": os.getpid(),
+    }
     os.write(sys.stderr.fileno(), f"{json.dumps(line)}\n".encode())

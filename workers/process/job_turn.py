@@ -29,7 +29,9 @@ TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 240, 210
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The state of a job after a step. `cursor`: where its next step begins, None when it is done."""
+    """The state of a job after a step. `cursor`: where its next step begins, None when it is
+    done.
+    """
 
     result: dict[str, Any]
     cursor: dict[str, Any] | None = None
@@ -38,7 +40,9 @@ class Step:
 Work = Callable[[Job, Progress], Step]
 
 
-def take_turn(jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work) -> None:
+def take_turn(
+    jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work
+) -> None:
     """Do one step under a job row. A second worker finds the turn taken and does nothing.
 
     A job ends on any error, and reports it: a job that cannot go on must not stop its kind from
@@ -60,7 +64,9 @@ def take_turn(jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, pe
         jobs.pause(job.job_id, step.cursor)
         return
     jobs.finish(job.job_id, step.result)
-    _log.info("job_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)})
+    _log.info(
+        "job_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)}
+    )
 
 
 def in_steps(work: Callable[[JsonObject | None], Step]) -> dict[str, Any]:
@@ -74,7 +80,9 @@ def in_steps(work: Callable[[JsonObject | None], Step]) -> dict[str, Any]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, PlatereelError):
         return error.message
-    return "a step took too long" if isinstance(error, SoftTimeLimitExceeded) else type(error).__name__
+    return (
+        "a step took too long" if isinstance(error, SoftTimeLimitExceeded) else type(error).__name__
+    )
 
 
 def _teller(jobs: JobRows, clock: Clock, job_id: UUID) -> Progress:

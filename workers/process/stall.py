@@ -1,9 +1,11 @@
-"""Notices a worker that runs and takes no work any more, and ends it so that its supervisor starts a new one.
+"""Notices a worker that runs and takes no work any more, and ends it so that its supervisor starts
+a new one.
 
-Seen with Celery 5.7 on Redis: the broker restarts while a task runs, its late acknowledgement fails, the transport
-counts the message as unacknowledged for good, the prefetch limit of one is used up, and nothing is ever asked of the
-broker again. The event loop turns, so no check of the process finds anything. What shows it is work: the queue holds
-some, the pool has nothing to do, and still nothing is taken.
+Seen with Celery 5.7 on Redis: the broker restarts while a task runs, its late acknowledgement
+fails, the transport counts the message as unacknowledged for good, the prefetch limit of one is
+used up, and nothing is ever asked of the broker again. The event loop turns, so no check of the
+process finds anything. What shows it is work: the queue holds some, the pool has nothing to do, and
+still nothing is taken.
 """
 
 from __future__ import annotations

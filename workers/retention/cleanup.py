@@ -1,4 +1,6 @@
-"""One run of retention: mark, then delete, then record. Safe to run twice at once, to stop and to resume anywhere."""
+"""One run of retention: mark, then delete, then record. Safe to run twice at once, to stop and to
+resume anywhere.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,15 @@ from functools import partial
 from typing import Any
 
 from shared.domain.errors import PlatereelError
-from shared.domain.ports import Clock, CounterRows, JobRows, Marked, ObjectStore, Progress, RetentionRows
+from shared.domain.ports import (
+    Marked,
+    Progress,
+)
 from shared.domain.retention import DAY_MS, Clip, Judge, RetentionPolicy, Verdict, may_archive
 from shared.runtime.logs import logger
 from workers.process.job_turn import Step
-from workers.retention.parts import PartsPorts, settle
+from workers.retention.parts import settle
+from workers.retention.ports import CleanupPorts
 from workers.retention.state import State
 
 BATCH = 500
@@ -27,25 +33,6 @@ DAY_SECONDS = 86_400.0
 USUAL_RUNS = 10
 
 _log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanupPorts:
-    """What a cleanup needs of the world.
-
-    grace_s: how long an object outlives its clip's deletion. period_s: how long after a regular turn the next is due.
-    """
-
-    rows: RetentionRows
-    counters: CounterRows
-    store: ObjectStore
-    jobs: JobRows
-    clock: Clock
-    policy: RetentionPolicy
-    grace_s: float
-    history_days: float
-    parts: PartsPorts
-    period_s: float = 0.0
 
 
 def cleanup(
@@ -157,15 +144,20 @@ class _Cleanup:
             return False
         self.ports.rows.report_stopped(count, allowed)
         _log.error("retention_stopped", would_archive=count, allowed=allowed)
-        self.state.totals.stopped = f"would archive {count} clips or more, and {allowed} are usual: confirm it to go on"
+        self.state.totals.stopped = (
+            f"would archive {count} clips or more, and {allowed} are usual: confirm it to go on"
+        )
         return True
 
     def _verdicts(self, share: float) -> Iterator[list[Verdict]]:
         """Yields batches in order: by age, by each camera's bytes, by bytes and space of all; from
         where a step stopped. `state.place` is None once all has been judged.
         """
-        judged = self.state.judged_bytes  # of a look: nothing of it is marked, so the counters still have it
-        used = {camera: size - judged[camera] for camera, size in self.ports.rows.used_bytes().items()}
+        # of a look: nothing of it is marked, so the counters still have it
+        judged = self.state.judged_bytes
+        used = {
+            camera: size - judged[camera] for camera, size in self.ports.rows.used_bytes().items()
+        }
         judge = Judge(self.policy, self.now_ms, used, self._missing_bytes() - sum(judged.values()))
         stations = list(self._stations(judge))
         names = [station.name for station in stations]
@@ -245,7 +237,12 @@ class _Cleanup:
         with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
             under_way: deque[tuple[list[Marked], Future[dict[str, str]]]] = deque()
             for batch in self._marked():
-                keys = [key for clip in batch for key in (clip.key, clip.thumbnail_key) if key is not None]
+                keys = [
+                    key
+                    for clip in batch
+                    for key in (clip.key, clip.thumbnail_key)
+                    if key is not None
+                ]
                 under_way.append((batch, pool.submit(self.ports.store.delete, keys)))
                 if len(under_way) >= BATCHES_AT_ONCE:
                     self._record(*under_way.popleft())
@@ -270,7 +267,9 @@ class _Cleanup:
         refused, totals = deletion.result(), self.state.totals
         for key, reason in refused.items():
             _log.warning("object_not_deleted", key=key, reason=reason)
-        gone = [clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()]
+        gone = [
+            clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()
+        ]
         totals.deleted += self.ports.rows.record_expired(gone)
         totals.failed += len(batch) - len(gone)
         self.progress("deleting", totals.deleted, 0)
@@ -293,7 +292,10 @@ class _Cleanup:
         """Delete expired history rows and relayed events, and fold the counters' changes."""
         for webhook, count in self.ports.jobs.purge_outbox(OUTBOX_KEPT_SECONDS).items():
             _log.error(
-                "webhook_events_dropped", webhook=webhook, count=count, after_days=OUTBOX_KEPT_SECONDS / DAY_SECONDS
+                "webhook_events_dropped",
+                webhook=webhook,
+                count=count,
+                after_days=OUTBOX_KEPT_SECONDS / DAY_SECONDS,
             )
         while self.ports.counters.fold(FOLD_BATCH) == FOLD_BATCH and not self.over(1.0):
             continue

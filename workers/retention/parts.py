@@ -41,7 +41,9 @@ def settle(ports: PartsPorts, over: Callable[[], bool] = lambda: False) -> tuple
             if is_there(clip, ports.store):
                 settled += clear_parts(clip.segment_id, ports.rows, ports.store)
             elif ports.rows.reopen(clip.segment_id, OBJECT_LOST):
-                _log.error("clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path)
+                _log.error(
+                    "clip_lost_by_the_store", segment_id=str(clip.segment_id), key=clip.file_path
+                )
                 reopened += 1
         if len(batch) < BATCH or settled + reopened == before or over():
             return settled, reopened

@@ -49,7 +49,9 @@ class State:
             "judged_bytes": dict(self.judged_bytes),
             "at": at,
             "clip": None if clip is None else [str(clip.segment_id), clip.camera_id, clip.end_ms],
-            "deleted_to": None if gone is None else [str(gone.segment_id), gone.marked_at.isoformat()],
+            "deleted_to": None
+            if gone is None
+            else [str(gone.segment_id), gone.marked_at.isoformat()],
         }
 
     @classmethod
@@ -62,7 +64,9 @@ class State:
         state.judged_bytes = Counter(cursor["judged_bytes"])
         if cursor["at"] is not None:
             clip = cursor["clip"]
-            last = None if clip is None else Clip(UUID(clip[0]), clip[1], clip[2], 0, protected=False)
+            last = (
+                None if clip is None else Clip(UUID(clip[0]), clip[1], clip[2], 0, protected=False)
+            )
             state.place = (cursor["at"], last)
         if cursor["deleted_to"] is not None:
             segment_id, marked_at = cursor["deleted_to"]

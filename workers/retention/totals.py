@@ -51,7 +51,8 @@ class Totals:
             "bytes": sum(self.sizes.values()),
             "reasons": dict(sorted(self.reasons.items())),
             "cameras": {
-                camera: {"archived": self.clips[camera], "bytes": self.sizes[camera]} for camera in sorted(self.clips)
+                camera: {"archived": self.clips[camera], "bytes": self.sizes[camera]}
+                for camera in sorted(self.clips)
             },
             "examples": self.examples,
             "complete": self.complete,

@@ -1,8 +1,10 @@
-"""A closed segment becomes a clip: fetch its parts, copy their packets into one MP4, store it, commit it.
+"""A closed segment becomes a clip: fetch its parts, copy their packets into one MP4, store it,
+commit it.
 
-The join is byte-reproducible, so two finalisers that both believe they hold the lease write the same bytes under
-the same key; only one of them commits. The parts stay for a while after READY: several S3 servers answer before the
-bytes are on disk, and from its parts a clip can be made again. The cleanup lets them go (workers/retention/parts.py).
+The join is byte-reproducible, so two finalisers that both believe they hold the lease write the
+same bytes under the same key; only one of them commits. The parts stay for a while after READY:
+several S3 servers answer before the bytes are on disk, and from its parts a clip can be made again.
+The cleanup lets them go (workers/retention/parts.py).
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from workers.workspace import workspace
 from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
 
-# What bounds a run is a stretch without progress; a clip of an hour over a slow line may take an hour.
+# What bounds a run is a stretch without progress; a clip of an hour over a slow line may take an
+# hour.
 TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 7_260, 7_200
 STILL_SECONDS = 300.0  # a clip of gigabytes is written twice on a slow disk before it is whole
 NO_FRAMES = "no_frames"
@@ -65,7 +68,9 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
     except OSError as error:
         # The work folder is full or was deleted: the run is not to blame.
         log.error("finalise_put_off", error=f"the work folder refuses: {error.strerror}")
-        ports.rows.fail_finalise(run.segment_id, run.token, f"work folder: {error.strerror}", retryable=True)
+        ports.rows.fail_finalise(
+            run.segment_id, run.token, f"work folder: {error.strerror}", retryable=True
+        )
         return _ended("retry")
     except MemoryError:
         log.error("finalise_out_of_memory", attempts=run.attempts)
@@ -88,8 +93,16 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     parts, pieces = _fetch(run, ports, lease, folder)
     gaps = gaps_of(parts, run.start_ms, run.deadline_ms, run.policy.fps)
     if not pieces or run.form is None:
-        return NO_FRAMES if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps) else "lost"
-    hashes = {part.facts.parameters_sha256 for part in parts if part.facts is not None and part.facts.index}
+        return (
+            NO_FRAMES
+            if ports.rows.commit_failed(run.segment_id, run.token, NO_FRAMES, gaps)
+            else "lost"
+        )
+    hashes = {
+        part.facts.parameters_sha256
+        for part in parts
+        if part.facts is not None and part.facts.index
+    }
     policy, form = run.policy, run.form
     if len(hashes) > 1:
         pieces, policy, form = ports.video.reencode(
@@ -125,7 +138,9 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
 
 
-def _fetch(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> tuple[list[StoredPart], list[Piece]]:
+def _fetch(
+    run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path
+) -> tuple[list[StoredPart], list[Piece]]:
     """Returns the parts, and files with the packets of those that have some.
 
     A part whose object is gone is a gap. A clip may be larger than a worker's memory, so its
@@ -194,8 +209,12 @@ def _facts(
     *,
     has_thumbnail: bool,
 ) -> ClipFacts:
-    given_up = sorted({part.error or GapCause.WRITER_FAILED for part in parts if part.facts is None})
-    causes = {gap.cause for gap in gaps if gap.frames and gap.cause is GapCause.BUFFER_EXPIRED} | set(given_up)
+    given_up = sorted(
+        {part.error or GapCause.WRITER_FAILED for part in parts if part.facts is None}
+    )
+    causes = {
+        gap.cause for gap in gaps if gap.frames and gap.cause is GapCause.BUFFER_EXPIRED
+    } | set(given_up)
     if run.closed_early is not None:
         causes.add(run.closed_early)
     return ClipFacts(

@@ -22,9 +22,9 @@ _log = logger(__name__)
 class Lease:
     """Renews every two seconds on a thread of its own, for as long as `progress` is called.
 
-    since: when the lease was asked for, by the clock's monotonic time. still_s: after so long without progress the work
-    is taken for hung: the lease is let go, so that another run takes over, and `stalled` is called. A renewal that
-    fails because the database is away is tried again.
+    since: when the lease was asked for, by the clock's monotonic time. still_s: after so long
+    without progress the work is taken for hung: the lease is let go, so that another run takes
+    over, and `stalled` is called. A renewal that fails because the database is away is tried again.
     """
 
     def __init__(
@@ -78,7 +78,10 @@ class Lease:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Stop renewing."""
         self._done.set()

@@ -7,7 +7,16 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.domain.ports import CameraStates, Clock, FrameBuffer, ObjectStore, PacketBuffer, Parking, Video, WriterRows
+from shared.domain.ports import (
+    CameraStates,
+    Clock,
+    FrameBuffer,
+    ObjectStore,
+    PacketBuffer,
+    Parking,
+    Video,
+    WriterRows,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""Reads one part's frames from the buffer, encodes or copies them, and accounts for missing ones."""
+"""Reads one part's frames from the buffer, encodes or copies them, and accounts for missing
+ones.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ FETCHED_AHEAD = 8
 class Reading:
     """One run's reading. A new one is made for every run; `progress` is called with every frame."""
 
-    def __init__(self, run: PartRun, ports: WriterPorts, progress: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, run: PartRun, ports: WriterPorts, progress: Callable[[], None] = lambda: None
+    ) -> None:
         self._run = run
         self._progress = progress
         self._ports = ports
@@ -103,15 +107,22 @@ class Reading:
                 self._account(mark)
             packet = frame.packet
             keyframe = packet is not None and packet.keyframe
-            if packet is not None and keyframe and (part is None or packet.shown_ms <= run.start_ms):
-                part = self._copier(frame)  # of what is shown before the start only the last keyframe's is needed
+            if (
+                packet is not None
+                and keyframe
+                and (part is None or packet.shown_ms <= run.start_ms)
+            ):
+                # of what is shown before the start only the last keyframe's is needed
+                part = self._copier(frame)
                 usable = part is not None
             else:
                 usable = keyframe or (usable and whole)
             if part is not None and usable:
                 part.add(frame)
             elif inside:
-                self._gaps.append(Gap(frame.captured_ms, frame.captured_ms, 1, GapCause.NO_KEYFRAME))
+                self._gaps.append(
+                    Gap(frame.captured_ms, frame.captured_ms, 1, GapCause.NO_KEYFRAME)
+                )
         return None if self._first is None else part
 
     def _copier(self, keyframe: Frame) -> PartCopying | None:
@@ -128,7 +139,11 @@ class Reading:
 
     def _picture_ms(self) -> int | None:
         run = self._run
-        return run.trigger_ms if run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms else None
+        return (
+            run.trigger_ms
+            if run.number == 0 or run.start_ms <= run.trigger_ms < run.end_ms
+            else None
+        )
 
     def _read(self, start_ms: int) -> Iterator[Frame]:
         """Yields the buffer's frames from a time to the part's end, fetched ahead."""
@@ -159,7 +174,10 @@ class Reading:
         for frame in self._read(run.start_ms):
             mark = frame.mark
             self._account(mark)
-            same_slot = previous is not None and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
+            same_slot = (
+                previous is not None
+                and mark.captured_ms // slot_ms == previous.captured_ms // slot_ms
+            )
             previous = mark
             if not (thin and same_slot):
                 yield frame

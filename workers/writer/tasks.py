@@ -35,5 +35,7 @@ def register(app: Celery, overruns: Overruns, ports: Callable[[], WriterPorts]) 
         shared=False,
     )
     def finalise(segment_id: str, offer: int) -> None:
-        with at_the_boundary(Finalise.NAME, finalising.SOFT_LIMIT_SECONDS, overruns, segment_id=segment_id):
+        with at_the_boundary(
+            Finalise.NAME, finalising.SOFT_LIMIT_SECONDS, overruns, segment_id=segment_id
+        ):
             finalising.finalise(UUID(segment_id), offer, ports())

@@ -22,7 +22,8 @@ from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
 from workers.writer.reading import Reading
 
-TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 65, 60  # on a busy host a part may take far longer than it lasts
+# on a busy host a part may take far longer than it lasts
+TIME_LIMIT_SECONDS, SOFT_LIMIT_SECONDS = 65, 60
 STILL_SECONDS = 20.0
 PUT_PATIENCE_SECONDS = 8.0  # without progress
 
@@ -38,7 +39,9 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     run = ports.rows.begin_part(part_id, offer)
     if run is None:
         return _ended("stale")
-    log = _log.bind(segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token)
+    log = _log.bind(
+        segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token
+    )
     try:
         with Lease(
             lambda: ports.rows.renew_part(run.part_id, run.token), ports.clock,
@@ -93,7 +96,13 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
     if data:
         key = part_key(run.segment_id, run.number, run.token, CODECS[run.policy.codec].suffix)
         try:
-            ports.store.put(key, data, "application/octet-stream", patience_s=PUT_PATIENCE_SECONDS, allowed=lease.holds)
+            ports.store.put(
+                key,
+                data,
+                "application/octet-stream",
+                patience_s=PUT_PATIENCE_SECONDS,
+                allowed=lease.holds,
+            )
         except Retryable as error:
             return _park(run=run, data=data, facts=facts, refusal=error, ports=ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):
@@ -105,7 +114,9 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
     return "lost"
 
 
-def _park(run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports: WriterPorts) -> str:
+def _park(
+    run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports: WriterPorts
+) -> str:
     """Park the packets, then record that in the row.
 
     Beyond the camera's budget the frames stay held instead.
@@ -114,5 +125,11 @@ def _park(run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports
     if not ports.parking.park(run.camera_id, part_id, data, ports.parking_bytes(run.camera_id)):
         raise refusal
     parked = ports.rows.park_part(run.part_id, run.token, facts, refusal.message)
-    _log.warning("part_parked", segment_id=str(run.segment_id), part=run.number, size=len(data), reason=refusal.message)
+    _log.warning(
+        "part_parked",
+        segment_id=str(run.segment_id),
+        part=run.number,
+        size=len(data),
+        reason=refusal.message,
+    )
     return "parked" if parked else "lost"

@@ -11,7 +11,8 @@ from starlette.datastructures import Headers
 
 MOST_HOPS = 64
 LONGEST_NAME = 128
-# What proxies, and the networks before them, add to a request that they pass on: it speaks for somebody else.
+# What proxies, and the networks before them, add to a request that they pass on: it speaks for
+# somebody else.
 _MARK = re.compile(
     r".*forwarded.*|.*client[-_]?ip|.*connecting-ip|via|x-real-ip|cdn-loop|x-original-.*|x-envoy-.*|x-amzn-.*|x-azure-.*|"
     r"cf-.*|fastly-.*|fly-.*|tailscale-.*"
@@ -42,7 +43,9 @@ class Proxies:
         proxy. Raises Unreadable. Several lines are one list (RFC 9110, 5.3): a proxy may add a line
         of its own after the client's.
         """
-        hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
+        hops = [
+            hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")
+        ]
         for hop in reversed(hops[-MOST_HOPS:]):
             address = _address(hop)
             if not self.trusted(address):
@@ -57,7 +60,11 @@ def is_forwarded(headers: Headers) -> bool:
 
 def is_secure(headers: Headers) -> bool:
     """Returns whether the client asked the nearest proxy over TLS."""
-    said = [word.strip().lower() for line in headers.getlist("x-forwarded-proto") for word in line.split(",")]
+    said = [
+        word.strip().lower()
+        for line in headers.getlist("x-forwarded-proto")
+        for word in line.split(",")
+    ]
     return bool(said) and said[-1] == "https"
 
 
@@ -76,7 +83,9 @@ def one_word(headers: Headers, name: str) -> str | None:
     except UnicodeError as error:
         raise Unreadable(f"{name} is not UTF-8") from error
     if len(word) > LONGEST_NAME or _NAME.fullmatch(word) is None:
-        raise Unreadable(f"{name} is not one word: control characters, a comma, or over {LONGEST_NAME} characters")
+        raise Unreadable(
+            f"{name} is not one word: control characters, a comma, or over {LONGEST_NAME} characters"
+        )
     return word
 
 

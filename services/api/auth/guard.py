@@ -33,7 +33,9 @@ DOCS_POLICY = (
 )
 POLICY = "default-src 'none'; frame-ancestors 'none'"
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_THIS_MACHINE = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+_THIS_MACHINE = re.compile(
+    rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE
+)
 
 
 class Guard:
@@ -44,7 +46,12 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, proxies: Proxies, larger: Mapping[str, int], open_door: Callable[[], bool]
+        self,
+        app: ASGIApp,
+        *,
+        proxies: Proxies,
+        larger: Mapping[str, int],
+        open_door: Callable[[], bool],
     ) -> None:
         self._app = app
         self._proxies = proxies
@@ -57,7 +64,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        refusal = self._look_behind_the_proxy(request) or await self._name_refusal(scope) or self._refusal(request)
+        refusal = (
+            self._look_behind_the_proxy(request)
+            or await self._name_refusal(scope)
+            or self._refusal(request)
+        )
         path: str = scope["path"]
 
         async def answered(message: Message) -> None:
@@ -86,8 +97,14 @@ class Guard:
     def _refusal(self, request: Request) -> Response | None:
         length = request.headers.get("content-length", "0")
         most = self._larger.get(request.scope["path"], MAX_BODY_BYTES)
-        if not _LENGTH.fullmatch(length) or int(length) > most or "transfer-encoding" in request.headers:
-            return errors.problem(413, f"a body is at most {most} bytes, and its length is declared")
+        if (
+            not _LENGTH.fullmatch(length)
+            or int(length) > most
+            or "transfer-encoding" in request.headers
+        ):
+            return errors.problem(
+                413, f"a body is at most {most} bytes, and its length is declared"
+            )
         if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
             return errors.problem(414, f"a query is at most {MAX_QUERY_BYTES} bytes")
         return None
@@ -114,7 +131,14 @@ class Guard:
 
 def _missing(present: Sequence[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in present}
-    wanted = {**HEADERS, "Content-Security-Policy": DOCS_POLICY if path.startswith("/docs") else POLICY}
+    wanted = {
+        **HEADERS,
+        "Content-Security-Policy": DOCS_POLICY if path.startswith("/docs") else POLICY,
+    }
     if path.startswith(DATA):
         wanted["Cache-Control"] = "no-store"
-    return [(name.encode(), value.encode()) for name, value in wanted.items() if name.lower().encode() not in names]
+    return [
+        (name.encode(), value.encode())
+        for name, value in wanted.items()
+        if name.lower().encode() not in names
+    ]

@@ -81,7 +81,9 @@ class KeyRing:
         """Returns whether this machine needs no key: no key was ever made, and only this machine
         reaches the API.
         """
-        return self.private and not self.callers and self.tokens is None and not self.access.any_key()
+        return (
+            self.private and not self.callers and self.tokens is None and not self.access.any_key()
+        )
 
     def without_key(self) -> Caller | None:
         """Returns the caller of a request without a key: this machine's user, while the door is
@@ -93,7 +95,9 @@ class KeyRing:
         """Open a session for the holder of a key. Returns its caller and token."""
         if identity.key_id is None and identity.key_digest is None:
             return None  # a token of elsewhere ends by itself, a session would outlive it
-        token = self.access.open_session(identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS)
+        token = self.access.open_session(
+            identity.caller, identity.key_id, identity.key_digest, SESSION_SECONDS
+        )
         return identity.caller, token
 
 
@@ -106,7 +110,9 @@ def csrf_token(session_token: str) -> str:
     return hmac.new(session_token.encode(), b"csrf", sha256).hexdigest()
 
 
-def key_ring(setting: str | None, host: str, access: AccessRows, tokens: Tokens | None = None) -> KeyRing:
+def key_ring(
+    setting: str | None, host: str, access: AccessRows, tokens: Tokens | None = None
+) -> KeyRing:
     """Returns the keys of the setting.
 
     Raises ConfigurationError when one is malformed, or when there is none at all beyond loopback.
@@ -130,11 +136,11 @@ def key_ring(setting: str | None, host: str, access: AccessRows, tokens: Tokens 
             )
         callers[sha256(secret.encode()).hexdigest()] = caller
     private = is_loopback(host)
-    made = access.any_key()  # asked here once, so that a database that is away later leaves no doubt
+    # asked here once, so that a database that is away later leaves no doubt
+    made = access.any_key()
     if not callers and not private and tokens is None and not made:
-        raise ConfigurationError(
-            [f"no API key (`platereel keys create`, PLATEREEL_API_KEYS): so it listens only on loopback, not on {host}"]
-        )
+        none = "no API key (`platereel keys create`, PLATEREEL_API_KEYS)"
+        raise ConfigurationError([f"{none}: so it listens only on loopback, not on {host}"])
     return KeyRing(access, callers, private, tokens)
 
 

@@ -76,7 +76,9 @@ class _Zip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What goes into one archive: the segment with its detections, its clip, and who asked for it."""
+    """What goes into one archive: the segment with its detections, its clip, and who asked for
+    it.
+    """
 
     segment: DetailedSegment
     clip: Clip
@@ -98,7 +100,10 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[
         if picture is not None:
             small[f"{evidence.name}.jpg"] = picture
     film = f"{evidence.name}.mp4"
-    listed = [ListedFile(name, len(data), sha256(data).hexdigest()) for name, data in sorted(small.items())]
+    listed = [
+        ListedFile(name, len(data), sha256(data).hexdigest())
+        for name, data in sorted(small.items())
+    ]
     listed.append(ListedFile(film, clip.size_bytes, clip.sha256))
     manifest = Manifest(
         deployment=evidence.deployment,
@@ -120,7 +125,9 @@ def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[
 
 
 def check_unchanged(store: ObjectStore, clip: Clip) -> None:
-    """Read the clip once before anything is sent; raises Conflict when it is not what was recorded."""
+    """Read the clip once before anything is sent; raises Conflict when it is not what was
+    recorded.
+    """
     try:
         deque(_unchanged(store, clip), maxlen=0)
     except Permanent as error:

@@ -26,7 +26,9 @@ class Stretch:
         return f"{self.from_ms}-{self.to_ms}"
 
 
-def playlist(stretches: Sequence[Stretch], start: datetime, longest_s: float, *, ended: bool) -> str:
+def playlist(
+    stretches: Sequence[Stretch], start: datetime, longest_s: float, *, ended: bool
+) -> str:
     """Returns the playlist's text.
 
     Where parts are missing it says so, and players go on after them.
@@ -47,11 +49,16 @@ def playlist(stretches: Sequence[Stretch], start: datetime, longest_s: float, *,
             lines.append(f'#EXT-X-MAP:URI="hls/{stretch.name}.mp4"')
         if not begun:
             at = start + timedelta(milliseconds=stretch.from_ms)
-            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}")
+            lines.append(
+                f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+            )
             begun = True
         if stretch.missing:
             lines.append("#EXT-X-GAP")
-        lines += [f"#EXTINF:{(stretch.to_ms - stretch.from_ms) / 1000:.3f},", f"hls/{stretch.name}.m4s"]
+        lines += [
+            f"#EXTINF:{(stretch.to_ms - stretch.from_ms) / 1000:.3f},",
+            f"hls/{stretch.name}.m4s",
+        ]
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join([*lines, ""])

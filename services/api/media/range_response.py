@@ -1,4 +1,6 @@
-"""Byte ranges and conditional requests (RFC 9110, sections 13 and 14) over objects that are never read whole."""
+"""Byte ranges and conditional requests (RFC 9110, sections 13 and 14) over objects that are never
+read whole.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def resolve(content: Content, headers: Mapping[str, str], method: str) -> Span |
     if asked is None or not _fresh(headers.get("if-range"), content.etag):
         return whole
     first, last = _number(asked[1]), _number(asked[2])
-    if (first is None and last is None) or (first is not None and last is not None and last < first):
+    if (first is None and last is None) or (
+        first is not None and last is not None and last < first
+    ):
         return whole  # no range at all, or one that is none
     if first is None:
         first, last = max(0, content.size_bytes - (last or 0)), None
@@ -90,7 +94,9 @@ def serve(store: ObjectStore, content: Content, span: Span, method: str) -> Resp
 
 
 async def _ahead(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yields pieces in order. The next is fetched from the store while one is sent to the client."""
+    """Yields pieces in order. The next is fetched from the store while one is sent to the
+    client.
+    """
     piece: bytes | None = first
     while piece is not None:
         coming = asyncio.ensure_future(run_in_threadpool(next, rest, None))

@@ -40,10 +40,14 @@ class Viewers:
     _lock: Lock = field(default_factory=Lock)
 
     def enter(self, caller: Caller) -> None:
-        """Count one more. Raises 503 where there are too many, 429 where they are the caller's own."""
+        """Count one more. Raises 503 where there are too many, 429 where they are the caller's
+        own.
+        """
         with self._lock:
             if self._open.total() >= self.most:
-                raise HTTPException(503, f"{self.most} streams are open already", {"Retry-After": "10"})
+                raise HTTPException(
+                    503, f"{self.most} streams are open already", {"Retry-After": "10"}
+                )
             if self._open[caller.name] >= self.most_a_caller:
                 told = f"{caller.name} has {self.most_a_caller} streams open already; close one"
                 raise HTTPException(429, told, {"Retry-After": "10"})
@@ -102,10 +106,17 @@ class Endless(StreamingResponse):
     """
 
     def __init__(
-        self, body: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str], viewers: Viewers, permit: Permit
+        self,
+        body: AsyncIterator[bytes],
+        media_type: str,
+        headers: Mapping[str, str],
+        viewers: Viewers,
+        permit: Permit,
     ) -> None:
         viewers.enter(permit.caller)
-        super().__init__(body, headers={"Cache-Control": "no-store", **headers}, media_type=media_type)
+        super().__init__(
+            body, headers={"Cache-Control": "no-store", **headers}, media_type=media_type
+        )
         self._permit, self._leave = permit, partial(viewers.leave, permit.caller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +142,9 @@ class Endless(StreamingResponse):
         await asyncio.sleep(GRACE_SECONDS)
 
 
-async def pictures(frames: FrameBuffer, camera_id: str, fps: float, permit: Permit) -> AsyncIterator[bytes]:
+async def pictures(
+    frames: FrameBuffer, camera_id: str, fps: float, permit: Permit
+) -> AsyncIterator[bytes]:
     """Yields the camera's newest picture whenever it changes, at most `fps` times a second, as
     multipart/x-mixed-replace.
     """
@@ -174,7 +187,9 @@ class CameraWatch:
             return CameraState.UNKNOWN
 
 
-async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit) -> AsyncIterator[bytes]:
+async def events(
+    feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit
+) -> AsyncIterator[bytes]:
     """Yields server-sent events of the caller's cameras: events of segments, and changes of a
     camera's state.
     """
@@ -184,9 +199,12 @@ async def events(feed: EventFeed, watch: CameraWatch, after: str | None, permit:
     seen: dict[str, CameraState] = dict(await run_in_threadpool(watch.look))
     yield b": listening\nretry: 3000\n\n"
     while await permit.good():
-        if last is None:  # the broker was away: begin where it is when it is back, not at its beginning
+        # the broker was away: begin where it is when it is back, not at its beginning
+        if last is None:
             last = await _patiently(feed.last)
-        found = [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
+        found = (
+            [] if last is None else await _patiently(partial(feed.read, last, EVENTS_AT_ONCE)) or []
+        )
         for event in found:
             last = event.entry_id
             if event.body.get("camera_id") is None or caller.sees(str(event.body["camera_id"])):

@@ -31,7 +31,9 @@ router = data_router("access")
 
 
 @router.post("/session", status_code=201, dependencies=[Depends(refuse_other_sites)])
-def login(ports: Ports, request: Request, response: Response, body: schemas.Login) -> schemas.Session:
+def login(
+    ports: Ports, request: Request, response: Response, body: schemas.Login
+) -> schemas.Session:
     """Open a session for a page.
 
     The cookie is HttpOnly; changes need the returned csrf_token as X-CSRF-Token.
@@ -53,14 +55,18 @@ def login(ports: Ports, request: Request, response: Response, body: schemas.Logi
         secure=request.state.secure,
         path="/",
     )
-    return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf_token(token))
+    return schemas.Session(
+        name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf_token(token)
+    )
 
 
 @router.get("/session")
 def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
     """Returns the caller, and the session's csrf_token (null without a session)."""
     csrf = None if token is None else csrf_token(token)
-    return schemas.Session(name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf)
+    return schemas.Session(
+        name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf
+    )
 
 
 @router.delete("/session", status_code=204)
@@ -73,7 +79,9 @@ def logout(ports: Ports, response: Response, caller: Viewer, token: Token = None
 
 @router.get("/keys")
 def list_keys(ports: Ports, caller: Admin) -> schemas.KeyList:
-    """Returns the keys of the database without their secrets; those of the settings are not listed."""
+    """Returns the keys of the database without their secrets; those of the settings are not
+    listed.
+    """
     require_all_cameras(caller)
     items = [_key(key) for key in ports.access.list_keys()]
     ports.looks.listed(caller, "keys", {})
@@ -88,7 +96,11 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
     if body.expires_at is not None and body.expires_at <= now:
         raise BadInput("expires_at", "is over already")
     key, secret = ports.access.create_key(
-        name=body.name, role=Role.named(body.role), cameras=body.cameras, expires_at=body.expires_at, who=caller.name
+        name=body.name,
+        role=Role.named(body.role),
+        cameras=body.cameras,
+        expires_at=body.expires_at,
+        who=caller.name,
     )
     return schemas.NewKey(**_key(key).model_dump(), secret=secret)
 
@@ -114,8 +126,12 @@ def access_log(
     made keys; newest first.
     """
     require_all_cameras(caller)
-    items = ports.access.log(before=before, limit=limit, who=who, action=action, segment_id=segment_id)
-    ports.looks.listed(caller, "access-log", {"who": who, "action": action, "segment_id": segment_id})
+    items = ports.access.log(
+        before=before, limit=limit, who=who, action=action, segment_id=segment_id
+    )
+    ports.looks.listed(
+        caller, "access-log", {"who": who, "action": action, "segment_id": segment_id}
+    )
     return schemas.AccessLog.model_validate(
         {"items": items, "next_before": items[-1].id if len(items) == limit else None}
     )

@@ -26,7 +26,8 @@ from shared.wire.urls import masked, shown
 router = data_router("cameras")
 MONTH_DAYS, MOST_GAPS = 31, 1000
 EARLIEST_MS = to_ms(EARLIEST)
-ZONES = available_timezones() - {"localtime", "Factory"}  # which are names of this host's files, not of zones
+# which are names of this host's files, not of zones
+ZONES = available_timezones() - {"localtime", "Factory"}
 _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 
@@ -38,7 +39,9 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     cameras = [camera_id for camera_id in ports.settings.cameras if caller.sees(camera_id)]
     try:
         bounds = ports.frames.bounds(cameras)
-        items = [_camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras]
+        items = [
+            _camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras
+        ]
     except Retryable as error:
         state = {"state": CameraState.UNKNOWN, "error": error.message}
         items = [_camera(ports, camera_id, state, {}) for camera_id in cameras]
@@ -46,7 +49,9 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
 
 
 @router.get(
-    "/cameras/{camera_id}/snapshot.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}
+    "/cameras/{camera_id}/snapshot.jpg",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}},
 )
 def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
     """Returns the newest frame in the camera's buffer."""
@@ -71,7 +76,9 @@ def live(
     camera_id: str,
     fps: Annotated[float, Query(ge=0.1, le=15)] = 5.0,
 ) -> StreamingResponse:
-    """Streams the camera's pictures for an hour at most. While the camera is away, nothing is sent."""
+    """Streams the camera's pictures for an hour at most. While the camera is away, nothing is
+    sent.
+    """
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = pictures(ports.frames, camera_id, fps, permit)
@@ -121,7 +128,12 @@ def gaps(
     found = ports.segments.gaps(camera_id, first_ms, last_ms, MOST_GAPS + 1)
     items = found[:MOST_GAPS]
     return schemas.MissingFootageList.model_validate(
-        {"camera_id": camera_id, "items": items, "total": len(items), "complete": len(found) <= MOST_GAPS}
+        {
+            "camera_id": camera_id,
+            "items": items,
+            "total": len(items),
+            "complete": len(found) <= MOST_GAPS,
+        }
     )
 
 
@@ -136,14 +148,18 @@ def _earlier(day: date, days: int) -> date:
 
 
 def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
-    """Returns what capture says; `unknown` where the camera's server, of several, does not answer."""
+    """Returns what capture says; `unknown` where the camera's server, of several, does not
+    answer.
+    """
     try:
         return ports.states.state(camera_id)
     except PartlyAway as error:
         return {"state": CameraState.UNKNOWN, "error": error.message}
 
 
-def _camera(ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]) -> schemas.Camera:
+def _camera(
+    ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]
+) -> schemas.Camera:
     newest = bounds.get(camera_id)
     counts: dict[str, Any] = {name: int(state[name]) for name in _COUNTS if name in state}
     return schemas.Camera(

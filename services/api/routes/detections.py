@@ -30,7 +30,10 @@ _log = logger(__name__)
 
 
 _DETECTION: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": JsonDetection.model_json_schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": JsonDetection.model_json_schema()}},
+    }
 }
 
 
@@ -47,14 +50,22 @@ async def publish(ports: Ports, caller: Operator, request: Request) -> schemas.D
 def _publish(ports: ApiPorts, caller: Caller, given: Any) -> schemas.DetectionReceipt:
     if isinstance(given, dict):
         refuse_unstorable(given)
-    return _published(ports, caller, validated(JsonDetection, given).model_dump(mode="json", exclude_none=True))
+    return _published(
+        ports, caller, validated(JsonDetection, given).model_dump(mode="json", exclude_none=True)
+    )
 
 
-_FORM = {"schema": {"type": "object", "properties": {"json": {"type": "string"}}, "required": ["json"]}}
+_FORM = {
+    "schema": {"type": "object", "properties": {"json": {"type": "string"}}, "required": ["json"]}
+}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}}, MULTIPART: _FORM, FORM: _FORM},
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            MULTIPART: _FORM,
+            FORM: _FORM,
+        },
     }
 }
 
@@ -76,7 +87,9 @@ async def plate_recognizer(
     return await run_in_threadpool(_all_published, ports, caller, detections_of(body, camera_id))
 
 
-def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> schemas.DetectionReceipts:
+def _all_published(
+    ports: ApiPorts, caller: Caller, understood: Understood
+) -> schemas.DetectionReceipts:
     """Store each result's detection by itself.
 
     Raises BadInput where none can be stored and something is wrong.
@@ -102,7 +115,9 @@ def _all_published(ports: ApiPorts, caller: Caller, understood: Understood) -> s
     )
 
 
-def _published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:
+def _published(
+    ports: ApiPorts, caller: Caller, body: Mapping[str, Any]
+) -> schemas.DetectionReceipt:
     """Store a detection and tell the dispatcher.
 
     Sent again without a time, it is still the earlier one.

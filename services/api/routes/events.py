@@ -15,7 +15,11 @@ router = data_router("events")
 Place = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,10}$")]
 
 
-@router.get("/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 def listen(
     ports: Ports,
     caller: Viewer,
@@ -23,9 +27,11 @@ def listen(
     after: Place | None = None,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,15}-\d{1,10}$")] = None,
 ) -> StreamingResponse:
-    """Server-sent events: segment.recording, .finalizing, .ready, .failed, .deleted and camera.changed.
+    """Server-sent events: segment.recording, .finalizing, .ready, .failed, .deleted and
+    camera.changed.
 
-    A browser that was interrupted goes on where it was (Last-Event-ID); `after` begins at an event's id.
+    A browser that was interrupted goes on where it was (Last-Event-ID); `after` begins at an
+    event's id.
     """
     permit = Permit(caller, request.state.look_again, ports.clock)
     body = events(ports.feed, ports.watch, last_event_id or after, permit)

@@ -44,7 +44,9 @@ def download(
     caller: Viewer,
     segment_id: UUID,
     request: Request,
-    through: Annotated[bool, Query(description="Never redirect to the store: send the bytes from here.")] = False,
+    through: Annotated[
+        bool, Query(description="Never redirect to the store: send the bytes from here.")
+    ] = False,
 ) -> Response:
     """Returns the MP4, with ranges and conditions; or a redirect to the store, where that has a
     public address.
@@ -128,9 +130,13 @@ def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
 
 @router.get("/signing-key")
 def signing_key(ports: Ports, _: Viewer) -> schemas.SigningKey:
-    """Returns the key that evidence is signed with. Publish its fingerprint where others find it."""
+    """Returns the key that evidence is signed with. Publish its fingerprint where others find
+    it.
+    """
     public = ports.signer.public_key
-    return schemas.SigningKey(algorithm="Ed25519", public_key=public, fingerprint=fingerprint(public))
+    return schemas.SigningKey(
+        algorithm="Ed25519", public_key=public, fingerprint=fingerprint(public)
+    )
 
 
 def _kept(etag: str) -> dict[str, str]:

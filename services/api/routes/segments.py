@@ -63,12 +63,18 @@ def list_segments(
         cameras=caller.scope,
     )
     order = sort or (Order.NEAREST if fuzzy else Order.NEWEST)
-    page = ports.segments.search(where=where, limit=limit, offset=offset, cursor=cursor, order=order)
+    page = ports.segments.search(
+        where=where, limit=limit, offset=offset, cursor=cursor, order=order
+    )
     asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
     ports.looks.listed(caller, "segments", asked)
     # Of a mapping a model is made in half the time that it takes of attributes.
     return schemas.SegmentPage.model_validate(
-        {"items": [vars(item) for item in page.items], "total": page.total, "next_cursor": page.next_cursor}
+        {
+            "items": [vars(item) for item in page.items],
+            "total": page.total,
+            "next_cursor": page.next_cursor,
+        }
     )
 
 
@@ -82,10 +88,14 @@ def show_segment(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.Segm
 
 
 @router.patch("/segments/{segment_id}")
-def protect(ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.SegmentPatch) -> schemas.SegmentDetail:
+def protect(
+    ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.SegmentPatch
+) -> schemas.SegmentDetail:
     """Protect a segment from retention and deletion, or lift that."""
     segment_of(ports, caller, segment_id)
-    row = ports.segments.protect(segment_id, protected=patch.protected, who=caller.name, note=patch.note)
+    row = ports.segments.protect(
+        segment_id, protected=patch.protected, who=caller.name, note=patch.note
+    )
     return schemas.SegmentDetail.model_validate(row)
 
 
@@ -104,7 +114,10 @@ def bulk(ports: Ports, caller: Operator, request: schemas.BulkRequest) -> schema
     """Protect, unprotect or (as admin) delete many segments. Each succeeds or fails by itself."""
     if request.action == "delete":
         at_least(caller, Role.ADMIN)
-    items = [_one_of_many(ports, caller, request, segment_id) for segment_id in dict.fromkeys(request.ids)]
+    items = [
+        _one_of_many(ports, caller, request, segment_id)
+        for segment_id in dict.fromkeys(request.ids)
+    ]
     succeeded = sum(item.ok for item in items)
     return schemas.BulkResult(items=items, succeeded=succeeded, failed=len(items) - succeeded)
 
@@ -118,7 +131,9 @@ def _one_of_many(
             ports.segments.archive(segment_id, caller.name)
         else:
             protected = request.action == "protect"
-            ports.segments.protect(segment_id, protected=protected, who=caller.name, note=request.note)
+            ports.segments.protect(
+                segment_id, protected=protected, who=caller.name, note=request.note
+            )
     except Retryable:
         raise
     except PlatereelError as error:
@@ -143,10 +158,19 @@ def by_detection(
         raise NotFound("there is no such detection")
     if len(rows) > 1:
         cameras = ", ".join(row.camera_id for row in rows[:SHOWN])
-        raise Conflict(f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id")
+        raise Conflict(
+            f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id"
+        )
     (detection,) = rows
     items = ports.segments.by_detection(detection.camera_id, detection_id)
-    ports.looks.listed(caller, "by-detection", {"detection_id": detection_id, "camera_id": detection.camera_id})
+    ports.looks.listed(
+        caller, "by-detection", {"detection_id": detection_id, "camera_id": detection.camera_id}
+    )
     return schemas.SegmentsOfDetection.model_validate(
-        {"items": items, "total": len(items), "outcome": detection.outcome, "reason": detection.reason}
+        {
+            "items": items,
+            "total": len(items),
+            "outcome": detection.outcome,
+            "reason": detection.reason,
+        }
     )

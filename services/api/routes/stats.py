@@ -21,7 +21,9 @@ router = data_router("stats")
 
 
 @router.get("/stats")
-def stats(ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30) -> schemas.Stats:
+def stats(
+    ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
+) -> schemas.Stats:
     """Returns totals, per camera, and per UTC day of the last `days`, of the caller's cameras."""
     found = ports.counters.stats(max(days, LOOKED_AT_DAYS + 1), caller.scope)
     first = from_ms(ports.clock.now_ms()).date() - timedelta(days=days - 1)

@@ -28,12 +28,17 @@ PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 
 _PIECE: dict[int | str, dict[str, Any]] = {200: {"content": {"video/mp4": {}}}}
 
-Place = Annotated[int, PathParameter(ge=0, le=10_000_000, description="ms after the start, as the playlist has it")]
+Place = Annotated[
+    int,
+    PathParameter(ge=0, le=10_000_000, description="ms after the start, as the playlist has it"),
+]
 
 router = data_router("media", "/segments/{segment_id}")
 
 
-@router.get("/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}})
+@router.get(
+    "/stream.m3u8", response_class=Response, responses={200: {"content": {PLAYLIST_TYPE: {}}}}
+)
 def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     """Returns an HLS playlist (fragmented MP4).
 
@@ -45,25 +50,35 @@ def stream(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
         return refusal
     stretches = _stretches(streamed)
     if not any(not stretch.missing for stretch in stretches):
-        return problem(409, f"nothing of segment {segment_id} is written yet", {"Retry-After": RETRY_SECONDS})
+        return problem(
+            409, f"nothing of segment {segment_id} is written yet", {"Retry-After": RETRY_SECONDS}
+        )
     ports.looks.viewed(caller, "hls", segment_id)
-    text = playlist(stretches, streamed.start, streamed.policy.part_seconds, ended=streamed.complete)
+    text = playlist(
+        stretches, streamed.start, streamed.policy.part_seconds, ended=streamed.complete
+    )
     return Response(text, media_type=PLAYLIST_TYPE, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/hls/{from_ms}-{to_ms}.mp4", response_class=Response, responses=_PIECE)
-def header(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
+def header(
+    ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place
+) -> Response:
     """Returns the header that fragments need, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=False)
 
 
 @router.get("/hls/{from_ms}-{to_ms}.m4s", response_class=Response, responses=_PIECE)
-def fragment(ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place) -> Response:
+def fragment(
+    ports: Ports, caller: Viewer, segment_id: UUID, from_ms: Place, to_ms: Place
+) -> Response:
     """Returns one fragment, as the playlist names it."""
     return _served(ports, caller, segment_id, (from_ms, to_ms), media=True)
 
 
-def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, int], *, media: bool) -> Response:
+def _served(
+    ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, int], *, media: bool
+) -> Response:
     streamed = ports.segments.streamed(segment_id, span[0])
     refusal = _refusal(ports, caller, streamed)
     if refusal is not None:
@@ -71,7 +86,9 @@ def _served(ports: ApiPorts, caller: Caller, segment_id: UUID, span: tuple[int, 
     found = _fragment(ports, streamed, span)
     ports.looks.viewed(caller, "hls", segment_id)
     body = found.media if media else found.header
-    return Response(body, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(
+        body, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"}
+    )
 
 
 def _refusal(ports: ApiPorts, caller: Caller, streamed: Streamed) -> Response | None:
@@ -79,12 +96,16 @@ def _refusal(ports: ApiPorts, caller: Caller, streamed: Streamed) -> Response | 
     if streamed.status not in LIVE:
         return unavailable(streamed.segment_id, streamed.status)
     if not ports.video().streamable(streamed.policy, streamed.form):
-        return problem(409, f"players cannot take {streamed.policy.codec} in pieces; download the clip")
+        return problem(
+            409, f"players cannot take {streamed.policy.codec} in pieces; download the clip"
+        )
     return None
 
 
 def _stretches(streamed: Streamed) -> list[Stretch]:
-    """Returns what can be played, in order; of parts, those before the first that is not finished."""
+    """Returns what can be played, in order; of parts, those before the first that is not
+    finished.
+    """
     if not streamed.parts:
         return [Stretch(first, last) for first, last in streamed.fragments]
     start = streamed.start_ms
@@ -105,7 +126,10 @@ def _parameters(part: StoredPart) -> str:
 def _fragment(ports: ApiPorts, streamed: Streamed, span: tuple[int, int]) -> Fragment:
     """Returns the fragment of a part, or of the clip once its parts are deleted."""
     for part in streamed.parts:
-        if (part.start_ms - streamed.start_ms, part.end_ms - streamed.start_ms) == span and not _missing(part):
+        if (
+            part.start_ms - streamed.start_ms,
+            part.end_ms - streamed.start_ms,
+        ) == span and not _missing(part):
             found = _of_part(ports, streamed, part)
             if found is not None:
                 return found
@@ -114,7 +138,9 @@ def _fragment(ports: ApiPorts, streamed: Streamed, span: tuple[int, int]) -> Fra
     clip = streamed.clip
     source = RangedObject(ports.store, clip.key, clip.size_bytes)
     shift_ms = clip.first_frame_ms - streamed.start_ms
-    return ports.video().cut(cast("BinaryIO", source), (span[0] - shift_ms, span[1] - shift_ms), shift_ms)
+    return ports.video().cut(
+        cast("BinaryIO", source), (span[0] - shift_ms, span[1] - shift_ms), shift_ms
+    )
 
 
 def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment | None:
@@ -126,5 +152,9 @@ def _of_part(ports: ApiPorts, streamed: Streamed, part: StoredPart) -> Fragment 
         return None
     piece = Piece(part.start_ms, data, part.facts.index)
     return ports.video().fragment(
-        piece=piece, end_ms=part.end_ms, base_ms=streamed.start_ms, policy=streamed.policy, form=streamed.form
+        piece=piece,
+        end_ms=part.end_ms,
+        base_ms=streamed.start_ms,
+        policy=streamed.policy,
+        form=streamed.form,
     )

@@ -10,7 +10,9 @@ from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
 
 
-def make_source(name: str, clock: Clock, jpeg_quality: int, timeout_s: float = TIMEOUT_SECONDS) -> PictureSource:
+def make_source(
+    name: str, clock: Clock, jpeg_quality: int, timeout_s: float = TIMEOUT_SECONDS
+) -> PictureSource:
     """Returns a source; raises BadInput when its options are wrong.
 
     Nothing is opened before its pictures are asked for.

@@ -19,7 +19,8 @@ from shared.domain.ports import Clock
 from shared.domain.timing import FilmTime
 
 _OPTIONS = {"speed", "loop", "fps"}
-_GIVEN = re.compile(r"\?([A-Za-z_]+=[^?]*)\Z")  # options; a ? without a name and = after it is one of the path's
+# options; a ? without a name and = after it is one of the path's
+_GIVEN = re.compile(r"\?([A-Za-z_]+=[^?]*)\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FLAGS = {"true": True, "false": False}
 
@@ -42,7 +43,11 @@ class FileSource:
             raise BadInput("source", "the path has a character that no file's name should have")
         self._quality = jpeg_quality
         self._speed = number(options=options, key="speed", default=1, least=0, most=1000)
-        self._fps = number(options=options, key="fps", default=0, least=0.1, most=1000) if "fps" in options else None
+        self._fps = (
+            number(options=options, key="fps", default=0, least=0.1, most=1000)
+            if "fps" in options
+            else None
+        )
         loop = options.get("loop", "true" if self._speed == 1 else "false")
         if loop not in _FLAGS:
             raise BadInput("source", "loop is true or false")
@@ -62,7 +67,9 @@ class FileSource:
                 for picture in pictures_of_stream(container, self._quality):
                     due_s = time.place(picture.source_s if self._fps is None else None)
                     if due_s is None:
-                        raise SourceLost("the file says neither when its pictures are due nor how many a second: ?fps=")
+                        raise SourceLost(
+                            "the file says neither when its pictures are due nor how many a second: ?fps="
+                        )
                     captured_ms, empty = pace.wait(due_s), False
                     yield Picture(picture.jpeg, due_s, captured_ms)
             if empty:
@@ -94,7 +101,9 @@ class FileSource:
                 return step_s, told_s
             count = sum(bool(packet.size) for packet in container.demux(container.streams.video[0]))
         if step_s is None:
-            raise SourceLost("the file does not say how long it is: it can be played at speed 1 alone, or with ?fps=")
+            raise SourceLost(
+                "the file does not say how long it is: it can be played at speed 1 alone, or with ?fps="
+            )
         if not count:
             raise SourceLost("the file has no picture that can be read")
         return step_s, count * step_s

@@ -44,7 +44,9 @@ def _connection(address: SplitResult, timeout_s: float) -> HTTPConnection:
     if address.scheme == "https":
         # Cameras sign their certificates themselves; FFmpeg does not verify them either.
         context = ssl._create_unverified_context()  # noqa: S323, SLF001
-        return HTTPSConnection(address.hostname or "", address.port, timeout=timeout_s, context=context)
+        return HTTPSConnection(
+            address.hostname or "", address.port, timeout=timeout_s, context=context
+        )
     return HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)
 
 

@@ -16,7 +16,8 @@ from shared.domain.errors import BadInput
 from shared.wire.frames import MAX_JPEG_BYTES, is_whole, jpegs_in, starts_like_jpeg
 
 _LONGEST_LINE, _MOST_LINES, _CHUNK = 4096, 64, 65_536
-_LOOKED_AT = 32  # a camera that puts several pictures into a part does so at once; to look costs more than to read
+# a camera that puts several pictures into a part does so at once; to look costs more than to read
+_LOOKED_AT = 32
 _TIME_HEADERS = (b"x-timestamp", b"timestamp", b"x-time", b"x-frame-time")
 _SECONDS = re.compile(rb"\d{1,10}\.\d{2,9}")
 _TICKS_A_SECOND = {13: 1e3, 16: 1e6, 19: 1e9}  # by digits, since 1970
@@ -48,7 +49,8 @@ def stills(url: str, timeout_s: float) -> Iterator[Still]:
         before_s, several = 0.0, False
         for number, (head, data) in enumerate(_Parts(response)):
             source_s = _time_of(head)
-            source_s = None if source_s is None or source_s <= before_s else source_s  # a clock that stands is none
+            # a clock that stands is none
+            source_s = None if source_s is None or source_s <= before_s else source_s
             before_s = before_s if source_s is None else source_s
             split = several or number < _LOOKED_AT or number % _LOOKED_AT == 0
             found = pictures_of(head.get(b"content-type", b""), data, split=split)
@@ -80,7 +82,11 @@ def _time_of(head: dict[bytes, bytes]) -> float | None:
     text = next((head[name] for name in _TIME_HEADERS if name in head), b"").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
-    return int(text) / _TICKS_A_SECOND[len(text)] if text.isdigit() and len(text) in _TICKS_A_SECOND else None
+    return (
+        int(text) / _TICKS_A_SECOND[len(text)]
+        if text.isdigit() and len(text) in _TICKS_A_SECOND
+        else None
+    )
 
 
 class _Parts:
@@ -124,7 +130,8 @@ class _Parts:
     def _body(self, head: dict[bytes, bytes]) -> bytes | None:
         """Returns what a part holds; None when it is cut off."""
         told = head.get(b"content-length", b"")
-        if not told.isdigit() or int(told) == 0:  # nothing is told, or that nothing comes: the boundary shows
+        # nothing is told, or that nothing comes: the boundary shows
+        if not told.isdigit() or int(told) == 0:
             if not self._boundary:
                 raise Unsuited
             return self._until_boundary(b"")
@@ -134,11 +141,13 @@ class _Parts:
         data = self._read(length)
         if len(data) == length and starts_like_jpeg(data) and data.endswith(b"\xff\xd9"):
             return data  # as nearly always
-        if self._boundary and self._boundary in data:  # a length that is too long: the next part has begun in it
+        # a length that is too long: the next part has begun in it
+        if self._boundary and self._boundary in data:
             return self._until_boundary(data)
         if len(data) < length:
             return None
-        if self._boundary and starts_like_jpeg(data) and not is_whole(data):  # a length that is too short, or damage
+        # a length that is too short, or damage
+        if self._boundary and starts_like_jpeg(data) and not is_whole(data):
             return self._until_boundary(data)
         return data
 

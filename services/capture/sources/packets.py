@@ -15,7 +15,13 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from services.capture.sources.picture import TIMEOUT_SECONDS, CodedPicture, Picture, SourceLost, Unusable
+from services.capture.sources.picture import (
+    TIMEOUT_SECONDS,
+    CodedPicture,
+    Picture,
+    SourceLost,
+    Unusable,
+)
 from services.capture.sources.stream import StreamSource, aspect_of, source_lost
 from shared.adapters.video.jpeg import jpeg_of_frame
 from shared.domain.codec import COPYABLE, Codec
@@ -34,7 +40,13 @@ class PacketSource:
     """
 
     def __init__(
-        self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS, *, watched: bool
+        self,
+        url: str,
+        jpeg_quality: int,
+        clock: Clock,
+        timeout_s: float = TIMEOUT_SECONDS,
+        *,
+        watched: bool,
     ) -> None:
         self._stream = StreamSource(url, jpeg_quality, clock, timeout_s)
         self._quality = jpeg_quality
@@ -50,7 +62,9 @@ class PacketSource:
             raise SourceLost("the source has no video")
         context = container.streams.video[0].codec_context
         if context.name not in COPYABLE:
-            raise Unusable(f"its video is {context.name}: only {' and '.join(COPYABLE)} can be copied")
+            raise Unusable(
+                f"its video is {context.name}: only {' and '.join(COPYABLE)} can be copied"
+            )
         codec = Codec(context.name)
         sets = context.extradata or b""
         decoder = _decoder(codec, sets)
@@ -83,7 +97,12 @@ class PacketSource:
             yield from self._seen(decoder, packet, at_s, keyframe=keyframe)
 
     def _seen(
-        self, decoder: VideoCodecContext, packet: Packet[VideoStream], at_s: float, *, keyframe: bool
+        self,
+        decoder: VideoCodecContext,
+        packet: Packet[VideoStream],
+        at_s: float,
+        *,
+        keyframe: bool,
     ) -> Iterator[Picture]:
         if not self._watched and not keyframe:
             return
@@ -122,8 +141,8 @@ def _decoder(name: Codec, sets: bytes) -> VideoCodecContext:
 class _Keyframes:
     """Which packets a decoder can begin with.
 
-    FFmpeg calls the recovery points of a gradual (intra) refresh keyframes too. From such a point a decoder needs many
-    packets until it shows a picture, so a clip cannot begin there.
+    FFmpeg calls the recovery points of a gradual (intra) refresh keyframes too. From such a point a
+    decoder needs many packets until it shows a picture, so a clip cannot begin there.
     """
 
     def __init__(self, codec: Codec, sets: bytes) -> None:
@@ -152,7 +171,9 @@ class _Keyframes:
                 "set another codec, or turn intra refresh off in the camera"
             )
         if passed_s > KEYLESS_SECONDS:
-            raise Unusable(f"the camera has sent no keyframe for {passed_s:.0f} s: codec copy cannot be used with it")
+            raise Unusable(
+                f"the camera has sent no keyframe for {passed_s:.0f} s: codec copy cannot be used with it"
+            )
         return False
 
     def _shows_a_picture(self, data: bytes) -> bool:

@@ -27,8 +27,8 @@ class Unusable(SourceLost):
 class Picture:
     """One picture.
 
-    jpeg: makes its JPEG, called only for pictures that are kept. source_s: the source's own time in seconds, from any
-    zero. captured_ms: its capture time, where the source knows it absolutely.
+    jpeg: makes its JPEG, called only for pictures that are kept. source_s: the source's own time in
+    seconds, from any zero. captured_ms: its capture time, where the source knows it absolutely.
     """
 
     jpeg: Callable[[], bytes]
@@ -40,8 +40,8 @@ class Picture:
 class CodedPicture:
     """A packet of the camera's own video, in decoding order.
 
-    source_s: when it is decoded, by the source's own time; shown_after_ms: how much later its picture is shown.
-    parameters: its codec and a hash of its parameter sets.
+    source_s: when it is decoded, by the source's own time; shown_after_ms: how much later its
+    picture is shown. parameters: its codec and a hash of its parameter sets.
     """
 
     data: bytes
@@ -71,7 +71,9 @@ def options_of(name: str, allowed: set[str]) -> tuple[str, dict[str, str]]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(options.keys() - allowed)
     if unknown:
-        raise BadInput("source", f"unknown option {unknown[0]}; known are {', '.join(sorted(allowed))}")
+        raise BadInput(
+            "source", f"unknown option {unknown[0]}; known are {', '.join(sorted(allowed))}"
+        )
     return head, options
 
 

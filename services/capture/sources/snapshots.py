@@ -30,7 +30,13 @@ def poll_of(url: str) -> tuple[str, float | None]:
     options = dict(parse_qsl(address.query, keep_blank_values=True))
     if "poll" not in options:
         return url, None
-    every_s = number(options=options, key="poll", default=EVERY_SECONDS, least=OFTENEST_SECONDS, most=RAREST_SECONDS)
+    every_s = number(
+        options=options,
+        key="poll",
+        default=EVERY_SECONDS,
+        least=OFTENEST_SECONDS,
+        most=RAREST_SECONDS,
+    )
     query = re.sub(r"(^|&)poll=[^&]*", "", address.query).removeprefix("&")
     return urlunsplit(address._replace(query=query)), every_s
 
@@ -64,5 +70,7 @@ def _by_ffmpeg(url: str, timeout_s: float) -> bytes:
             if stream.codec_context.name == "mjpeg":
                 return next(bytes(packet) for packet in container.demux(stream) if packet.size)
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceLost(f"the source cannot be read: {error.strerror or type(error).__name__}") from error
+        raise SourceLost(
+            f"the source cannot be read: {error.strerror or type(error).__name__}"
+        ) from error
     raise SourceLost("the camera's answer is no picture")

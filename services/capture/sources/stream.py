@@ -37,10 +37,15 @@ class StreamSource:
     picture a request, or has the option `poll=SECONDS`, is asked again and again.
     """
 
-    def __init__(self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, jpeg_quality: int, clock: Clock, timeout_s: float = TIMEOUT_SECONDS
+    ) -> None:
         self._url, self._poll_s = poll_of(url)
         if self._poll_s is not None and self._poll_s >= timeout_s:
-            raise BadInput("source", f"poll={self._poll_s:g} is not below source_timeout_seconds ({timeout_s:g})")
+            raise BadInput(
+                "source",
+                f"poll={self._poll_s:g} is not below source_timeout_seconds ({timeout_s:g})",
+            )
         self._quality = jpeg_quality
         self._clock = clock
         self._timeout_s = timeout_s
@@ -107,14 +112,19 @@ def pictures_of_stream(container: InputContainer, quality: int) -> Iterator[Pict
         for packet in container.demux(stream):
             if packet.size:
                 data = bytes(packet)
-                # HTTP MJPEG carries no times: FFmpeg invents a steady 25 a second, so arrival is the better clock.
+                # HTTP MJPEG carries no times: FFmpeg invents a steady 25 a second, so arrival is
+                # the better clock.
                 invented = container.format.name in {"mpjpeg", "mjpeg"}
-                at = None if invented or packet.pts is None else float(packet.pts * packet.time_base)
+                at = (
+                    None if invented or packet.pts is None else float(packet.pts * packet.time_base)
+                )
                 yield Picture(lambda d=data: d, at)  # type: ignore[misc]
         return
     stream.thread_count = 1
     for frame in container.decode(stream):
-        at_s = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+        at_s = (
+            None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+        )
         aspect = aspect_of(stream.sample_aspect_ratio)
         yield Picture(lambda f=frame, a=aspect: jpeg_of_frame(f, quality, a), at_s)  # type: ignore[misc]
 
@@ -133,4 +143,6 @@ def source_lost() -> Iterator[None]:
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceLost(f"the source cannot be read: {error.strerror or type(error).__name__}") from error
+        raise SourceLost(
+            f"the source cannot be read: {error.strerror or type(error).__name__}"
+        ) from error

@@ -1,4 +1,6 @@
-"""Synthetic cameras: a street with vehicles that carry plates, and a picture that carries its own number."""
+"""Synthetic cameras: a street with vehicles that carry plates, and a picture that carries its own
+number.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +37,29 @@ class SyntheticSource:
     def __init__(self, name: str, clock: Clock, jpeg_quality: int = 85) -> None:
         kind, options = options_of(name.removeprefix("synthetic:"), _OPTIONS)
         if kind not in {"", "street", "numbered"}:
-            raise BadInput("source", f"synthetic:{kind} is unknown; there are synthetic:street and synthetic:numbered")
+            raise BadInput(
+                "source",
+                f"synthetic:{kind} is unknown; there are synthetic:street and synthetic:numbered",
+            )
         self._fps = number(options=options, key="fps", default=15, least=0.1, most=120)
         self._frames = int(number(options=options, key="frames", default=0, least=0, most=1e9))
         speed = number(options=options, key="speed", default=1, least=0, most=1000)
         if speed != 1 and not self._frames:
-            raise BadInput("source", "a speed other than 1 needs frames: the source must end by now")
+            raise BadInput(
+                "source", "a speed other than 1 needs frames: the source must end by now"
+            )
         self._since = number(options=options, key="since", default=0, least=0, most=1e11)
         if self._since and speed != 1:
             raise BadInput("source", "since goes with speed 1 alone")
         self._clock = clock
         width, height = _size(options.get("size", "1280x720"))
-        self._quality = int(number(options=options, key="quality", default=jpeg_quality, least=10, most=100))
+        self._quality = int(
+            number(options=options, key="quality", default=jpeg_quality, least=10, most=100)
+        )
         seed = int(number(options=options, key="seed", default=1, least=0, most=1e9))
-        interval = number(options=options, key="interval", default=12, least=PASS_SECONDS + 1, most=86_400)
+        interval = number(
+            options=options, key="interval", default=12, least=PASS_SECONDS + 1, most=86_400
+        )
         first = number(options=options, key="first", default=2, least=0, most=86_400)
         self._scene: _Numbered | _Street
         self._scene = (
@@ -100,11 +111,15 @@ def _backdrop(width: int, height: int, seed: int) -> Image:
     image[height // 4 : height // 2] = (96, 104, 112)
     image[height // 2 :] = (72, 74, 78)
     image[height * 3 // 4 : height * 3 // 4 + max(2, height // 90)] = (190, 190, 190)
-    return cv2.GaussianBlur((image + grain).clip(0, 255).astype(np.uint8), (3, 3), 0).astype(np.uint8)
+    return cv2.GaussianBlur((image + grain).clip(0, 255).astype(np.uint8), (3, 3), 0).astype(
+        np.uint8
+    )
 
 
 class _Numbered:
-    """Draws a picture's number as a row of black and white cells, with a checksum, beside something that moves."""
+    """Draws a picture's number as a row of black and white cells, with a checksum, beside something
+    that moves.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self._backdrop = _backdrop(width, height, 1)
@@ -118,7 +133,13 @@ class _Numbered:
             left, right = round(at * cell), round((at + 1) * cell)
             image[:tall, left:right] = 235 if bit == "1" else 20
         x = count * 7 % self._width
-        cv2.rectangle(image, (x, self._height // 2), (x + self._width // 8, self._height * 3 // 4), (40, 60, 200), -1)
+        cv2.rectangle(
+            image,
+            (x, self._height // 2),
+            (x + self._width // 8, self._height * 3 // 4),
+            (40, 60, 200),
+            -1,
+        )
         cv2.putText(
             image,
             str(count),
@@ -137,7 +158,9 @@ def checksum(count: int) -> int:
 
 
 class _Street:
-    """A vehicle crosses every `interval` seconds, four seconds long; each has a plate of its own."""
+    """A vehicle crosses every `interval` seconds, four seconds long; each has a plate of its
+    own.
+    """
 
     def __init__(self, width: int, height: int, seed: int, interval: float, first: float) -> None:
         self._backdrop = _backdrop(width, height, seed)
@@ -163,7 +186,9 @@ class _Street:
 
     def _sprite(self, vehicle: int) -> Image:
         if vehicle not in self._sprites:
-            self._sprites = {vehicle: _vehicle(self._width, self._height, random.Random(f"{self._seed}:{vehicle}"))}  # noqa: S311 - spreads load or draws a picture, guards nothing
+            seed = f"{self._seed}:{vehicle}"
+            chance = random.Random(seed)  # noqa: S311 - draws a picture, guards nothing
+            self._sprites = {vehicle: _vehicle(self._width, self._height, chance)}
         return self._sprites[vehicle]
 
 
@@ -176,7 +201,9 @@ def _vehicle(width: int, height: int, chance: random.Random) -> Image:
     cv2.rectangle(image, (wide // 5, tall // 20), (wide * 4 // 5, tall // 3), (90, 80, 70), -1)
     for x in (wide // 6, wide * 5 // 6):
         cv2.circle(image, (x, tall * 9 // 10), tall // 10, (20, 20, 20), -1)
-        cv2.rectangle(image, (x - wide // 24, tall * 2 // 5), (x + wide // 24, tall // 2), (40, 40, 190), -1)
+        cv2.rectangle(
+            image, (x - wide // 24, tall * 2 // 5), (x + wide // 24, tall // 2), (40, 40, 190), -1
+        )
     letters = [chance.choice(_LETTERS) for _ in range(4)]
     text = f"{''.join(letters[:2])}{chance.randrange(1000):03d}{''.join(letters[2:])}"
     _plate(image, text, (wide // 2, tall * 2 // 3), round(wide * 0.42))

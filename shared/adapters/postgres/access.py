@@ -33,7 +33,12 @@ class PostgresAccessRows:
         self._key_seen = False
 
     def create_key(
-        self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
+        self,
+        name: str,
+        role: Role,
+        cameras: Sequence[str] | None,
+        expires_at: datetime | None,
+        who: str,
     ) -> tuple[StoredKey, str]:
         """A secret is `plr_LOOKUP_SECRET`."""
         lookup = secrets.token_hex(LOOKUP_BYTES)
@@ -49,7 +54,9 @@ class PostgresAccessRows:
                     [name, str(role), scope, lookup, _digest(secret), who, expires_at],
                 ).fetchone()
             except UniqueViolation:
-                raise Conflict(f"there is a key {name} already; a name is never used again") from None
+                raise Conflict(
+                    f"there is a key {name} already; a name is never used again"
+                ) from None
             if row is None:
                 raise Conflict("the key was not stored")
             log_access(
@@ -62,17 +69,27 @@ class PostgresAccessRows:
         return _stored(row), secret
 
     def list_keys(self) -> list[StoredKey]:
-        return [_stored(row) for row in self._database.fetch(f"SELECT {_KEY} FROM api_keys ORDER BY name")]
+        return [
+            _stored(row)
+            for row in self._database.fetch(f"SELECT {_KEY} FROM api_keys ORDER BY name")
+        ]
 
     def revoke_key(self, name: str, who: str) -> None:
         with self._database.transaction() as connection:
             row = connection.execute(
-                "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE name = %s RETURNING id", [name]
+                "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE name = %s RETURNING id",
+                [name],
             ).fetchone()
             if row is None:
                 raise NotFound(f"there is no key {name}")
             connection.execute("DELETE FROM sessions WHERE key_id = %s", [row["id"]])
-            log_access(connection=connection, who=who, action="key.revoke", segment_id=None, details={"name": name})
+            log_access(
+                connection=connection,
+                who=who,
+                action="key.revoke",
+                segment_id=None,
+                details={"name": name},
+            )
 
     def any_key(self) -> bool:
         """The answer "yes" is remembered: rows of keys stay for ever."""
@@ -97,10 +114,14 @@ class PostgresAccessRows:
         if row is None or not hmac.compare_digest(bytes(row["digest"]), _digest(secret)):
             return None
         if row["stale"]:
-            self._database.execute("UPDATE api_keys SET last_used_at = now() WHERE id = %s", row["id"])
+            self._database.execute(
+                "UPDATE api_keys SET last_used_at = now() WHERE id = %s", row["id"]
+            )
         return _stored(row)
 
-    def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
+    def open_session(
+        self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float
+    ) -> str:
         """Deletes sessions that have expired."""
         token = secrets.token_urlsafe(SECRET_BYTES)
         with self._database.transaction() as connection:
@@ -110,9 +131,23 @@ class PostgresAccessRows:
                 INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, expires_at)
                 VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
                 """,
-                [_digest(token), caller.name, str(caller.role), caller.scope, key_id, key_digest, seconds],
+                [
+                    _digest(token),
+                    caller.name,
+                    str(caller.role),
+                    caller.scope,
+                    key_id,
+                    key_digest,
+                    seconds,
+                ],
             )
-            log_access(connection=connection, who=caller.name, action="session.open", segment_id=None, details={})
+            log_access(
+                connection=connection,
+                who=caller.name,
+                action="session.open",
+                segment_id=None,
+                details={},
+            )
         return token
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
@@ -131,8 +166,16 @@ class PostgresAccessRows:
 
     def close_session(self, token: str, who: str) -> None:
         with self._database.transaction() as connection:
-            if connection.execute("DELETE FROM sessions WHERE digest = %s", [_digest(token)]).rowcount:
-                log_access(connection=connection, who=who, action="session.close", segment_id=None, details={})
+            if connection.execute(
+                "DELETE FROM sessions WHERE digest = %s", [_digest(token)]
+            ).rowcount:
+                log_access(
+                    connection=connection,
+                    who=who,
+                    action="session.close",
+                    segment_id=None,
+                    details={},
+                )
 
     def signing_seed(self) -> bytes:
         row = self._database.fetch_one(
@@ -144,17 +187,40 @@ class PostgresAccessRows:
         return bytes(row["signing_seed"])
 
     def note(
-        self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
+        self,
+        who: str,
+        action: str,
+        segment_id: UUID | None,
+        details: Mapping[str, Any],
+        *,
+        lasting: bool = True,
     ) -> None:
         with self._database.pipelined() as connection:
             if not lasting:
                 connection.execute("SET LOCAL synchronous_commit TO off")
-            log_access(connection=connection, who=who, action=action, segment_id=segment_id, details=details)
+            log_access(
+                connection=connection,
+                who=who,
+                action=action,
+                segment_id=segment_id,
+                details=details,
+            )
 
     def log(
-        self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
+        self,
+        before: int | None,
+        limit: int,
+        who: str | None,
+        action: str | None,
+        segment_id: UUID | None,
     ) -> list[AccessEntry]:
-        given = {"before": before, "limit": limit, "who": who, "action": action, "segment": segment_id}
+        given = {
+            "before": before,
+            "limit": limit,
+            "who": who,
+            "action": action,
+            "segment": segment_id,
+        }
         conditions: list[LiteralString] = ["true"]
         if before is not None:
             conditions.append("id < %(before)s")
@@ -181,7 +247,9 @@ def _digest(secret: str) -> bytes:
 
 def _caller(row: DictRow) -> Caller:
     cameras = row["cameras"]
-    return Caller(row["name"], Role.named(row["role"]), None if cameras is None else frozenset(cameras))
+    return Caller(
+        row["name"], Role.named(row["role"]), None if cameras is None else frozenset(cameras)
+    )
 
 
 def _stored(row: DictRow) -> StoredKey:
@@ -197,7 +265,11 @@ def _stored(row: DictRow) -> StoredKey:
 
 
 def log_access(
-    connection: Connection, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any]
+    connection: Connection,
+    who: str,
+    action: str,
+    segment_id: UUID | None,
+    details: Mapping[str, Any],
 ) -> None:
     """Write a line of the access log in the caller's transaction."""
     connection.execute(

@@ -54,7 +54,9 @@ class PostgresConsistencyRows:
         return {row["key"]: Expectation(row["id"], row["size"]) for row in rows}
 
     def count_ready(self) -> int:
-        row = self._database.fetch_one("SELECT count(*) AS n FROM video_segments WHERE status = 'ready'")
+        row = self._database.fetch_one(
+            "SELECT count(*) AS n FROM video_segments WHERE status = 'ready'"
+        )
         return 0 if row is None else int(row["n"])
 
     def now_ms(self) -> int:
@@ -82,7 +84,9 @@ class PostgresConsistencyRows:
         )
         return None if row is None else _ready_clip(row)
 
-    def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
+    def note_suspects(
+        self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]
+    ) -> None:
         """A step that is repeated notes the same keys once."""
         self._database.execute(
             """
@@ -126,12 +130,16 @@ class PostgresConsistencyRows:
             limit,
         )
         return [
-            FinishedClip(row["id"], SegmentStatus(row["status"]), row["file_path"], row["file_size_bytes"])
+            FinishedClip(
+                row["id"], SegmentStatus(row["status"]), row["file_path"], row["file_size_bytes"]
+            )
             for row in rows
         ]
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """A current lease is a writer at work, and a pacer that looks will go on with all segments."""
+        """A current lease is a writer at work, and a pacer that looks will go on with all
+        segments.
+        """
         rows = self._database.fetch(
             """
             SELECT id FROM video_segments s
@@ -191,7 +199,13 @@ class PostgresConsistencyRows:
                     """,
                     [reason, segment_id],
                 )
-                emit(connection, EventName.SEGMENT_FINALIZING, segment_id, row["camera_id"], error=reason)
+                emit(
+                    connection,
+                    EventName.SEGMENT_FINALIZING,
+                    segment_id,
+                    row["camera_id"],
+                    error=reason,
+                )
                 connection.execute(f"NOTIFY {WAKE}")
         except Conflict:
             return False
@@ -220,9 +234,12 @@ class PostgresConsistencyRows:
                 return False
             if row["status"] == "recording":
                 closed = Closed(segment_id, to_ms(row["deadline"]), GapCause.ABANDONED)
-                apply(connection, row["camera_id"], RecordingPolicy.from_json(row["policy"]), [closed])
+                apply(
+                    connection, row["camera_id"], RecordingPolicy.from_json(row["policy"]), [closed]
+                )
             given_up = connection.execute(
-                "UPDATE segment_parts SET state = 'due' WHERE segment_id = %s AND state = 'queued'", [segment_id]
+                "UPDATE segment_parts SET state = 'due' WHERE segment_id = %s AND state = 'queued'",
+                [segment_id],
             ).rowcount
             given_up += connection.execute(
                 """
@@ -241,7 +258,12 @@ class PostgresConsistencyRows:
         with self._database.transaction() as connection:
             if _locked(connection, segment_id, ("ready", "expiring", "expired")) is None:
                 return False
-            return connection.execute("DELETE FROM segment_parts WHERE segment_id = %s", [segment_id]).rowcount > 0
+            return (
+                connection.execute(
+                    "DELETE FROM segment_parts WHERE segment_id = %s", [segment_id]
+                ).rowcount
+                > 0
+            )
 
 
 def _ready_clip(row: DictRow) -> ReadyClip:
@@ -256,7 +278,9 @@ def _ready_clip(row: DictRow) -> ReadyClip:
 
 def _locked(connection: Connection, segment_id: UUID, statuses: tuple[str, ...]) -> DictRow | None:
     """Returns the segment under its camera's lock, if it is in one of these states."""
-    camera = connection.execute("SELECT camera_id FROM video_segments WHERE id = %s", [segment_id]).fetchone()
+    camera = connection.execute(
+        "SELECT camera_id FROM video_segments WHERE id = %s", [segment_id]
+    ).fetchone()
     if camera is None:
         return None
     lock_camera(connection, camera["camera_id"])

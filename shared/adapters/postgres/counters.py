@@ -1,4 +1,6 @@
-"""Counts of segments: triggers write what each statement changes (0001_counters.sql), folding adds that up."""
+"""Counts of segments: triggers write what each statement changes (0001_counters.sql), folding adds
+that up.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,10 @@ class PostgresCounterRows:
                 for row in states
                 if row["status"] == SegmentStatus.READY
             ],
-            days=[DayTotals(**row | {"duration_seconds": float(row["duration_seconds"])}) for row in by_day],
+            days=[
+                DayTotals(**row | {"duration_seconds": float(row["duration_seconds"])})
+                for row in by_day
+            ],
         )
 
     def fold(self, limit: int) -> int:
@@ -125,7 +130,10 @@ class PostgresCounterRows:
         return [
             f"{row['camera_id']} {row['day']} {row['status']}: {row['segments']:+} clips, {row['bytes']:+} bytes"
             for row in days
-        ] + [f"{row['camera_id']} {row['status']}: the camera's counter is not the sum of its days" for row in cameras]
+        ] + [
+            f"{row['camera_id']} {row['status']}: the camera's counter is not the sum of its days"
+            for row in cameras
+        ]
 
     def recount(self) -> None:
         """Adds what is missing as a change, so that nobody else waits."""

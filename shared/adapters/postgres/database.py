@@ -76,13 +76,17 @@ def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[N
     try:
         yield
     except psycopg.errors.IntegrityError as error:
-        raise Conflict(f"the database refused: {error.diag.constraint_name or error.sqlstate}") from error
+        raise Conflict(
+            f"the database refused: {error.diag.constraint_name or error.sqlstate}"
+        ) from error
     except psycopg.ProgrammingError as error:
-        # A right that is missing, a schema that is on its way: nothing that was asked for is at fault.
+        # A right that is missing, a schema that is on its way: nothing that was asked for is at
+        # fault.
         raise Retryable(f"the database refuses a statement: {type(error).__name__}") from error
     except (psycopg.DataError, UnicodeEncodeError) as error:
         raise BadInput(
-            "value", "holds something a database cannot store, such as a NUL character or half of another"
+            "value",
+            "holds something a database cannot store, such as a NUL character or half of another",
         ) from error
     except PoolTimeout as error:
         raise why() or Retryable("the database does not answer: no connection is free") from error
@@ -91,15 +95,24 @@ def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[N
 
 
 class Database:
-    """A pool for one process. Open it after any fork: a socket shared by two processes garbles the protocol."""
+    """A pool for one process. Open it after any fork: a socket shared by two processes garbles the
+    protocol.
+    """
 
-    def __init__(self, url: str, *, max_size: int = 4, name: str = "platereel", patience_s: float = 5) -> None:
+    def __init__(
+        self, url: str, *, max_size: int = 4, name: str = "platereel", patience_s: float = 5
+    ) -> None:
         self.url = url
         self._wrong: PlatereelError | None = None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=_telling(url, self._hear),
-            kwargs={**_CONNECT, "autocommit": True, "row_factory": dict_row, "application_name": name},
+            kwargs={
+                **_CONNECT,
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": name,
+            },
             min_size=1,
             max_size=max_size,
             max_lifetime=1800,
@@ -131,7 +144,8 @@ class Database:
     def _connection(self) -> Iterator[Connection]:
         """A connection on which every statement is a transaction of its own, unless one is begun.
 
-        The block ends within 20 s, whatever the server does: a little later than the server's own statement_timeout.
+        The block ends within 20 s, whatever the server does: a little later than the server's own
+        statement_timeout.
         """
         with (
             kinds(self._why),
@@ -186,8 +200,12 @@ def _named(args: tuple[object, ...]) -> tuple[object, ...] | dict[str, object]:
 
 
 def lock_camera(connection: Connection, camera_id: str) -> None:
-    """Take the camera's lock until the transaction ends: every change of its windows goes through here."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('camera:' || %s, 0))", [camera_id])
+    """Take the camera's lock until the transaction ends: every change of its windows goes through
+    here.
+    """
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('camera:' || %s, 0))", [camera_id]
+    )
 
 
 def as_uuids(rows: list[DictRow], column: str = "id") -> list[UUID]:

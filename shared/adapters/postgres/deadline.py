@@ -51,7 +51,9 @@ class AnswerDeadline:
         with self._lock:
             self._waits.add(wait)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, daemon=True, name="database-patience")
+                self._thread = threading.Thread(
+                    target=self._watch, daemon=True, name="database-patience"
+                )
                 self._thread.start()
         try:
             yield
@@ -66,7 +68,8 @@ class AnswerDeadline:
         while True:
             self._clock.sleep(LOOK_SECONDS)
             now_s = self._clock.monotonic()
-            # A process that was stopped or starved for longer did not look either: answers may lie there unread.
+            # A process that was stopped or starved for longer did not look either: answers may lie
+            # there unread.
             passed_s, looked_s = min(now_s - looked_s, 2 * LOOK_SECONDS), now_s
             with self._lock:
                 for wait in self._waits:

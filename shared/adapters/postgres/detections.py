@@ -10,14 +10,29 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
-from shared.adapters.postgres.windows import apply, insert_segment, link, link_detection, load_windows, wanted_range
+from shared.adapters.postgres.windows import (
+    apply,
+    insert_segment,
+    link,
+    link_detection,
+    load_windows,
+    wanted_range,
+)
 from shared.domain.errors import Conflict
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, PendingMark, PendingPage
-from shared.domain.recording import LONGEST_MISSED_MS, Detected, Missed, Window, lateness, step, stretches_of
+from shared.domain.recording import (
+    LONGEST_MISSED_MS,
+    Detected,
+    Missed,
+    Window,
+    lateness,
+    step,
+    stretches_of,
+)
 from shared.domain.segment import StoredDetection
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.bounded_json import printable
@@ -64,11 +79,17 @@ class PostgresDetectionRows:
                 answers[detection.detection_id] = accepted
         moments = stretches_of([detection.captured_ms for detection in missed], LONGEST_MISSED_MS)
         for first_ms, last_ms in ((stretch[0], stretch[-1]) for stretch in moments):
-            answers |= self._fail_missed([d for d in missed if first_ms <= d.captured_ms <= last_ms], policy)
+            answers |= self._fail_missed(
+                [d for d in missed if first_ms <= d.captured_ms <= last_ms], policy
+            )
         return [answers[detection.detection_id] for detection in detections]
 
     def _accept(
-        self, detection: Detection, oldest_ms: int | None, policy: RecordingPolicy, newest_ms: int | None = None
+        self,
+        detection: Detection,
+        oldest_ms: int | None,
+        policy: RecordingPolicy,
+        newest_ms: int | None = None,
     ) -> Accepted | None:
         """Record one detection in one transaction.
 
@@ -105,7 +126,9 @@ class PostgresDetectionRows:
             link(connection, detection.camera_id, windows.beyond(before))
             return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
 
-    def _fail_missed(self, missed: Sequence[Detection], policy: RecordingPolicy) -> dict[str, Accepted]:
+    def _fail_missed(
+        self, missed: Sequence[Detection], policy: RecordingPolicy
+    ) -> dict[str, Accepted]:
         """Insert one FAILED segment for detections that came too late; none for those that somebody
         else has settled.
         """
@@ -130,9 +153,16 @@ class PostgresDetectionRows:
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """Only a detection that is still pending changes."""
         with self._database.transaction() as connection:
-            _conclude(connection, (detection_id, camera_id), DetectionOutcome.REJECTED, reason=printable(reason))
+            _conclude(
+                connection,
+                (detection_id, camera_id),
+                DetectionOutcome.REJECTED,
+                reason=printable(reason),
+            )
 
-    def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
+    def pending(
+        self, older_than_s: float, limit: int, after: PendingMark | None = None
+    ) -> PendingPage:
         rows = self._database.fetch(
             """
             SELECT * FROM detections WHERE outcome = 'pending' AND created_at < now() - make_interval(secs => %(age)s)
@@ -155,7 +185,11 @@ class PostgresDetectionRows:
                 found.append(_detection(row))
             except (TypeError, ValueError, OverflowError):
                 broken.append((row["camera_id"], row["detection_id"]))
-        place = (rows[-1]["created_at"], rows[-1]["detection_id"], rows[-1]["camera_id"]) if rows else None
+        place = (
+            (rows[-1]["created_at"], rows[-1]["detection_id"], rows[-1]["camera_id"])
+            if rows
+            else None
+        )
         last = place if len(rows) == limit else None
         return PendingPage(tuple(found), last, tuple(broken))
 
@@ -171,7 +205,9 @@ class PostgresDetectionRows:
             """,
             detection_id,
         )
-        return [StoredDetection(**row | {"outcome": DetectionOutcome(row["outcome"])}) for row in rows]
+        return [
+            StoredDetection(**row | {"outcome": DetectionOutcome(row["outcome"])}) for row in rows
+        ]
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         """One detection, as it was published."""
@@ -180,7 +216,9 @@ class PostgresDetectionRows:
 
     def count_since(self, ms: int) -> int:
         """Returns how many detections were stored since a moment."""
-        row = self._database.fetch_one("SELECT count(*) AS n FROM detections WHERE created_at >= %s", from_ms(ms))
+        row = self._database.fetch_one(
+            "SELECT count(*) AS n FROM detections WHERE created_at >= %s", from_ms(ms)
+        )
         return 0 if row is None else int(row["n"])
 
 
@@ -210,7 +248,9 @@ def _insert(connection: Connection, detection: Detection) -> None:
 
 def _stored(row: DictRow | None, detection: Detection) -> DictRow:
     if row is None:
-        raise Conflict("the detection was deleted while it was stored", detection_id=detection.detection_id)
+        raise Conflict(
+            "the detection was deleted while it was stored", detection_id=detection.detection_id
+        )
     return row
 
 
@@ -226,7 +266,9 @@ def _answer(connection: Connection, stored: DictRow) -> Accepted:
     return Accepted(DetectionOutcome(stored["outcome"]), tuple(as_uuids(rows)), stored["reason"])
 
 
-def _failed_segment(connection: Connection, missed: Sequence[Detection], policy: RecordingPolicy) -> Accepted:
+def _failed_segment(
+    connection: Connection, missed: Sequence[Detection], policy: RecordingPolicy
+) -> Accepted:
     start_ms = min(d.captured_ms for d in missed) - policy.buffer_ms
     end_ms = max(d.captured_ms for d in missed) + policy.post_event_ms
     segment_id = uuid4()
@@ -242,7 +284,9 @@ def _failed_segment(connection: Connection, missed: Sequence[Detection], policy:
         error=GapCause.BUFFER_EXPIRED,
     )
     for detection in missed:
-        _conclude(connection, _key(detection), DetectionOutcome.EXPIRED, reason=GapCause.BUFFER_EXPIRED)
+        _conclude(
+            connection, _key(detection), DetectionOutcome.EXPIRED, reason=GapCause.BUFFER_EXPIRED
+        )
     with connection.cursor() as cursor:
         cursor.executemany(
             """

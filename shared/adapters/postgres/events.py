@@ -16,7 +16,9 @@ Publish = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[str | Non
 REFUSED_SECONDS = 300
 
 
-def emit(connection: Connection, name: EventName, segment_id: UUID, camera_id: str, **facts: object) -> None:
+def emit(
+    connection: Connection, name: EventName, segment_id: UUID, camera_id: str, **facts: object
+) -> None:
     """Write an event of a segment in the caller's transaction; facts: what else its body has."""
     body = {"segment_id": str(segment_id), "camera_id": camera_id, **facts}
     connection.execute("INSERT INTO outbox (name, body) VALUES (%s, %s)", [str(name), Jsonb(body)])
@@ -39,7 +41,10 @@ def relay(connection: Connection, publish: Publish, limit: int, webhooks: Webhoo
     ).fetchall()
     if not rows:
         return 0
-    bodies = [{"event_id": str(row["event_id"]), "at": row["created_at"].isoformat(), **row["body"]} for row in rows]
+    bodies = [
+        {"event_id": str(row["event_id"]), "at": row["created_at"].isoformat(), **row["body"]}
+        for row in rows
+    ]
     refusals = publish([(row["name"], body) for row, body in zip(rows, bodies, strict=True)])
     deliveries = [
         (webhook, row["event_id"], row["name"], Jsonb(body))
@@ -61,6 +66,10 @@ def relay(connection: Connection, publish: Publish, limit: int, webhooks: Webhoo
                not_before = CASE WHEN refused THEN now() + make_interval(secs => %s) END
           FROM unnest(%s::bigint[], %s::boolean[]) AS told (event, refused) WHERE id = event
         """,
-        [REFUSED_SECONDS, [row["id"] for row in rows], [refusal is not None for refusal in refusals]],
+        [
+            REFUSED_SECONDS,
+            [row["id"] for row in rows],
+            [refusal is not None for refusal in refusals],
+        ],
     )
     return len(rows)

@@ -34,7 +34,9 @@ class PostgresJobRows:
                 "INSERT INTO jobs (kind, params, requested_by) VALUES (%s, %s, %s) RETURNING id",
                 [kind, Jsonb(dict(params)), who],
             ).fetchone()
-            log_access(connection=connection, who=who, action=kind, segment_id=None, details=dict(params))
+            log_access(
+                connection=connection, who=who, action=kind, segment_id=None, details=dict(params)
+            )
             connection.execute(f"NOTIFY {WAKE}")
         if row is None:
             raise NotFound("the job was not stored")

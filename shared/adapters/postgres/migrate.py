@@ -18,7 +18,9 @@ _LOCK = 5_024_117_309_011
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(files("shared.adapters.postgres").joinpath("migrations")))
+    config.set_main_option(
+        "script_location", str(files("shared.adapters.postgres").joinpath("migrations"))
+    )
     return config
 
 
@@ -29,8 +31,11 @@ def migrate(url: str) -> tuple[str | None, str]:
     Platereel's at all.
     """
     current_version(url)  # raises our error where the server does not answer
-    # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the connections.
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
+    # SQLAlchemy reads URLs in a way of its own, and quotes them in its errors: libpq opens the
+    # connections.
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool
+    )
     with engine.connect() as lock, engine.connect() as connection:
         lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         before = current_version(url)  # another host's migration may have come first

@@ -17,9 +17,10 @@ from shared.domain.lifecycle import LEASE_SECONDS
 from shared.domain.ports import Offer
 from shared.domain.timing import from_ms
 
-# Between the popping of a message and the beginning of its run, and between two publishers of one moment. A host that
-# is cut off takes messages along, as it does leases: both are over after the same time, so that another host has the
-# work within ten seconds. A run that begins later finds its offer taken back, and another one comes.
+# Between the popping of a message and the beginning of its run, and between two publishers of one
+# moment. A host that is cut off takes messages along, as it does leases: both are over after the
+# same time, so that another host has the work within ten seconds. A run that begins later finds its
+# offer taken back, and another one comes.
 LOST_AFTER_SECONDS = LEASE_SECONDS
 LOST_BATCH = 1_000
 

@@ -118,7 +118,9 @@ class PostgresPacerRows:
                 """
             ).fetchall()
             for row in parts:
-                settle_part(connection, row["id"], _expired(row, GapCause.WRITER_FAILED), "lease_expired")
+                settle_part(
+                    connection, row["id"], _expired(row, GapCause.WRITER_FAILED), "lease_expired"
+                )
             clips = connection.execute(
                 """
                 SELECT id, camera_id, attempts, retries FROM video_segments
@@ -167,7 +169,11 @@ class PostgresPacerRows:
 def _expired(row: DictRow, cause: str) -> Later | GiveUp:
     """Returns what becomes of a run whose lease ran out."""
     return retry_decision(
-        attempts=row["attempts"], retries=row["retries"], retryable=False, cause=cause, longest_s=NO_PAUSE_SECONDS
+        attempts=row["attempts"],
+        retries=row["retries"],
+        retryable=False,
+        cause=cause,
+        longest_s=NO_PAUSE_SECONDS,
     )
 
 

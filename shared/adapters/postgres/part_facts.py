@@ -51,7 +51,9 @@ def gaps_of_row(stored: Sequence[Mapping[str, Any]]) -> tuple[Gap, ...]:
 def facts_json(facts: PartFacts) -> dict[str, Any]:
     """Returns the value of a part's column `facts`."""
     return {
-        "index": [[p.pts_ms, p.size, int(p.keyframe), *([1] if p.lead else [])] for p in facts.index],
+        "index": [
+            [p.pts_ms, p.size, int(p.keyframe), *([1] if p.lead else [])] for p in facts.index
+        ],
         "before": None if facts.before is None else asdict(facts.before),
         "first": None if facts.first is None else asdict(facts.first),
         "last": None if facts.last is None else asdict(facts.last),
@@ -69,7 +71,9 @@ def facts_of(row: DictRow) -> PartFacts | None:
     if stored is None:
         return None
     return PartFacts(
-        index=tuple(Packet(pts, size, bool(key), bool(lead)) for pts, size, key, *lead in stored["index"]),
+        index=tuple(
+            Packet(pts, size, bool(key), bool(lead)) for pts, size, key, *lead in stored["index"]
+        ),
         before=_mark(stored["before"]),
         first=_mark(stored["first"]),
         last=_mark(stored["last"]),

@@ -10,15 +10,25 @@ import psycopg
 from shared.domain.errors import Permanent, PlatereelError, Retryable
 from shared.wire.urls import HIDDEN, shown
 
-# By the words of libpq, psycopg and the server; for a server of another language only the last line matches.
+# By the words of libpq, psycopg and the server; for a server of another language only the last line
+# matches.
 _WORDS = (
-    (r"password authentication failed|no password supplied", "refuses the user name or the password"),
+    (
+        r"password authentication failed|no password supplied",
+        "refuses the user name or the password",
+    ),
     (r"role \".*\" does not exist", "knows no such user"),
     (r"database \".*\" does not exist", "has no database of the name at the end of the URL"),
-    (r"no pg_hba.conf entry.*(no encryption|SSL off)", "takes nobody without TLS, or not from here: ?sslmode=require"),
+    (
+        r"no pg_hba.conf entry.*(no encryption|SSL off)",
+        "takes nobody without TLS, or not from here: ?sslmode=require",
+    ),
     (r"no pg_hba.conf entry", "takes nobody with this user name from here (pg_hba.conf)"),
     (r"does not support SSL", "speaks no TLS, and sslmode asks for it"),
-    (r"certificate", "shows a certificate that is not trusted, or ?sslrootcert names no file that can be read"),
+    (
+        r"certificate",
+        "shows a certificate that is not trusted, or ?sslrootcert names no file that can be read",
+    ),
     (r"invalid sslmode", "is asked with an sslmode that does not exist"),
     (r"failed to resolve|translate host name", "cannot be found: its host name does not resolve"),
     (r"Connection refused", "does not answer: nothing listens at its host and port"),
@@ -26,7 +36,10 @@ _WORDS = (
     (r"timeout expired|timed out", "does not answer in time: is this a database's host and port?"),
     (r"too many clients|connection slots", "has no connection left"),
     (r"starting up|shutting down|recovery", "is starting or stopping"),
-    (r"closed the connection|received invalid response", "does not answer as a database does: is this its port?"),
+    (
+        r"closed the connection|received invalid response",
+        "does not answer as a database does: is this its port?",
+    ),
     (r"", "does not answer"),
 )
 _ELSEWHERE = re.compile(r"[?&](?:host|hostaddr|port|service)=")

@@ -60,14 +60,21 @@ class PostgresRetentionRows:
         )
 
     def oldest(
-        self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
+        self,
+        camera_id: str | None,
+        before_ms: int,
+        after: Clip | None,
+        limit: int,
+        attributes: Collection[str] | None,
     ) -> list[Clip]:
         """Uses an index of just these clips, however many are skipped."""
         plates: LiteralString = "ARRAY[]::text[]" if attributes is None else _PLATES
         labels: LiteralString = _LABELS if attributes else "ARRAY[]::text[]"
         camera: LiteralString = "true" if camera_id is None else "camera_id = %(camera)s"
         further: LiteralString = (
-            "true" if after is None else "(coalesce(end_time, deadline), id) > (%(after)s, %(after_id)s)"
+            "true"
+            if after is None
+            else "(coalesce(end_time, deadline), id) > (%(after)s, %(after_id)s)"
         )
         rows = self._database.fetch(
             f"""
@@ -130,7 +137,10 @@ class PostgresRetentionRows:
                 "after_id": None if after is None else after.segment_id,
             },
         )
-        return [Marked(row["id"], row["file_path"], row["thumbnail_path"], row["archived_at"]) for row in rows]
+        return [
+            Marked(row["id"], row["file_path"], row["thumbnail_path"], row["archived_at"])
+            for row in rows
+        ]
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:
         """Parts that a failed segment still has are deleted when they are settled."""
@@ -165,7 +175,9 @@ class PostgresRetentionRows:
                 """,
                 given,
             ).fetchone()
-            purged, shown = (0, ([], [])) if row is None else (int(row["purged"]), (row["ids"], row["cameras"]))
+            purged, shown = (
+                (0, ([], [])) if row is None else (int(row["purged"]), (row["ids"], row["cameras"]))
+            )
             purged += connection.execute(
                 """
                 DELETE FROM detections d USING unnest(%s::text[], %s::text[]) AS shown (id, camera)

@@ -19,7 +19,9 @@ MAX_ERROR = 500  # characters of an error that a row keeps
 
 
 def running_part(connection: Connection, part_id: UUID, token: str) -> DictRow | None:
-    """Lock a part whose run has this token. Returns its counts, None where the run is no longer current."""
+    """Lock a part whose run has this token. Returns its counts, None where the run is no longer
+    current.
+    """
     return connection.execute(
         "SELECT attempts, retries FROM segment_parts WHERE id = %s AND token = %s AND state = 'running' FOR UPDATE",
         [part_id, token],
@@ -27,7 +29,9 @@ def running_part(connection: Connection, part_id: UUID, token: str) -> DictRow |
 
 
 def running_clip(connection: Connection, segment_id: UUID, token: str) -> DictRow | None:
-    """Lock a segment whose finalising run has this token. Returns its counts and camera, None where none is current."""
+    """Lock a segment whose finalising run has this token. Returns its counts and camera, None where
+    none is current.
+    """
     return connection.execute(
         """
         SELECT attempts, retries, camera_id FROM video_segments
@@ -37,7 +41,9 @@ def running_clip(connection: Connection, segment_id: UUID, token: str) -> DictRo
     ).fetchone()
 
 
-def settle_part(connection: Connection, part_id: UUID, decision: Later | GiveUp, error: str) -> None:
+def settle_part(
+    connection: Connection, part_id: UUID, decision: Later | GiveUp, error: str
+) -> None:
     """End a part's run.
 
     error: why it did not succeed; the row has it until the part is tried again.
@@ -59,7 +65,11 @@ def settle_part(connection: Connection, part_id: UUID, decision: Later | GiveUp,
 
 
 def settle_clip(
-    connection: Connection, segment_id: UUID, camera_id: str, decision: Later | GiveUp, error: str | None
+    connection: Connection,
+    segment_id: UUID,
+    camera_id: str,
+    decision: Later | GiveUp,
+    error: str | None,
 ) -> None:
     """End a finalising run. error: why it did not succeed, None to leave what the row says.
 

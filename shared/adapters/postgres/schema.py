@@ -17,7 +17,9 @@ def current_version(url: str) -> str | None:
     Raises Retryable when it does not answer.
     """
     with kinds(), connect(url) as connection:
-        found = connection.execute("SELECT to_regclass('public.alembic_version') AS name").fetchone()
+        found = connection.execute(
+            "SELECT to_regclass('public.alembic_version') AS name"
+        ).fetchone()
         if found is None or found["name"] is None:
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -78,7 +78,12 @@ def segment_of(kind: type[S], row: DictRow) -> S:
 
 
 def search(
-    connection: Connection, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
+    connection: Connection,
+    where: SegmentFilter,
+    limit: int,
+    offset: int,
+    cursor: str | None,
+    order: Order,
 ) -> Page:
     """Returns one page and the number of all matches, in the caller's transaction.
 
@@ -86,14 +91,20 @@ def search(
     """
     found = _pieces(where)
     if where.fuzzy:
-        connection.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY])
+        connection.execute(
+            "SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [_SIMILARITY]
+        )
     total = _total(connection, found, where)
     rows = connection.execute(
         *_statement(found=found, limit=limit, offset=offset, cursor=cursor, order=order)
     ).fetchall()
     more = len(rows) > limit
     rows = rows[:limit]
-    return Page([segment_of(FoundSegment, row) for row in rows], total, _write_cursor(rows[-1]) if more else None)
+    return Page(
+        [segment_of(FoundSegment, row) for row in rows],
+        total,
+        _write_cursor(rows[-1]) if more else None,
+    )
 
 
 def _pieces(where: SegmentFilter) -> _Search:
@@ -107,13 +118,17 @@ def _pieces(where: SegmentFilter) -> _Search:
         found.counted.append("s.status = %(status)s")
     if where.archived is not None:
         found.counted.append(
-            "s.status IN ('expiring', 'expired')" if where.archived else "s.status NOT IN ('expiring', 'expired')"
+            "s.status IN ('expiring', 'expired')"
+            if where.archived
+            else "s.status NOT IN ('expiring', 'expired')"
         )
     if where.protected is not None:
         found.others.append("s.protected" if where.protected else "NOT s.protected")
     if where.from_ms is not None:
         found.args["from"] = from_ms(where.from_ms)
-        found.others.append("s.deadline > %(from)s AND s.start_time > %(from)s - interval '2 hours'")
+        found.others.append(
+            "s.deadline > %(from)s AND s.start_time > %(from)s - interval '2 hours'"
+        )
     if where.to_ms is not None:
         found.args["to"] = from_ms(where.to_ms)
         found.others.append("s.start_time < %(to)s")
@@ -125,7 +140,9 @@ def _pieces(where: SegmentFilter) -> _Search:
 
 def _add_plate(found: _Search, where: SegmentFilter) -> None:
     """A plate without wildcards may match nearly; one with wildcards matches as written."""
-    confident: LiteralString = "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
+    confident: LiteralString = (
+        "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
+    )
     if where.plate is None:
         if where.min_confidence is not None:
             found.others.append("s.best_confidence >= %(min_confidence)s")
@@ -151,7 +168,9 @@ def _add_plate(found: _Search, where: SegmentFilter) -> None:
         )
     else:
         found.args["plate"] = key
-        found.others.append(f"s.id IN (SELECT segment_id FROM segment_plates WHERE plate_key = %(plate)s{confident})")
+        found.others.append(
+            f"s.id IN (SELECT segment_id FROM segment_plates WHERE plate_key = %(plate)s{confident})"
+        )
 
 
 def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
@@ -161,7 +180,9 @@ def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
     }[where.protected]  # fmt: skip
     if not found.prefix and len(found.others) == (where.protected is not None):
         source: LiteralString = " AND ".join(found.counted) or "true"
-        statement: LiteralString = f"SELECT {by_protection}::bigint AS n FROM camera_totals s WHERE {source}"
+        statement: LiteralString = (
+            f"SELECT {by_protection}::bigint AS n FROM camera_totals s WHERE {source}"
+        )
     else:
         prefix: LiteralString = f"WITH {found.prefix}" if found.prefix else ""
         statement = f"{prefix} SELECT count(*) AS n FROM {found.source} WHERE {found.where}"

@@ -57,15 +57,26 @@ class PostgresSegmentRows:
         """Close the pool. Only for a repository that the doorway made; others share their pool."""
         self._database.close()
 
-    def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
+    def search(
+        self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
+    ) -> Page:
         with self._database.transaction() as connection:
-            return search(connection=connection, where=where, limit=limit, offset=offset, cursor=cursor, order=order)
+            return search(
+                connection=connection,
+                where=where,
+                limit=limit,
+                offset=offset,
+                cursor=cursor,
+                order=order,
+            )
 
     def row(self, segment_id: UUID) -> Segment:
         return segment_of(Segment, self._row(segment_id))
 
     def _row(self, segment_id: UUID) -> DictRow:
-        row = self._database.fetch_one(f"SELECT {COLUMNS} FROM segments_with_detections WHERE id = %s", segment_id)
+        row = self._database.fetch_one(
+            f"SELECT {COLUMNS} FROM segments_with_detections WHERE id = %s", segment_id
+        )
         if row is None:
             raise NotFound(f"there is no segment {segment_id}")
         return row
@@ -95,10 +106,17 @@ class PostgresSegmentRows:
               FROM segment_parts
              WHERE segment_id = %(id)s AND (%(at)s::timestamptz IS NULL OR start_time = %(at)s) ORDER BY number
             """,
-            {"id": segment_id, "at": None if from_ms is None else row["start_time"] + timedelta(milliseconds=from_ms)},
+            {
+                "id": segment_id,
+                "at": None
+                if from_ms is None
+                else row["start_time"] + timedelta(milliseconds=from_ms),
+            },
         )
         written = list(takewhile(lambda part: part["state"] in {"done", "gap"}, parts))
-        return _streamed(row, written, complete=len(written) == len(parts) and row["status"] != "recording")
+        return _streamed(
+            row, written, complete=len(written) == len(parts) and row["status"] != "recording"
+        )
 
     def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
         rows = self._database.fetch(
@@ -140,11 +158,18 @@ class PostgresSegmentRows:
                AND s.deadline > %(from)s AND s.start_time > %(from)s - interval '2 hours'
              ORDER BY 2, 1 LIMIT %(limit)s
             """,
-            {"camera": camera_id, "from": from_ms(first_ms), "to": from_ms(last_ms), "limit": limit},
+            {
+                "camera": camera_id,
+                "from": from_ms(first_ms),
+                "to": from_ms(last_ms),
+                "limit": limit,
+            },
         )
         return [MissingFootage(**row) for row in rows]
 
-    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
+    def protect(
+        self, segment_id: UUID, *, protected: bool, who: str, note: str | None
+    ) -> DetailedSegment:
         """Writes to the access log."""
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -173,7 +198,9 @@ class PostgresSegmentRows:
         with self._database.transaction() as connection:
             if not mark(connection, {segment_id: "request"}, who):
                 raise _why_not(connection, segment_id)
-            log_access(connection=connection, who=who, action="delete", segment_id=segment_id, details={})
+            log_access(
+                connection=connection, who=who, action="delete", segment_id=segment_id, details={}
+            )
 
     def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
         with self._database.transaction() as connection:
@@ -200,7 +227,11 @@ def _streamed(row: DictRow, parts: list[DictRow], *, complete: bool) -> Streamed
     start_ms = to_ms(row["start_time"])
     ready = row["status"] == "ready"
     first = row["first_frame_at"]
-    clip = StoredClip(row["file_path"], row["file_size_bytes"], to_ms(first)) if ready and first is not None else None
+    clip = (
+        StoredClip(row["file_path"], row["file_size_bytes"], to_ms(first))
+        if ready and first is not None
+        else None
+    )
     fragments = [(begin, end) for begin, end in row["fragments"] or ()]
     if clip is not None and not fragments:
         begin = clip.first_frame_ms - start_ms

@@ -35,16 +35,18 @@ from shared.domain.recording import (
 from shared.domain.timing import from_ms, to_ms
 from shared.wire.keys import thumbnail_key, video_key
 
-_FILLABLE: LiteralString = (
-    "coalesce(status = 'finalizing' AND grows_until > clock_timestamp() AND lease_token IS NULL, false)"
-)
+_FILLABLE: LiteralString = """
+    coalesce(status = 'finalizing' AND grows_until > clock_timestamp() AND lease_token IS NULL, false)
+"""
 
 _OFFSET: LiteralString = """
     round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
 """
 
 
-def load_windows(connection: Connection, camera_id: str, start_ms: int, end_ms: int) -> CameraWindows:
+def load_windows(
+    connection: Connection, camera_id: str, start_ms: int, end_ms: int
+) -> CameraWindows:
     """Returns live windows that meet or touch [start, end), the growing one, and the next one after
     it.
     """
@@ -85,10 +87,14 @@ def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
     if row is None:
         return CameraWindows()
     start_ms, end_ms = to_ms(row["start_time"]), to_ms(row["deadline"])
-    return CameraWindows((Window(row["id"], start_ms, end_ms, growing=True, late_ms=row["late_ms"]),))
+    return CameraWindows(
+        (Window(row["id"], start_ms, end_ms, growing=True, late_ms=row["late_ms"]),)
+    )
 
 
-def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]) -> list[UUID]:
+def apply(
+    connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]
+) -> list[UUID]:
     """Write the effects. Returns the segments they touched."""
     touched: list[UUID] = []
     for effect in effects:
@@ -110,7 +116,9 @@ def apply(connection: Connection, camera_id: str, policy: RecordingPolicy, effec
                 )
                 touched.append(segment_id)
             case Late(segment_id, late_ms):
-                connection.execute("UPDATE video_segments SET late_ms = %s WHERE id = %s", [late_ms, segment_id])
+                connection.execute(
+                    "UPDATE video_segments SET late_ms = %s WHERE id = %s", [late_ms, segment_id]
+                )
                 touched.append(segment_id)
             case Lengthened(segment_id, end_ms, late_ms):
                 _lengthen(connection, segment_id, from_ms(end_ms), late_ms)
@@ -188,7 +196,9 @@ def insert_segment(
     emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id)
 
 
-def _close(connection: Connection, segment_id: UUID, end: datetime, early: GapCause | None = None) -> None:
+def _close(
+    connection: Connection, segment_id: UUID, end: datetime, early: GapCause | None = None
+) -> None:
     """Make the window final and plan every part that it still lacks.
 
     It never ends before what is planned already.
@@ -245,13 +255,16 @@ def _plan_rest(connection: Connection, segment_id: UUID, row: DictRow) -> None:
     plan_parts(connection, segment_id, stretches)
 
 
-def plan_parts(connection: Connection, segment_id: UUID, stretches: Iterable[tuple[int, int]]) -> int:
+def plan_parts(
+    connection: Connection, segment_id: UUID, stretches: Iterable[tuple[int, int]]
+) -> int:
     """Insert parts after the last one; their ranges never change again. Returns how many."""
     planned = list(stretches)
     if not planned:
         return 0
     row = connection.execute(
-        "SELECT coalesce(max(number), -1) + 1 AS next FROM segment_parts WHERE segment_id = %s", [segment_id]
+        "SELECT coalesce(max(number), -1) + 1 AS next FROM segment_parts WHERE segment_id = %s",
+        [segment_id],
     ).fetchone()
     first = 0 if row is None else int(row["next"])
     with connection.cursor() as cursor:
@@ -262,7 +275,10 @@ def plan_parts(connection: Connection, segment_id: UUID, stretches: Iterable[tup
                 for number, (start, end) in enumerate(planned, first)
             ],
         )
-    connection.execute("UPDATE video_segments SET covered_to = %s WHERE id = %s", [from_ms(planned[-1][1]), segment_id])
+    connection.execute(
+        "UPDATE video_segments SET covered_to = %s WHERE id = %s",
+        [from_ms(planned[-1][1]), segment_id],
+    )
     return len(planned)
 
 
@@ -271,7 +287,9 @@ def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
     return TimestamptzRange(from_ms(start_ms), from_ms(end_ms), "[)")
 
 
-def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID, int, int]]) -> None:
+def link(
+    connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID, int, int]]
+) -> None:
     """Link recorded detections with segments that now cover some of what they asked for.
 
     stretches: segment, start and end (ms) of what is newly covered. Detections of earlier stretches
@@ -296,7 +314,9 @@ def link(connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID,
     )
 
 
-def link_detection(connection: Connection, key: tuple[str, str], segment_ids: Iterable[UUID]) -> None:
+def link_detection(
+    connection: Connection, key: tuple[str, str], segment_ids: Iterable[UUID]
+) -> None:
     """Link one detection, by its id and its camera, with segments."""
     connection.execute(
         f"""

@@ -1,4 +1,6 @@
-"""Runs: how a writer takes a part or a segment, keeps it by a lease, and commits under its token."""
+"""Runs: how a writer takes a part or a segment, keeps it by a lease, and commits under its
+token.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from psycopg.types.json import Jsonb
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.events import emit
 from shared.adapters.postgres.pacer import WAKE
-from shared.adapters.postgres.part_facts import facts_json, facts_of, form_of_row, gaps_json, stored_part
+from shared.adapters.postgres.part_facts import (
+    facts_json,
+    facts_of,
+    form_of_row,
+    gaps_json,
+    stored_part,
+)
 from shared.adapters.postgres.retry import running_clip, running_part, settle_clip, settle_part
 from shared.domain.events import EventName
 from shared.domain.gaps import Gap, GapCause, PartFacts
@@ -92,7 +100,9 @@ class PostgresWriterRows:
         )
         return (None if row is None else form_of_row(row)) or form
 
-    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+    def commit_part(
+        self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts
+    ) -> bool:
         """Wakes the pacer."""
         with self._database.transaction() as connection:
             done = connection.execute(
@@ -117,7 +127,9 @@ class PostgresWriterRows:
                 "UPDATE segment_parts SET parked = true, facts = %s, thumbnail = %s WHERE id = %s",
                 [Jsonb(facts_json(facts)), facts.thumbnail, part_id],
             )
-            later = put_off(attempts=row["attempts"], retries=row["retries"], longest_s=PARKED_PAUSE_SECONDS)
+            later = put_off(
+                attempts=row["attempts"], retries=row["retries"], longest_s=PARKED_PAUSE_SECONDS
+            )
             settle_part(connection, part_id, later, reason)
         return True
 
@@ -126,7 +138,10 @@ class PostgresWriterRows:
             row = running_part(connection, part_id, token)
             if row is not None:
                 decision = retry_decision(
-                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause=GapCause.WRITER_FAILED
+                    attempts=row["attempts"],
+                    retries=row["retries"],
+                    retryable=retryable,
+                    cause=GapCause.WRITER_FAILED,
                 )
                 settle_part(connection, part_id, decision, reason)
 
@@ -149,7 +164,8 @@ class PostgresWriterRows:
             if row is None:
                 return None
             parts = connection.execute(
-                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY start_time", [segment_id]
+                "SELECT * FROM segment_parts WHERE segment_id = %s ORDER BY start_time",
+                [segment_id],
             ).fetchall()
         return FinaliseRun(
             segment_id=row["id"],
@@ -255,7 +271,10 @@ class PostgresWriterRows:
             row = running_clip(connection, segment_id, token)
             if row is not None:
                 decision = retry_decision(
-                    attempts=row["attempts"], retries=row["retries"], retryable=retryable, cause=reason
+                    attempts=row["attempts"],
+                    retries=row["retries"],
+                    retryable=retryable,
+                    cause=reason,
                 )
                 settle_clip(
                     connection=connection,

@@ -1,1 +1,3 @@
-"""Redis and Valkey: frames, packets, cameras, detections, events; a cluster of them, or one server."""
+"""Redis and Valkey: frames, packets, cameras, detections, events; a cluster of them, or one
+server.
+"""

@@ -14,7 +14,9 @@ class CameraBuffers:
     copied: whether a camera's clips are made of its own packets.
     """
 
-    def __init__(self, frames: FrameBuffer, packets: FrameBuffer, copied: Callable[[str], bool]) -> None:
+    def __init__(
+        self, frames: FrameBuffer, packets: FrameBuffer, copied: Callable[[str], bool]
+    ) -> None:
         self._frames, self._packets, self._copied = frames, packets, copied
 
     def _of(self, camera_id: str) -> FrameBuffer:

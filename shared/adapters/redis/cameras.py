@@ -19,7 +19,9 @@ if owner == false or owner == ARGV[1] then
 end
 return 0
 """
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_RELEASE = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 # The server's own clock: no two hosts' clocks are compared.
 _ENROL = """#!lua flags=allow-oom
 local now = redis.call('TIME')
@@ -44,7 +46,9 @@ class RedisCameras:
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         key = self._keys.lease(camera_id)
         with self._servers.talking(key) as server:
-            return bool(server.register_script(_ACQUIRE)(keys=[key], args=[owner, round(ttl_s * 1000)]))
+            return bool(
+                server.register_script(_ACQUIRE)(keys=[key], args=[owner, round(ttl_s * 1000)])
+            )
 
     def release(self, camera_id: str, owner: str) -> None:
         key = self._keys.lease(camera_id)
@@ -54,7 +58,9 @@ class RedisCameras:
     def enrol(self, owner: str, ttl_s: float) -> int:
         key = self._keys.captures
         with self._servers.talking(key) as server:
-            return int(server.register_script(_ENROL)(keys=[key], args=[owner, round(ttl_s * 1000)]))
+            return int(
+                server.register_script(_ENROL)(keys=[key], args=[owner, round(ttl_s * 1000)])
+            )
 
     def resign(self, owner: str) -> None:
         with self._servers.talking(self._keys.captures) as server:

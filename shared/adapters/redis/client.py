@@ -19,7 +19,8 @@ from shared.domain.errors import Permanent, Retryable
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 2.0
-# A full disk under the append-only file, a script that runs, a replica that lost its master, a right that is missing.
+# A full disk under the append-only file, a script that runs, a replica that lost its master, a
+# right that is missing.
 _FOR_NOW = {"MISCONF", "BUSY", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"}
 _FOR_NOW_ERRORS = (
     redis.exceptions.ReadOnlyError,
@@ -29,7 +30,9 @@ _FOR_NOW_ERRORS = (
 )
 
 
-def redis_client(url: str, *, name: str = "platereel", patience_s: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
+def redis_client(
+    url: str, *, name: str = "platereel", patience_s: float = SOCKET_TIMEOUT_SECONDS
+) -> redis.Redis:
     """Returns a client for binary data: RESP2, which is faster for blobs, and no retry of its own,
     because a retried XADD adds twice. patience_s: how long an answer may take; a blocking read adds
     its own wait.
@@ -49,7 +52,9 @@ def known_options() -> Iterator[None]:
     except (TypeError, ValueError, redis.RedisError) as error:
         found = re.search(r"argument '(\w+)'|value for '(\w+)'", str(error))
         option = "an option" if found is None else f"the option {found[1] or found[2]}"
-        raise Permanent(f"the URL of a Redis cannot be used: {option} is unknown, or has no such value") from None
+        raise Permanent(
+            f"the URL of a Redis cannot be used: {option} is unknown, or has no such value"
+        ) from None
 
 
 def client_options(name: str, patience_s: float) -> dict[str, Any]:
@@ -72,7 +77,9 @@ def kinds(what: str) -> Iterator[None]:
     try:
         yield
     except redis.exceptions.BusyLoadingError as error:
-        raise Retryable(f"the {what} Redis does not answer: it is still loading what it kept") from error
+        raise Retryable(
+            f"the {what} Redis does not answer: it is still loading what it kept"
+        ) from error
     except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse) as error:
         raise Retryable(f"the {what} Redis {reason(error)}", **place(error)) from error
     except redis.exceptions.OutOfMemoryError as error:
@@ -82,7 +89,9 @@ def kinds(what: str) -> Iterator[None]:
     except redis.ResponseError as error:
         word = str(error).split(" ", 1)[0]
         if word == "DB":
-            raise Retryable(f"the {what} Redis has no database of the number at the end of the URL") from error
+            raise Retryable(
+                f"the {what} Redis has no database of the number at the end of the URL"
+            ) from error
         if word not in _FOR_NOW:
             raise
         raise Retryable(f"the {what} Redis refuses work for now: {word}") from error

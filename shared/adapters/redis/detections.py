@@ -54,7 +54,11 @@ class RedisDetections:
 
     def _read_new(self, count: int, block_s: float) -> list[DetectionDelivery]:
         reply: Any = self._redis.xreadgroup(
-            GROUP, self._consumer, {self._keys.detections: ">"}, count=count, block=max(1, round(block_s * 1000))
+            GROUP,
+            self._consumer,
+            {self._keys.detections: ">"},
+            count=count,
+            block=max(1, round(block_s * 1000)),
         )
         entries = [entry for _, found in reply or [] for entry in found]
         return self._deliveries(entries, {}) if entries else []
@@ -79,14 +83,22 @@ class RedisDetections:
         entries = [entry for entry in reply[1] if entry[1]]
         if not entries:
             return []
-        tries = {each["message_id"]: each["times_delivered"] - 1 for each in self._mine(entries[0][0], entries[-1][0])}
+        tries = {
+            each["message_id"]: each["times_delivered"] - 1
+            for each in self._mine(entries[0][0], entries[-1][0])
+        }
         return self._deliveries(entries, tries)
 
-    def _deliveries(self, entries: Sequence[tuple[bytes, Any]], tries: Mapping[bytes, int]) -> list[DetectionDelivery]:
+    def _deliveries(
+        self, entries: Sequence[tuple[bytes, Any]], tries: Mapping[bytes, int]
+    ) -> list[DetectionDelivery]:
         now_ms = self._now_ms()
         return [
             DetectionDelivery(
-                identifier.decode(), fields, tries.get(identifier, 0), max(0, now_ms - _ms_of(identifier)) / 1000
+                identifier.decode(),
+                fields,
+                tries.get(identifier, 0),
+                max(0, now_ms - _ms_of(identifier)) / 1000,
             )
             for identifier, fields in entries
         ]
@@ -94,7 +106,12 @@ class RedisDetections:
     def _mine(self, first: bytes | str, last: bytes | str) -> list[dict[str, Any]]:
         """Returns which of a range of ids this consumer has not acknowledged."""
         found: Any = self._redis.xpending_range(
-            self._keys.detections, GROUP, min=first, max=last, count=MOST_PENDING, consumername=self._consumer
+            self._keys.detections,
+            GROUP,
+            min=first,
+            max=last,
+            count=MOST_PENDING,
+            consumername=self._consumer,
         )
         return list(found)
 
@@ -128,7 +145,13 @@ class RedisDetections:
         if entry_ids:
             with kinds("broker"), _wiped():
                 self._redis.xclaim(
-                    self._keys.detections, GROUP, self._consumer, 0, [*entry_ids], retrycount=tries, justid=True
+                    self._keys.detections,
+                    GROUP,
+                    self._consumer,
+                    0,
+                    [*entry_ids],
+                    retrycount=tries,
+                    justid=True,
                 )
 
     def keep(self, entry_ids: Sequence[str]) -> None:
@@ -138,7 +161,9 @@ class RedisDetections:
         with kinds("broker"), _wiped():
             mine = {each["message_id"].decode() for each in self._mine(ordered[0], ordered[-1])}
             if kept := [entry_id for entry_id in ordered if entry_id in mine]:
-                self._redis.xclaim(self._keys.detections, GROUP, self._consumer, 0, [*kept], justid=True)
+                self._redis.xclaim(
+                    self._keys.detections, GROUP, self._consumer, 0, [*kept], justid=True
+                )
 
     def unread_s(self) -> float:
         """A stream that is not there, or has no group yet, has nothing unread."""
@@ -147,7 +172,10 @@ class RedisDetections:
                 groups: Any = self._redis.xinfo_groups(self._keys.detections)
             except redis.ResponseError:
                 return 0.0
-            last = next((group["last-delivered-id"] for group in groups if group["name"] == GROUP.encode()), None)
+            last = next(
+                (group["last-delivered-id"] for group in groups if group["name"] == GROUP.encode()),
+                None,
+            )
             if last is None:
                 return 0.0
             following: Any = self._redis.xrange(self._keys.detections, min=b"(" + last, count=1)
@@ -192,7 +220,9 @@ class RedisDetections:
             oldest = older_than_ms
             if pending["pending"]:
                 oldest = min(oldest, int(pending["min"].split(b"-")[0]))
-            oldest = min([oldest, *(int(group["last-delivered-id"].split(b"-")[0]) for group in groups)])
+            oldest = min(
+                [oldest, *(int(group["last-delivered-id"].split(b"-")[0]) for group in groups)]
+            )
             self._redis.xtrim(self._keys.detections, minid=f"{oldest}-0", approximate=True)
 
 

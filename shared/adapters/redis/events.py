@@ -28,14 +28,19 @@ class RedisEvents:
         with kinds("broker"), self._redis.pipeline(transaction=False) as line:
             for name, body in events:
                 line.xadd(
-                    self._keys.events, {"event": name, "json": json.dumps(body)}, maxlen=EVENTS_KEPT, approximate=True
+                    self._keys.events,
+                    {"event": name, "json": json.dumps(body)},
+                    maxlen=EVENTS_KEPT,
+                    approximate=True,
                 )
             answers = line.execute(raise_on_error=False)
         return [self._refusal(answer) for answer in answers]
 
     @staticmethod
     def _refusal(answer: object) -> str | None:
-        """Returns why the broker refused an event; raises Retryable for what concerns all of them."""
+        """Returns why the broker refused an event; raises Retryable for what concerns all of
+        them.
+        """
         if not isinstance(answer, Exception):
             return None
         try:
@@ -72,4 +77,6 @@ def _event(identifier: bytes, fields: Mapping[bytes, bytes]) -> Event:
         body = load_json(fields.get(b"json", b"{}"))
     except ValueError:
         body = {}
-    return Event(entry_id=identifier.decode(), name=name, body=body if isinstance(body, dict) else {})
+    return Event(
+        entry_id=identifier.decode(), name=name, body=body if isinstance(body, dict) else {}
+    )

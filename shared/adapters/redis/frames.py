@@ -1,4 +1,6 @@
-"""The frame buffer on Redis streams: explicit capture-time ids, trimming by time that respects holds."""
+"""The frame buffer on Redis streams: explicit capture-time ids, trimming by time that respects
+holds.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,21 @@ from shared.wire.keys import Keys
 
 PAGE_FRAMES = 8
 HOLD_MARGIN_MS = 1_000
-# Holds and expiry are looked at this often, not with every frame; a buffer reaches back so much further.
+# Holds and expiry are looked at this often, not with every frame; a buffer reaches back so much
+# further.
 LOOK_EVERY_MS = 250
 EXPIRY_MARGIN_MS = 15_000
 _NOT_NEWEST = "equal or smaller"
 
-# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all the same.
+# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all
+# the same.
 _BOUNDS = """#!lua flags=no-writes,allow-oom
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #first == 0 then return {} end
 return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
-HOLDS_KEPT_MS = 86_400_000  # after the last hold was set: a camera that is gone from the configuration leaves none
+# after the last hold was set: a camera that is gone from the configuration leaves none
+HOLDS_KEPT_MS = 86_400_000
 _HOLD = """#!lua flags=allow-oom
 redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
 return redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -73,7 +78,9 @@ class RedisFrames:
         return decode_frame(camera_id, identifier, fields)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """One round trip a server. A frame that is there already counts as stored (a lost reply)."""
+        """One round trip a server. A frame that is there already counts as stored (a lost
+        reply).
+        """
         cameras = dict.fromkeys(frame.camera_id for frame in frames)
         answers: list[Appended] = []
         groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in cameras})
@@ -93,7 +100,11 @@ class RedisFrames:
         return answers
 
     def _append(
-        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+        self,
+        server: redis.Redis,
+        frames: Sequence[Frame],
+        cameras: list[str],
+        limits: Mapping[str, BufferLimits],
     ) -> list[Appended]:
         self._learn_holds(server, frames, cameras, limits)
         pipe = server.pipeline(transaction=False)
@@ -123,12 +134,20 @@ class RedisFrames:
         time.
         """
         newest = {frame.camera_id: frame.captured_ms for frame in frames}
-        stale = [c for c, ms in newest.items() if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS]
+        stale = [
+            c
+            for c, ms in newest.items()
+            if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS
+        ]
         self._looked_ms |= {camera_id: newest[camera_id] for camera_id in stale}
         return stale
 
     def _learn_holds(
-        self, server: redis.Redis, frames: Sequence[Frame], cameras: list[str], limits: Mapping[str, BufferLimits]
+        self,
+        server: redis.Redis,
+        frames: Sequence[Frame],
+        cameras: list[str],
+        limits: Mapping[str, BufferLimits],
     ) -> None:
         """A camera that is new here, or whose server was away, may have holds already."""
         for camera_id in cameras:
@@ -137,7 +156,9 @@ class RedisFrames:
             found: Any = server.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
             self._smallest_hold[camera_id] = int(found[0][1]) if found else None
             if self._had_outage:
-                first_ms = min(frame.captured_ms for frame in frames if frame.camera_id == camera_id)
+                first_ms = min(
+                    frame.captured_ms for frame in frames if frame.camera_id == camera_id
+                )
                 self._lenient_until[camera_id] = first_ms + limits[camera_id].keep_ms
 
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
@@ -186,7 +207,11 @@ class RedisFrames:
         pre-roll first. What a recording holds stays. If that is not enough the frame waits
         (Retryable), and in the end its loss is counted.
         """
-        key, entry, identifier = self._key(frame.camera_id), self._encode(frame), entry_id(frame.captured_ms)
+        key, entry, identifier = (
+            self._key(frame.camera_id),
+            self._encode(frame),
+            entry_id(frame.captured_ms),
+        )
         shed = 0
         try:
             try:
@@ -217,11 +242,16 @@ class RedisFrames:
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         found = BoundsByCamera()
-        groups = self._servers.together({camera_id: self._key(camera_id) for camera_id in camera_ids})
+        groups = self._servers.together(
+            {camera_id: self._key(camera_id) for camera_id in camera_ids}
+        )
         for group in groups:
             try:
                 with self._servers.talking(self._key(group[0])) as server:
-                    script, pipe = server.register_script(_BOUNDS), server.pipeline(transaction=False)
+                    script, pipe = (
+                        server.register_script(_BOUNDS),
+                        server.pipeline(transaction=False),
+                    )
                     for camera_id in group:
                         script(keys=[self._key(camera_id)], client=pipe)
                     replies = pipe.execute()
@@ -232,7 +262,9 @@ class RedisFrames:
                 continue
             for camera_id, reply in zip(group, replies, strict=True):
                 if reply:
-                    found[camera_id] = Bounds(*(int(identifier.split(b"-")[0]) for identifier in reply))
+                    found[camera_id] = Bounds(
+                        *(int(identifier.split(b"-")[0]) for identifier in reply)
+                    )
         return found
 
     def newest(self, camera_id: str) -> Frame | None:
@@ -274,7 +306,10 @@ class RedisFrames:
 
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
         if holds:
-            key, pairs = self._keys.holds(camera_id), [part for holder, ms in holds.items() for part in (ms, holder)]
+            key, pairs = (
+                self._keys.holds(camera_id),
+                [part for holder, ms in holds.items() for part in (ms, holder)],
+            )
             with self._servers.talking(key) as server:
                 server.register_script(_HOLD)(keys=[key], args=[HOLDS_KEPT_MS, *pairs])
 

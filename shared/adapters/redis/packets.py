@@ -12,10 +12,12 @@ from shared.domain.ports import BufferLimits
 from shared.wire.frames import decode_packet, encode_packet, entry_id
 from shared.wire.keys import Keys
 
-# Kept before the oldest need while it is not known where its keyframe is: a new owner of the camera has not seen it.
+# Kept before the oldest need while it is not known where its keyframe is: a new owner of the camera
+# has not seen it.
 UNSEEN_GOP_MS = 10_000
 
-# The last keyframe that is shown at a time or before it, a page at a time. The answer is its id alone.
+# The last keyframe that is shown at a time or before it, a page at a time. The answer is its id
+# alone.
 _KEYFRAME = """#!lua flags=no-writes,allow-oom
 local to = ARGV[1]
 while true do
@@ -67,5 +69,7 @@ class RedisPackets(RedisFrames):
     def keyframe_before(self, camera_id: str, ms: int) -> int | None:
         key = self._key(camera_id)
         with self._servers.talking(key) as server:
-            found: bytes | None = server.register_script(_KEYFRAME)(keys=[key], args=[entry_id(ms), ms])
+            found: bytes | None = server.register_script(_KEYFRAME)(
+                keys=[key], args=[entry_id(ms), ms]
+            )
         return None if found is None else int(found.split(b"-")[0])

@@ -36,7 +36,11 @@ class RedisParking:
         """What is left a day after the last part came is deleted."""
         key = self._keys.parked(camera_id)
         with self._servers.talking(key) as server:
-            return bool(server.register_script(_PARK)(keys=[key], args=[part_id, data, budget_bytes, KEPT_MS]))
+            return bool(
+                server.register_script(_PARK)(
+                    keys=[key], args=[part_id, data, budget_bytes, KEPT_MS]
+                )
+            )
 
     def parked(self, camera_id: str, part_id: str) -> bytes | None:
         key = self._keys.parked(camera_id)

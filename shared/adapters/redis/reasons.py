@@ -39,7 +39,11 @@ def reason(error: BaseException) -> str:
 def _refusal(text: str) -> str:
     if "without any password" in text:
         return "wants no password, and is given one"
-    return "wants a password, and is given none" if "required" in text else "refuses the user name or the password"
+    return (
+        "wants a password, and is given none"
+        if "required" in text
+        else "refuses the user name or the password"
+    )
 
 
 def place(error: BaseException) -> dict[str, object]:

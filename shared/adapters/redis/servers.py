@@ -39,7 +39,10 @@ class FrameServers(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the connections."""
         self.close()
@@ -67,7 +70,9 @@ def frame_servers(url: str, *, name: str = "platereel", patience_s: float = 5.0)
     """
     for scheme, plain in CLUSTER_SCHEMES.items():
         if url.startswith(scheme):
-            return ClusterServers(plain + url.removeprefix(scheme), name=name, patience_s=patience_s)
+            return ClusterServers(
+                plain + url.removeprefix(scheme), name=name, patience_s=patience_s
+            )
     return OneServer(redis_client(url, name=name, patience_s=patience_s))
 
 
@@ -101,7 +106,8 @@ class ClusterServers(FrameServers):
 
     def __init__(self, url: str, *, name: str, patience_s: float) -> None:
         self._url, self._options = url, client_options(name, patience_s)
-        redis_client(url, name=name, patience_s=patience_s).close()  # refuses options that no node takes
+        # refuses options that no node takes
+        redis_client(url, name=name, patience_s=patience_s).close()
         self._clock = SystemClock()
         self._cluster: RedisCluster | None = None
         self._away: dict[str, float] = {}
@@ -119,13 +125,19 @@ class ClusterServers(FrameServers):
             if self._clock.monotonic() < self._unreachable_until:
                 raise Retryable("the frames Redis Cluster does not answer")
             try:
-                self._cluster = RedisCluster.from_url(self._url, require_full_coverage=False, **self._options)
+                self._cluster = RedisCluster.from_url(
+                    self._url, require_full_coverage=False, **self._options
+                )
             except _UNREACHABLE as error:
                 self._unreachable_until = self._clock.monotonic() + AWAY_SECONDS
                 below = error.__cause__ or error
                 if _NO_CLUSTER in str(below):
-                    raise Retryable("the frames Redis is no cluster: it is addressed as redis://") from error
-                raise Retryable(f"the frames Redis Cluster {reason(below)}", **place(below)) from error
+                    raise Retryable(
+                        "the frames Redis is no cluster: it is addressed as redis://"
+                    ) from error
+                raise Retryable(
+                    f"the frames Redis Cluster {reason(below)}", **place(below)
+                ) from error
         return self._cluster
 
     def _node(self, key: str) -> ClusterNode:
@@ -133,7 +145,9 @@ class ClusterServers(FrameServers):
             node: ClusterNode | None = self._table().get_node_from_key(key)  # type: ignore[no-untyped-call]
         except redis.exceptions.RedisClusterException as error:
             self._learn()
-            raise PartlyAway("no node of the frames Redis Cluster has this camera's slot") from error
+            raise PartlyAway(
+                "no node of the frames Redis Cluster has this camera's slot"
+            ) from error
         if node is None:
             raise PartlyAway("no node of the frames Redis Cluster has this camera's slot")
         return node
@@ -148,7 +162,9 @@ class ClusterServers(FrameServers):
                 yield self._table().get_redis_connection(node)
         except redis.exceptions.MovedError as error:
             self._learn()
-            raise PartlyAway(f"the frames Redis node {node.name} has given the camera to another") from error
+            raise PartlyAway(
+                f"the frames Redis node {node.name} has given the camera to another"
+            ) from error
         except Retryable as error:
             self._away[node.name] = self._clock.monotonic() + AWAY_SECONDS
             self._learn()

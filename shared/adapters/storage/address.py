@@ -1,4 +1,6 @@
-"""Storage addresses: `s3://KEY:SECRET@host:port/bucket?secure=false&region=…` or `file:///folder`."""
+"""Storage addresses: `s3://KEY:SECRET@host:port/bucket?secure=false&region=…` or
+`file:///folder`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def parse_storage_url(url: str) -> S3Address | Path:
     if url.startswith("file:"):
         path = unquote(url.removeprefix("file:").removeprefix("//"))
         if not path.startswith("/") or "\x00" in path:
-            raise BadInput("PLATEREEL_STORAGE_URL", "file:// takes an absolute path: file:///var/lib/platereel")
+            raise BadInput(
+                "PLATEREEL_STORAGE_URL", "file:// takes an absolute path: file:///var/lib/platereel"
+            )
         return Path(path)
     wrong = unreadable(url, ("s3://", "file://"))
     if wrong is not None:
@@ -37,7 +41,9 @@ def parse_storage_url(url: str) -> S3Address | Path:
     parts = urlsplit(url)
     bucket = parts.path.strip("/")
     if parts.hostname is None or not bucket or "/" in bucket:
-        raise BadInput("PLATEREEL_STORAGE_URL", "needs a host and one bucket, as host:9000/bucket after the @")
+        raise BadInput(
+            "PLATEREEL_STORAGE_URL", "needs a host and one bucket, as host:9000/bucket after the @"
+        )
     if parts.username is None or parts.password is None:
         raise BadInput("PLATEREEL_STORAGE_URL", "needs KEY:SECRET before the @")
     query = parse_qs(parts.query)

@@ -52,7 +52,9 @@ class FileObjects:
             try:
                 with temporary.open("wb") as out:
                     with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as source:
-                        shutil.copyfileobj(cast("BinaryIO", Allowance(source, key, allowed)), out, CHUNK)
+                        shutil.copyfileobj(
+                            cast("BinaryIO", Allowance(source, key, allowed)), out, CHUNK
+                        )
                     out.flush()
                     os.fsync(out.fileno())
                 temporary.replace(target)
@@ -104,14 +106,22 @@ class FileObjects:
             except OSError as error:
                 failed[key] = error.strerror or type(error).__name__
                 continue
-            if path.parent != self._root and path.parent.is_dir() and not any(path.parent.iterdir()):
+            if (
+                path.parent != self._root
+                and path.parent.is_dir()
+                and not any(path.parent.iterdir())
+            ):
                 _remove_empty(path.parent)
         return failed
 
     def abandon_uploads(self, before_ms: int) -> int:
         """Deletes temporary files of writers that were killed."""
         with _kinds():
-            stale = [path for path in self._root.rglob(f"{_TEMPORARY}*") if path.stat().st_mtime * 1000 < before_ms]
+            stale = [
+                path
+                for path in self._root.rglob(f"{_TEMPORARY}*")
+                if path.stat().st_mtime * 1000 < before_ms
+            ]
             for path in stale:
                 path.unlink(missing_ok=True)
         return len(stale)
@@ -137,7 +147,9 @@ def _keys(folder: Path, base: str, after: str) -> Iterator[str]:
     own key with its slash.
     """
     try:
-        names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in os.scandir(folder))
+        names = sorted(
+            f"{entry.name}/" if entry.is_dir() else entry.name for entry in os.scandir(folder)
+        )
     except (FileNotFoundError, NotADirectoryError):
         return  # never made, or emptied meanwhile
     for name in names:

@@ -19,4 +19,8 @@ def open_store(
     patience_s: how long an answer may take. public_url: where browsers reach an S3 store.
     """
     address = parse_storage_url(url)
-    return FileObjects(address) if isinstance(address, Path) else MinioObjects(address, clock, patience_s, public_url)
+    return (
+        FileObjects(address)
+        if isinstance(address, Path)
+        else MinioObjects(address, clock, patience_s, public_url)
+    )

@@ -39,7 +39,11 @@ class MinioObjects:
     """
 
     def __init__(
-        self, address: S3Address, clock: Clock, patience_s: float = PATIENCE_SECONDS, public_url: str | None = None
+        self,
+        address: S3Address,
+        clock: Clock,
+        patience_s: float = PATIENCE_SECONDS,
+        public_url: str | None = None,
     ) -> None:
         self._clock = clock
         self._address, self._bucket = address, address.bucket
@@ -99,7 +103,9 @@ class MinioObjects:
             if length == 0:
                 return
             try:
-                response = self._client.get_object(self._bucket, key, offset=start, length=length or 0)
+                response = self._client.get_object(
+                    self._bucket, key, offset=start, length=length or 0
+                )
             except InvalidResponseError:
                 # Some servers answer an absent key with an error that is not S3's.
                 if self.head(key) is None:
@@ -122,15 +128,23 @@ class MinioObjects:
             if error.code in _NO_KEY:
                 return None
             raise
-        modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
+        modified = (
+            0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
+        )
         return StoredObject(key, found.size or 0, modified)
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._kinds():
-            listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after or None)
+            listed = self._client.list_objects(
+                self._bucket, prefix=prefix, recursive=True, start_after=after or None
+            )
             for found in listed:
                 if not found.is_dir and found.object_name is not None:
-                    modified = 0 if found.last_modified is None else round(found.last_modified.timestamp() * 1000)
+                    modified = (
+                        0
+                        if found.last_modified is None
+                        else round(found.last_modified.timestamp() * 1000)
+                    )
                     yield StoredObject(found.object_name, found.size or 0, modified)
 
     def delete(self, keys: Sequence[str]) -> dict[str, str]:
@@ -151,9 +165,15 @@ class MinioObjects:
         """
         with self._kinds():
             listed = self._client._list_multipart_uploads(self._bucket)  # noqa: SLF001 - minio-py has no public call
-            stale = [u for u in listed.uploads if (u.initiated_time or _EPOCH).timestamp() * 1000 < before_ms]
+            stale = [
+                u
+                for u in listed.uploads
+                if (u.initiated_time or _EPOCH).timestamp() * 1000 < before_ms
+            ]
             for upload in stale:
-                self._client._abort_multipart_upload(self._bucket, upload.object_name, str(upload.upload_id))  # noqa: SLF001
+                self._client._abort_multipart_upload(  # noqa: SLF001
+                    self._bucket, upload.object_name, str(upload.upload_id)
+                )
         return len(stale)
 
     def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
@@ -181,7 +201,8 @@ class MinioObjects:
         except S3Error as error:
             if error.code in _NO_KEY:
                 raise NotFound(f"there is no object {key}", key=key) from error
-            # Also a key that is wrong, or a bucket that is not there: a person mends it, and footage waits until then.
+            # Also a key that is wrong, or a bucket that is not there: a person mends it, and
+            # footage waits until then.
             raise Retryable(refusal(error.code), key=key, at=self._address.endpoint) from error
         except (ServerError, MinioException) as error:
             raise Retryable(reason(error), key=key, at=self._address.endpoint) from error

@@ -78,7 +78,9 @@ class S3Pool(urllib3.PoolManager):
         """
         patience_s = float(getattr(_now, "patience_s", self._patience_s))
         on_its_way_s = min(LONGEST_ON_ITS_WAY_SECONDS, sent_bytes / SLOWEST_BYTES_PER_SECOND)
-        return urllib3.Timeout(connect=min(CONNECT_SECONDS, patience_s), read=patience_s + on_its_way_s)
+        return urllib3.Timeout(
+            connect=min(CONNECT_SECONDS, patience_s), read=patience_s + on_its_way_s
+        )
 
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = True, **kw: Any
@@ -88,6 +90,8 @@ class S3Pool(urllib3.PoolManager):
         kw["timeout"] = self.limits(int(kw.pop("sent_bytes", 0)))
         kw.setdefault(
             "retries",
-            urllib3.Retry(total=tries - 1, backoff_factor=0.2, status_forcelist=_AGAIN, raise_on_status=False),
+            urllib3.Retry(
+                total=tries - 1, backoff_factor=0.2, status_forcelist=_AGAIN, raise_on_status=False
+            ),
         )
         return super().urlopen(method, url, redirect, **kw)

@@ -36,7 +36,9 @@ def _words(error: BaseException) -> str:
     match error:
         case exceptions.NameResolutionError() | socket.gaierror():
             return "cannot be found: its host name does not resolve"
-        case exceptions.ConnectTimeoutError() if not isinstance(error, exceptions.NewConnectionError):
+        case exceptions.ConnectTimeoutError() if not isinstance(
+            error, exceptions.NewConnectionError
+        ):
             return "does not answer in time"
         case exceptions.NewConnectionError() if "refused" in str(error):
             return "does not answer: nothing listens at its host and port"
@@ -45,7 +47,9 @@ def _words(error: BaseException) -> str:
         case exceptions.SSLError():
             return "does not answer with TLS: one without it needs ?secure=false"
         case exceptions.ProtocolError() | ConnectionError():
-            return "does not answer: it ended the connection (one that wants TLS needs ?secure=true)"
+            return (
+                "does not answer: it ended the connection (one that wants TLS needs ?secure=true)"
+            )
         case InvalidResponseError():
             return "does not answer as an S3 store does: is this its port, and does it want TLS (?secure=true)?"
         case ServerError():

@@ -60,7 +60,12 @@ def upload(
             date=moment,
         )
         answer = pool.urlopen(
-            "PUT", url, body=Allowance(source, key, allowed), headers=headers, retries=False, sent_bytes=size
+            "PUT",
+            url,
+            body=Allowance(source, key, allowed),
+            headers=headers,
+            retries=False,
+            sent_bytes=size,
         )
     if answer.status != _OK:
         try:

@@ -29,7 +29,8 @@ from shared.domain.ports import PartEncoding
 class AvVideo:
     """Implements the port `Video`. Make it after the fork.
 
-    threads: of a software encoder, asked at every part. patient: whether to wait for trials of hardware encoders.
+    threads: of a software encoder, asked at every part. patient: whether to wait for trials of
+    hardware encoders.
     """
 
     def __init__(self, threads: Callable[[], int] = one_thread, *, patient: bool = True) -> None:
@@ -57,7 +58,12 @@ class AvVideo:
     ) -> PartEncoder:
         name = self._encoders.choose(policy, form.encoder or None)
         return PartEncoder(
-            encoders=self._encoders, name=name, policy=policy, form=form, base_ms=base_ms, picture_ms=picture_ms
+            encoders=self._encoders,
+            name=name,
+            policy=policy,
+            form=form,
+            base_ms=base_ms,
+            picture_ms=picture_ms,
         )
 
     def reencode(
@@ -89,7 +95,9 @@ class AvVideo:
     def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
         return streamable(policy, form)
 
-    def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
+    def fragment(
+        self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm
+    ) -> Fragment:
         return fragment_of(piece=piece, end_ms=end_ms, base_ms=base_ms, policy=policy, form=form)
 
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
@@ -107,7 +115,9 @@ class AvVideo:
         form: ClipForm,
         progress: Callable[[], None] = lambda: None,
     ) -> Joined:
-        return join(path=path, pieces=pieces, span_ms=span_ms, policy=policy, form=form, progress=progress)
+        return join(
+            path=path, pieces=pieces, span_ms=span_ms, policy=policy, form=form, progress=progress
+        )
 
 
 def _pictures(piece: Piece, codec: Codec) -> Iterator[VideoFrame]:

@@ -1,7 +1,7 @@
 """How each codec is made: which encoders, how those are set, and how their packets go into an MP4.
 
-Every encoder is set for parts that join: closed groups of pictures, one keyframe a part, parameter sets in the packets
-and the same in all parts (docs/design/parts-and-joins.md).
+Every encoder is set for parts that join: closed groups of pictures, one keyframe a part, parameter
+sets in the packets and the same in all parts (docs/design/parts-and-joins.md).
 """
 
 from __future__ import annotations
@@ -18,18 +18,33 @@ os.environ.setdefault("SVT_LOG", "1")
 
 FAMILIES = ("nvenc", "qsv", "amf", "v4l2m2m")
 _ENDLESS = "100000"
-_AV1_PRESETS = {"ultrafast": 12, "superfast": 10, "veryfast": 9, "faster": 8, "fast": 7, "medium": 6}
-_NVENC_PRESETS = {"ultrafast": 1, "superfast": 2, "veryfast": 3, "faster": 4, "fast": 5, "medium": 6}
+_AV1_PRESETS = {
+    "ultrafast": 12,
+    "superfast": 10,
+    "veryfast": 9,
+    "faster": 8,
+    "fast": 7,
+    "medium": 6,
+}
+_NVENC_PRESETS = {
+    "ultrafast": 1,
+    "superfast": 2,
+    "veryfast": 3,
+    "faster": 4,
+    "fast": 5,
+    "medium": 6,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """How one codec is encoded, decoded and muxed.
 
-    name: FFmpeg's, of the codec. hardware: encoder per family. full_range: whether a player is told of full-range
-    samples. probe: the raw format in which a demuxer finds the parameter sets that MP4 keeps outside the packets; None
-    where the muxer finds them itself. shape_probe: the same where pixels are not square, which only a stream that a
-    demuxer has seen can be told of. tag: four characters of the MP4 sample entry, None for FFmpeg's own choice.
+    name: FFmpeg's, of the codec. hardware: encoder per family. full_range: whether a player is told
+    of full-range samples. probe: the raw format in which a demuxer finds the parameter sets that
+    MP4 keeps outside the packets; None where the muxer finds them itself. shape_probe: the same
+    where pixels are not square, which only a stream that a demuxer has seen can be told of. tag:
+    four characters of the MP4 sample entry, None for FFmpeg's own choice.
     """
 
     name: str
@@ -44,7 +59,9 @@ class Making:
     def encoders(self, wanted: str) -> list[str]:
         """Encoders to try for a setting of `encoder`, the software one last."""
         families = FAMILIES if wanted == "auto" else [wanted]
-        return [self.hardware[family] for family in families if family in self.hardware] + [self.software]
+        return [self.hardware[family] for family in families if family in self.hardware] + [
+            self.software
+        ]
 
 
 def _hardware(prefix: str, *families: str) -> dict[str, str]:
@@ -95,7 +112,8 @@ MAKING: Mapping[Codec, Making] = {
         shape_probe="mjpeg",
     ),
 }
-# How an encoder, or every encoder of a family, wants its samples; where nothing is said, as yuv420p.
+# How an encoder, or every encoder of a family, wants its samples; where nothing is said, as
+# yuv420p.
 _FORMATS = {"libx264": "yuvj420p", "libx265": "yuvj420p", "qsv": "nv12", "amf": "nv12"}
 
 
@@ -125,7 +143,8 @@ def options_of(encoder: str, policy: RecordingPolicy) -> dict[str, str]:
 
 
 def _x264(policy: RecordingPolicy) -> dict[str, str]:
-    # stitchable: parameter sets that do not depend on quality. mbtree: veryfast's bytes at superfast's speed.
+    # stitchable: parameter sets that do not depend on quality. mbtree: veryfast's bytes at
+    # superfast's speed.
     options = {
         "preset": policy.preset,
         "bf": "3",
@@ -141,7 +160,11 @@ def _x265(policy: RecordingPolicy) -> dict[str, str]:
 
 
 def _svtav1(policy: RecordingPolicy) -> dict[str, str]:
-    options = {"preset": str(_AV1_PRESETS[policy.preset]), "g": _ENDLESS, "svtav1-params": "lp=1:scd=0"}
+    options = {
+        "preset": str(_AV1_PRESETS[policy.preset]),
+        "g": _ENDLESS,
+        "svtav1-params": "lp=1:scd=0",
+    }
     return options if policy.bitrate else options | {"crf": str(quality_of(policy))}
 
 
@@ -154,7 +177,12 @@ def _mpeg4(policy: RecordingPolicy) -> dict[str, str]:
 
 
 def _nvenc(policy: RecordingPolicy) -> dict[str, str]:
-    options = {"preset": f"p{_NVENC_PRESETS[policy.preset]}", "g": _ENDLESS, "bf": "0", "no-scenecut": "1"}
+    options = {
+        "preset": f"p{_NVENC_PRESETS[policy.preset]}",
+        "g": _ENDLESS,
+        "bf": "0",
+        "no-scenecut": "1",
+    }
     return options if policy.bitrate else options | {"rc": "vbr", "cq": str(quality_of(policy))}
 
 
@@ -166,7 +194,9 @@ def _qsv(policy: RecordingPolicy) -> dict[str, str]:
 def _amf(policy: RecordingPolicy) -> dict[str, str]:
     options = {"quality": "speed", "g": _ENDLESS, "bf": "0"}
     quantiser = str(quality_of(policy))
-    return options if policy.bitrate else options | {"rc": "cqp", "qp_i": quantiser, "qp_p": quantiser}
+    return (
+        options if policy.bitrate else options | {"rc": "cqp", "qp_i": quantiser, "qp_p": quantiser}
+    )
 
 
 def _v4l2m2m(_: RecordingPolicy) -> dict[str, str]:

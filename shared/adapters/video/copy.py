@@ -62,7 +62,12 @@ class CopiedPackets:
     def finish(self) -> EncodedPart:
         """Returns the part's packets and index."""
         index = tuple(
-            Packet(mark.shown_ms - self._base_ms, len(frame.data), mark.keyframe, frame.captured_ms < self._base_ms)
+            Packet(
+                mark.shown_ms - self._base_ms,
+                len(frame.data),
+                mark.keyframe,
+                frame.captured_ms < self._base_ms,
+            )
             for frame, mark in self._frames
         )
         parameters = " ".join(sorted({mark.parameters for _, mark in self._frames}))

@@ -34,10 +34,14 @@ def has_device(family: str) -> bool:
 
 
 def trial_apart(name: str, policy: RecordingPolicy, limit_s: float = TRIAL_SECONDS) -> str | None:
-    """Encode a few pictures in a process of its own. Returns why that fails, None where it works."""
+    """Encode a few pictures in a process of its own. Returns why that fails, None where it
+    works.
+    """
     argv = [sys.executable, "-m", _TRIAL, name, json.dumps(policy.to_json())]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=limit_s, check=False, text=True, cwd="/")  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            argv, capture_output=True, timeout=limit_s, check=False, text=True, cwd="/"
+        )
     except subprocess.TimeoutExpired:
         return f"its trial did not end within {limit_s:g} s"
     if done.returncode != 0:

@@ -1,7 +1,8 @@
 """Encodes one part: raw packets in one buffer, and their index beside them.
 
-A part has no container. Joining then needs no demuxer (which would decode to probe), and B-frames cost nothing, because
-decode times are rebuilt over the whole clip. See docs/design/parts-and-joins.md for what was measured.
+A part has no container. Joining then needs no demuxer (which would decode to probe), and B-frames
+cost nothing, because decode times are rebuilt over the whole clip. See
+docs/design/parts-and-joins.md for what was measured.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders, encode, pixels_of
-from shared.adapters.video.jpeg import MILLISECOND, JpegDecoder, resized_jpeg, thumbnail, thumbnail_of
+from shared.adapters.video.jpeg import (
+    MILLISECOND,
+    JpegDecoder,
+    resized_jpeg,
+    thumbnail,
+    thumbnail_of,
+)
 from shared.domain.codec import CODECS, Codec
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import ClipForm, EncodedPart, Packet
@@ -41,9 +48,11 @@ def picture_form(jpeg: bytes, policy: RecordingPolicy) -> tuple[int, int, tuple[
 
 
 class PartEncoder:
-    """Encodes frames of one part in order; `base_ms` is the part's start, and packet times are relative to it.
+    """Encodes frames of one part in order; `base_ms` is the part's start, and packet times are
+    relative to it.
 
-    picture_ms: the part's thumbnail is of the picture nearest to this capture time; None for no thumbnail.
+    picture_ms: the part's thumbnail is of the picture nearest to this capture time; None for no
+    thumbnail.
     """
 
     def __init__(
@@ -68,7 +77,9 @@ class PartEncoder:
         self._index: list[Packet] = []
 
     def add(self, jpeg: bytes, captured_ms: int) -> None:
-        """Encode one frame; BadInput when its JPEG cannot be decoded (the part goes on without it)."""
+        """Encode one frame; BadInput when its JPEG cannot be decoded (the part goes on without
+        it).
+        """
         self._encode(self._decoder.decode(jpeg), captured_ms)
 
     def add_picture(self, frame: VideoFrame, captured_ms: int) -> None:
@@ -80,7 +91,8 @@ class PartEncoder:
             self._picture = frame
         frame.pts = captured_ms - self._base_ms
         frame.time_base = MILLISECOND
-        frame.pict_type = 0  # a JPEG decodes as an I picture; kept, every frame would become a keyframe
+        # a JPEG decodes as an I picture; kept, every frame would become a keyframe
+        frame.pict_type = 0
         self._take(frame)
 
     def finish(self) -> EncodedPart:
@@ -103,7 +115,9 @@ class PartEncoder:
         except av.error.FFmpegError as error:
             if self._name != self._software:
                 self._encoders.condemn(self._name, str(error.strerror))
-                raise Retryable(f"the encoder {self._name} failed; the next run uses another") from error
+                raise Retryable(
+                    f"the encoder {self._name} failed; the next run uses another"
+                ) from error
             raise Permanent(f"the encoder failed: {error.strerror}") from error
         for packet in packets:
             data = bytes(packet)

@@ -34,10 +34,12 @@ def one_thread() -> int:
 
 
 class Encoders:
-    """The encoders of this process. Make it after the fork: a hardware session does not survive one.
+    """The encoders of this process. Make it after the fork: a hardware session does not survive
+    one.
 
-    threads: how many threads a software encoder may use, asked at every part. patient: wait for the trial of a hardware
-    encoder; otherwise it goes on beside the work, and what is encoded meanwhile is encoded in software.
+    threads: how many threads a software encoder may use, asked at every part. patient: wait for the
+    trial of a hardware encoder; otherwise it goes on beside the work, and what is encoded meanwhile
+    is encoded in software.
     """
 
     def __init__(self, threads: Callable[[], int] = one_thread, *, patient: bool = True) -> None:
@@ -51,9 +53,14 @@ class Encoders:
         """
         making = MAKING[policy.codec]
         if before is not None:
-            self.refusal(before, policy, wait=True)  # one trial: a part can wait for it, and the clip stays of one kind
+            # one trial: a part can wait for it, and the clip stays of one kind
+            self.refusal(before, policy, wait=True)
         candidates = ([] if before is None else [before]) + making.encoders(policy.encoder)
-        return next(name for name in candidates if name == making.software or self.refusal(name, policy) is None)
+        return next(
+            name
+            for name in candidates
+            if name == making.software or self.refusal(name, policy) is None
+        )
 
     def refusal(self, name: str, policy: RecordingPolicy, *, wait: bool = False) -> str | None:
         """Returns why an encoder cannot be used here; None when it can. Tried once a process.
@@ -65,7 +72,9 @@ class Encoders:
             if wait or self._patient or not self._likely(name, MAKING[policy.codec]):
                 self._judge(name, policy)
             else:
-                threading.Thread(target=self._judge_in_turn, args=(name, policy), daemon=True, name="trial").start()
+                threading.Thread(
+                    target=self._judge_in_turn, args=(name, policy), daemon=True, name="trial"
+                ).start()
         return self._refusals[name]
 
     def _likely(self, name: str, making: Making) -> bool:
@@ -85,7 +94,9 @@ class Encoders:
             _log.info("encoder_works", encoder=name)
             return
         wanted = policy.encoder not in {"auto", "software"}
-        (_log.warning if wanted else _log.info)("encoder_refused", encoder=name, reason=reason, wanted=policy.encoder)
+        (_log.warning if wanted else _log.info)(
+            "encoder_refused", encoder=name, reason=reason, wanted=policy.encoder
+        )
 
     def condemn(self, name: str, reason: str) -> None:
         """An encoder that opened and then failed is not used again by this process."""
@@ -117,11 +128,18 @@ class Encoders:
                 packets += encode(context, frame)
             packets += encode(context, None)
         except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, Permanent) as error:
-            return str(getattr(error, "strerror", None) or error).split(":")[0] or type(error).__name__
+            return (
+                str(getattr(error, "strerror", None) or error).split(":")[0] or type(error).__name__
+            )
         return None if packets else "it opens and delivers nothing"
 
     def open(
-        self, name: str, policy: RecordingPolicy, width: int, height: int, aspect: tuple[int, int] = (1, 1)
+        self,
+        name: str,
+        policy: RecordingPolicy,
+        width: int,
+        height: int,
+        aspect: tuple[int, int] = (1, 1),
     ) -> VideoCodecContext:
         """Returns a context that opens with its first picture.
 

@@ -24,7 +24,8 @@ from shared.domain.policy import RecordingPolicy
 TICKS = MEDIA_CLOCK.denominator // 1000
 BOX_HEAD = 8  # size and kind
 HALF_A_MILLISECOND = Fraction(1, 2)
-# Absolute times, and composition offsets below zero instead of an edit list: players lose frames otherwise.
+# Absolute times, and composition offsets below zero instead of an edit list: players lose frames
+# otherwise.
 _OPTIONS = {"movflags": "cmaf+frag_discont", "use_editlist": "0", "fflags": "+bitexact"}
 _HEADER, _MEDIA = (b"ftyp", b"moov"), (b"styp", b"moof", b"mdat")
 
@@ -35,7 +36,9 @@ def streamable(policy: RecordingPolicy, form: ClipForm | None) -> bool:
     return row is not None and row.streamable
 
 
-def fragment_of(piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
+def fragment_of(
+    piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm
+) -> Fragment:
     """Returns a part that ends at `end_ms` as a fragment whose times count from `base_ms`; raises
     Permanent where it is empty.
     """
@@ -68,7 +71,10 @@ def cut(source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
     """
     out = io.BytesIO()
     try:
-        with _opened(source) as container, av.open(out, "w", format="mp4", options=_OPTIONS) as made:
+        with (
+            _opened(source) as container,
+            av.open(out, "w", format="mp4", options=_OPTIONS) as made,
+        ):
             stream = container.streams.video[0]
             packets = list(_between(container, stream, span_ms))
             if not packets:
@@ -83,7 +89,9 @@ def cut(source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
     return _split(out.getvalue())
 
 
-def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Packet[Any]], end: int) -> None:
+def _mux(
+    container: OutputContainer, stream: VideoStream, packets: Sequence[Packet[Any]], end: int
+) -> None:
     """Write packets in their order; their pts are ticks of the media clock.
 
     The last picture lasts until `end`. Decode times are presentation times in order, later by the
@@ -91,7 +99,9 @@ def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Pack
     is too short to see.
     """
     stream.time_base = MEDIA_CLOCK
-    for packet, shown in zip(packets, distinct([packet.pts or 0 for packet in packets]), strict=True):
+    for packet, shown in zip(
+        packets, distinct([packet.pts or 0 for packet in packets]), strict=True
+    ):
         packet.pts = shown
     order = sorted(packet.pts or 0 for packet in packets)
     rank = {shown: at for at, shown in enumerate(order)}
@@ -105,7 +115,9 @@ def _mux(container: OutputContainer, stream: VideoStream, packets: Sequence[Pack
         container.mux(packet)
 
 
-def _between(container: InputContainer, stream: VideoStream, span_ms: tuple[int, int]) -> Iterator[Packet[Any]]:
+def _between(
+    container: InputContainer, stream: VideoStream, span_ms: tuple[int, int]
+) -> Iterator[Packet[Any]]:
     """Returns packets of pictures that are shown in the span, and what a copied clip has before its
     first picture.
     """

@@ -1,4 +1,6 @@
-"""Joins parts into an MP4 by copying packets. The same parts give the same bytes, whoever joins them."""
+"""Joins parts into an MP4 by copying packets. The same parts give the same bytes, whoever joins
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,12 @@ def join(
     form: ClipForm,
     progress: Callable[[], None] = lambda: None,
 ) -> Joined:
-    """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes first.
+    """Write the clip of `pieces` (in order of time, at least one packet) to `path`; moov comes
+    first.
 
-    A frame lasts until the next one, the last until the span's end, but no longer than the one before it lasted. Frames
-    before the span's start, which a copied clip needs to decode the others, are hidden by an edit list.
+    A frame lasts until the next one, the last until the span's end, but no longer than the one
+    before it lasted. Frames before the span's start, which a copied clip needs to decode the
+    others, are hidden by an edit list.
     """
     pieces = decodable(pieces)
     times = distinct([piece.start_ms + packet.pts_ms for piece in pieces for packet in piece.index])
@@ -49,9 +53,19 @@ def join(
     first_ms, last_ms = shown[0], shown[-1]
     usual_ms = shown[-1] - shown[-2] if len(shown) > 1 else round(1000 / policy.fps)
     stop_ms = last_ms + max(1, min(usual_ms, span_ms[1] - last_ms))
-    lasts = dict(zip(order, (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)), strict=True))
+    lasts = dict(
+        zip(
+            order,
+            (after - at for at, after in zip(order, [*order[1:], stop_ms], strict=True)),
+            strict=True,
+        )
+    )
     delay = _reorder_delay(times, order)
-    options = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(MEDIA_CLOCK.denominator)}
+    options = {
+        "movflags": "+faststart",
+        "fflags": "+bitexact",
+        "movie_timescale": str(MEDIA_CLOCK.denominator),
+    }
     try:
         with av.open(str(path), "w", format="mp4", options=options) as container:
             stream = add_stream(container, pieces, policy, form)
@@ -86,13 +100,17 @@ def decodable(pieces: Sequence[Piece]) -> list[Piece]:
                 while skipped < len(piece.index) and not piece.index[skipped].keyframe:
                     skipped += 1
         size = sum(packet.size for packet in piece.index[:skipped])
-        kept.append(replace(piece, skipped_bytes=size, index=piece.index[skipped:]) if skipped else piece)
+        kept.append(
+            replace(piece, skipped_bytes=size, index=piece.index[skipped:]) if skipped else piece
+        )
     return [piece for piece in kept if piece.index]
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Presentation times as coded and in order, how long each is shown, the decoder's delay, the first shown time."""
+    """Presentation times as coded and in order, how long each is shown, the decoder's delay, the
+    first shown time.
+    """
 
     coded: list[int]
     order: list[int]
@@ -131,7 +149,8 @@ def add_stream(
     if probe is None:
         stream = container.add_mux_stream(making.name, width=form.width, height=form.height)
     else:
-        # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the first of them.
+        # Its header stands outside the packets in MP4; the demuxer of a raw stream finds it in the
+        # first of them.
         first = next(piece for piece in pieces if piece.index)
         with av.open(io.BytesIO(first.packets()[: first.index[0].size]), format=probe) as source:
             stream = container.add_stream_from_template(source.streams.video[0])
@@ -154,10 +173,12 @@ def _copy(
     times: _Times,
     progress: Callable[[], None],
 ) -> None:
-    """Decode times are the presentation times in order, moved back by the delay, over the whole clip.
+    """Decode times are the presentation times in order, moved back by the delay, over the whole
+    clip.
 
-    Rebuilding them per part would break at some joints. The last packet is decoded at its own time and lasts to the
-    clip's end: with B-frames the duration in the file header comes from decode times, and would end frames early.
+    Rebuilding them per part would break at some joints. The last packet is decoded at its own time
+    and lasts to the clip's end: with B-frames the duration in the file header comes from decode
+    times, and would end frames early.
     """
     order, first_ms, number = times.order, times.first_ms, 0
     for piece in pieces:
@@ -168,13 +189,20 @@ def _copy(
             packet = av.Packet(data[at : at + entry.size])
             at += entry.size
             behind = number - times.delay
-            packet.stream, packet.time_base, packet.is_keyframe = stream, MILLISECOND, entry.keyframe
+            packet.stream, packet.time_base, packet.is_keyframe = (
+                stream,
+                MILLISECOND,
+                entry.keyframe,
+            )
             packet.pts = captured - first_ms
             packet.dts = (order[behind] if behind >= 0 else order[0] + behind) - first_ms
             packet.duration = times.lasts[captured]
             number += 1
             if number == len(order):
-                packet.dts, packet.duration = packet.pts, order[-1] + times.lasts[order[-1]] - captured
+                packet.dts, packet.duration = (
+                    packet.pts,
+                    order[-1] + times.lasts[order[-1]] - captured,
+                )
             container.mux(packet)
 
 

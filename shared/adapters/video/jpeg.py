@@ -18,7 +18,11 @@ from shared.wire.frames import check_jpeg, pixel_aspect, with_pixel_aspect
 Image = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
 THUMBNAIL_WIDTH, THUMBNAIL_QUALITY = 320, 80
-_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
 
 
 class JpegDecoder:
@@ -89,7 +93,9 @@ def decode_bgr(jpeg: bytes) -> Image:
     """Returns a BGR picture, uint8 of shape (height, width, 3); raises BadInput when it cannot be
     decoded.
     """
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(
+        np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
     if image is None:
         raise BadInput("frame", "a JPEG that cannot be decoded")
     return image.astype(np.uint8, copy=False)
@@ -122,4 +128,6 @@ def thumbnail(jpeg: bytes) -> bytes:
     info = check_jpeg(jpeg)
     size = _small(info.width, info.height, pixel_aspect(jpeg))
     decoder = JpegDecoder(Pixels(*size, "bgr24", full=True))
-    return encode_jpeg(decoder.decode(jpeg).to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY)
+    return encode_jpeg(
+        decoder.decode(jpeg).to_ndarray().astype(np.uint8, copy=False), THUMBNAIL_QUALITY
+    )

@@ -23,14 +23,18 @@ _LUMA, _CHROMA = 219 / 255, 224 / 255
 
 
 def tag_colours(context: VideoCodecContext, *, full: bool) -> None:
-    """Tell players what the samples are: matrix BT.601 as in JPEG, the rest BT.709, full or limited range."""
+    """Tell players what the samples are: matrix BT.601 as in JPEG, the rest BT.709, full or limited
+    range.
+    """
     context.colorspace, context.color_primaries, context.color_trc = _SMPTE170M, _BT709, _BT709
     context.color_range = FULL if full else LIMITED
 
 
 @dataclass(slots=True)
 class Pixels:
-    """What an encoder takes: size in pixels, pixel format, full or limited range (matrix BT.601, as JPEG has it)."""
+    """What an encoder takes: size in pixels, pixel format, full or limited range (matrix BT.601, as
+    JPEG has it).
+    """
 
     width: int
     height: int
@@ -39,10 +43,16 @@ class Pixels:
     _reformatter: VideoReformatter = field(default_factory=VideoReformatter)
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
-        """Returns the picture as the encoder takes it; the same object where nothing must change."""
+        """Returns the picture as the encoder takes it; the same object where nothing must
+        change.
+        """
         same_size = (frame.width, frame.height) == (self.width, self.height)
         given = frame.format.name
-        if same_size and given == self.pix_fmt and (given == _FULL_420 or _is_full(frame) == self.full):
+        if (
+            same_size
+            and given == self.pix_fmt
+            and (given == _FULL_420 or _is_full(frame) == self.full)
+        ):
             return frame
         if same_size and given == _FULL_420 and self.pix_fmt == _420:
             return _relabelled(frame) if self.full else _squeezed(frame)
@@ -63,11 +73,15 @@ def _is_full(frame: VideoFrame) -> bool:
 
 
 def _samples(plane: VideoPlane) -> NDArray[np.uint8]:
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
+        :, : plane.width
+    ]
 
 
 def _relabelled(frame: VideoFrame) -> VideoFrame:
-    """Returns the same samples under the format name of encoders that learn full range from a tag."""
+    """Returns the same samples under the format name of encoders that learn full range from a
+    tag.
+    """
     made = VideoFrame(frame.width, frame.height, _420)
     for source, target in zip(frame.planes, made.planes, strict=True):
         np.copyto(_samples(target), _samples(source))

@@ -1,4 +1,6 @@
-"""Tries one encoder and prints why it cannot be used, or nothing. A process of its own: see devices.py."""
+"""Tries one encoder and prints why it cannot be used, or nothing. A process of its own: see
+devices.py.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What the use cases ask of the world: a file a use case. An adapter per vendor answers it.
 
-The tests have in-memory twins of frames, holds, parking, objects and the clock. For the first four, one contract suite
-holds the twin and the adapters to the same behaviour. Rows have no twin: every test of them runs on Postgres.
+The tests have in-memory twins of frames, holds, parking, objects and the clock. For the first four,
+one contract suite holds the twin and the adapters to the same behaviour. Rows have no twin: every
+test of them runs on Postgres.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, Stor
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
 from shared.domain.ports.retention import Marked, RetentionRows
-from shared.domain.ports.segments import Order, Page, SegmentFilter, SegmentRows, StoredClip, Streamed
+from shared.domain.ports.segments import (
+    Order,
+    Page,
+    SegmentFilter,
+    SegmentRows,
+    StoredClip,
+    Streamed,
+)
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
 from shared.domain.ports.webhooks import WebhookDelivery, WebhookRows, WebhookSender
 from shared.domain.ports.writer import ClipFacts, FinaliseRun, PartRun, WriterRows

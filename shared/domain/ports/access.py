@@ -35,7 +35,12 @@ class AccessRows(Protocol):
     """API keys and the page's sessions. A secret is shown once and stored as a hash."""
 
     def create_key(
-        self, name: str, role: Role, cameras: Sequence[str] | None, expires_at: datetime | None, who: str
+        self,
+        name: str,
+        role: Role,
+        cameras: Sequence[str] | None,
+        expires_at: datetime | None,
+        who: str,
     ) -> tuple[StoredKey, str]:
         """Make a key. Returns it and its secret; raises Conflict when the name is taken."""
 
@@ -51,7 +56,9 @@ class AccessRows(Protocol):
     def key_of(self, secret: str) -> StoredKey | None:
         """Returns the usable key with this secret, or None. Its use is noted once an hour."""
 
-    def open_session(self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float) -> str:
+    def open_session(
+        self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float
+    ) -> str:
         """Begin a session. Returns its token."""
 
     def session(self, token: str) -> tuple[Caller, str | None] | None:
@@ -63,10 +70,18 @@ class AccessRows(Protocol):
         """End a session, if there is one."""
 
     def signing_seed(self) -> bytes:
-        """Returns the 32 secret bytes that this deployment signs with. The first call makes them."""
+        """Returns the 32 secret bytes that this deployment signs with. The first call makes
+        them.
+        """
 
     def note(
-        self, who: str, action: str, segment_id: UUID | None, details: Mapping[str, Any], *, lasting: bool = True
+        self,
+        who: str,
+        action: str,
+        segment_id: UUID | None,
+        details: Mapping[str, Any],
+        *,
+        lasting: bool = True,
     ) -> None:
         """Write a line of the access log.
 
@@ -74,6 +89,11 @@ class AccessRows(Protocol):
         """
 
     def log(
-        self, before: int | None, limit: int, who: str | None, action: str | None, segment_id: UUID | None
+        self,
+        before: int | None,
+        limit: int,
+        who: str | None,
+        action: str | None,
+        segment_id: UUID | None,
     ) -> list[AccessEntry]:
         """Returns lines of the access log before an id, newest first."""

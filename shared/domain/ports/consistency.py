@@ -59,7 +59,9 @@ class ConsistencyRows(Protocol):
         the last).
         """
 
-    def note_suspects(self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]) -> None:
+    def note_suspects(
+        self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]
+    ) -> None:
         """Remember what a check has found: keys, each with its segment where it has one."""
 
     def suspects(self, run_id: UUID, kind: str, after: str, limit: int) -> list[str]:
@@ -77,17 +79,22 @@ class ConsistencyRows(Protocol):
         """
 
     def unfinished(self, older_than_s: float) -> list[UUID]:
-        """Returns segments that should have been finished that long ago and that nobody works on."""
+        """Returns segments that should have been finished that long ago and that nobody works
+        on.
+        """
 
     def failed_with_parts(self, most_repairs: int) -> list[UUID]:
-        """Returns FAILED segments that have footage in parts and were repaired at most that often."""
+        """Returns FAILED segments that have footage in parts and were repaired at most that
+        often.
+        """
 
     def half_deleted(self, older_than_s: float) -> list[UUID]:
         """Returns segments that were marked for deletion that long ago and are still not recorded
         as deleted.
         """
 
-    # Ways back for segments that a crash or the store left behind. Every call says whether it changed anything.
+    # Ways back for segments that a crash or the store left behind. Every call says whether it
+    # changed anything.
 
     def reopen(self, segment_id: UUID, reason: str) -> bool:
         """Finalise a READY or FAILED segment again that has footage in parts.

@@ -65,7 +65,9 @@ class DetectionStream(Protocol):
         """Store a message that does not validate as a dead letter, at most its first 64 KiB."""
 
     def forget_readers(self, idle_s: float) -> int:
-        """Remove consumers that have read nothing for so long and hold nothing. Returns how many."""
+        """Remove consumers that have read nothing for so long and hold nothing. Returns how
+        many.
+        """
 
     def trim(self, older_than_ms: int) -> None:
         """Delete acknowledged messages older than this."""
@@ -163,7 +165,9 @@ class DetectionRows(Protocol):
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """Record that a stored detection cannot be accepted."""
 
-    def pending(self, older_than_s: float, limit: int, after: PendingMark | None = None) -> PendingPage:
+    def pending(
+        self, older_than_s: float, limit: int, after: PendingMark | None = None
+    ) -> PendingPage:
         """Returns detections whose hint was lost, oldest first, after `after`."""
 
     def get(self, camera_id: str, detection_id: str) -> StoredDetection | None:

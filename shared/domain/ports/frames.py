@@ -19,7 +19,9 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """How far back a camera's buffer reaches: normally `keep_ms`, with holds up to `cap_ms`, never over `max_bytes`."""
+    """How far back a camera's buffer reaches: normally `keep_ms`, with holds up to `cap_ms`, never
+    over `max_bytes`.
+    """
 
     keep_ms: int
     cap_ms: int
@@ -40,7 +42,9 @@ class Appended:
 
 
 class BoundsByCamera(dict[str, Bounds]):
-    """Bounds of the cameras that have frames; `away`: those whose server does not answer while others do."""
+    """Bounds of the cameras that have frames; `away`: those whose server does not answer while
+    others do.
+    """
 
     def __init__(self, found: Mapping[str, Bounds] | None = None) -> None:
         super().__init__(found or {})
@@ -48,7 +52,9 @@ class BoundsByCamera(dict[str, Bounds]):
 
 
 class FrameBuffer(Protocol):
-    """The rolling buffer of every camera, shared by all processes. Raises Retryable while its server is away."""
+    """The rolling buffer of every camera, shared by all processes. Raises Retryable while its
+    server is away.
+    """
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """Store frames in order. Trims each camera's buffer to its limits and holds."""
@@ -79,7 +85,9 @@ class PacketBuffer(FrameBuffer, Protocol):
     """The buffer of cameras that are copied."""
 
     def keyframe_before(self, camera_id: str, ms: int) -> int | None:
-        """Returns the capture time of the last keyframe that is shown at `ms` or before, or None."""
+        """Returns the capture time of the last keyframe that is shown at `ms` or before, or
+        None.
+        """
 
 
 class Holds(Protocol):

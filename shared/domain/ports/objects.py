@@ -46,8 +46,8 @@ class ObjectStore(Protocol):
     ) -> None:
         """Store the whole object or nothing, and verify its size. A file is never held in memory.
 
-        It may take as long as it makes progress: Retryable after `patience_s` without any. `allowed` is asked before
-        each piece; Conflict when it says no.
+        It may take as long as it makes progress: Retryable after `patience_s` without any.
+        `allowed` is asked before each piece; Conflict when it says no.
         """
 
     def get(self, key: str) -> bytes:

@@ -13,7 +13,9 @@ from shared.domain.retention import Clip, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A clip that is marked for deletion: its object's key, its thumbnail's, and when it was marked."""
+    """A clip that is marked for deletion: its object's key, its thumbnail's, and when it was
+    marked.
+    """
 
     segment_id: UUID
     key: str
@@ -37,7 +39,12 @@ class RetentionRows(Protocol):
         """Send the event that a cleanup was stopped, unless the one before it was stopped too."""
 
     def oldest(
-        self, camera_id: str | None, before_ms: int, after: Clip | None, limit: int, attributes: Collection[str] | None
+        self,
+        camera_id: str | None,
+        before_ms: int,
+        after: Clip | None,
+        limit: int,
+        attributes: Collection[str] | None,
     ) -> list[Clip]:
         """Returns unprotected ready and failed segments that ended before a time, oldest first,
         after `after`. With their plates, and which of `attributes` their detections have set;
@@ -60,7 +67,9 @@ class RetentionRows(Protocol):
         """Returns marked clips whose grace period is over, after `after`."""
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:
-        """Record that these clips' objects are deleted. Returns how many were not recorded before."""
+        """Record that these clips' objects are deleted. Returns how many were not recorded
+        before.
+        """
 
     def purge_history(self, older_than_s: float, limit: int) -> int:
         """Delete history rows: of expired segments, of detections without a segment, of the access

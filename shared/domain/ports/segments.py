@@ -13,7 +13,14 @@ from shared.domain.gaps import StoredPart
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
-from shared.domain.segment import ClipDay, DetailedSegment, FoundSegment, LinkedSegment, MissingFootage, Segment
+from shared.domain.segment import (
+    ClipDay,
+    DetailedSegment,
+    FoundSegment,
+    LinkedSegment,
+    MissingFootage,
+    Segment,
+)
 from shared.domain.timing import from_ms
 
 
@@ -89,7 +96,9 @@ class Streamed:
 class SegmentRows(Protocol):
     """Segments, as people see them."""
 
-    def search(self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order) -> Page:
+    def search(
+        self, where: SegmentFilter, limit: int, offset: int, cursor: str | None, order: Order
+    ) -> Page:
         """Returns a page of segments in a stable order.
 
         A cursor goes on after its page's last item, whatever was added meanwhile.
@@ -120,7 +129,9 @@ class SegmentRows(Protocol):
     def gaps(self, camera_id: str, first_ms: int, last_ms: int, limit: int) -> list[MissingFootage]:
         """Returns footage that segments of that time lack, in order."""
 
-    def protect(self, segment_id: UUID, *, protected: bool, who: str, note: str | None) -> DetailedSegment:
+    def protect(
+        self, segment_id: UUID, *, protected: bool, who: str, note: str | None
+    ) -> DetailedSegment:
         """Protect or unprotect a segment. Returns it; raises NotFound or Gone."""
 
     def archive(self, segment_id: UUID, who: str) -> None:

@@ -83,7 +83,9 @@ class Video(Protocol):
     def streamable(self, policy: RecordingPolicy, form: ClipForm | None) -> bool:
         """Returns whether players can play clips like this in fragments."""
 
-    def fragment(self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm) -> Fragment:
+    def fragment(
+        self, piece: Piece, end_ms: int, base_ms: int, policy: RecordingPolicy, form: ClipForm
+    ) -> Fragment:
         """Returns a part that ends at `end_ms` as a fragment with times since `base_ms`."""
 
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:

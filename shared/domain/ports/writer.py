@@ -86,7 +86,9 @@ class WriterRows(Protocol):
     def fix_form(self, segment_id: UUID, form: ClipForm) -> ClipForm:
         """Fix the clip's size and encoder once. Returns those that are fixed."""
 
-    def commit_part(self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts) -> bool:
+    def commit_part(
+        self, part_id: UUID, token: str, object_key: str | None, facts: PartFacts
+    ) -> bool:
         """Record that the part is done. Returns False when the run had lost its lease."""
 
     def park_part(self, part_id: UUID, token: str, facts: PartFacts, reason: str) -> bool:

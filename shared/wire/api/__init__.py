@@ -13,7 +13,14 @@ from shared.wire.api.access import (
     Session,
     SigningKey,
 )
-from shared.wire.api.cameras import Calendar, CalendarDay, Camera, CameraList, MissingFootage, MissingFootageList
+from shared.wire.api.cameras import (
+    Calendar,
+    CalendarDay,
+    Camera,
+    CameraList,
+    MissingFootage,
+    MissingFootageList,
+)
 from shared.wire.api.jobs import (
     CameraStats,
     Capacity,

@@ -33,7 +33,9 @@ class Session(BaseModel):
 
 
 class KeyRequest(BaseModel):
-    """A key to make; without cameras it is for all of them, without expires_at it does not expire."""
+    """A key to make; without cameras it is for all of them, without expires_at it does not
+    expire.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

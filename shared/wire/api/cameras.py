@@ -58,7 +58,9 @@ class MissingFootage(Answer):
     """Footage that a segment lacks, and why."""
 
     segment_id: UUID
-    from_: datetime = Field(validation_alias=AliasChoices("from", "from_time"), serialization_alias="from")
+    from_: datetime = Field(
+        validation_alias=AliasChoices("from", "from_time"), serialization_alias="from"
+    )
     to: datetime = Field(validation_alias=AliasChoices("to", "to_time"))
     frames: int
     cause: str

@@ -19,7 +19,9 @@ class CleanupRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    retention_days: Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False, strict=True)] | None = None
+    retention_days: (
+        Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False, strict=True)] | None
+    ) = None
     dry_run: StrictBool | None = None
     confirm: StrictBool | None = None
 
@@ -63,11 +65,17 @@ class DayStats(Answer):
 class Capacity(BaseModel):
     """How much room there is, and how long it lasts."""
 
-    limited_by: Literal["retention_bytes", "disk"] | None = Field(description="null: the store does not say.")
+    limited_by: Literal["retention_bytes", "disk"] | None = Field(
+        description="null: the store does not say."
+    )
     limit_bytes: int | None
     free_bytes: int | None
-    bytes_per_day: float | None = Field(description="Of the last week's complete days; null before there is one.")
-    days_left: float | None = Field(description="Until the limit; null: retention by age comes first, or not known.")
+    bytes_per_day: float | None = Field(
+        description="Of the last week's complete days; null before there is one."
+    )
+    days_left: float | None = Field(
+        description="Until the limit; null: retention by age comes first, or not known."
+    )
 
 
 class Stats(BaseModel):

@@ -17,12 +17,16 @@ from shared.wire.api.answer import Answer
 class Gap(Answer):
     """Frames that are missing, and why."""
 
-    from_: datetime = Field(validation_alias=AliasChoices("from", "from_time"), serialization_alias="from")
+    from_: datetime = Field(
+        validation_alias=AliasChoices("from", "from_time"), serialization_alias="from"
+    )
     to: datetime = Field(validation_alias=AliasChoices("to", "to_time"))
     frames: int
     cause: GapCause
     estimated: bool = False
-    detail: str | None = Field(None, description="What capture said of the camera then, where that is known.")
+    detail: str | None = Field(
+        None, description="What capture said of the camera then, where that is known."
+    )
 
 
 class Segment(Answer):
@@ -74,7 +78,9 @@ class ListedSegment(Segment):
     distance: in a search for nearly equal plates, how far its plate is from the one asked for.
     """
 
-    distance: float = Field(description="0: the same plate; 0.1 a look-alike character, 1 any other edit.")
+    distance: float = Field(
+        description="0: the same plate; 0.1 a look-alike character, 1 any other edit."
+    )
 
 
 class DetectionInSegment(Answer):

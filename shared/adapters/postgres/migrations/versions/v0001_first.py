@@ -1,4 +1,6 @@
-"""The first schema. From here on a version expands (new columns, both codes run) or contracts (old columns go)."""
+"""The first schema. From here on a version expands (new columns, both codes run) or contracts (old
+columns go).
+"""
 
 from __future__ import annotations
 
