@@ -116,7 +116,7 @@ class WatchRow:
     """A camera, for a live view."""
 
     camera_id: str
-    state: str
+    state: CameraState
     fps: float
     frames: int
     dropped: int
@@ -130,7 +130,7 @@ def cameras_now(world: Desk, settings: Settings) -> list[WatchRow]:
         rows.append(
             WatchRow(
                 camera_id=camera_id,
-                state=state.get("state", CameraState.UNKNOWN),
+                state=CameraState(state.get("state", CameraState.UNKNOWN)),
                 fps=float(state.get("fps", 0)),
                 frames=int(state.get("frames", 0)),
                 dropped=int(state.get("dropped", 0)),

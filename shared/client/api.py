@@ -14,6 +14,7 @@ from uuid import UUID
 import urllib3
 from pydantic import BaseModel
 
+from shared.domain.lifecycle import SegmentStatus
 from shared.wire import api
 
 PREFIX = "/v2/video"
@@ -73,7 +74,7 @@ class ApiClient:
         self,
         *,
         camera_id: str | None = None,
-        status: str | None = None,
+        status: SegmentStatus | None = None,
         archived: bool | None = None,
         protected: bool | None = None,
         plate: str | None = None,

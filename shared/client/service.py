@@ -249,7 +249,7 @@ class VideoRecordingService:
         if self._lease is not None and not self._lease.holds(self._world.clock.monotonic()):
             raise Retryable("the camera's lease ran out before it could be used")
 
-    def _tell(self, state: str, error: str) -> None:
+    def _tell(self, state: CameraState, error: str) -> None:
         self._world.states.report(
             self.camera_id,
             {

@@ -14,6 +14,7 @@ import urllib3
 from platereel import ApiClient, ApiError
 from platereel.verification import verify
 from shared.adapters.redis.events import RedisEvents
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
 from shared.wire.keys import Keys
 from tests.support.rows import CLIP, clip_of, ready
@@ -53,7 +54,7 @@ def test_finding(world: World, client: ApiClient) -> None:
     assert client.calendar("cam2", day, day).items[0].segments == 1
     assert client.gaps("cam2").items == []
     assert {camera.camera_id for camera in client.cameras().items} >= {"cam1", "cam2"}
-    assert client.segments(status="ready", protected=False).total == 8
+    assert client.segments(status=SegmentStatus.READY, protected=False).total == 8
     assert other in {item.id for item in client.every_segment()}
 
 

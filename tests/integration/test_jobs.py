@@ -67,7 +67,7 @@ def test_bytes_are_kept_below_their_limits_oldest_first(world: World) -> None:
     ]
 
 
-def test_two_sweeps_at_once_do_the_work_once(world: World) -> None:
+def test_two_cleanups_at_once_do_the_work_once(world: World) -> None:
     for days in range(31, 41):
         clip(world, "a", days)
     with ThreadPoolExecutor(2) as pool:

@@ -20,7 +20,7 @@ from shared.adapters.postgres.windows import (
 )
 from shared.domain.errors import Conflict
 from shared.domain.gaps import GapCause
-from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
+from shared.domain.lifecycle import ID_REUSED, DetectionOutcome, SegmentStatus
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, PendingMark, PendingPage
@@ -280,7 +280,7 @@ def _failed_segment(
         window=window,
         trigger_ms=missed[0].captured_ms,
         continues=None,
-        status="failed",
+        status=SegmentStatus.FAILED,
         error=GapCause.BUFFER_EXPIRED,
     )
     for detection in missed:

@@ -19,6 +19,7 @@ from shared.adapters.postgres.events import emit
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
 from shared.domain.gaps import GapCause
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import (
@@ -146,7 +147,7 @@ def _open(
         window=window,
         trigger_ms=trigger_ms,
         continues=continues,
-        status="recording",
+        status=SegmentStatus.RECORDING,
     )
     if not window.growing:
         _close(connection, window.segment_id, from_ms(window.end_ms))
@@ -161,7 +162,7 @@ def insert_segment(
     window: Window,
     trigger_ms: int,
     continues: UUID | None,
-    status: str,
+    status: SegmentStatus,
     error: str | None = None,
 ) -> None:
     """Insert a segment's row.
@@ -169,6 +170,7 @@ def insert_segment(
     A closed one starts as `finalizing`, so that the camera keeps its one `recording`.
     """
     start = from_ms(window.start_ms)
+    keeps_status = window.growing or status is SegmentStatus.FAILED
     connection.execute(
         """
         INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline, covered_to,
@@ -178,7 +180,7 @@ def insert_segment(
         [
             window.segment_id,
             camera_id,
-            status if window.growing or status == "failed" else "finalizing",
+            status if keeps_status else SegmentStatus.FINALIZING,
             video_key(window.segment_id, window.start_ms),
             thumbnail_key(window.segment_id, window.start_ms),
             start,
