@@ -160,7 +160,7 @@ def _small(file: BinaryIO, entries: list[Entry], name: str, most_bytes: int) -> 
     """Returns a small file of the archive, whole."""
     entry = next((each for each in entries if each.name == name), None)
     if entry is None:
-        raise BadInput(name, "is not in the archive: no evidence of platereel")
+        raise BadInput(name, "is not in the archive: it is no evidence archive")
     if entry.size_bytes > most_bytes:
         raise BadInput(name, f"is larger than {most_bytes} bytes: no evidence of platereel")
     return b"".join(data_of(file, entry))

@@ -65,7 +65,7 @@ cameras:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(rich_help_panel="Configuration")(init)
-    group = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+    group = typer.Typer(help="Check the configuration.", no_args_is_help=True)
     group.command("check")(check)
     app.add_typer(group, name="config", rich_help_panel="Configuration")
     app.command(rich_help_panel="Configuration")(migrate)
@@ -124,7 +124,7 @@ def migrate(
     wait: Annotated[
         float,
         typer.Option(
-            min=0, max=86_400, help="Seconds to wait for servers that do not answer, or refuse us."
+            min=0, max=86_400, help="Seconds to wait for servers that do not answer or refuse us."
         ),
     ] = WAIT_SECONDS,
     json: JsonOption = False,

@@ -54,7 +54,9 @@ def cleanup(
     days: Annotated[
         float | None, typer.Option(help="Archive clips older than this; else as configured.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be archived.")
+    ] = False,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Archive far more than usual, too.")
     ] = False,

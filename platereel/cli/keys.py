@@ -43,9 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[
-        str, typer.Argument(help="What the key is called in lists and in the access log.")
-    ],
+    name: Annotated[str, typer.Argument(help="The key's name in lists and in the access log.")],
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
     camera: Annotated[
         list[str] | None, typer.Option(help="Only this camera; may be given again.")

@@ -42,10 +42,12 @@ def register(app: typer.Typer) -> None:
 def plan(
     cameras: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help="How many alike; else those of the configuration."),
+        typer.Option(
+            min=1, max=1_000_000, help="How many equal cameras; else those of the configuration."
+        ),
     ] = None,
     size: Annotated[
-        str, typer.Option(help="Picture size, where no running deployment tells it.")
+        str, typer.Option(help="Picture size, where no running deployment knows it.")
     ] = FULL_HD,
     fps: Annotated[float | None, typer.Option(min=0.1, max=120, help="Frames a second.")] = None,
     codec: Annotated[str | None, typer.Option(help=f"One of {', '.join(Codec)}.")] = None,

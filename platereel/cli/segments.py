@@ -58,7 +58,7 @@ def list_segments(
     status: Annotated[SegmentStatus | None, typer.Option(help="Only this status.")] = None,
     plate: Annotated[str | None, typer.Option(help="Plate; * and ? are wildcards.")] = None,
     fuzzy: Annotated[
-        bool, typer.Option("--fuzzy", help="Near misses of the plate too, the closest first.")
+        bool, typer.Option("--fuzzy", help="Nearly equal plates too, the closest first.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     config: ConfigOption = None,

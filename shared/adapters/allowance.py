@@ -17,5 +17,5 @@ class Allowance:
     def read(self, size: int = -1) -> bytes:
         """Returns the next piece of at most `size` bytes, empty at the end."""
         if self._allowed is not None and not self._allowed():
-            raise Conflict("the right to store it was lost", key=self._key)
+            raise Conflict("the lease was lost before it was stored", key=self._key)
         return self._source.read(size)

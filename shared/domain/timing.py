@@ -18,7 +18,7 @@ RUN_OFF_MS = 5_000  # a detection further ahead of now is refused
 def to_ms(moment: datetime) -> int:
     """Returns milliseconds since 1970 of an aware datetime. A naive one is a programming error."""
     if moment.tzinfo is None:
-        raise ValueError("a datetime without a time zone has no place on the time line")
+        raise ValueError("a datetime needs a time zone")
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 

@@ -80,7 +80,7 @@ def _plate(value: str | None) -> str | None:
         (each for each in value if unicodedata.category(each) in UNSEEN or _BLANK.match(each)), None
     )
     if hidden is not None:
-        raise ValueError(f"holds U+{ord(hidden):04X}, which is no character of a plate")
+        raise ValueError(f"holds U+{ord(hidden):04X}, which no plate has")
     return value if plate_key(value) else None
 
 

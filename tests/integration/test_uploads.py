@@ -83,7 +83,7 @@ def test_who_loses_the_right_to_an_upload_ends_it_and_blames_nobody(
     """
     path = tmp_path / "clip.mp4"
     path.write_bytes(bytes(20 * MEGABYTE))
-    with pytest.raises(Conflict, match="right to store"):
+    with pytest.raises(Conflict, match="lease was lost"):
         line.store.put("videos/lost.mp4", path, "video/mp4", allowed=answers(True, True, False))
     assert line.store.head("videos/lost.mp4") is None
     line.store.put("videos/next.mp4", b"clip", "video/mp4")

@@ -182,7 +182,7 @@ class MemoryObjects:
     ) -> None:
         """See the port."""
         if allowed is not None and not allowed():
-            raise Conflict("the right to store it was lost", key=key)
+            raise Conflict("the lease was lost before it was stored", key=key)
         data = body.read_bytes() if isinstance(body, Path) else bytes(body)
         self._objects[key] = (data, self._clock.now_ms())
 

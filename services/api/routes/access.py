@@ -94,7 +94,7 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
     require_all_cameras(caller)
     now = from_ms(ports.clock.now_ms())
     if body.expires_at is not None and body.expires_at <= now:
-        raise BadInput("expires_at", "is over already")
+        raise BadInput("expires_at", "lies in the past")
     key, secret = ports.access.create_key(
         name=body.name,
         role=Role.named(body.role),

@@ -125,7 +125,7 @@ class _Parts:
                 continue
             head[name.strip().lower()] = value.strip()
             skipped += 1
-        raise SourceLost("the camera sends something else than parts with pictures")
+        raise SourceLost("the camera sends something other than parts with pictures")
 
     def _body(self, head: dict[bytes, bytes]) -> bytes | None:
         """Returns what a part holds; None when it is cut off."""

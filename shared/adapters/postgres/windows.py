@@ -230,7 +230,7 @@ def _lengthen(connection: Connection, segment_id: UUID, end: datetime, late_ms: 
         [end, late_ms, segment_id],
     ).fetchone()
     if row is None:
-        raise Retryable("its clip is being joined since a moment", segment_id=str(segment_id))
+        raise Retryable("its clip is being joined now", segment_id=str(segment_id))
     _plan_rest(connection, segment_id, row)
     _wait(connection, segment_id, late_ms)
 

@@ -78,7 +78,7 @@ def cut(source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
             stream = container.streams.video[0]
             packets = list(_between(container, stream, span_ms))
             if not packets:
-                raise Permanent("the clip shows nothing then")
+                raise Permanent("the clip shows nothing in that time")
             clock = MEDIA_CLOCK / (stream.time_base or MEDIA_CLOCK)
             for packet in packets:
                 packet.pts = round((packet.pts or 0) / clock) + shift_ms * TICKS
