@@ -25,6 +25,9 @@ BACKOFF_SECONDS = 0.5
 LINGER_SECONDS = 0.01  # so that frames of several cameras share a round trip
 FLUSH_SECONDS = 3.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
+# A thread that the interpreter ends inside of OpenCV aborts the process (std::terminate). A thread
+# that waits for a camera ends with the process, and is not waited for any longer.
+END_SECONDS = 1.0
 
 _log = logger(__name__)
 
@@ -106,6 +109,9 @@ class Capture:
             self._ownership.leave()
         except Retryable as error:
             _log.warning("leases_not_released", error=error.message)
+        until = self._ports.clock.monotonic() + END_SECONDS
+        for camera in self._cameras.values():
+            camera.stop(max(0.0, until - self._ports.clock.monotonic()))
 
     def _round(self) -> None:
         try:

@@ -243,8 +243,8 @@ def test_what_is_no_redis(servers: Servers) -> None:
     )
     for option in (f"{SECRET}=1", "socket_timeout=soon", "ssl_ca_certs=/nonexist"):
         for url in (servers.redis_url, servers.redis_url.replace("redis://", "redis+cluster://")):
-            asked = partial(asked_frames, f"{url}?{option}")
-            assert "option" in said(asked, Permanent)
+            look = partial(asked_frames, f"{url}?{option}")
+            assert "option" in said(look, Permanent)
 
 
 STORES = [

@@ -156,6 +156,13 @@ def test_a_round_that_fails_half_way_forgets_no_camera(scene: Scene, mine: int, 
         settled([])
 
 
+def test_no_reader_outlives_the_loop() -> None:
+    """A thread that is inside of OpenCV when the interpreter ends takes the process along."""
+    server = Server(0, late=False)
+    run(server, startup)
+    assert readers() == []
+
+
 def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
     server = Server(0, late=False)
     ownership = Ownership(
