@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -39,6 +40,14 @@ def run(*arguments: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+def build(what: str, source: Path, out: Path) -> Path:
+    """Call the locked build backend, as pip and other builders do. Returns what it made."""
+    call = f"import sys; from setuptools import build_meta; build_meta.{what}(sys.argv[1])"
+    run(sys.executable, "-c", call, out, cwd=source)
+    (made,) = out.glob("*.tar.gz" if what == "build_sdist" else "*.whl")
+    return made
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that is made from the source archive, in a copy of what belongs to it."""
@@ -53,19 +62,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         else:
             shutil.copy(where, source / name)
-    uv = Path(sys.executable).with_name("uv")
-    run(
-        uv,
-        "build",
-        "--offline",
-        "--no-build-isolation",
-        "--python",
-        sys.executable,
-        "-o",
-        out,
-        source,
-        cwd=folder,
-    )
+    out.mkdir()
+    archive = build("build_sdist", source, out)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    build("build_wheel", folder / f"platereel-{VERSION}", out)
     assert sorted(path.name for path in out.glob("platereel*")) == [
         f"platereel-{VERSION}-py3-none-any.whl",
         f"platereel-{VERSION}.tar.gz",
@@ -96,19 +97,8 @@ def test_a_newcomer_installs_it_and_starts(wheel: Path, tmp_path: Path) -> None:
             python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path
         ).strip()
     )
-    uv = Path(sys.executable).with_name("uv")
-    run(
-        uv,
-        "pip",
-        "install",
-        "-q",
-        "--offline",
-        "--no-deps",
-        "--python",
-        python,
-        wheel,
-        cwd=tmp_path,
-    )
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     assert str(site) in run(
