@@ -17,7 +17,6 @@ import pytest
 import urllib3
 
 from tests.support.deployment import Deployment, platereel
-from tests.support.waiting import WAIT_SECONDS
 
 CONFIG = """
 cameras:
@@ -86,6 +85,7 @@ CHANGES = (
     ("DELETE", "/v2/video/segments/{id}"),
 )
 LISTENING = "0A"  # in the kernel's tables
+SILENT_SECONDS = 5.0  # of a port that takes a stranger's request and says nothing
 FOREIGN = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site", "Host": "evil.example"}
 
 
@@ -185,7 +185,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _speaks_http(port: int) -> bool:
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=WAIT_SECONDS, retries=False)
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=SILENT_SECONDS, retries=False)
     try:
         return pool.request("GET", "/").status > 0
     except urllib3.exceptions.HTTPError:
@@ -201,7 +201,7 @@ def _asked(
     found = []
     body = b"forged" if method in {"PUT", "POST"} else None
     for headers in ({}, FOREIGN):
-        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=WAIT_SECONDS, retries=False)
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=SILENT_SECONDS, retries=False)
         try:
             answer = pool.request(method, path, body=body, headers=headers, redirect=False)
         finally:
