@@ -201,13 +201,14 @@ class Deployment:
             self.broker.ping()
 
     def checks(self) -> dict[str, Callable[[], object]]:
-        """A call for each server that raises unless it answers. Permanent where the store's address
-        is none.
+        """Returns a call for each server, which raises unless it answers.
+
+        Raises Permanent for an address of the store or the frames Redis that no client takes.
         """
-        store = self.store
+        store, servers = self.store, self.frame_servers
         return {
             "database": lambda: self.database.fetch_one("SELECT 1"),
-            "frames": lambda: ping(self.frame_servers),
+            "frames": lambda: ping(servers),
             "broker": self.ping_broker,
             "storage": lambda: store.head(SENTINEL),
         }

@@ -106,12 +106,12 @@ def _world(deployment: Deployment) -> World:
 
 
 def check_servers(settings: Settings) -> bool:
-    """True; raises Retryable while the database has another version, or the broker does not let us
-    in.
+    """Returns True; raises Retryable while the database has another version, or the broker does not
+    let us in.
 
-    Permanent for a store's address that is none: a pool child could only die of it, over and over.
-    A store and a frames Redis that cannot be used are told, and not waited for: each task tries
-    again by itself.
+    Raises Permanent for an address of the store or the frames Redis that no client takes: no task
+    could use it. A store and a frames Redis that do not answer are reported and not waited for,
+    because each task tries again by itself.
     """
     with _open(settings) as deployment:
         checks = deployment.checks()

@@ -24,7 +24,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Upkeep")(doctor)
+    app.command(rich_help_panel="Maintenance")(doctor)
 
 
 def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOption = False) -> None:

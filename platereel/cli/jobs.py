@@ -46,8 +46,8 @@ MEANINGS = {
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(rich_help_panel="Upkeep")(cleanup)
-    app.command(rich_help_panel="Upkeep")(check)
+    app.command(rich_help_panel="Maintenance")(cleanup)
+    app.command(rich_help_panel="Maintenance")(check)
 
 
 def cleanup(

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command()(create)
     group.command("list")(list_keys)
     group.command()(revoke)
-    app.add_typer(group, name="keys", rich_help_panel="Upkeep")
+    app.add_typer(group, name="keys", rich_help_panel="Maintenance")
 
 
 def create(

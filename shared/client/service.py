@@ -166,6 +166,7 @@ class VideoRecordingService:
             server_ms = self._world.frames.server_ms(self.camera_id)
         except Retryable as error:
             _log.warning("server_time_not_read", camera_id=self.camera_id, error=error.message)
+            self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
             return
         unjudged = self._waiting if self._server is None else ()
         self._server = server = ServerTime(server_ms=server_ms, asked_at_s=asked_at_s)
@@ -174,6 +175,7 @@ class VideoRecordingService:
         ]:
             self._waiting.remove(frame)
             self.frames_dropped += 1
+            self._last_ms = self._waiting[-1].captured_ms if self._waiting else None
 
     def _set_back(self, captured_ms: int) -> bool:
         """Returns whether a time that is not newer than the last counts nevertheless.

@@ -12,10 +12,10 @@ class EventName(StrEnum):
     """What an event tells."""
 
     SEGMENT_RECORDING = "segment.recording"  # a window was opened
-    SEGMENT_FINALIZING = "segment.finalizing"  # a window was closed, or a clip is to be made again
+    SEGMENT_FINALIZING = "segment.finalizing"  # a clip that was ready or failed is made again
     SEGMENT_READY = "segment.ready"  # a clip can be played
     SEGMENT_FAILED = "segment.failed"  # there is no clip; the body has the error
-    SEGMENT_DELETED = "segment.deleted"  # a clip's object is gone
+    SEGMENT_DELETED = "segment.deleted"  # a clip was marked for deletion
     RETENTION_STOPPED = "retention.stopped"  # a cleanup would have deleted far more than usual
     CAMERA_CHANGED = "camera.changed"  # a camera's state changed; for listeners of the API alone
 

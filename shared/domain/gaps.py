@@ -32,6 +32,15 @@ class GapCause(StrEnum):
     ABANDONED = "abandoned"  # a check ended a recording that nobody went on with
     NO_KEYFRAME = "no_keyframe"  # copied packets that no keyframe leads to
 
+    @classmethod
+    def _missing_(cls, value: object) -> GapCause | None:
+        """A word of a newer version keeps its name, so that its row can be read like any other."""
+        if not isinstance(value, str):
+            return None
+        other = str.__new__(cls, value)
+        other._name_, other._value_ = value.upper(), value
+        return other
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

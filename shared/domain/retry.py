@@ -1,7 +1,7 @@
 """Whether and when a run that did not succeed is tried again. A row counts two things.
 
-`attempts` are the runs that began, with the present one. `retries` are the runs that failed through
-no fault of their own and are not charged: while storage is away, a part must not use up its
+`attempts` are the runs that are charged, with the present one. `retries` are the runs that failed
+through no fault of their own and are not charged: while storage is away, a part must not use up its
 attempts.
 """
 

@@ -369,6 +369,8 @@ def test_workers_and_beat_say_why_they_wait(
     )
     store = changed(world, storage_url="s3://AK:Secr3t!word@h:9000/a")
     assert "PLATEREEL_STORAGE_URL" in said(lambda: check_servers(store), BadInput)
+    frames = changed(world, frames_url=secret_of(world, "frames_url") + "?nonsense=1")
+    assert "nonsense" in said(lambda: check_servers(frames), Permanent)
     assert check_servers(world.settings)
     stopping = threading.Event()
 

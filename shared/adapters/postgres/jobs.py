@@ -174,10 +174,12 @@ class PostgresJobRows:
             )
             connection.execute(
                 """
-                DELETE FROM jobs WHERE state IN ('done', 'failed') AND requested_at < (
-                    SELECT requested_at FROM jobs WHERE state IN ('done', 'failed')
+                DELETE FROM jobs j USING (SELECT kind FROM jobs WHERE id = %s) ended
+                 WHERE j.kind = ended.kind AND j.state IN ('done', 'failed') AND j.requested_at < (
+                    SELECT requested_at FROM jobs WHERE kind = ended.kind AND state IN ('done', 'failed')
                      ORDER BY requested_at DESC OFFSET 1000 LIMIT 1)
-                """
+                """,
+                [job_id],
             )
 
     def purge_outbox(self, older_than_s: float) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from shared.adapters.postgres.retry import settle_clip, settle_part
 from shared.adapters.postgres.windows import apply, load_growing, plan_parts
 from shared.domain.errors import Retryable
 from shared.domain.gaps import GapCause
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import LiveSegment
@@ -137,9 +138,9 @@ class PostgresPacerRows:
                 )
         return len(parts) + len(clips)
 
-    def relay_events(self, publish: Publish, limit: int, hooks: Webhooks) -> int:
+    def relay_events(self, publish: Publish, limit: int, webhooks: Webhooks) -> int:
         with self._database.transaction() as connection:
-            return relay(connection, publish, limit, hooks)
+            return relay(connection, publish, limit, webhooks)
 
     def wait(self, timeout_s: float) -> None:
         """Listens on a connection of its own, opened again after it broke."""
@@ -181,7 +182,7 @@ def _live(row: DictRow) -> LiveSegment:
     return LiveSegment(
         segment_id=row["id"],
         camera_id=row["camera_id"],
-        status=row["status"],
+        status=SegmentStatus(row["status"]),
         start_ms=to_ms(row["start_time"]),
         deadline_ms=to_ms(row["deadline"]),
         covered_to_ms=to_ms(row["covered_to"]),

@@ -99,7 +99,7 @@ def stored_part(row: DictRow) -> StoredPart:
         end_ms=to_ms(row["end_time"]),
         object_key=row["object_key"],
         facts=facts_of(row) if row["state"] == "done" else None,
-        error=GapCause(row["error"]) if row["state"] == "gap" else None,
+        error=GapCause(row["error"] or GapCause.WRITER_FAILED) if row["state"] == "gap" else None,
     )
 
 

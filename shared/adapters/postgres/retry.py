@@ -22,16 +22,23 @@ def running_part(connection: Connection, part_id: UUID, token: str) -> DictRow |
     """Lock a part whose run has this token. Returns its counts, None where the run is no longer
     current.
     """
+    _for_a_moment(connection)
     return connection.execute(
         "SELECT attempts, retries FROM segment_parts WHERE id = %s AND token = %s AND state = 'running' FOR UPDATE",
         [part_id, token],
     ).fetchone()
 
 
+def _for_a_moment(connection: Connection) -> None:
+    """A lease must be able to run out although a writer froze or lost its line just now."""
+    connection.execute("SET LOCAL idle_in_transaction_session_timeout = '3s'")
+
+
 def running_clip(connection: Connection, segment_id: UUID, token: str) -> DictRow | None:
     """Lock a segment whose finalising run has this token. Returns its counts and camera, None where
     none is current.
     """
+    _for_a_moment(connection)
     return connection.execute(
         """
         SELECT attempts, retries, camera_id FROM video_segments
@@ -46,7 +53,7 @@ def settle_part(
 ) -> None:
     """End a part's run.
 
-    error: why it did not succeed; the row has it until the part is tried again.
+    error: why it did not succeed; the row has it until the part is done.
     """
     if isinstance(decision, GiveUp):
         connection.execute(

@@ -35,7 +35,8 @@ def no_way_back(current: str | None) -> str | None:
     if _NUMBER.fullmatch(current):
         return (
             f"the database schema is {current}, newer than this version's {SCHEMA_VERSION}: use the version of "
-            "Platereel that brought it there, or the backup from before"
+            "Platereel that brought it there, or the backup from before (a database that a checkout before "
+            "0.1.0 made must be made anew)"
         )
     return f"the database schema is {current!r}, which no version of Platereel makes: is it another program's database?"
 

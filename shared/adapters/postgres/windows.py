@@ -195,7 +195,8 @@ def insert_segment(
             window.late_ms,
         ],
     )
-    emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id)
+    facts = {} if error is None else {"error": error}
+    emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id, **facts)
 
 
 def _close(

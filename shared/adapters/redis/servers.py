@@ -61,7 +61,7 @@ class FrameServers(ABC):
 
     @abstractmethod
     def nodes(self) -> list[redis.Redis]:
-        """Yields a client of every server that holds keys."""
+        """Returns a client of every server that holds keys."""
 
 
 def frame_servers(url: str, *, name: str = "platereel", patience_s: float = 5.0) -> FrameServers:

@@ -25,7 +25,9 @@ def kept_priority() -> Iterator[None]:
     finally:
         for task in Path("/proc/self/task").iterdir():
             try:
-                if os.sched_getscheduler(int(task.name)) != policy:
-                    os.sched_setscheduler(int(task.name), policy, parameters)
+                thread = int(task.name)
+                now = (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority)
+                if now != (policy, parameters.sched_priority):
+                    os.sched_setscheduler(thread, policy, parameters)
             except ProcessLookupError:
                 continue  # it has ended meanwhile

@@ -76,7 +76,7 @@ class PacerRows(Protocol):
         self,
         publish: Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[str | None]],
         limit: int,
-        hooks: Mapping[str, Collection[str]],
+        webhooks: Mapping[str, Collection[str]],
     ) -> int:
         """Hand at most `limit` waiting events to `publish`, oldest first.
 

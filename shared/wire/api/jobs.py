@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from shared.domain.job import JobKind, JobStatus
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.retention import MAX_DAYS
 from shared.wire.api.answer import Answer
@@ -30,9 +29,9 @@ class JobState(Answer):
     """A cleanup or a check: poll it until its state is done or failed."""
 
     id: UUID
-    kind: JobKind
+    kind: str
     params: dict[str, Any]
-    state: JobStatus
+    state: str
     requested_by: str
     requested_at: datetime
     started_at: datetime | None

@@ -6,11 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from shared.domain.codec import Codec
-from shared.domain.gaps import GapCause
-from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
+from shared.domain.lifecycle import SegmentStatus
 from shared.wire.api.answer import Answer
 
 
@@ -22,9 +20,9 @@ class Gap(Answer):
     )
     to: datetime = Field(validation_alias=AliasChoices("to", "to_time"))
     frames: int
-    cause: GapCause
+    cause: str
     estimated: bool = False
-    detail: str | None = Field(
+    detail: Annotated[str | None, BeforeValidator(lambda said: said or None)] = Field(
         None, description="What capture said of the camera then, where that is known."
     )
 
@@ -49,7 +47,7 @@ class Segment(Answer):
     archived: bool
     protected: bool
     note: str | None
-    codec: Codec
+    codec: str
     fps: float
     policy: dict[str, Any]
     gaps: list[Gap]
@@ -122,7 +120,7 @@ class SegmentsOfDetection(BaseModel):
 
     items: list[SegmentOfDetection]
     total: int
-    outcome: DetectionOutcome
+    outcome: str
     reason: str | None
 
 
@@ -167,7 +165,7 @@ class DetectionReceipt(BaseModel):
     detection_id: str
     camera_id: str
     captured_at: datetime
-    outcome: DetectionOutcome
+    outcome: str
 
 
 class SkippedResult(BaseModel):
