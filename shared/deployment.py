@@ -77,9 +77,7 @@ class Deployment:
 
     @contextmanager
     def kept(self) -> Iterator[Self]:
-        """For a block that builds a process on it: what was opened stays open, unless the block
-        fails.
-        """
+        """What the block opens stays open after it; if the block fails, everything is closed."""
         try:
             yield self
         except BaseException:

@@ -55,10 +55,10 @@ api:
   port: 8080
 
 cameras:
-  demo-1: {source: "synthetic:"}                       # synthetic vehicles with plates, to try things
-  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"} gate-2: {source:
-  # "http://10.0.0.5/video.mjpg", detect: false, post_event_seconds: 30s, retention: {days: 90}}
-  # mine:   {source: "push:", detect: false}           # frames come from your own program
+  demo-1: {source: "synthetic:?interval=60"}  # a drawn vehicle every minute, to try things
+  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"}
+  # gate-2: {source: "http://10.0.0.5/video.mjpg", detect: false, retention: {days: 90}}
+  # mine:   {source: "push:", detect: false}  # frames come from your own program
 """
 
 
@@ -79,7 +79,7 @@ def init(
     if path.exists() and not force:
         raise BadInput(str(path), "exists already; --force replaces it")
     path.write_text(TEMPLATE, encoding="utf-8")
-    console.print(f"wrote {path}; edit its cameras, then: platereel up --config {path}")
+    console.print(f"wrote {path}; edit its cameras, then start it: up --config {path}")
 
 
 def check(config: ConfigOption = None, json: JsonOption = False) -> None:

@@ -13,6 +13,7 @@ from platereel.cli.context import (
     JsonOption,
     console,
     deployment,
+    errors,
     print_json,
 )
 from shared.domain.errors import Permanent
@@ -76,7 +77,7 @@ def trigger(
 
 
 def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> dict[str, Any]:
-    until = world.clock.monotonic() + timeout
+    until, said = world.clock.monotonic() + timeout, False
     while world.clock.monotonic() < until:
         row = world.detections.get(camera_id, detection_id)
         outcome = None if row is None else row.outcome
@@ -84,6 +85,10 @@ def _await(world: Desk, camera_id: str, detection_id: str, timeout: float) -> di
         settled = outcome not in {None, DetectionOutcome.PENDING} and all(
             s.status in DONE for s in segments
         )
+        if segments and not settled and not said:
+            said = True
+            until_time = max(segment.deadline for segment in segments)
+            errors.print(f"recording until {until_time:%H:%M:%S} UTC at the earliest")
         if settled:
             ready = bool(segments) and all(s.status is SegmentStatus.READY for s in segments)
             reason = next((s.error for s in segments if s.error), None)

@@ -1,4 +1,6 @@
-"""The embedded deployment: servers, then processes, then run.json; the same in reverse."""
+"""The embedded deployment: starts servers, then processes, then writes run.json; stops cameras
+first, so that open recordings are written.
+"""
 
 from __future__ import annotations
 
@@ -110,8 +112,9 @@ class Stack:
             self.write_run_file()
 
     def stop(self) -> None:
-        """Stop within 15 s and lose nothing: first cameras, then open recordings are written, then
-        the rest.
+        """Stop within 15 s: first cameras, then open recordings are written, then the rest.
+
+        What is not written in time goes on at the next start.
         """
         supervisor = self._supervisor
         if supervisor is None:

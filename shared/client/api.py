@@ -161,7 +161,7 @@ class ApiClient:
         return self._read(api.JobState, f"jobs/{job_id}")
 
     def stats(self, days: int = 30) -> api.Stats:
-        """Totals, per camera and per day."""
+        """Returns totals, per camera and per day."""
         return self._read(api.Stats, "stats", {"days": days})
 
     def cameras(self) -> api.CameraList:

@@ -31,6 +31,7 @@ from shared.runtime.settings import Settings
 from shared.wire.detections import parse_detection
 
 PAUSE_SECONDS = 1.0
+ASK_TIME_SECONDS = 3.0  # a server that hangs costs its wait each time
 JOB_SECONDS, JOB_POLL_SECONDS = 60.0, 0.1
 
 Answer = TypeVar("Answer")
@@ -70,6 +71,7 @@ class VideoRecordingService:
         self._lease_asked = False
         self._server: ServerTime | None = None
         self._paused_until = 0.0
+        self._ask_time_at = 0.0
         self._ask_at = 0.0
         self.frames_dropped = 0
 
@@ -151,7 +153,7 @@ class VideoRecordingService:
         the server has answered.
         """
         now = self._world.clock.monotonic()
-        if self._server is None and now >= self._paused_until:
+        if self._server is None and now >= max(self._paused_until, self._ask_time_at):
             self._read_server_time()
         server = self._server or ServerTime(server_ms=self._world.clock.now_ms(), asked_at_s=now)
         return server.too_far_ahead(captured_ms, self._world.clock.monotonic())
@@ -166,13 +168,12 @@ class VideoRecordingService:
             server_ms = self._world.frames.server_ms(self.camera_id)
         except Retryable as error:
             _log.warning("server_time_not_read", camera_id=self.camera_id, error=error.message)
-            self._paused_until = self._world.clock.monotonic() + PAUSE_SECONDS
+            self._ask_time_at = self._world.clock.monotonic() + ASK_TIME_SECONDS
             return
         unjudged = self._waiting if self._server is None else ()
         self._server = server = ServerTime(server_ms=server_ms, asked_at_s=asked_at_s)
-        for frame in [
-            each for each in unjudged if server.too_far_ahead(each.captured_ms, asked_at_s)
-        ]:
+        ahead = [each for each in unjudged if server.too_far_ahead(each.captured_ms, asked_at_s)]
+        for frame in ahead:
             self._waiting.remove(frame)
             self.frames_dropped += 1
             self._last_ms = self._waiting[-1].captured_ms if self._waiting else None

@@ -3,10 +3,9 @@
 A window is [start, end). `step` takes the camera's live windows and one input and returns the
 windows after it and the effects that make it so. Invariants, for any order of inputs: windows never
 overlap, none is longer than the maximum, at most one is growing, and a detection whose footage the
-buffer still has is covered from pre-roll to post-roll.
-
-Detections come late. A window stays open after its end for as long as its detections were late, so
-that a reader which is always 18 s behind gets the windows of a punctual one.
+buffer still has is covered from pre-roll to post-roll. Detections come late. If a window's latest
+detection came 18 s late, the window closes 18 s after its end. So a slow reader gets the same
+windows as a fast one.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ LONGEST_MISSED_MS = 3_600_000  # of a segment that says what came too late; no o
 class Window:
     """A live segment's stretch of time; `growing` while it is `recording`.
 
-    late_ms: by how much its latest detection was late. fillable: the window was closed from the
-    beginning, because other footage follows it, and is not joined yet: late detections can still
-    lengthen it.
+    late_ms: by how much its latest detection was late. fillable: made for a stretch in the past, so
+    it never grew; until it is joined, late detections can lengthen it.
     """
 
     segment_id: UUID
@@ -150,7 +148,7 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A growing segment got a detection that was later than those before."""
+    """A growing segment got a detection that came with more delay than those before."""
 
     segment_id: UUID
     late_ms: int
@@ -178,7 +176,9 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """The detection's footage had left the buffer before it arrived, and no segment covers it."""
+    """The detection's footage had left the buffer before the detection arrived, and no segment
+    covers it.
+    """
 
     start_ms: int
     end_ms: int

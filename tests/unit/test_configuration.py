@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ cameras:
 
 def test_the_template_is_valid(tmp_path: Path) -> None:
     assert list(load(write(tmp_path, TEMPLATE), {}).cameras) == ["demo-1"]
+
+
+def test_every_example_of_the_template_is_valid(tmp_path: Path) -> None:
+    """A newcomer takes the # away."""
+    examples = re.sub(r"^(  +)# ", r"\1", TEMPLATE, flags=re.MULTILINE)
+    given = {"PLATEREEL_GATE_PASSWORD": "p"}
+    settings = load(write(tmp_path, examples), given)
+    assert list(settings.cameras) == ["demo-1", "gate-1", "gate-2", "mine"]
+    assert settings.retention.classes[0].name == "watchlist"
 
 
 def test_defaults_are_the_seeds() -> None:

@@ -133,7 +133,7 @@ class _Check:
     # the end.
 
     def _objects(self, prefix: str, after: str) -> str | None:
-        """Find objects that no row expects."""
+        """Find objects that no row expects, and note them as suspects."""
         batch = list(islice(self._ports.store.walk(prefix, after), BATCH))
         self._orphans(batch, after)
         return batch[-1].key if len(batch) == BATCH else None
@@ -301,7 +301,9 @@ class _Check:
         self._findings.mended(kind, int(mended))
 
     def _counters(self, _: str) -> None:
-        """Compare statistics with a count of every row."""
+        """Compare statistics with a count of every row; recount where they differ and repairs are
+        wanted.
+        """
         wrong = self._ports.counters.differences()
         if wrong and self._findings.repair:
             self._ports.counters.recount()

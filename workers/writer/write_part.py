@@ -119,7 +119,8 @@ def _park(
 ) -> str:
     """Park the packets, then record that in the row.
 
-    Beyond the camera's budget the frames stay held instead.
+    Raises the refusal when the camera's budget for parked parts is used up: the frames then stay
+    held.
     """
     part_id = str(run.part_id)
     if not ports.parking.park(run.camera_id, part_id, data, ports.parking_bytes(run.camera_id)):

@@ -68,7 +68,7 @@ def list_segments(
     )
     asked = {"camera_id": camera_id, "plate": plate, "status": status, "from": from_, "to": to}
     ports.looks.listed(caller, "segments", asked)
-    # Of a mapping a model is made in half the time that it takes of attributes.
+    # A model is made from a mapping in half the time that it takes from attributes.
     return schemas.SegmentPage.model_validate(
         {
             "items": [vars(item) for item in page.items],

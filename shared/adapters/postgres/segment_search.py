@@ -67,7 +67,7 @@ class _Search:
         return " AND ".join([*self.counted, *self.others]) or "true"
 
 
-def segment_of(kind: type[S], row: DictRow) -> S:
+def segment_from_row(kind: type[S], row: DictRow) -> S:
     """Returns the segment in a row of COLUMNS and of what else its kind has.
 
     Filled past the frozen dataclass's __init__, which sets 40 fields one by one and costs five
@@ -104,7 +104,7 @@ def search(
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(
-        [segment_of(FoundSegment, row) for row in rows],
+        [segment_from_row(FoundSegment, row) for row in rows],
         total,
         _write_cursor(rows[-1]) if more else None,
     )
@@ -142,7 +142,9 @@ def _pieces(where: SegmentFilter) -> _Search:
 
 
 def _add_plate(found: _Search, where: SegmentFilter) -> None:
-    """A plate without wildcards may match nearly; one with wildcards matches as written."""
+    """A plate without wildcards may match nearly; one with wildcards matches as written, also where
+    `fuzzy` is asked for.
+    """
     confident: LiteralString = (
         "" if where.min_confidence is None else " AND confidence >= %(min_confidence)s"
     )
@@ -196,7 +198,7 @@ def _total(connection: Connection, found: _Search, where: SegmentFilter) -> int:
 def _statement(
     found: _Search, limit: int, offset: int, cursor: str | None, order: Order
 ) -> tuple[LiteralString, dict[str, Any]]:
-    """Selects the ids of the page first, by the index alone; everything else of these rows only."""
+    """Selects the page's ids from the index first, then reads the other columns of these rows."""
     oldest = order is Order.OLDEST
     way: LiteralString = "ASC" if oldest else "DESC"
     keys: LiteralString = f"s.start_time {way}, s.id {way}"

@@ -13,7 +13,7 @@ from shared.adapters.postgres.access import log_access
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.part_facts import form_of_row, stored_part
 from shared.adapters.postgres.retention import mark
-from shared.adapters.postgres.segment_search import COLUMNS, search, segment_of
+from shared.adapters.postgres.segment_search import COLUMNS, search, segment_from_row
 from shared.adapters.postgres.windows import apply, load_growing
 from shared.domain.errors import Conflict, Gone, NotFound
 from shared.domain.lifecycle import SegmentStatus
@@ -71,7 +71,7 @@ class PostgresSegmentRows:
             )
 
     def row(self, segment_id: UUID) -> Segment:
-        return segment_of(Segment, self._row(segment_id))
+        return segment_from_row(Segment, self._row(segment_id))
 
     def _row(self, segment_id: UUID) -> DictRow:
         row = self._database.fetch_one(
@@ -93,7 +93,7 @@ class PostgresSegmentRows:
             segment_id,
         )
         placed = [PlacedDetection(**each) for each in detections]
-        return segment_of(DetailedSegment, {**self._row(segment_id), "detections": placed})
+        return segment_from_row(DetailedSegment, {**self._row(segment_id), "detections": placed})
 
     def streamed(self, segment_id: UUID, from_ms: int | None = None) -> Streamed:
         """Has the parts before the first that is still to be written."""
@@ -131,7 +131,7 @@ class PostgresSegmentRows:
             detection_id,
             camera_id,
         )
-        return [segment_of(LinkedSegment, row) for row in rows]
+        return [segment_from_row(LinkedSegment, row) for row in rows]
 
     def calendar(self, camera_id: str, first: date, last: date, zone: str) -> list[ClipDay]:
         """In UTC by the counters, in another time zone by the camera's clips of that time."""

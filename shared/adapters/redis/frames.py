@@ -54,8 +54,8 @@ class RedisFrames:
     """Implements the ports `FrameBuffer` and `Holds`.
 
     Byte accounting covers what this process appended; the frames of a camera's earlier owner age
-    out within the cap. After an outage trimming waits for as long as the buffer normally reaches: a
-    process that needs earlier frames could not say so meanwhile.
+    out within the cap. After an outage nothing is trimmed by age for as long as the buffer normally
+    reaches, because a hold could not be set meanwhile.
     """
 
     def __init__(self, servers: FrameServers, keys: Keys) -> None:
@@ -78,8 +78,9 @@ class RedisFrames:
         return decode_frame(camera_id, identifier, fields)
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """One round trip a server. A frame that is there already counts as stored (a lost
-        reply).
+        """Usually one round trip a server.
+
+        A frame that is there already counts as stored (a lost reply).
         """
         cameras = dict.fromkeys(frame.camera_id for frame in frames)
         answers: list[Appended] = []
@@ -162,8 +163,10 @@ class RedisFrames:
                 self._lenient_until[camera_id] = first_ms + limits[camera_id].keep_ms
 
     def _oldest_needed(self, frame: Frame, limit: BufferLimits) -> int:
-        """Returns the id that trimming may go up to, by time, holds, and the caps in seconds and
-        bytes.
+        """Count the frame.
+
+        Returns the time (ms) before which entries may be trimmed: by time, holds, and the caps in
+        seconds and bytes.
         """
         newest = frame.captured_ms
         self._forget_the_future(frame)
