@@ -17,7 +17,7 @@ from uuid import UUID
 from shared.domain.gaps import GapCause
 
 SLIVER_MS = 1_000
-LONGEST_MISSED_MS = 3_600_000  # of a segment that says what came too late; no other is longer
+LONGEST_MISSED_MS = 3_600_000  # a segment of detections that came too late is no longer
 
 
 @dataclass(frozen=True, slots=True)

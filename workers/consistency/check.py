@@ -7,8 +7,8 @@ loses nothing; that a clip is gone for good is for a person to say (`platereel c
 
 The store's listing and the rows are walked side by side in order of key, so a clip costs no call of
 its own; only what looks wrong is asked about, and asked about again right before anything happens
-to it. Everything goes in bites of a thousand, from a cursor: a check can stop after any of them and
-go on later, in another process.
+to it. Everything goes in batches, from a cursor: a check can stop after any of them and go on
+later, in another process.
 """
 
 from __future__ import annotations
