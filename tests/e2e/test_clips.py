@@ -344,7 +344,8 @@ def test_real_street_footage(deployment: Deployment) -> None:
         frames = list(container.decode(video=0))
     assert len(frames) == segment["frame_count"]
     assert 7 * 15 - 2 <= len(frames) <= 7 * 15 + 2
-    assert segment["duration_seconds"] == pytest.approx(7, abs=0.07)
+    # thinned from 25 fps, its pictures are 40 or 80 ms apart: the first and the last may be late
+    assert segment["duration_seconds"] == pytest.approx(7, abs=0.1)
     assert float(frames[50].to_ndarray(format="gray").std()) > 20
 
 
