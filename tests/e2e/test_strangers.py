@@ -85,7 +85,7 @@ CHANGES = (
     ("DELETE", "/v2/video/segments/{id}"),
 )
 LISTENING = "0A"  # in the kernel's tables
-SILENT_SECONDS = 5.0  # of a port that takes a stranger's request and says nothing
+SILENT_SECONDS = 5  # of a port that takes a stranger's request and says nothing
 FOREIGN = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site", "Host": "evil.example"}
 
 
@@ -169,7 +169,10 @@ def test_no_port_gives_a_stranger_anything(site: Deployment) -> None:
         assert _redis_says(port) in {None, "-NOAUTH"}, (name, port)
         assert not _answers_grpc(port), (name, port)
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(f"postgresql://platereel@127.0.0.1:{port}/postgres", connect_timeout=30)
+            psycopg.connect(
+                f"postgresql://platereel@127.0.0.1:{port}/postgres",
+                connect_timeout=SILENT_SECONDS,
+            )
     assert {(name, path) for name, _, path, _ in got if path not in OPEN.get(name, ())} == set(), (
         got
     )
