@@ -15,6 +15,7 @@ NAMES = (
     "codecs",
     "copy",
     "capture",
+    "packets",
     "trigger",
     "ready",
     "scale",

@@ -15,6 +15,7 @@ from fractions import Fraction
 import av
 from av.video.codeccontext import VideoCodecContext
 
+from benchmarks.rtsp_cameras import serve_rtsp
 from platereel.embedded.processes import free_ports
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -28,10 +29,12 @@ def mjpeg_cameras(frames: Sequence[bytes], fps: float) -> Iterator[str]:
 
 
 @contextmanager
-def rtsp_camera(packets: Sequence[bytes], fps: int) -> Iterator[str]:
-    """An RTSP camera that sends H.264 packets over and over; its address."""
-    with _serving(_serve_rtsp, packets, fps) as port:
-        yield f"rtsp://127.0.0.1:{port}/stream"
+def rtsp_cameras(packets: Sequence[bytes], fps: int) -> Iterator[str]:
+    """A server whose every path is an RTSP camera that sends H.264 packets over and over; its
+    address.
+    """
+    with _serving(serve_rtsp, packets, fps) as port:
+        yield f"rtsp://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -98,18 +101,6 @@ def h264_packets(
         picture.pict_type = 0
         packets += [bytes(packet) for packet in encoder.encode(picture)]
     return packets + [bytes(packet) for packet in encoder.encode(None)]
-
-
-def _serve_rtsp(port: int, packets: list[bytes], fps: int) -> None:
-    import rtsp  # noqa: PLC0415 - only this process needs it
-
-    server = rtsp.Server(f"127.0.0.1:{port}")
-    server.start()
-    began, number = time.perf_counter(), 0
-    while True:
-        time.sleep(max(0.0, began + number / fps - time.perf_counter()))
-        server.send_frame(packets[number % len(packets)], 90_000 // fps)
-        number += 1
 
 
 def _wait_for_port(port: int) -> None:

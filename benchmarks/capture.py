@@ -12,7 +12,7 @@ import av
 import cv2
 import redis
 
-from benchmarks.cameras import h264_packets, mjpeg_cameras, rtsp_camera
+from benchmarks.cameras import h264_packets, mjpeg_cameras, rtsp_cameras
 from benchmarks.harness import ROUNDS, Row, compare, cost_of, report
 from benchmarks.scene import jpegs
 from benchmarks.site import Site, site, wait_for
@@ -39,10 +39,10 @@ def run(*, quick: bool) -> list[Row]:
             rounds=rounds,
             peer=partial(_bare_xadd, frames),
         )
-    with rtsp_camera(packets, RTSP_FPS) as address:
+    with rtsp_cameras(packets, RTSP_FPS) as address:
         rows += _compare(
             case="RTSP H.264",
-            sources=[address],
+            sources=[f"{address}/0"],
             fps=RTSP_FPS,
             seconds=seconds,
             rounds=rounds,

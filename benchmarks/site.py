@@ -94,7 +94,7 @@ class Site:
 
     def cpu_s(self, *names: str) -> float:
         """CPU seconds that children have used until now, with all they started."""
-        return sum(_cpu_s(pid) for name in names for pid in self.pids(name))
+        return sum(cpu_s_of(pid) for name in names for pid in self.pids(name))
 
     def rss_bytes(self, name: str) -> int:
         """Resident memory of a child and of all it started."""
@@ -119,7 +119,8 @@ class Site:
         return psycopg.connect(self.addresses.database, autocommit=True, row_factory=dict_row)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds that a process and those that it waited for have used until now."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 

@@ -132,9 +132,11 @@ class Deployment:
     @cached_property
     def buffers(self) -> CameraBuffers:
         """What each camera's recordings are made of: its JPEGs or its packets."""
-        return CameraBuffers(
-            self.frames, self.packets, lambda camera_id: self.settings.policy(camera_id).copied
-        )
+        return CameraBuffers(self.frames, self.packets, self._copied)
+
+    def _copied(self, camera_id: str) -> bool | None:
+        settings = self.settings
+        return None if settings.may_be_copied(camera_id) else settings.policy(camera_id).copied
 
     @cached_property
     def parking(self) -> RedisParking:

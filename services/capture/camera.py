@@ -5,20 +5,21 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from services.capture.camera_report import CameraReport
 from services.capture.health import PictureHealth
 from services.capture.outbox import Outbox
 from services.capture.run import Run
 from services.capture.sources.picture import (
     TIMEOUT_SECONDS,
     CodedPicture,
+    Decided,
     Picture,
     Source,
     SourceLost,
     Unusable,
 )
-from shared.domain.camera import CameraState
+from shared.domain.camera import CameraState, Recorded
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
@@ -35,23 +36,6 @@ STEPS_TOLD_SECONDS = 60.0
 AVERAGED = 0.02  # a frame's share of the moving average of sizes: some seconds
 
 _log = logger(__name__)
-
-
-@dataclass(slots=True)
-class CameraReport:
-    """What is known of a camera, for operators. Its thread writes it, the reporter reads it."""
-
-    state: CameraState = CameraState.CONNECTING
-    run: str = ""
-    width: int = 0
-    height: int = 0
-    frames: int = 0
-    jpeg_bytes: float = 0.0
-    gop_ms: int = 0
-    bad_frames: int = 0
-    reconnects: int = 0
-    last_ms: int = 0
-    error: str = ""
 
 
 class Camera:
@@ -71,12 +55,14 @@ class Camera:
         clock: Clock,
         newest: Callable[[], int | None],
         timeout_s: float = TIMEOUT_SECONDS,
+        recorded: Recorded | None = None,
+        fps_beside: float = 5.0,
     ) -> None:
         self.camera_id = camera_id
-        self.report = CameraReport()
+        self.report = CameraReport(recorded=recorded)
         self.health = PictureHealth()
         self._source = source
-        self._fps = fps
+        self._fps, self._fps_beside = fps, fps_beside
         self._outbox = outbox
         self._clock = clock
         self._newest = newest
@@ -100,6 +86,11 @@ class Camera:
         """Stop reading. A source that blocks is abandoned after wait_s."""
         self._stopping.set()
         self._thread.join(wait_s)
+
+    @property
+    def copied(self) -> bool:
+        """Whether the present connection passes on the camera's own packets."""
+        return self._decided.copied
 
     def stalled(self) -> bool:
         """Returns True when an open source delivers nothing that can be used."""
@@ -161,27 +152,57 @@ class Camera:
         self._last_ms = self._protected()
         run = self._run_now = Run(self._clock, self._last_ms, self._fps)
         self._read_at = self._opened_at = self._clock.monotonic()
+        self._decided = Decided(copied=False)
         for picture in self._source.pictures():
             if self._stopping.is_set():
                 return
-            if self._unusable and self._clock.monotonic() - self._opened_at > UNUSABLE_SECONDS:
-                self._unusable, self.report.state, self.report.error = "", CameraState.CONNECTED, ""
-            if self.report.run != run.run_id:
-                self.report.run = run.run_id
-                if not self._unusable:
-                    self.report.state, self.report.error = CameraState.CONNECTED, ""
-                _log.info("camera_connected", camera_id=self.camera_id, run=run.run_id)
+            if isinstance(picture, Decided):
+                self._decided = picture
+                run.thin(self._fps_beside if picture.copied else self._fps)
+                continue
+            self._connected(run)
             self._look_at_clock(run)
             frame = self._frame(run, picture)
             if frame is not None:
-                self._read_at = self._clock.monotonic()
-                self._last_ms = frame.captured_ms
-                self.report.frames += 1
-                self._measure(frame)
-                self.report.last_ms = frame.captured_ms
-                self._outbox.put(frame)
+                self._took(run, frame)
             elif self.stalled():
                 raise SourceLost(f"no usable picture for {self._timeout_s:g} s")
+
+    def _connected(self, run: Run) -> None:
+        if self._unusable and self._clock.monotonic() - self._opened_at > UNUSABLE_SECONDS:
+            self._unusable, self.report.state, self.report.error = "", CameraState.CONNECTED, ""
+        if self.report.run != run.run_id:
+            self.report.run = run.run_id
+            if not self._unusable:
+                self.report.state, self.report.error = CameraState.CONNECTED, ""
+            _log.info("camera_connected", camera_id=self.camera_id, run=run.run_id)
+
+    def _took(self, run: Run, frame: Frame) -> None:
+        """Hand a frame to the outbox, and note it."""
+        self._read_at = self._clock.monotonic()
+        if not run.delivered:
+            run.delivered = True
+            self._note_decision(frame.captured_ms)
+        report = self.report
+        report.last_ms = self._last_ms = frame.captured_ms
+        report.frames += 1
+        if frame.packet is None:
+            self._measure(frame)
+        self._outbox.put(frame)
+
+    def _note_decision(self, at_ms: int) -> None:
+        """Note what this connection's clips are made of, with its first frame."""
+        known, decided = self.report.recorded, self._decided
+        if known is None:
+            known = Recorded(copied=decided.copied, since_ms=at_ms)
+        self.report.recorded = known.then(copied=decided.copied, at_ms=at_ms, why=decided.why)
+        if self.report.recorded.copied != known.copied:
+            _log.info(
+                "camera_recorded_anew",
+                camera_id=self.camera_id,
+                copied=decided.copied,
+                why=decided.why,
+            )
 
     def _protected(self) -> int | None:
         """Returns the newest capture time of the buffer, or of frames that wait for it: no older
@@ -282,11 +303,10 @@ class Camera:
         return frame
 
     def _measure(self, frame: Frame) -> None:
-        if frame.packet is None:
-            size = len(frame.data)
-            self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (
-                AVERAGED if self.report.jpeg_bytes else 1
-            )
+        size = len(frame.data)
+        self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (
+            AVERAGED if self.report.jpeg_bytes else 1
+        )
 
     def _coded(self, run: Run, picture: CodedPicture, captured_ms: int) -> Frame:
         if picture.keyframe:

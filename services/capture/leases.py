@@ -69,12 +69,13 @@ class Ownership:
             self._processes = self.leases.enrol(self.owner, ALIVE_SECONDS)
         except PartlyAway as error:  # as many as before, then
             _log.warning("captures_not_counted", error=error.message)
-        for camera_id in self.owned():
-            self._acquire(camera_id)
+        self._acquire(self.owned())
         share = ceil(len(self.cameras) / max(1, self._processes))
-        for camera_id in self.cameras:
-            if len(self._won) < share and camera_id not in self._won:
-                self._acquire(camera_id)
+        free = [camera_id for camera_id in self.cameras if camera_id not in self._won]
+        while free and len(self._won) < share:
+            wanted = share - len(self._won)
+            self._acquire(free[:wanted])
+            free = free[wanted:]
         surplus = None
         if len(self._won) > share:
             surplus = next(
@@ -94,21 +95,21 @@ class Ownership:
                 continue
             return
 
-    def _acquire(self, camera_id: str) -> None:
-        """Take or renew a lease.
+    def _acquire(self, camera_ids: Sequence[str]) -> None:
+        """Take or renew leases.
 
         A server of several that does not answer takes none away; the deadline does.
         """
         before = self.clock.monotonic()
-        try:
-            ours = self.leases.acquire(camera_id, self.owner, CAMERA_LEASE_SECONDS)
-        except PartlyAway as error:
-            _log.warning("lease_not_renewed", camera_id=camera_id, error=error.message)
-            return
-        if ours:
-            self._won[camera_id] = CameraLease(asked_at_s=before)
-        else:
-            self._won.pop(camera_id, None)
+        answers = self.leases.renew(camera_ids, self.owner, CAMERA_LEASE_SECONDS)
+        for camera_id, ours in answers.items():
+            if ours:
+                self._won[camera_id] = CameraLease(asked_at_s=before)
+            else:
+                self._won.pop(camera_id, None)
+        if len(answers) < len(camera_ids):
+            unanswered = [each for each in camera_ids if each not in answers]
+            _log.warning("leases_not_renewed", cameras=unanswered)
 
     def give_up(self, camera_id: str) -> None:
         """Release one camera, so that another process need not wait for the lease to end."""

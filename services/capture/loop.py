@@ -10,9 +10,10 @@ from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
-from services.capture.sources.factory import make_source
-from services.capture.sources.packets import PacketSource
+from services.capture.sources.factory import camera_source
+from services.capture.sources.packets import Copying
 from services.capture.sources.picture import TIMEOUT_SECONDS, Source
+from shared.domain.camera import Recorded
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
@@ -22,7 +23,7 @@ from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 ROUND_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
-LINGER_SECONDS = 0.01  # so that frames of several cameras share a round trip
+LINGER_SECONDS = 0.03  # so that frames of several cameras share a round trip
 FLUSH_SECONDS = 3.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
 # A thread that the interpreter ends inside of OpenCV aborts the process (std::terminate). A thread
@@ -34,10 +35,11 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraPlan:
-    """How one camera is captured. fps: of its JPEGs.
+    """How one camera is captured. fps: of its JPEGs; fps_beside: of those beside its packets.
 
-    outbox_ms: how much waits here while Redis is away. copied: its own packets are recorded.
-    watched: a detector looks at it. timeout_s: after how long without a picture it is opened again.
+    outbox_ms: how much waits here while Redis is away. copying: whether its own packets are
+    recorded. watched: a detector looks at it. timeout_s: after how long without a picture it is
+    opened again.
     """
 
     source: str
@@ -45,7 +47,8 @@ class CameraPlan:
     jpeg_quality: int
     limits: BufferLimits
     outbox_ms: int
-    copied: bool = False
+    copying: Copying = Copying.NEVER
+    fps_beside: float = 5.0
     watched: bool = True
     timeout_s: float = TIMEOUT_SECONDS
 
@@ -75,8 +78,11 @@ class Capture:
         self._refused: dict[str, str] = {}
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._paused: dict[str, float] = {}
+        self._looked_at: set[str] = set()  # by somebody who wants pictures
         copied = {
-            camera_id: plan.limits.keep_ms for camera_id, plan in plans.items() if plan.copied
+            camera_id: plan.limits.keep_ms
+            for camera_id, plan in plans.items()
+            if plan.copying is Copying.ALWAYS
         }
         self._reporter = Reporter(
             states=ports.states,
@@ -120,6 +126,7 @@ class Capture:
             self._match()  # a round that failed half-way has won and lost cameras too
         if surplus is not None:
             self._hand_over(surplus)
+        self._looked_at = self._ports.states.looked_at(list(self._cameras))
         self._reporter.report(self._cameras, self._refused)
 
     def _match(self) -> None:
@@ -136,7 +143,7 @@ class Capture:
         plan = self._plans[camera_id]
         self._outbox.open(camera_id, plan.outbox_ms, plan.limits.max_bytes)
         try:
-            source = self._source(plan)
+            source = self._source(camera_id, plan)
         except BadInput as error:
             _log.error("camera_source_wrong", camera_id=camera_id, error=error.message)
             self._refused[camera_id] = error.message
@@ -145,24 +152,34 @@ class Capture:
             camera_id=camera_id,
             source=source,
             fps=plan.fps,
+            fps_beside=plan.fps_beside,
             outbox=self._outbox,
             clock=self._ports.clock,
             newest=lambda: self._newest_ms(camera_id),
             timeout_s=plan.timeout_s,
+            recorded=self._recorded(camera_id),
         )
         self._cameras[camera_id] = camera
         camera.start()
 
-    def _source(self, plan: CameraPlan) -> Source:
-        if plan.copied:
-            return PacketSource(
-                plan.source,
-                plan.jpeg_quality,
-                self._ports.clock,
-                plan.timeout_s,
-                watched=plan.watched,
-            )
-        return make_source(plan.source, self._ports.clock, plan.jpeg_quality, plan.timeout_s)
+    def _source(self, camera_id: str, plan: CameraPlan) -> Source:
+        return camera_source(
+            plan.source,
+            self._ports.clock,
+            plan.jpeg_quality,
+            plan.timeout_s,
+            copying=plan.copying,
+            watched=plan.watched,
+            buffered_s=plan.limits.keep_ms / 1000,
+            looked_at=lambda: camera_id in self._looked_at,
+        )
+
+    def _recorded(self, camera_id: str) -> Recorded | None:
+        """Returns what an earlier process said of a camera's clips; None where that is unknown."""
+        try:
+            return Recorded.of_state(self._ports.states.state(camera_id))
+        except Retryable:
+            return None
 
     def _newest_ms(self, camera_id: str) -> int | None:
         bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
@@ -234,7 +251,9 @@ class Capture:
                 BUFFER_SHED.labels(camera_id).inc(answer.shed)
             if answer.stored:
                 FRAMES.labels(camera_id).inc()
-                recorded = (answer.frame.packet is not None) == self._plans[camera_id].copied
+                camera = self._cameras.get(camera_id)
+                copied = camera is not None and camera.copied
+                recorded = (answer.frame.packet is not None) == copied
                 self._reporter.sent[camera_id] = self._reporter.sent.get(camera_id, 0) + recorded
             elif not answer.waits:
                 FRAMES_DROPPED.labels(camera_id, "not_newest").inc()

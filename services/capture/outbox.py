@@ -9,7 +9,7 @@ from collections.abc import Callable
 from shared.domain.media import Frame
 from shared.runtime.metrics import FRAMES_DROPPED
 
-BATCH_FRAMES = 64
+BATCH_FRAMES = 512
 BATCH_BYTES = 8_000_000
 
 
@@ -30,6 +30,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._queues: dict[str, _Queue] = {}
+        self._filled: dict[str, _Queue] = {}  # those with frames, the one that waits longest first
         self._changed = threading.Condition()
 
     def open(self, camera_id: str, keep_ms: int, max_bytes: int) -> None:
@@ -48,6 +49,7 @@ class Outbox:
                 or queue.size_bytes > queue.max_bytes
             ):
                 self._drop(queue, frame.camera_id)
+            self._filled.setdefault(frame.camera_id, queue)
             self._changed.notify()
 
     def _drop(self, queue: _Queue, camera_id: str) -> None:
@@ -60,22 +62,18 @@ class Outbox:
         most.
         """
         with self._changed:
-            self._changed.wait_for(
-                lambda: any(q.frames for c, q in self._queues.items() if allowed(c)), timeout_s
-            )
+            self._changed.wait_for(lambda: any(map(allowed, self._filled)), timeout_s)
             batch: list[Frame] = []
             size = 0
-            for camera_id, queue in self._queues.items():
-                while (
-                    queue.frames
-                    and allowed(camera_id)
-                    and len(batch) < BATCH_FRAMES
-                    and size < BATCH_BYTES
-                ):
+            for camera_id in [each for each in self._filled if allowed(each)]:
+                queue = self._filled.pop(camera_id)
+                while queue.frames and len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
                     frame = queue.frames.popleft()
                     queue.size_bytes -= len(frame.data)
                     size += len(frame.data)
                     batch.append(frame)
+                if queue.frames:
+                    self._filled[camera_id] = queue
             return batch
 
     def put_back(self, frames: list[Frame]) -> None:
@@ -85,6 +83,7 @@ class Outbox:
                 queue = self._queues[frame.camera_id]
                 queue.frames.appendleft(frame)
                 queue.size_bytes += len(frame.data)
+                self._filled.setdefault(frame.camera_id, queue)
             for camera_id, queue in self._queues.items():
                 while len(queue.frames) > 1 and (
                     queue.frames[-1].captured_ms - queue.frames[0].captured_ms > queue.keep_ms
@@ -113,7 +112,7 @@ class Outbox:
     def empty(self) -> bool:
         """Returns True when nothing waits."""
         with self._changed:
-            return not any(queue.frames for queue in self._queues.values())
+            return not self._filled
 
     def discard(self, camera_id: str) -> None:
         """Drop what waits for a camera that another process has taken over, and count it."""
@@ -121,3 +120,4 @@ class Outbox:
             queue = self._queues.get(camera_id)
             while queue is not None and queue.frames:
                 self._drop(queue, camera_id)
+            self._filled.pop(camera_id, None)

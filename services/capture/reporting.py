@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from shared.domain.camera import CameraState
-from shared.domain.errors import PartlyAway
 from shared.domain.ports import CameraStates, Clock
 from shared.domain.timing import run_is_wrong
 from shared.runtime.metrics import CAMERA_OK, forget_camera
@@ -22,7 +20,7 @@ STALE_SECONDS = 60.0
 class Reporter:
     """Writes the states of cameras.
 
-    One whose server, of several, does not answer is reported later.
+    All in one message; one whose server, of several, does not answer is reported later.
     """
 
     states: CameraStates
@@ -42,26 +40,28 @@ class Reporter:
         for camera_id in self._told - cameras.keys() - refused.keys():
             forget_camera(camera_id)
         self._told = {*cameras, *refused}
+        common: dict[str, str | int | float] = {
+            "owner": self.ownership.owner,
+            "updated_ms": self.clock.now_ms(),
+        }
+        states: dict[str, dict[str, str | int | float]] = {}
         for camera_id, reason in refused.items():
             CAMERA_OK.labels(camera_id).set(0)
-            with suppress(PartlyAway):
-                self._tell(
-                    camera_id, {"state": CameraState.MISCONFIGURED, "error": reason, "outbox": 0}
-                )
+            wrong: dict[str, str | int | float] = {
+                "state": CameraState.MISCONFIGURED,
+                "error": reason,
+                "outbox": 0,
+            }
+            states[camera_id] = {**wrong, **common}
         for camera_id, camera in cameras.items():
             sent = self.sent.pop(camera_id, 0)
-            with suppress(PartlyAway):
-                self._camera(
-                    camera_id,
-                    camera,
-                    round(sent / elapsed, 1) if 0 < elapsed < STALE_SECONDS else 0,
-                )
+            fps = round(sent / elapsed, 1) if 0 < elapsed < STALE_SECONDS else 0
+            states[camera_id] = {**self._camera(camera_id, camera, fps), **common}
+        if states:
+            self.states.report_all(states)
 
-    def _tell(self, camera_id: str, fields: dict[str, str | int | float]) -> None:
-        fields |= {"owner": self.ownership.owner, "updated_ms": self.clock.now_ms()}
-        self.states.report(camera_id, fields)
-
-    def _camera(self, camera_id: str, camera: Camera, fps: float) -> None:
+    def _camera(self, camera_id: str, camera: Camera, fps: float) -> dict[str, str | int | float]:
+        """Returns the fields of a camera's state."""
         report = camera.report
         state, error = (CameraState.STALLED if camera.stalled() else report.state), report.error
         if state in {CameraState.CONNECTED, CameraState.STALLED} and camera.health.told:
@@ -78,27 +78,25 @@ class Reporter:
             state = CameraState.CLOCK_AHEAD
             error = f"the clock of this host is {ahead_s} s ahead of the frames Redis: pictures are refused"
         CAMERA_OK.labels(camera_id).set(state == CameraState.CONNECTED)
-        self._tell(
-            camera_id,
-            {
-                "state": state,
-                "run": report.run,
-                "width": report.width,
-                "height": report.height,
-                "fps": fps,
-                "frames": report.frames,
-                "jpeg_bytes": round(report.jpeg_bytes),
-                "gop_ms": report.gop_ms,
-                "dropped": self.outbox.dropped(camera_id),
-                "bad_frames": report.bad_frames,
-                "reconnects": report.reconnects,
-                "error": error,
-                "outbox": self.outbox.waiting(camera_id),
-                # What an earlier process captured counts on: it is asked whether the camera has
-                # ever delivered.
-                **({"last_ms": report.last_ms} if report.last_ms else {}),
-            },
-        )
+        return {
+            "state": state,
+            "run": report.run,
+            "width": report.width,
+            "height": report.height,
+            "fps": fps,
+            "frames": report.frames,
+            "jpeg_bytes": round(report.jpeg_bytes),
+            "gop_ms": report.gop_ms,
+            "dropped": self.outbox.dropped(camera_id),
+            "bad_frames": report.bad_frames,
+            "reconnects": report.reconnects,
+            "error": error,
+            "outbox": self.outbox.waiting(camera_id),
+            # What an earlier process captured counts on: it is asked whether the camera has
+            # ever delivered.
+            **({"last_ms": report.last_ms} if report.last_ms else {}),
+            **({} if report.recorded is None else report.recorded.to_state()),
+        }
 
     def _look_at_clock(self, camera: Camera) -> int:
         """Let a run whose clock is wrong begin anew.

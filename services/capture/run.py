@@ -24,6 +24,7 @@ class Run:
         self.run_id = uuid4().hex[:12]
         self.counter = 0
         self.packets = 0
+        self.delivered = False  # whether it has given a frame
         self.keyframe_ms = 0
         self._clock, self._fps = clock, fps
         self.timeline = SourceTimeline()
@@ -43,6 +44,11 @@ class Run:
         self.rate_ms = 0.0
         self._stamp_ms: int | None = None
         self._source_s: float | None = None
+
+    def thin(self, fps: float) -> None:
+        """Thin pictures to this rate from now on."""
+        self._fps = fps
+        self.rate = RateLimit(fps)
 
     def now_ms(self) -> int:
         """Returns the time by this run's clock, which follows no step of the wall clock."""

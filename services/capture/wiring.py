@@ -7,6 +7,7 @@ import socket
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
+from services.capture.sources.packets import Copying
 from shared.adapters.redis.memory_check import check_room
 from shared.deployment import Deployment
 from shared.domain.capacity import buffered_bytes
@@ -74,10 +75,17 @@ def _plan(settings: Settings, camera_id: str) -> CameraPlan:
     return CameraPlan(
         source=settings.source(camera_id),
         fps=settings.jpeg_fps(camera_id),
+        fps_beside=settings.fps_beside(camera_id),
         jpeg_quality=settings.jpeg_quality(camera_id),
         limits=settings.limits(camera_id),
         outbox_ms=max(1000, settings.policy(camera_id).buffer_ms),
-        copied=settings.policy(camera_id).copied,
+        copying=_copying(settings, camera_id),
         watched=settings.cameras[camera_id].detect,
         timeout_s=settings.source_timeout_s(camera_id),
     )
+
+
+def _copying(settings: Settings, camera_id: str) -> Copying:
+    if settings.may_be_copied(camera_id):
+        return Copying.WHERE_IT_CAN
+    return Copying.ALWAYS if settings.policy(camera_id).copied else Copying.NEVER

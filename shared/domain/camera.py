@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -22,3 +24,51 @@ class CameraState(StrEnum):
     def _missing_(cls, value: object) -> CameraState:
         """What a capture process of a newer version says and this one does not know."""
         return cls.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What a camera's clips are made of, as its connection decided.
+
+    copied: its own packets, else its JPEGs. since_ms: capture time of the first frame for which
+    that is so. before: what it was until then; None where nobody knows. why: what speaks against
+    copying, where the setting would allow it.
+    """
+
+    copied: bool
+    since_ms: int
+    before: bool | None = None
+    why: str = ""
+
+    def then(self, *, copied: bool, at_ms: int, why: str) -> Recorded:
+        """Returns what is so from a connection on whose first frame is of at_ms."""
+        if copied == self.copied:
+            return replace(self, why=why)
+        return Recorded(copied=copied, since_ms=at_ms, before=self.copied, why=why)
+
+    def copied_at(self, ms: int) -> bool:
+        """Returns whether what was captured at a moment is in the buffer of packets."""
+        return self.copied if ms >= self.since_ms or self.before is None else self.before
+
+    def to_state(self) -> dict[str, str | int]:
+        """Returns the fields of a camera's state."""
+        before = "" if self.before is None else int(self.before)
+        return {
+            "copied": int(self.copied),
+            "copied_since_ms": self.since_ms,
+            "copied_before": before,
+            "copied_why": self.why,
+        }
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, str]) -> Recorded | None:
+        """Returns what the fields of a camera's state say; None where they say nothing."""
+        since, before = state.get("copied_since_ms", ""), state.get("copied_before", "")
+        if not since.isdecimal():
+            return None
+        return cls(
+            copied=state.get("copied") == "1",
+            since_ms=int(since),
+            before=None if before not in {"0", "1"} else before == "1",
+            why=state.get("copied_why", ""),
+        )

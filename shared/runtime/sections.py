@@ -68,7 +68,7 @@ class RecordingSettings(_Model):
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
-    codec: Codec | None = None
+    codec: Codec | Literal["auto"] | None = None
     encoder: Literal["auto", "software", "nvenc", "qsv", "amf", "v4l2m2m"] | None = None
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
     quality: Annotated[int, Field(ge=1, le=63)] | None = None

@@ -4,12 +4,14 @@ environment.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.domain.codec import Codec
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
@@ -24,8 +26,10 @@ from shared.runtime.sections import (
 )
 
 ENV_PREFIX = "PLATEREEL_"
-UNWATCHED_FPS = 1.0  # of a copied camera that no detector looks at: for snapshots
+VIEWED_FPS = 5.0  # of a copied camera that no detector looks at, while a person does
+AUTO = "auto"  # copied where the camera's own H.264 allows it, else encoded as H.264
 _COPIED = ("rtsp://", "rtsps://")
+_ENCODER_NEEDED = ("scale", "quality", "bitrate")
 
 
 class Settings(BaseSettings):
@@ -118,19 +122,45 @@ class Settings(BaseSettings):
         return general | own
 
     def policy(self, camera_id: str) -> RecordingPolicy:
-        """Returns how a camera is recorded."""
+        """Returns how a camera is recorded; with codec `auto`, while it is not copied."""
         merged = self.merged(camera_id)
+        if merged.get("codec") == AUTO:
+            merged["codec"] = Codec.H264
         merged.setdefault("capture_fps", merged.get("fps", RecordingPolicy().fps))
         return RecordingPolicy.from_json(merged)
 
+    def may_be_copied(self, camera_id: str) -> bool:
+        """Returns whether a camera's connection decides what its clips are made of."""
+        return (
+            self.merged(camera_id).get("codec") == AUTO and self.against_copying(camera_id) is None
+        )
+
+    def against_copying(self, camera_id: str) -> str | None:
+        """Returns which setting of a camera cannot be had without an encoder; None where none is
+        set. An `fps` of the camera's own is one, that of the defaults is not.
+        """
+        if not self.source(camera_id).startswith(_COPIED):
+            return "source is not RTSP"
+        merged = self.merged(camera_id)
+        asked = [f"{name} is set" for name in _ENCODER_NEEDED if name in merged]
+        if self.cameras[camera_id].fps is not None:
+            asked.append("fps is set for this camera")
+        return asked[0] if asked else None
+
+    def copied_policy(self, camera_id: str) -> RecordingPolicy:
+        """Returns how a camera is recorded while its packets are copied."""
+        return replace(self.policy(camera_id), codec=Codec.COPY)
+
     def jpeg_fps(self, camera_id: str) -> float:
-        """Returns the JPEGs a second that capture makes: for recording, or for the detector of a
-        copied camera.
+        """Returns the JPEGs a second that a camera is recorded from, or that are made beside its
+        packets.
         """
         policy = self.policy(camera_id)
-        if not policy.copied:
-            return policy.capture_fps
-        return self.detect_fps if self.cameras[camera_id].detect else UNWATCHED_FPS
+        return self.fps_beside(camera_id) if policy.copied else policy.capture_fps
+
+    def fps_beside(self, camera_id: str) -> float:
+        """Returns the JPEGs a second of a copied camera: for the detector, or for people."""
+        return self.detect_fps if self.cameras[camera_id].detect else VIEWED_FPS
 
     def limits(self, camera_id: str) -> BufferLimits:
         """Returns how far back a camera's buffer reaches."""

@@ -7,6 +7,7 @@ Frames Redis (`{...}` is the cluster hash tag, literal: all keys of a camera liv
     PREFIX:parked:{CAMERA}   hash, part id -> packets that wait while storage refuses
     PREFIX:lease:{CAMERA}    string, the owning capture process, PX
     PREFIX:camera:{CAMERA}   hash, what capture reports
+    PREFIX:looked_at:{CAMERA} string, PX: somebody wants pictures of a copied camera
     PREFIX:captures          sorted set, capture processes by the server's time of their last sign
 Broker Redis
     detections               stream (consumer group `dispatch`) and Pub/Sub channel
@@ -59,6 +60,10 @@ class Keys:
     def camera(self, camera_id: str) -> str:
         """The camera's state."""
         return f"{self.prefix}:camera:{{{camera_id}}}"
+
+    def looked_at(self, camera_id: str) -> str:
+        """The mark of a camera that somebody wants pictures of."""
+        return f"{self.prefix}:looked_at:{{{camera_id}}}"
 
     @property
     def captures(self) -> str:

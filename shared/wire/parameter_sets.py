@@ -12,6 +12,7 @@ from shared.domain.codec import Codec
 _VOP_START = b"\x00\x00\x01\xb6"
 _H264_SETS = {7, 8}
 _HEVC_SETS = {32, 33, 34}
+_H264_SEI, _RECOVERY_POINT, _MORE = 6, 6, 0xFF
 _H264_IDR, _HEVC_IRAP = {5}, set(range(16, 24))
 _AV1_SEQUENCE_HEADER = 1
 
@@ -41,6 +42,32 @@ def begins_anew(codec: Codec, packet: bytes) -> bool:
         unit[0] & 0x1F if codec == Codec.H264 else unit[0] >> 1 & 0x3F for unit in _units(packet)
     }
     return bool(kinds & (_H264_IDR if codec == Codec.H264 else _HEVC_IRAP))
+
+
+def has_recovery_point(packet: bytes) -> bool:
+    """Returns whether a packet of H.264 says that decoding can begin here (ITU-T H.264, D.2.8)."""
+    return any(_RECOVERY_POINT in _messages(u) for u in _units(packet) if u[0] & 0x1F == _H264_SEI)
+
+
+def _messages(sei: bytes) -> set[int]:
+    """Returns the types of a unit's messages (ITU-T H.264, 7.3.2.3.1)."""
+    found, at = set(), 1
+    while at + 2 < len(sei):  # a message has a type and a size, and one byte ends the unit
+        kind, at = _number(sei, at)
+        size, at = _number(sei, at)
+        found.add(kind)
+        at += size
+    return found
+
+
+def _number(sei: bytes, at: int) -> tuple[int, int]:
+    """Returns a number of bytes of 255 and a last one, and where it ends."""
+    number = 0
+    while at < len(sei):
+        number, at = number + sei[at], at + 1
+        if sei[at - 1] != _MORE:
+            break
+    return number, at
 
 
 def _units(packet: bytes) -> list[bytes]:

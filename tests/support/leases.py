@@ -4,7 +4,7 @@ them is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.errors import Retryable
@@ -48,6 +48,9 @@ class Server:
         self.expire()
         return bool(self._command(work))
 
+    def renew(self, camera_ids: Sequence[str], owner: str, ttl_s: float) -> dict[str, bool]:
+        return {each: self.acquire(each, owner, ttl_s) for each in camera_ids}
+
     def expire(self) -> None:
         """Leases of this process that were not renewed end."""
         for camera_id, until in self._until.items():
@@ -75,6 +78,16 @@ class Server:
             return 0
 
         self._command(work)
+
+    def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
+        for camera_id, state in states.items():
+            self.report(camera_id, state)
+
+    def look_at(self, camera_id: str, for_s: float) -> None:
+        raise NotImplementedError
+
+    def looked_at(self, camera_ids: Sequence[str]) -> set[str]:
+        return set()
 
     def state(self, camera_id: str) -> dict[str, str]:
         return {"state": self.states.get(camera_id, "")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
@@ -41,6 +41,9 @@ class Leases:
 
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         return self.owners.setdefault(camera_id, owner) == owner
+
+    def renew(self, camera_ids: Sequence[str], owner: str, ttl_s: float) -> dict[str, bool]:
+        return {each: self.acquire(each, owner, ttl_s) for each in camera_ids}
 
     def release(self, camera_id: str, owner: str) -> None:
         if self.owners.get(camera_id) == owner:

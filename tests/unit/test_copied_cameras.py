@@ -16,7 +16,7 @@ from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from services.capture.reporting import Reporter
 from services.capture.sources.packets import PacketSource
-from services.capture.sources.picture import CodedPicture, Picture, SourceLost, Unusable
+from services.capture.sources.picture import CodedPicture, Decided, Picture, SourceLost, Unusable
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import BadInput
 from shared.domain.media import Frame, PacketMark
@@ -59,9 +59,11 @@ def stream(packets: tuple[bytes, ...]) -> InputContainer:
     return av.open(out, "r", format="mpegts")
 
 
-def coded(packets: tuple[bytes, ...], *, watched: bool = False) -> Iterator[CodedPicture | Picture]:
+def coded(
+    packets: tuple[bytes, ...], *, watched: bool = False
+) -> Iterator[CodedPicture | Picture | Decided]:
     source = PacketSource("rtsp://127.0.0.1/x", 85, SimulatedClock(), watched=watched)
-    return source._packets(stream(packets))
+    return source._of_container(stream(packets))
 
 
 def frame_of(picture: CodedPicture) -> Frame:
@@ -251,4 +253,4 @@ def test_a_camera_of_another_codec_is_misconfigured_not_lost() -> None:
     out.seek(0)
     source = PacketSource("rtsp://127.0.0.1/x", 85, SimulatedClock(), watched=False)
     with pytest.raises(Unusable, match="mpeg2video: only h264 and hevc can be copied"):
-        list(source._packets(av.open(out, "r", format="mpegts")))
+        list(source._of_container(av.open(out, "r", format="mpegts")))

@@ -138,7 +138,7 @@ def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rou
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "TAKE_SECONDS", 0.002)
-    monkeypatch.setattr(loop, "make_source", lambda *_: Slow())
+    monkeypatch.setattr(loop, "camera_source", lambda *_, **__: Slow())
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["refused", "answer-lost"])
@@ -182,10 +182,10 @@ def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
 def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(*_: object) -> Slow:
+    def refuse(*_: object, **__: object) -> Slow:
         raise BadInput("source", "unknown option")
 
-    monkeypatch.setattr(loop, "make_source", refuse)
+    monkeypatch.setattr(loop, "camera_source", refuse)
     server = Server(0, late=False)
 
     def forgetful(server: Server, _: int) -> None:

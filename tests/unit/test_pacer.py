@@ -136,6 +136,15 @@ class Queue:
 class States:
     """Cameras of which capture says nothing."""
 
+    def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
+        raise NotImplementedError
+
+    def look_at(self, camera_id: str, for_s: float) -> None:
+        raise NotImplementedError
+
+    def looked_at(self, camera_ids: Sequence[str]) -> set[str]:
+        return set()
+
     def state(self, camera_id: str) -> dict[str, str]:
         return {}
 

@@ -161,7 +161,7 @@ def test_decoded_pictures_say_the_shape_of_their_pixels(tmp_path: Path) -> None:
     assert pixel_aspect(picture.jpeg()) == WIDE
     assert cv2.imdecode(np.frombuffer(picture.jpeg(), np.uint8), cv2.IMREAD_COLOR) is not None
     source = PacketSource(str(path), 85, SimulatedClock(), watched=True)
-    seen = [each for each in source._packets(av.open(str(path))) if isinstance(each, Picture)]
+    seen = [each for each in source._of_container(av.open(str(path))) if isinstance(each, Picture)]
     assert pixel_aspect(seen[-1].jpeg()) == WIDE
 
 

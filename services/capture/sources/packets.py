@@ -1,42 +1,61 @@
-"""Copied cameras: their own H.264 or H.265 packets, and JPEGs for those who look at single
-pictures.
+"""RTSP cameras: their own H.264 or H.265 packets where those can be copied, else pictures of them.
+
+JPEGs beside copied packets are made for those who look at single pictures, and only while somebody
+does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
-from hashlib import sha256
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from enum import Enum
+from itertools import chain
 
-import av
-import av.error
 from av.container import InputContainer
-from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
+from av.video.frame import VideoFrame
 
+from services.capture.sources.http import Unsuited
 from services.capture.sources.picture import (
     TIMEOUT_SECONDS,
     CodedPicture,
+    Decided,
     Picture,
     SourceLost,
     Unusable,
 )
-from services.capture.sources.stream import StreamSource, aspect_of, source_lost
-from shared.adapters.video.jpeg import jpeg_of_frame
+from services.capture.sources.rtsp import RtspVideo
+from services.capture.sources.sight import Sight
+from services.capture.sources.stream import StreamSource, pictures_of_stream, source_lost
+from services.capture.sources.units import (
+    KEYLESS_SECONDS,
+    Keyframes,
+    Unit,
+    open_decoder,
+    units_of_container,
+    units_of_rtsp,
+)
 from shared.domain.codec import COPYABLE, Codec
 from shared.domain.ports import Clock
-from shared.wire.parameter_sets import begins_anew, parameter_sets
 
-LONGEST_REORDER_MS = 2_000
-REFRESH_SECONDS, KEYLESS_SECONDS = 10.0, 60.0
-REFRESHES = 2
+AGAIN_SECONDS = 3600.0  # a camera that could not be copied may have been set up anew
+# what browsers play; a clip of ten bits or of 4:2:2 they do not
+_PLAYED = {"yuv420p", "yuvj420p"}
+
+
+class Copying(Enum):
+    """Whether a camera's packets are passed on."""
+
+    NEVER = "never"  # pictures alone
+    ALWAYS = "always"  # a camera that cannot be copied is Unusable
+    WHERE_IT_CAN = "auto"  # a camera that cannot be copied is decoded
 
 
 class PacketSource:
-    """An RTSP camera. Every packet is passed on unchanged, from the first keyframe on.
+    """An RTSP camera. A copied one passes on every packet unchanged, from the first keyframe on.
 
-    watched: a detector looks at the camera, so all packets are decoded; otherwise keyframes alone.
+    watched: a detector looks at the camera, so all packets are decoded. looked_at: asked whether
+    somebody looks now. Otherwise only the first keyframe of a connection is decoded. keyless_s:
+    after how long without a keyframe a camera cannot be copied.
     """
 
     def __init__(
@@ -47,143 +66,136 @@ class PacketSource:
         timeout_s: float = TIMEOUT_SECONDS,
         *,
         watched: bool,
+        copying: Copying = Copying.ALWAYS,
+        keyless_s: float = KEYLESS_SECONDS,
+        looked_at: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._url, self._quality, self._timeout_s = url, jpeg_quality, timeout_s
         self._stream = StreamSource(url, jpeg_quality, clock, timeout_s)
-        self._quality = jpeg_quality
-        self._watched = watched
+        self._clock = clock
+        self._watched, self._looked_at = watched, looked_at
+        self._copying, self._keyless_s = copying, keyless_s
+        self._plain = url.startswith("rtsp://")  # whether our own client may read it
+        self._decoded_until = float("-inf")
+        self._why = ""  # why a camera that might be copied is decoded
 
-    def pictures(self) -> Iterator[Picture | CodedPicture]:
+    def pictures(self) -> Iterator[Picture | CodedPicture | Decided]:
+        """Open and read until the source is lost.
+
+        A camera that our own client cannot read is left to FFmpeg, from then on.
+        """
+        if self._plain:
+            began = False
+            try:
+                video = RtspVideo(self._url, self._clock, self._timeout_s)
+                units = units_of_rtsp(video)
+                for each in self._of_units(units, Codec.H264, video.track.sets):
+                    began = True
+                    yield each
+            except Unsuited as error:
+                self._plain = False
+                if began:
+                    raise SourceLost(f"FFmpeg reads it from now on: {error}") from error
         with source_lost(), self._stream.open() as container:
-            yield from self._packets(container)
+            yield from self._of_container(container)
         raise SourceLost("the stream ended")
 
-    def _packets(self, container: InputContainer) -> Iterator[Picture | CodedPicture]:
+    def _of_container(
+        self, container: InputContainer
+    ) -> Iterator[Picture | CodedPicture | Decided]:
         if not container.streams.video:
             raise SourceLost("the source has no video")
         context = container.streams.video[0].codec_context
         if context.name not in COPYABLE:
-            raise Unusable(
+            self._cannot(
                 f"its video is {context.name}: only {' and '.join(COPYABLE)} can be copied"
             )
-        codec = Codec(context.name)
-        sets = context.extradata or b""
-        decoder = _decoder(codec, sets)
-        keys = _Keyframes(codec, sets)
-        parameters = ""
-        for packet in container.demux(container.streams.video[0]):
-            if not packet.size or packet.pts is None:
+        elif self._copying is Copying.WHERE_IT_CAN and context.name != Codec.H264:
+            self._cannot(f"its video is {context.name}, which few browsers play")
+        if self._copies():
+            codec = Codec(context.name)
+            units = units_of_container(container, codec)
+            yield from self._of_units(units, codec, context.extradata or b"")
+        else:
+            yield Decided(copied=False, why=self._why)
+            yield from pictures_of_stream(container, self._quality)
+
+    def _copies(self) -> bool:
+        """Returns whether packets are passed on, as far as is known now."""
+        if self._copying is Copying.WHERE_IT_CAN:
+            return self._clock.monotonic() >= self._decoded_until
+        return self._copying is Copying.ALWAYS
+
+    def _cannot(self, why: str) -> None:
+        """Decode the camera from now on; raises Unusable where it must be copied."""
+        if self._copying is Copying.ALWAYS:
+            raise Unusable(why)
+        if self._copying is Copying.WHERE_IT_CAN:
+            self._why = why
+            self._decoded_until = self._clock.monotonic() + AGAIN_SECONDS
+
+    def _of_units(
+        self, units: Generator[Unit], codec: Codec, sets: bytes
+    ) -> Iterator[Picture | CodedPicture | Decided]:
+        sight = Sight(open_decoder(codec, sets), self._quality)
+        with closing(units):
+            first = None
+            if self._copies():
+                first = yield from self._copied(
+                    units, Keyframes(codec, sets, self._keyless_s), sight
+                )
+                if first is None:
+                    return
+            yield Decided(copied=False, why=self._why)
+            for unit in units if first is None else chain((first,), units):
+                yield from sight.watch(unit)
+
+    def _copied(
+        self, units: Iterator[Unit], keys: Keyframes, sight: Sight
+    ) -> Generator[Picture | CodedPicture | Decided, None, Unit | None]:
+        """Yields packets. Returns the one at which it turned out that none can be copied; None at
+        their end.
+        """
+        parameters, glanced = "", None
+        for unit in units:
+            try:
+                key = keys.is_one(unit)
+            except Unusable as error:
+                self._cannot(error.message)
+                if not parameters:
+                    return unit
+                raise SourceLost(f"it is decoded from now on: {error.message}") from error
+            if key:
+                if not parameters:
+                    picture = sight.glance(unit)
+                    if self._copying is not Copying.ALWAYS and not self._is_played(picture):
+                        return unit
+                    yield Decided(copied=True)
+                    glanced = picture
+                data, parameters = keys.with_sets(unit)
+            elif parameters:
+                data = unit.data
+            else:
                 continue
-            data = bytes(packet)
-            keyframe = keys.is_one(packet, data)
-            if keyframe:
-                found = parameter_sets(codec, data)
-                if not found:
-                    # A part must begin with what its decoder needs; this camera tells it only once.
-                    data = sets + data
-                    found = parameter_sets(codec, data)
-                parameters = f"{codec}:{sha256(found).hexdigest()[:8]}"
-            if not parameters:
-                continue
-            clock = packet.time_base or Fraction(1, 90_000)
-            decoded = packet.pts if packet.dts is None else packet.dts
-            at_s = float(decoded * clock)
             yield CodedPicture(
                 data=data,
-                keyframe=keyframe,
+                keyframe=key,
                 parameters=parameters,
-                source_s=at_s,
-                shown_after_ms=_shown_after_ms(packet.pts - decoded, clock),
+                source_s=unit.at_s,
+                shown_after_ms=unit.shown_after_ms,
             )
-            yield from self._seen(decoder, packet, at_s, keyframe=keyframe)
+            if self._watched or self._looked_at():
+                yield from sight.look(unit, key=key)
+            elif glanced is not None:
+                yield sight.picture(glanced, unit.at_s)
+            else:
+                sight.rest()
+            glanced = None
+        return None
 
-    def _seen(
-        self,
-        decoder: VideoCodecContext,
-        packet: Packet[VideoStream],
-        at_s: float,
-        *,
-        keyframe: bool,
-    ) -> Iterator[Picture]:
-        if not self._watched and not keyframe:
-            return
-        try:
-            frames = decoder.decode(packet)
-            frames += [] if self._watched else decoder.decode(None)
-        except av.error.FFmpegError:
-            return  # a damaged picture is recorded, and not shown
-        finally:
-            if not self._watched:
-                decoder.flush_buffers()
-        for frame in frames:
-            aspect = aspect_of(decoder.sample_aspect_ratio)
-            yield Picture(lambda f=frame, a=aspect: jpeg_of_frame(f, self._quality, a), at_s)  # type: ignore[misc]
-
-
-def _shown_after_ms(ticks: int, clock: Fraction) -> int:
-    """Returns how much later a packet is shown than decoded.
-
-    While the camera's time steps the two do not belong together.
-    """
-    after_ms = round(float(ticks * clock) * 1000)
-    return after_ms if 0 <= after_ms <= LONGEST_REORDER_MS else 0
-
-
-def _decoder(name: Codec, sets: bytes) -> VideoCodecContext:
-    decoder = av.CodecContext.create(name, "r")
-    if not isinstance(decoder, VideoCodecContext):
-        raise SourceLost(f"{name} is not a video codec")
-    decoder.thread_count = 1
-    if sets:
-        decoder.extradata = sets
-    return decoder
-
-
-class _Keyframes:
-    """Which packets a decoder can begin with.
-
-    FFmpeg calls the recovery points of a gradual (intra) refresh keyframes too. From such a point a
-    decoder needs many packets until it shows a picture, so a clip cannot begin there.
-    """
-
-    def __init__(self, codec: Codec, sets: bytes) -> None:
-        self._codec, self._sets = codec, sets
-        self._last_s: float | None = None
-        self._refreshes = 0
-        self._open_groups = False
-
-    def is_one(self, packet: Packet[VideoStream], data: bytes) -> bool:
-        """Returns whether decoding can begin with this packet.
-
-        Raises Unusable when none could for too long.
-        """
-        at_s = float((packet.pts or 0) * (packet.time_base or Fraction(1, 90_000)))
-        if self._last_s is None or at_s < self._last_s:
-            self._last_s = at_s
-        if packet.is_keyframe:
-            if begins_anew(self._codec, data) or self._shows_a_picture(data):
-                self._last_s, self._refreshes = at_s, 0
-                return True
-            self._refreshes += 1
-        passed_s = at_s - self._last_s
-        if self._refreshes >= REFRESHES and passed_s > REFRESH_SECONDS:
-            raise Unusable(
-                "the camera sends recovery points (intra refresh) and no keyframes: codec copy cannot be used with it; "
-                "set another codec, or turn intra refresh off in the camera"
-            )
-        if passed_s > KEYLESS_SECONDS:
-            raise Unusable(
-                f"the camera has sent no keyframe for {passed_s:.0f} s: codec copy cannot be used with it"
-            )
+    def _is_played(self, picture: VideoFrame | None) -> bool:
+        """Returns whether a copied clip of such pictures would be played by browsers."""
+        if picture is None or picture.format.name in _PLAYED:
+            return True
+        self._cannot(f"its pictures are {picture.format.name}, which few browsers play")
         return False
-
-    def _shows_a_picture(self, data: bytes) -> bool:
-        """Returns whether the first picture of an open group is complete by itself; tried until one
-        is.
-        """
-        if not self._open_groups:
-            decoder = _decoder(self._codec, self._sets)
-            try:
-                self._open_groups = bool(decoder.decode(av.Packet(data)) or decoder.decode(None))
-            except av.error.FFmpegError:
-                return False
-        return self._open_groups

@@ -51,6 +51,17 @@ class CodedPicture:
     shown_after_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a connection's clips are made of; comes before its pictures.
+
+    copied: the camera's own packets. why: what speaks against them, where they were wanted.
+    """
+
+    copied: bool
+    why: str = ""
+
+
 class PictureSource(Protocol):
     """A camera's pictures."""
 
@@ -59,9 +70,12 @@ class PictureSource(Protocol):
 
 
 class Source(Protocol):
-    """A camera's pictures, and its packets if it is copied."""
+    """A camera's pictures, and its packets if it is copied.
 
-    def pictures(self) -> Iterator[Picture | CodedPicture]:
+    A source that says nothing of it is not copied.
+    """
+
+    def pictures(self) -> Iterator[Picture | CodedPicture | Decided]:
         """Open and read until the source is lost (SourceLost) or exhausted (the iterator ends)."""
 
 

@@ -4,52 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from shared.domain.errors import PartlyAway
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, BoundsByCamera, BufferLimits, FrameBuffer
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, FrameBuffer
 
 
 class CameraBuffers:
     """Implements the port `FrameBuffer`: finds the buffer that a camera's clips are made of.
 
-    copied: whether a camera's clips are made of its own packets.
+    copied: whether a camera's clips are made of its own packets; None where its connection decides.
+    Such a camera may have left frames in both: the bounds are those of both together, and single
+    frames are looked for among its packets first.
     """
 
     def __init__(
-        self, frames: FrameBuffer, packets: FrameBuffer, copied: Callable[[str], bool]
+        self, frames: FrameBuffer, packets: FrameBuffer, copied: Callable[[str], bool | None]
     ) -> None:
         self._frames, self._packets, self._copied = frames, packets, copied
 
-    def _of(self, camera_id: str) -> FrameBuffer:
-        return self._packets if self._copied(camera_id) else self._frames
+    def _of(self, camera_id: str) -> tuple[FrameBuffer, ...]:
+        copied = self._copied(camera_id)
+        both = (self._packets, self._frames)
+        return both if copied is None else both[:1] if copied else both[1:]
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """Sends each frame to the buffer of its kind."""
+        """Sends each frame to the buffer of its kind, the kind of the oldest frame first: of a
+        camera that changes, no newer frame is there before the older ones.
+        """
         answers: list[Appended] = []
-        for buffer, batch in (
+        kinds = [
             (self._frames, [frame for frame in frames if frame.packet is None]),
             (self._packets, [frame for frame in frames if frame.packet is not None]),
-        ):
+        ]
+        if frames and frames[0].packet is not None:
+            kinds.reverse()
+        for buffer, batch in kinds:
             answers += buffer.append(batch, limits) if batch else []
         return answers
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
-        found = self._frames.bounds([each for each in camera_ids if not self._copied(each)])
-        copied = self._packets.bounds([each for each in camera_ids if self._copied(each)])
-        found.update(copied)
-        found.away |= copied.away
+        found = BoundsByCamera()
+        for buffer in (self._frames, self._packets):
+            asked = [each for each in camera_ids if buffer in self._of(each)]
+            try:
+                answers = buffer.bounds(asked) if asked else BoundsByCamera()
+            except PartlyAway:
+                found.away.update(asked)
+                if len(found.away) == len(camera_ids):
+                    raise
+                continue
+            found.away |= answers.away
+            for camera_id, bounds in answers.items():
+                other = found.get(camera_id, bounds)
+                found[camera_id] = Bounds(
+                    min(bounds.oldest_ms, other.oldest_ms), max(bounds.newest_ms, other.newest_ms)
+                )
         return found
 
     def newest(self, camera_id: str) -> Frame | None:
-        return self._of(camera_id).newest(camera_id)
+        found = (buffer.newest(camera_id) for buffer in self._of(camera_id))
+        return max(
+            (frame for frame in found if frame is not None),
+            key=lambda frame: frame.captured_ms,
+            default=None,
+        )
 
     def read(self, camera_id: str, start_ms: int, end_ms: int) -> Iterator[Frame]:
-        return self._of(camera_id).read(camera_id, start_ms, end_ms)
+        return self._of(camera_id)[0].read(camera_id, start_ms, end_ms)
 
     def mark_before(self, camera_id: str, ms: int) -> FrameMark | None:
-        return self._of(camera_id).mark_before(camera_id, ms)
+        found = (buffer.mark_before(camera_id, ms) for buffer in self._of(camera_id))
+        return next((mark for mark in found if mark is not None), None)
 
     def mark_after(self, camera_id: str, ms: int) -> FrameMark | None:
-        return self._of(camera_id).mark_after(camera_id, ms)
+        found = (buffer.mark_after(camera_id, ms) for buffer in self._of(camera_id))
+        return next((mark for mark in found if mark is not None), None)
 
     def server_ms(self, camera_id: str) -> int:
         return self._frames.server_ms(camera_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from shared.adapters.redis.servers import FrameServers
+from shared.domain.errors import PartlyAway
 from shared.wire.keys import Keys
 
 STATE_EXPIRY_SECONDS = 600
@@ -50,6 +52,25 @@ class RedisCameras:
                 server.register_script(_ACQUIRE)(keys=[key], args=[owner, round(ttl_s * 1000)])
             )
 
+    def renew(self, camera_ids: Sequence[str], owner: str, ttl_s: float) -> dict[str, bool]:
+        keys = {camera_id: self._keys.lease(camera_id) for camera_id in camera_ids}
+        arguments = dict.fromkeys(camera_ids, (owner, round(ttl_s * 1000)))
+        return {camera_id: bool(won) for camera_id, won in self._each(_ACQUIRE, keys, arguments)}
+
+    def _each(
+        self, script: str, keys: Mapping[str, str], arguments: Mapping[str, Sequence[str | float]]
+    ) -> Iterator[tuple[str, Any]]:
+        """Run a script for each camera, one round trip a server.
+
+        Yields the answers of the servers, of several, that answer.
+        """
+        for group in self._servers.together(keys):
+            with suppress(PartlyAway), self._servers.talking(keys[group[0]]) as server:
+                pipe, call = server.pipeline(transaction=False), server.register_script(script)
+                for camera_id in group:
+                    call(keys=[keys[camera_id]], args=list(arguments[camera_id]), client=pipe)
+                yield from zip(group, pipe.execute(), strict=True)
+
     def release(self, camera_id: str, owner: str) -> None:
         key = self._keys.lease(camera_id)
         with self._servers.talking(key) as server:
@@ -72,8 +93,33 @@ class RedisCameras:
         with self._servers.talking(key) as server:
             server.register_script(_REPORT)(keys=[key], args=[STATE_EXPIRY_SECONDS, *fields])
 
+    def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
+        keys = {camera_id: self._keys.camera(camera_id) for camera_id in states}
+        arguments: dict[str, Sequence[str | float]] = {
+            camera_id: [STATE_EXPIRY_SECONDS, *(part for pair in fields.items() for part in pair)]
+            for camera_id, fields in states.items()
+        }
+        for _ in self._each(_REPORT, keys, arguments):
+            continue
+
     def state(self, camera_id: str) -> dict[str, str]:
         key = self._keys.camera(camera_id)
         with self._servers.talking(key) as server:
             found: Any = server.hgetall(key)
         return {name.decode(): value.decode("utf-8", "replace") for name, value in found.items()}
+
+    def look_at(self, camera_id: str, for_s: float) -> None:
+        key = self._keys.looked_at(camera_id)
+        with self._servers.talking(key) as server:
+            server.set(key, 1, px=round(for_s * 1000))
+
+    def looked_at(self, camera_ids: Sequence[str]) -> set[str]:
+        keys = {camera_id: self._keys.looked_at(camera_id) for camera_id in camera_ids}
+        found: set[str] = set()
+        for group in self._servers.together(keys):
+            with suppress(PartlyAway), self._servers.talking(keys[group[0]]) as server:
+                pipe = server.pipeline(transaction=False)
+                for camera_id in group:
+                    pipe.exists(keys[camera_id])
+                found |= {c for c, there in zip(group, pipe.execute(), strict=True) if there}
+        return found

@@ -19,9 +19,9 @@ from shared.wire.keys import Keys
 
 PAGE_FRAMES = 8
 HOLD_MARGIN_MS = 1_000
-# Holds and expiry are looked at this often, not with every frame; a buffer reaches back so much
-# further.
+# Holds are looked at this often, not with every frame; a buffer reaches back so much further.
 LOOK_EVERY_MS = 250
+EXPIRY_EVERY_MS = 5_000
 EXPIRY_MARGIN_MS = 15_000
 _NOT_NEWEST = "equal or smaller"
 
@@ -65,7 +65,8 @@ class RedisFrames:
         self._totals: dict[str, int] = {}
         self._smallest_hold: dict[str, int | None] = {}
         self._lenient_until: dict[str, int] = {}
-        self._looked_ms: dict[str, int] = {}
+        self._looked_ms: dict[str, int] = {}  # when its holds were read
+        self._aged_ms: dict[str, int] = {}  # when its expiry was set
         self._had_outage = False
 
     def _key(self, camera_id: str) -> str:
@@ -95,6 +96,7 @@ class RedisFrames:
                 for camera_id in group:
                     self._smallest_hold.pop(camera_id, None)
                     self._looked_ms.pop(camera_id, None)
+                    self._aged_ms.pop(camera_id, None)
                 if not isinstance(error, PartlyAway):
                     raise
                 answers += [Appended(frame, stored=False, waits=True) for frame in batch]
@@ -110,38 +112,33 @@ class RedisFrames:
         self._learn_holds(server, frames, cameras, limits)
         pipe = server.pipeline(transaction=False)
         for frame in frames:
-            pipe.xadd(
-                self._key(frame.camera_id),
-                dict(self._encode(frame).items()),
-                id=entry_id(frame.captured_ms),
-                minid=entry_id(self._oldest_needed(frame, limits[frame.camera_id])),
-                approximate=True,
-            )
-        stale = self._stale(frames)
+            oldest = self._oldest_needed(frame, limits[frame.camera_id])
+            fields = (part for pair in self._encode(frame).items() for part in pair)
+            # as xadd() sends it, without its checks of every call
+            head = ("XADD", self._key(frame.camera_id), "MINID", "~", entry_id(oldest))
+            pipe.execute_command(*head, entry_id(frame.captured_ms), *fields)  # type: ignore[no-untyped-call]
+        stale = self._due(frames, self._looked_ms, LOOK_EVERY_MS)
         for camera_id in stale:
+            pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
+        for camera_id in self._due(frames, self._aged_ms, EXPIRY_EVERY_MS):
             limit = limits[camera_id]
             pipe.pexpire(self._key(camera_id), limit.cap_ms + limit.keep_ms + EXPIRY_MARGIN_MS)
-            pipe.zrange(self._keys.holds(camera_id), 0, 0, withscores=True)
         replies = pipe.execute(raise_on_error=False)
         answers = [self._settle(server, f, r) for f, r in zip(frames, replies, strict=False)]
-        for camera_id, reply in zip(stale, replies[len(frames) + 1 :: 2], strict=True):
+        for camera_id, reply in zip(stale, replies[len(frames) :], strict=False):
             if isinstance(reply, Exception):
                 raise reply
             self._smallest_hold[camera_id] = int(reply[0][1]) if reply else None
         return answers
 
-    def _stale(self, frames: Sequence[Frame]) -> list[str]:
-        """Returns cameras whose holds and expiry were looked at too long ago, by the frames' own
-        time.
+    def _due(self, frames: Sequence[Frame], seen_ms: dict[str, int], every_ms: int) -> list[str]:
+        """Returns cameras that were seen to too long ago, by the frames' own time, and notes that
+        they are seen to now.
         """
         newest = {frame.camera_id: frame.captured_ms for frame in frames}
-        stale = [
-            c
-            for c, ms in newest.items()
-            if abs(ms - self._looked_ms.get(c, -LOOK_EVERY_MS)) >= LOOK_EVERY_MS
-        ]
-        self._looked_ms |= {camera_id: newest[camera_id] for camera_id in stale}
-        return stale
+        due = [c for c, ms in newest.items() if abs(ms - seen_ms.get(c, -every_ms)) >= every_ms]
+        seen_ms |= {camera_id: newest[camera_id] for camera_id in due}
+        return due
 
     def _learn_holds(
         self,

@@ -127,6 +127,11 @@ class CameraLeases(Protocol):
     def acquire(self, camera_id: str, owner: str, ttl_s: float) -> bool:
         """Take a free lease, or renew one's own. Returns False when another process has it."""
 
+    def renew(self, camera_ids: Sequence[str], owner: str, ttl_s: float) -> dict[str, bool]:
+        """As `acquire`, for many at once. A camera whose server, of several, does not answer has no
+        entry.
+        """
+
     def release(self, camera_id: str, owner: str) -> None:
         """Give a lease up if it is still one's own."""
 
@@ -143,5 +148,18 @@ class CameraStates(Protocol):
     def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
         """Overwrite the given fields."""
 
+    def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
+        """As `report`, for many at once. Those whose server, of several, does not answer are left
+        out.
+        """
+
     def state(self, camera_id: str) -> dict[str, str]:
         """Returns all fields; empty for a camera that nobody captures."""
+
+    def look_at(self, camera_id: str, for_s: float) -> None:
+        """Say that somebody wants pictures of a camera for some seconds."""
+
+    def looked_at(self, camera_ids: Sequence[str]) -> set[str]:
+        """Returns the cameras that somebody wants pictures of; one whose server, of several, does
+        not answer is none of them.
+        """
