@@ -38,7 +38,7 @@ def serve_rtsp(port: int, packets: Sequence[bytes], fps: int) -> None:
     """Serve H.264 packets over and over at `fps`, on every path of a port, until the process
     ends.
     """
-    units = [_units(packet) for packet in packets]
+    units = [units_of(packet) for packet in packets]
     sets = [unit for unit in units[0] if unit[0] & 0x1F in _SETS]
     selector = selectors.DefaultSelector()
     with socket.create_server(("127.0.0.1", port), backlog=1024) as server:
@@ -63,26 +63,28 @@ def serve_rtsp(port: int, packets: Sequence[bytes], fps: int) -> None:
             number, phase = divmod(tick, PHASES)
             at = round(number * 90_000 / fps) + phase * 90_000 // (fps * PHASES)
             if phase == 0:
-                first, sequence = sequence, sequence + _count(units[number % len(units)])
-            data = _rtp(units[number % len(units)], first, at)
+                first, sequence = sequence, sequence + count_of(units[number % len(units)])
+            data = rtp_of(units[number % len(units)], first, at)
             for viewer in [each for each in viewers.values() if each.phase == phase]:
                 _send(viewer, data)
             tick += 1
 
 
-def _units(packet: bytes) -> list[bytes]:
+def units_of(packet: bytes) -> list[bytes]:
+    """Returns the units of a packet, annex B."""
     split = packet.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
     return [unit for unit in split if unit]
 
 
-def _count(units: list[bytes]) -> int:
+def count_of(units: list[bytes]) -> int:
+    """Returns how many RTP packets a picture takes."""
     return sum(
         1 if len(unit) <= PAYLOAD_BYTES else -(-(len(unit) - 1) // (PAYLOAD_BYTES - 2))
         for unit in units
     )
 
 
-def _rtp(units: list[bytes], sequence: int, at: int) -> bytes:
+def rtp_of(units: list[bytes], sequence: int, at: int) -> bytes:
     """Returns a picture as interleaved RTP packets of channel 0."""
     pieces: list[bytes] = []
     for unit in units:
@@ -140,26 +142,39 @@ def _talk(viewer: _Viewer, sets: list[bytes], number: int) -> bool:
 
 
 def _answer(viewer: _Viewer, request: str, sets: list[bytes], number: int) -> None:
+    with suppress(OSError):  # it is gone: the next look says so
+        viewer.connection.sendall(answer_to(request, sdp_of(sets)))
+    if request.startswith("PLAY "):
+        viewer.connection.setblocking(False)
+        viewer.phase = number % PHASES
+
+
+def fields_of(request: str) -> dict[str, str]:
+    """Returns a request's headers."""
+    return dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if ": " in line)
+
+
+def answer_to(request: str, description: str) -> bytes:
+    """Returns a camera's answer to a request of RTSP."""
     method, address = request.split(" ")[:2]
-    fields = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if ": " in line)
     more, body = {
         "OPTIONS": ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n", ""),
-        "DESCRIBE": (f"Content-Base: {address}/\r\nContent-Type: application/sdp\r\n", _sdp(sets)),
+        "DESCRIBE": (
+            f"Content-Base: {address}/\r\nContent-Type: application/sdp\r\n",
+            description,
+        ),
         "SETUP": (
             "Session: 1;timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n",
             "",
         ),
     }.get(method, ("Session: 1\r\n", ""))
     length = f"Content-Length: {len(body)}\r\n" if body else ""
-    answer = f"RTSP/1.0 200 OK\r\nCSeq: {fields['CSeq']}\r\n{more}{length}\r\n{body}"
-    with suppress(OSError):  # it is gone: the next look says so
-        viewer.connection.sendall(answer.encode())
-    if method == "PLAY":
-        viewer.connection.setblocking(False)
-        viewer.phase = number % PHASES
+    head = f"RTSP/1.0 200 OK\r\nCSeq: {fields_of(request)['CSeq']}\r\n{more}{length}\r\n"
+    return (head + body).encode()
 
 
-def _sdp(sets: list[bytes]) -> str:
+def sdp_of(sets: list[bytes]) -> str:
+    """Returns what a camera with these parameter sets says of itself."""
     told = ",".join(base64.b64encode(unit).decode() for unit in sets)
     return (
         "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"

@@ -57,6 +57,7 @@ class Camera:
         timeout_s: float = TIMEOUT_SECONDS,
         recorded: Recorded | None = None,
         fps_beside: float = 5.0,
+        decided: Callable[[Recorded], None] = lambda _: None,
     ) -> None:
         self.camera_id = camera_id
         self.report = CameraReport(recorded=recorded)
@@ -65,7 +66,7 @@ class Camera:
         self._fps, self._fps_beside = fps, fps_beside
         self._outbox = outbox
         self._clock = clock
-        self._newest = newest
+        self._newest, self._tell_decided = newest, decided
         self._timeout_s = timeout_s
         self._stopping = threading.Event()
         self._last_ms: int | None = None
@@ -195,14 +196,12 @@ class Camera:
         known, decided = self.report.recorded, self._decided
         if known is None:
             known = Recorded(copied=decided.copied, since_ms=at_ms)
-        self.report.recorded = known.then(copied=decided.copied, at_ms=at_ms, why=decided.why)
-        if self.report.recorded.copied != known.copied:
-            _log.info(
-                "camera_recorded_anew",
-                camera_id=self.camera_id,
-                copied=decided.copied,
-                why=decided.why,
-            )
+        now = known.then(copied=decided.copied, at_ms=at_ms, why=decided.why)
+        if now != self.report.recorded:
+            self._tell_decided(now)  # before its first frame is stored: nobody may miss the border
+            told = {"camera_id": self.camera_id, "copied": now.copied, "why": now.why}
+            _log.info("camera_recorded_as", **told)
+        self.report.recorded = now
 
     def _protected(self) -> int | None:
         """Returns the newest capture time of the buffer, or of frames that wait for it: no older

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
@@ -158,6 +159,7 @@ class Capture:
             newest=lambda: self._newest_ms(camera_id),
             timeout_s=plan.timeout_s,
             recorded=self._recorded(camera_id),
+            decided=partial(self._decided, camera_id),
         )
         self._cameras[camera_id] = camera
         camera.start()
@@ -173,6 +175,10 @@ class Capture:
             buffered_s=plan.limits.keep_ms / 1000,
             looked_at=lambda: camera_id in self._looked_at,
         )
+
+    def _decided(self, camera_id: str, recorded: Recorded) -> None:
+        if self._plans[camera_id].copying is Copying.WHERE_IT_CAN:
+            self._ports.states.report(camera_id, recorded.to_state())
 
     def _recorded(self, camera_id: str) -> Recorded | None:
         """Returns what an earlier process said of a camera's clips; None where that is unknown."""

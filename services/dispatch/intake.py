@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.dispatch.in_hand import InHand
@@ -61,7 +61,7 @@ class IntakePorts:
     frames: FrameBuffer
     holds: Holds
     clock: Clock
-    policies: dict[str, RecordingPolicy]
+    policies: Mapping[str, RecordingPolicy]
 
 
 class Intake:

@@ -6,7 +6,7 @@ one of them wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.dispatch.holding import Holding
@@ -16,6 +16,7 @@ from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.job import JobKind
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
+from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     BoundsByCamera,
     Clock,
@@ -61,6 +62,7 @@ class PacerPorts:
     clock: Clock
     periods_s: Mapping[JobKind, float]
     webhooks: Mapping[str, Collection[str]] = field(default_factory=dict)
+    policies: Mapping[str, RecordingPolicy] = field(default_factory=dict)
     behind_s: Callable[[], float] = lambda: 0.0
 
 
@@ -129,12 +131,13 @@ class Pacer:
         silence = self.ports.silence
         silence.look(cameras, bounds)
         here = [segment for segment in live if segment.camera_id not in bounds.away]
-        changed = False
-        for segment in here:
-            if segment.status == SegmentStatus.RECORDING:
+        recording = [each for each in here if each.status == SegmentStatus.RECORDING]
+        changed, switched = False, self._switch(recording)
+        for segment in recording:
+            if segment.camera_id not in switched:
                 watermark_ms = _newest_ms(bounds, segment.camera_id)
                 changed |= self._advance(segment, watermark_ms, silent=silence.of(segment))
-        if changed:
+        if changed or switched:
             here = [
                 segment
                 for segment in self.ports.rows.live()
@@ -151,6 +154,29 @@ class Pacer:
             }
         )
         self.ports.offering.clips()
+
+    def _switch(self, recording: Iterable[LiveSegment]) -> set[str]:
+        """Let recordings go on in a new segment whose camera's clips are made of something else.
+
+        What a camera decides is told before its first frame is stored, and asked for after the
+        newest frame was read: no part is planned across the border. Returns the cameras that are
+        not moved on in this round.
+        """
+        switched: set[str] = set()
+        for segment in recording:
+            camera_id = segment.camera_id
+            try:
+                policy = self.ports.policies.get(camera_id)
+                if (
+                    policy is not None
+                    and _crosses(segment, policy)
+                    and self.ports.rows.switch(camera_id, policy)
+                ):
+                    switched.add(camera_id)
+            except Retryable as error:
+                switched.add(camera_id)
+                _log.warning("recording_put_off", camera_id=camera_id, error=error.message)
+        return switched
 
     def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
         """Plan and close what the buffer has passed.
@@ -185,6 +211,17 @@ class Pacer:
         except Exception as error:  # noqa: BLE001 - each recording by itself
             _log.error("recording_not_moved", segment_id=str(segment.segment_id), error=repr(error))
             return False
+
+
+def _crosses(segment: LiveSegment, policy: RecordingPolicy) -> bool:
+    """Whether an open recording is not made of what its camera delivers."""
+    if policy.since_ms is None:
+        return False
+    began_otherwise = segment.policy.codec != policy.at(segment.start_ms).codec
+    return began_otherwise or (
+        segment.policy.codec != policy.codec
+        and segment.start_ms < policy.since_ms < segment.deadline_ms
+    )
 
 
 def _newest_ms(bounds: BoundsByCamera, camera_id: str) -> int:

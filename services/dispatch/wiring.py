@@ -12,6 +12,7 @@ from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
+from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
 from services.dispatch.webhooks import Lane, Webhook, lanes
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
@@ -66,6 +67,11 @@ def _world(deployment: Deployment) -> World:
     stream = deployment.stream(f"{socket.gethostname()}-{os.getpid()}")
     rows = PostgresPacerRows(database)
     cameras = tuple(settings.cameras)
+    policies = Policies(
+        {camera_id: settings.policy(camera_id) for camera_id in cameras},
+        [camera_id for camera_id in cameras if settings.may_be_copied(camera_id)],
+        deployment.cameras,
+    )
     intake = Intake(
         IntakePorts(
             stream=stream,
@@ -74,7 +80,7 @@ def _world(deployment: Deployment) -> World:
             frames=frames,
             holds=holds,
             clock=clock,
-            policies={camera_id: settings.policy(camera_id) for camera_id in cameras},
+            policies=policies,
         )
     )
     pacer = Pacer(
@@ -96,6 +102,7 @@ def _world(deployment: Deployment) -> World:
             },
             webhooks={webhook.name: webhook.events for webhook in settings.webhooks},
             behind_s=intake.in_hand.behind_s,
+            policies=policies,
         )
     )
     webhooks = _webhooks(settings, PostgresConsistencyRows(database).deployment_id())

@@ -17,7 +17,6 @@ from shared.domain.parts import ClipForm, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Clock, PartEncoding, Video
 from shared.domain.recording import (
-    CameraWindows,
     Closed,
     Detected,
     Effect,
@@ -28,6 +27,7 @@ from shared.domain.recording import (
     step,
 )
 from shared.domain.timing import STEP_IS_GAP_MS
+from shared.domain.windows import CameraWindows
 
 JPEG_QUALITY = 92
 LATEST_SECONDS = 1e11

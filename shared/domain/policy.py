@@ -6,13 +6,14 @@ The policy is frozen into the segment's row when it opens; workers read no other
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, cast
 
 from shared.domain.codec import CODECS, Codec
 
 # Of the hold cap, what the tail of a window and the writers' own time need.
 HELD_BESIDE_SECONDS = 3.0
+_NOT_STORED = ("codec_before", "since_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,22 @@ class RecordingPolicy:
     bitrate: int | None = None
     scale: str | None = None
     color_range: str = "full"
+    # of a camera whose connection decides: what it was recorded with until when; never in a row
+    codec_before: Codec | None = None
+    since_ms: int | None = None
 
     @property
     def copied(self) -> bool:
         """Whether clips are made of the camera's own packets."""
         return self.codec == Codec.COPY
+
+    def at(self, ms: int) -> RecordingPolicy:
+        """Returns how what was captured at a moment is recorded."""
+        if self.since_ms is None:
+            return self
+        earlier = self.codec_before is not None and ms < self.since_ms
+        codec = self.codec_before if earlier and self.codec_before is not None else self.codec
+        return replace(self, codec=codec, codec_before=None, since_ms=None)
 
     @property
     def buffer_ms(self) -> int:
@@ -88,7 +100,10 @@ class RecordingPolicy:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the row's column `policy`."""
-        return asdict(self)
+        stored = asdict(self)
+        for name in _NOT_STORED:
+            del stored[name]
+        return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RecordingPolicy:
@@ -97,7 +112,7 @@ class RecordingPolicy:
         A codec of a newer version keeps its name: only the parts of that row fail, and other rows
         can be read.
         """
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls)}.difference(_NOT_STORED)
         values = {k: v for k, v in stored.items() if k in known}
         if "codec" in values:
             values["codec"] = _codec(values["codec"])

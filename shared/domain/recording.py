@@ -10,71 +10,15 @@ windows as a fast one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from shared.domain.gaps import GapCause
+from shared.domain.windows import CameraWindows, Window
 
 SLIVER_MS = 1_000
 LONGEST_MISSED_MS = 3_600_000  # a segment of detections that came too late is no longer
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A live segment's stretch of time; `growing` while it is `recording`.
-
-    late_ms: by how much its latest detection was late. fillable: made for a stretch in the past, so
-    it never grew; until it is joined, late detections can lengthen it.
-    """
-
-    segment_id: UUID
-    start_ms: int
-    end_ms: int
-    growing: bool
-    late_ms: int = 0
-    fillable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CameraWindows:
-    """The windows of one camera near the input, in order of time and without overlap."""
-
-    windows: tuple[Window, ...] = ()
-
-    @property
-    def growing(self) -> Window | None:
-        """The recording that can still be extended, or None."""
-        return next((w for w in self.windows if w.growing), None)
-
-    def meeting(self, start_ms: int, end_ms: int) -> tuple[Window, ...]:
-        """Returns the windows that share time with [start, end)."""
-        return tuple(w for w in self.windows if w.start_ms < end_ms and start_ms < w.end_ms)
-
-    def uncovered(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-        """Yields the stretches of [start, end) that no window holds."""
-        at = start_ms
-        for window in self.meeting(start_ms, end_ms):
-            if window.start_ms > at:
-                yield at, window.start_ms
-            at = max(at, window.end_ms)
-        if at < end_ms:
-            yield at, end_ms
-
-    def beyond(self, before: CameraWindows) -> list[tuple[UUID, int, int]]:
-        """Returns what these windows cover and the earlier ones did not: segment, start and end,
-        one stretch a segment.
-        """
-        ends = {window.segment_id: window.end_ms for window in before.windows}
-        stretches = (
-            (w.segment_id, ends.get(w.segment_id, w.start_ms), w.end_ms) for w in self.windows
-        )
-        return [stretch for stretch in stretches if stretch[1] < stretch[2]]
-
-    def with_(self, changed: Window) -> CameraWindows:
-        """Returns these windows with `changed` in the place of its segment, or added."""
-        others = [w for w in self.windows if w.segment_id != changed.segment_id]
-        return CameraWindows(tuple(sorted([*others, changed], key=lambda w: w.start_ms)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +26,7 @@ class Detected:
     """An accepted detection. oldest_ms: the oldest frame in the buffer, None when it is empty.
 
     late_ms: how much newer the buffer's newest frame was when the detection came (see `lateness`).
+    border_ms: when the camera's clips began to be made of something else; no window crosses it.
     """
 
     captured_ms: int
@@ -90,6 +35,7 @@ class Detected:
     max_segment_ms: int
     oldest_ms: int | None = None
     late_ms: int = 0
+    border_ms: int | None = None
 
     @property
     def wanted(self) -> tuple[int, int]:
@@ -126,7 +72,14 @@ class Stopped:
     now_ms: int
 
 
-Input = Detected | Reached | Stopped
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """From border_ms on the camera's clips are made of something else."""
+
+    border_ms: int
+
+
+Input = Detected | Reached | Stopped | Switched
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +162,8 @@ def step(
             if growing is None:
                 return state, ()
             return _close(state, growing, max(growing.start_ms + 1, min(growing.end_ms, now_ms)))
+        case Switched(border_ms):
+            return _split(state, border_ms, mint)
 
 
 def lateness(captured_ms: int, newest_ms: int | None, most_ms: int) -> int:
@@ -238,6 +193,20 @@ def _close(
     return state.with_(closed), (Closed(window.segment_id, end_ms, early),)
 
 
+def _split(
+    state: CameraWindows, border_ms: int, mint: Mint
+) -> tuple[CameraWindows, tuple[Effect, ...]]:
+    """End the growing window at the border, and go on with a new one."""
+    growing = state.growing
+    if growing is None or not growing.start_ms < border_ms < growing.end_ms:
+        return state, ()
+    state, effects = _close(state, growing, border_ms)
+    rest = replace(growing, segment_id=mint(), start_ms=border_ms)
+    if rest.end_ms - rest.start_ms < SLIVER_MS:
+        return state, effects
+    return state.with_(rest), (*effects, Opened(rest, border_ms, growing.segment_id))
+
+
 def _detected(
     state: CameraWindows, given: Detected, mint: Mint
 ) -> tuple[CameraWindows, tuple[Effect, ...]]:
@@ -247,7 +216,7 @@ def _detected(
     if missing and not held and not state.meeting(given.captured_ms, given.captured_ms + 1):
         return state, (Missed(start_ms, end_ms),)
     effects: list[Effect] = []
-    for stretch in held:
+    for stretch in _at_border(held, given.border_ms):
         state, more = _record(state, stretch, given, mint)
         effects += more
     growing = state.growing
@@ -262,6 +231,18 @@ def _detected(
     return state, tuple(effects)
 
 
+def _at_border(
+    stretches: Iterable[tuple[int, int]], border_ms: int | None
+) -> Iterator[tuple[int, int]]:
+    """Yields the stretches, those that cross the border in two."""
+    for start_ms, end_ms in stretches:
+        if border_ms is not None and start_ms < border_ms < end_ms:
+            yield start_ms, border_ms
+            yield border_ms, end_ms
+        else:
+            yield start_ms, end_ms
+
+
 def _record(
     state: CameraWindows, stretch: tuple[int, int], given: Detected, mint: Mint
 ) -> tuple[CameraWindows, list[Effect]]:
@@ -273,7 +254,7 @@ def _record(
     growing = state.growing
     in_the_past = any(w.start_ms >= end_ms for w in state.windows)
     if growing is not None and not in_the_past:
-        if growing.end_ms == start_ms:
+        if growing.end_ms == start_ms != given.border_ms:
             reach = max(growing.end_ms, min(end_ms, growing.start_ms + given.max_segment_ms))
             if reach > growing.end_ms:
                 growing = replace(growing, end_ms=reach)

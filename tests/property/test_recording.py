@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from shared.domain.parts import closing_parts, next_part_end, parts_passed
 from shared.domain.recording import (
     SLIVER_MS,
-    CameraWindows,
     Closed,
     Detected,
     Extended,
@@ -25,6 +24,7 @@ from shared.domain.recording import (
     lateness,
     step,
 )
+from shared.domain.windows import CameraWindows
 
 MAXIMUM = 60_000
 detected = st.builds(

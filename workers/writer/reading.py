@@ -42,7 +42,7 @@ class Reading:
         run = self._run
         self._before = self._buffer.mark_before(run.camera_id, run.start_ms)
         part = self._copied() if run.policy.copied else self._encoded()
-        self._after = self._buffer.mark_after(run.camera_id, run.end_ms)
+        self._after = self._mark_after()
         made = EncodedPart(b"", (), "") if part is None else part.finish()
         return made.data, PartFacts(
             index=made.index,
@@ -56,6 +56,19 @@ class Reading:
             after=self._after,
             silence=self._silence(),
         )
+
+    def _mark_after(self) -> FrameMark | None:
+        """Returns the first frame after the part; of a camera that is recorded otherwise from then
+        on, in its other buffer.
+        """
+        run, ports = self._run, self._ports
+        after = self._buffer.mark_after(run.camera_id, run.end_ms)
+        if after is not None or self._last is None:
+            return after
+        other = ports.frames if run.policy.copied else ports.packets
+        after = other.mark_after(run.camera_id, run.end_ms)
+        # of the same connection it is a picture beside the packets
+        return None if after is None or after.run_id == self._last.run_id else after
 
     def _silence(self) -> str | None:
         """Returns what capture says of a camera that has delivered nothing; None where it has, or

@@ -28,13 +28,13 @@ from shared.domain.recording import (
     LONGEST_MISSED_MS,
     Detected,
     Missed,
-    Window,
     lateness,
     step,
     stretches_of,
 )
 from shared.domain.segment import StoredDetection
 from shared.domain.timing import from_ms, to_ms
+from shared.domain.windows import Window
 from shared.wire.bounded_json import printable
 
 _ONE: LiteralString = "SELECT * FROM detections WHERE detection_id = %s AND camera_id = %s"
@@ -102,6 +102,7 @@ class PostgresDetectionRows:
             max_segment_ms=policy.max_segment_ms,
             oldest_ms=oldest_ms,
             late_ms=lateness(detection.captured_ms, newest_ms, policy.most_late_ms),
+            border_ms=policy.since_ms,
         )
         with self._database.pipelined() as connection:
             lock_camera(connection, detection.camera_id)

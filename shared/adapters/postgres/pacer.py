@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import (
     CHECK_SECONDS,
@@ -18,14 +19,14 @@ from shared.adapters.postgres.database import (
 )
 from shared.adapters.postgres.events import Publish, Webhooks, relay
 from shared.adapters.postgres.retry import settle_clip, settle_part
-from shared.adapters.postgres.windows import apply, load_growing, plan_parts
+from shared.adapters.postgres.windows import apply, link, load_growing, plan_parts
 from shared.domain.errors import Retryable
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import LiveSegment
-from shared.domain.recording import Reached, step
+from shared.domain.recording import Effect, Reached, Switched, step
 from shared.domain.retry import NO_PAUSE_SECONDS, GiveUp, Later, retry_decision
 from shared.domain.timing import to_ms
 
@@ -101,6 +102,35 @@ class PostgresPacerRows:
             _, effects = step(windows, reached, uuid4)
             apply(connection, camera_id, policy, effects)
             return planned > 0 or bool(effects)
+
+    def switch(self, camera_id: str, policy: RecordingPolicy) -> bool:
+        """One transaction under the camera's lock."""
+        with self._database.transaction() as connection:
+            lock_camera(connection, camera_id)
+            before = load_growing(connection, camera_id)
+            growing = before.growing
+            if growing is None or policy.since_ms is None:
+                return False
+            row = connection.execute(
+                "SELECT covered_to, policy FROM video_segments WHERE id = %s", [growing.segment_id]
+            ).fetchone()
+            if row is None:
+                return False
+            now, covered_to_ms = RecordingPolicy.from_json(row["policy"]), to_ms(row["covered_to"])
+            wanted = policy.at(growing.start_ms)
+            if wanted.codec != now.codec and covered_to_ms == growing.start_ms:
+                connection.execute(
+                    "UPDATE video_segments SET policy = %s, codec = %s WHERE id = %s",
+                    [Jsonb(wanted.to_json()), wanted.codec, growing.segment_id],
+                )
+                now = wanted
+            border_ms = max(policy.since_ms, covered_to_ms)
+            windows, effects = before, tuple[Effect, ...]()
+            if now.codec != policy.codec:
+                windows, effects = step(before, Switched(border_ms), uuid4)
+            apply(connection, camera_id, policy, effects)
+            link(connection, camera_id, windows.beyond(before))
+            return bool(effects) or now is wanted
 
     def expire_leases(self) -> int:
         """A run whose lease ran out is dead or frozen; its token commits nothing any more."""

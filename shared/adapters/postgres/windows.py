@@ -22,18 +22,9 @@ from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
-from shared.domain.recording import (
-    CameraWindows,
-    Closed,
-    Effect,
-    Extended,
-    Late,
-    Lengthened,
-    Missed,
-    Opened,
-    Window,
-)
+from shared.domain.recording import Closed, Effect, Extended, Late, Lengthened, Missed, Opened
 from shared.domain.timing import from_ms, to_ms
+from shared.domain.windows import CameraWindows, Window
 from shared.wire.keys import thumbnail_key, video_key
 
 _FILLABLE: LiteralString = """
@@ -169,7 +160,7 @@ def insert_segment(
 
     A closed one starts as `finalizing`, so that the camera keeps its one `recording`.
     """
-    start = from_ms(window.start_ms)
+    start, policy = from_ms(window.start_ms), policy.at(window.start_ms)
     keeps_status = window.growing or status is SegmentStatus.FAILED
     connection.execute(
         """

@@ -50,6 +50,11 @@ class PacerRows(Protocol):
     def parked_parts(self) -> set[tuple[str, str]]:
         """Returns camera and id of every unfinished part whose packets wait for the store."""
 
+    def switch(self, camera_id: str, policy: RecordingPolicy) -> bool:
+        """Let the open recording go on as this policy says: in a new segment from the border on, or
+        as it is where it began after it. Returns whether anything changed.
+        """
+
     def advance(
         self,
         camera_id: str,
