@@ -9,6 +9,7 @@ from uuid import UUID
 from services.api.auth.attempts import Attempts
 from services.api.auth.keys import KeyRing
 from services.api.looks import Looks
+from services.api.media.camera_pictures import CameraPictures
 from services.api.media.streams import CameraWatch, Viewers
 from shared.domain.ports import (
     AccessRows,
@@ -41,7 +42,8 @@ class ApiPorts:
     counters: CounterRows
     detections: DetectionRows
     stream: DetectionStream
-    frames: FrameBuffer
+    buffers: FrameBuffer
+    pictures: CameraPictures
     states: CameraStates
     store: ObjectStore
     video: Callable[[], Video]

@@ -11,6 +11,7 @@ from services.api.app import create_app
 from services.api.auth.attempts import Attempts
 from services.api.auth.keys import key_ring
 from services.api.looks import Looks
+from services.api.media.camera_pictures import CameraPictures
 from services.api.media.streams import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.postgres.access import PostgresAccessRows
@@ -59,7 +60,15 @@ def _ports(deployment: Deployment) -> ApiPorts:
         counters=PostgresCounterRows(database),
         detections=PostgresDetectionRows(database),
         stream=deployment.stream(f"api-{os.getpid()}"),
-        frames=deployment.frames,
+        buffers=deployment.buffers,
+        pictures=CameraPictures(
+            frames=deployment.frames,
+            packets=deployment.packets,
+            states=states,
+            video=_video,
+            clock=clock,
+            copied=settings.has_packets,
+        ),
         states=states,
         store=deployment.store,
         video=_video,

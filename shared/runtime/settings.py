@@ -131,9 +131,11 @@ class Settings(BaseSettings):
 
     def may_be_copied(self, camera_id: str) -> bool:
         """Returns whether a camera's connection decides what its clips are made of."""
-        return (
-            self.merged(camera_id).get("codec") == AUTO and self.against_copying(camera_id) is None
-        )
+        return self.is_auto(camera_id) and self.against_copying(camera_id) is None
+
+    def is_auto(self, camera_id: str) -> bool:
+        """Returns whether a camera is to be copied where that can be."""
+        return self.merged(camera_id).get("codec") == AUTO
 
     def against_copying(self, camera_id: str) -> str | None:
         """Returns which setting of a camera cannot be had without an encoder; None where none is
@@ -146,6 +148,10 @@ class Settings(BaseSettings):
         if self.cameras[camera_id].fps is not None:
             asked.append("fps is set for this camera")
         return asked[0] if asked else None
+
+    def has_packets(self, camera_id: str) -> bool:
+        """Returns whether a camera's own packets may be in its buffer."""
+        return self.policy(camera_id).copied or self.may_be_copied(camera_id)
 
     def copied_policy(self, camera_id: str) -> RecordingPolicy:
         """Returns how a camera is recorded while its packets are copied."""

@@ -16,11 +16,12 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from services.api.media.camera_pictures import CameraPictures
 from shared.domain.access import Caller
 from shared.domain.camera import CameraState
 from shared.domain.errors import PlatereelError
 from shared.domain.events import EventName
-from shared.domain.ports import CameraStates, Clock, EventFeed, FrameBuffer
+from shared.domain.ports import CameraStates, Clock, EventFeed
 
 BOUNDARY = "platereel"
 MOST_AT_ONCE, MOST_A_CALLER, LONGEST_SECONDS = 100, 16, 3600.0
@@ -143,7 +144,7 @@ class Endless(StreamingResponse):
 
 
 async def pictures(
-    frames: FrameBuffer, camera_id: str, fps: float, permit: Permit
+    camera: CameraPictures, camera_id: str, fps: float, permit: Permit
 ) -> AsyncIterator[bytes]:
     """Yields the camera's newest picture whenever it changes, at most `fps` times a second, as
     multipart/x-mixed-replace.
@@ -151,7 +152,7 @@ async def pictures(
     shown = -1
     while await permit.good():
         try:
-            frame = await run_in_threadpool(frames.newest, camera_id)
+            frame = await run_in_threadpool(camera.newest, camera_id, stream=True)
         except PlatereelError:
             return
         if frame is not None and frame.captured_ms != shown:

@@ -14,7 +14,8 @@ from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, camera_of, configured
 from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
 from services.api.ports import ApiPorts
-from shared.domain.camera import CameraState
+from shared.domain.camera import CameraState, Recorded
+from shared.domain.codec import Codec
 from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
@@ -38,7 +39,7 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     """
     cameras = [camera_id for camera_id in ports.settings.cameras if caller.sees(camera_id)]
     try:
-        bounds = ports.frames.bounds(cameras)
+        bounds = ports.buffers.bounds(cameras)
         items = [
             _camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras
         ]
@@ -54,9 +55,11 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     responses={200: {"content": {"image/jpeg": {}}}},
 )
 def snapshot(ports: Ports, caller: Viewer, camera_id: str) -> Response:
-    """Returns the newest frame in the camera's buffer."""
+    """Returns the camera's newest picture; of a copied camera that nobody watches, its last
+    keyframe.
+    """
     configured(ports, caller, camera_id)
-    frame = ports.frames.newest(camera_id)
+    frame = ports.pictures.newest(camera_id)
     if frame is None:
         raise NotFound(f"camera {camera_id} has no frames now")
     ports.looks.watched(caller, "snapshot", camera_id)
@@ -81,7 +84,7 @@ def live(
     """
     configured(ports, caller, camera_id)
     permit = Permit(caller, request.state.look_again, ports.clock)
-    body = pictures(ports.frames, camera_id, fps, permit)
+    body = pictures(ports.pictures, camera_id, fps, permit)
     answer = Endless(
         body=body,
         media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
@@ -161,6 +164,7 @@ def _camera(
     ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]
 ) -> schemas.Camera:
     newest = bounds.get(camera_id)
+    recorded = Recorded.of_state(state)
     counts: dict[str, Any] = {name: int(state[name]) for name in _COUNTS if name in state}
     return schemas.Camera(
         camera_id=camera_id,
@@ -169,6 +173,25 @@ def _camera(
         state=CameraState(state.get("state", CameraState.UNKNOWN)),
         fps=float(state["fps"]) if "fps" in state else None,
         error=masked(state.get("error", "")) or None,
+        recorded_as=_recorded_as(ports, camera_id, recorded),
+        not_copied=_not_copied(ports, camera_id, recorded),
         last_frame_at=None if newest is None else from_ms(newest.newest_ms),
         **counts,
     )
+
+
+def _recorded_as(ports: ApiPorts, camera_id: str, recorded: Recorded | None) -> Codec | None:
+    """Returns what clips are made with now; None while a camera's connection has not decided."""
+    if not ports.settings.may_be_copied(camera_id):
+        return ports.settings.policy(camera_id).codec
+    if recorded is None:
+        return None
+    return Codec.COPY if recorded.copied else ports.settings.policy(camera_id).codec
+
+
+def _not_copied(ports: ApiPorts, camera_id: str, recorded: Recorded | None) -> str | None:
+    """Returns why a camera with codec auto is not copied; None for every other."""
+    if not ports.settings.is_auto(camera_id):
+        return None
+    told = "" if recorded is None else recorded.why
+    return ports.settings.against_copying(camera_id) or masked(told) or None

@@ -13,7 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import MAKING
-from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of
+from shared.adapters.video.copy import CopiedPackets, copied_codec, form_of, picture_of
 from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_form
 from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.fragments import cut, fragment_of, streamable
@@ -38,6 +38,9 @@ class AvVideo:
 
     def copied_form(self, keyframe: Frame) -> ClipForm:
         return form_of(keyframe)
+
+    def picture(self, keyframe: Frame) -> bytes:
+        return picture_of(keyframe)
 
     def copier(self, base_ms: int, picture_ms: int | None = None) -> CopiedPackets:
         return CopiedPackets(base_ms, picture_ms)

@@ -11,13 +11,14 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from shared.adapters.video.codecs import MAKING
-from shared.adapters.video.jpeg import thumbnail_of
+from shared.adapters.video.jpeg import jpeg_of_frame, thumbnail_of
 from shared.domain.codec import COPYABLE, Codec
 from shared.domain.errors import BadInput, Permanent
 from shared.domain.media import Frame, PacketMark
 from shared.domain.parts import ClipForm, EncodedPart, Packet
 
 COPIED = "copy:"
+PICTURE_QUALITY = 85
 
 
 def copied_codec(form: ClipForm) -> Codec | None:
@@ -43,6 +44,16 @@ def form_of(keyframe: Frame) -> ClipForm:
         raise BadInput("frame", "a keyframe that cannot be decoded")
     codec = keyframe.packet.parameters.partition(":")[0]
     return ClipForm(picture.width, picture.height, f"{COPIED}{codec}", aspect)
+
+
+def picture_of(keyframe: Frame) -> bytes:
+    """Returns a keyframe as a JPEG of the camera's size; raises BadInput when it cannot be
+    decoded.
+    """
+    picture, aspect = _decode([keyframe])
+    if picture is None:
+        raise BadInput("frame", "a keyframe that cannot be decoded")
+    return jpeg_of_frame(picture, PICTURE_QUALITY, aspect)
 
 
 class CopiedPackets:

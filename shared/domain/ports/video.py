@@ -48,6 +48,11 @@ class Video(Protocol):
         keyframe cannot be decoded.
         """
 
+    def picture(self, keyframe: Frame) -> bytes:
+        """Returns a keyframe of a copied camera as a JPEG; raises BadInput when it cannot be
+        decoded.
+        """
+
     def copier(self, base_ms: int, picture_ms: int | None = None) -> PartCopying:
         """Returns a copier for one part that starts at base_ms; its thumbnail is of the picture
         shown at picture_ms.

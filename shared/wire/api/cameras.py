@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, Field
 
 from shared.domain.camera import CameraState
+from shared.domain.codec import Codec
 from shared.wire.api.answer import Answer
 
 
@@ -26,6 +27,8 @@ class Camera(BaseModel):
     bad_frames: int | None = None
     reconnects: int | None = None
     error: str | None = None
+    recorded_as: Codec | None = None
+    not_copied: str | None = None
     last_frame_at: datetime | None = None
 
 
