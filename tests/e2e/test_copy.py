@@ -12,45 +12,50 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
-import rtsp
 
-from platereel.embedded.processes import free_ports
 from tests.support.deployment import Deployment
 from tests.support.h264 import FPS, camera_encoder
 from tests.support.numbers import numbers_of_clip
 from tests.support.pictures import numbered_picture
+from tests.support.rtsp_tcp import TcpCamera, serving
 from tests.support.waiting import wait_until
 
 GOP = 30
-BUFFER_S, POST_S = 3, 5
+BUFFER_S, POST_S = 2, 4
 
 
-@contextmanager
-def filming() -> Iterator[tuple[str, list[tuple[float, int]]]]:
-    """An RTSP camera, and when it sent which number."""
-    (port,) = free_ports(1)
-    server = rtsp.Server(f"127.0.0.1:{port}")
-    server.start()
-    done, sent = threading.Event(), []
+class Film:
+    """An RTSP camera over TCP with a running number, and when it sent which."""
 
-    def film() -> None:
-        codec, number, began = camera_encoder(GOP), 0, time.monotonic()
+    def __init__(self) -> None:
+        self.camera, self.sent, self.pix_fmt = TcpCamera(), list[tuple[float, int]](), "yuv420p"
+
+    def run(self, done: threading.Event) -> None:
+        codec, made, number, began = camera_encoder(GOP), "yuv420p", 0, time.monotonic()
         while not done.wait(max(0.0, began + number / FPS - time.monotonic())):
+            if made != self.pix_fmt:
+                self.camera.drop()
+                made, codec = self.pix_fmt, camera_encoder(GOP, pix_fmt=self.pix_fmt)
             picture = av.VideoFrame.from_ndarray(numbered_picture(number), format="bgr24")
             picture.pts = number
             for packet in codec.encode(picture):
-                server.send_frame(bytes(packet), 90_000 // FPS)
-            sent.append((time.time(), number))
+                self.camera.send(bytes(packet), number / FPS)
+            self.sent.append((time.time(), number))
             number += 1
 
-    thread = threading.Thread(target=film, daemon=True)
-    thread.start()
-    try:
-        yield f"rtsp://127.0.0.1:{port}/stream", sent
-    finally:
-        done.set()
-        thread.join()
-        server.stop()
+
+@contextmanager
+def filming() -> Iterator[tuple[str, Film]]:
+    """Run a camera; its address."""
+    film, done = Film(), threading.Event()
+    thread = threading.Thread(target=film.run, args=(done,), daemon=True)
+    with serving(film.camera) as url:
+        thread.start()
+        try:
+            yield url, film
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
@@ -59,10 +64,10 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
 
     Every worker is killed while it is made.
     """
-    with filming() as (url, sent):
+    with filming() as (url, film):
         config = (
             f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}, part_seconds: 2}}\n"
-            f'cameras:\n  gate: {{source: "{url}", codec: copy, detect: false}}\n'
+            f'cameras:\n  gate: {{source: "{url}", codec: auto, detect: false}}\n'
         )
         deployment = Deployment(tmp_path / "site", config)
         try:
@@ -85,7 +90,7 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert all(b > a for a, b in pairwise(read))
             # Under load frames may be late at the end too: told, and not between two others.
             assert missing <= segment["frames_lost"]
-            first = next(number for when, number in sent if when >= at - BUFFER_S)
+            first = next(number for when, number in film.sent if when >= at - BUFFER_S)
             assert abs(read[0] - first) <= 3
             whole = abs(len(read) + segment["frames_lost"] - (BUFFER_S + POST_S) * FPS) <= 3
             assert whole or "camera_silent" in (segment["truncated_reason"] or ""), (
@@ -99,7 +104,10 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert (status, picture[:2]) == (200, b"\xff\xd8")
             status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
             assert (status, picture[:2]) == (200, b"\xff\xd8")
+            (camera,) = deployment.get("/v2/video/cameras")["items"]
+            assert (camera["recorded_as"], camera["not_copied"]) == ("copy", None)
             _with_capture_killed(deployment)
+            _with_another_format(deployment, film)
         finally:
             deployment.stop()
 
@@ -122,3 +130,39 @@ def _with_capture_killed(deployment: Deployment) -> None:
         assert all(b > a for a, b in pairwise(read))
     lacking = sum(segment["frames_lost"] or 0 for segment in segments)
     assert lacking > 0 or any(segment["truncated_reason"] for segment in segments)
+
+
+def _with_another_format(deployment: Deployment, film: Film) -> None:
+    """The camera comes back with what no browser plays: the recording goes on in a second segment,
+    which is encoded, and nothing but the time of its absence is missing.
+    """
+    packets = "platereel:packets:{gate}"
+    with deployment.frames() as client:  # capture is back, and the buffer full anew
+        before = client.xinfo_stream(packets)["entries-added"]
+        wait_until(
+            "packets",
+            lambda: client.xinfo_stream(packets)["entries-added"] > before + FPS * (BUFFER_S + 3),
+        )
+    at = time.time()
+    deployment.detect("gate", round(at * 1000), "changed")
+    time.sleep(1.5)
+    film.pix_fmt = "yuv422p"
+    copied, encoded = sorted(deployment.clips_of("changed"), key=lambda each: each["start_time"])
+    assert [copied["codec"], encoded["codec"]] == ["copy", "h264"]
+    assert encoded["continues"] == copied["id"]
+    assert copied["status"] == encoded["status"] == "ready"
+    read: list[int] = []
+    for segment in (copied, encoded):
+        numbers = numbers_of_clip(deployment.download(segment))[0]
+        read += [number for number in numbers if number is not None]
+        assert len(numbers) == segment["frame_count"]
+    assert all(b > a for a, b in pairwise(read))
+    missing = sum(b - a - 1 for a, b in pairwise(read))
+    assert missing <= copied["frames_lost"] + encoded["frames_lost"] + 2
+    first = next(number for when, number in film.sent if when >= at - BUFFER_S)
+    last = max(number for when, number in film.sent if when <= at + POST_S)
+    assert abs(read[0] - first) <= 3
+    assert abs(read[-1] - last) <= 3
+    (camera,) = deployment.get("/v2/video/cameras")["items"]
+    assert camera["recorded_as"] == "h264"
+    assert "yuv422p" in camera["not_copied"]

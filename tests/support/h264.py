@@ -27,11 +27,15 @@ class Coded:
 
 
 def camera_encoder(
-    gop: int, bframes: int = 0, size: tuple[int, int] = (320, 180), name: str = "libx264"
+    gop: int,
+    bframes: int = 0,
+    size: tuple[int, int] = (320, 180),
+    name: str = "libx264",
+    pix_fmt: str = "yuv420p",
 ) -> VideoCodecContext:
     codec = av.CodecContext.create(name, "w")
     assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt = *size, "yuv420p"
+    codec.width, codec.height, codec.pix_fmt = *size, pix_fmt
     codec.time_base, codec.framerate, codec.thread_count = Fraction(1, FPS), Fraction(FPS), 1
     if name == "libx265":
         params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}"
