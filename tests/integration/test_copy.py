@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -13,12 +14,15 @@ from shared.adapters.redis.packets import RedisPackets
 from shared.adapters.redis.servers import OneServer
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.codec import Codec
+from shared.domain.lifecycle import SegmentStatus
 from shared.domain.media import Detection, Frame
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import BufferLimits
+from shared.domain.timing import to_ms
 from shared.wire.keys import Keys
 from tests.support.h264 import FPS, as_frames, coded
 from tests.support.numbers import boxes, numbers_of_clip
+from tests.support.pictures import numbered_jpeg
 from tests.support.recordings import offer_clip, offer_parts
 from tests.support.world import LIMITS, World
 from workers.writer.finalise import finalise
@@ -186,3 +190,82 @@ def test_keyframes_are_found_by_time(world: World) -> None:
     assert (
         list(world.packets.read("cam", frames[3].captured_ms, frames[6].captured_ms)) == frames[3:6]
     )
+
+
+ENCODED = replace(POLICY, codec=Codec.H264)
+
+
+def jpegs(world: World, first_ms: int, numbers: range) -> list[Frame]:
+    return [
+        Frame(
+            camera_id="cam",
+            captured_ms=first_ms + round(at * 1000 / FPS),
+            data=numbered_jpeg(number),
+            counter=at,
+            run_id="later",
+        )
+        for at, number in enumerate(numbers)
+    ]
+
+
+def finished(world: World, segment_id: UUID, folder: Path) -> list[int | None]:
+    row = world.segments.get(segment_id)
+    assert row.status == SegmentStatus.READY
+    path = folder / f"{segment_id}.mp4"
+    path.write_bytes(world.store.get(row.file_path))
+    return numbers_of_clip(path)[0]
+
+
+@pytest.mark.parametrize("known", ["before the detection", "while it is recorded"])
+def test_a_camera_that_is_not_copied_any_more(world: World, tmp_path: Path, known: str) -> None:
+    """The recording goes on in a second segment from the first picture on, and the second's absence
+    is told.
+    """
+    film(world, as_frames(coded(range(75), 15), world.base_ms))  # until five seconds
+    border_ms = world.base_ms + 6000
+    now = replace(ENCODED, since_ms=border_ms, codec_before=Codec.COPY)
+    world.frames.append(jpegs(world, border_ms, range(90, 190)), {"cam": LIMITS})
+    at_ms = world.base_ms + 4000
+    first = now if known == "before the detection" else POLICY
+    world.detections.accept([Detection("d", "cam", at_ms, 0.9)], None, first)
+    if first is POLICY:
+        world.pacing.advance("cam", world.base_ms + 4500, silent=False)
+        assert world.pacing.switch("cam", now)
+    assert not world.pacing.switch("cam", now), "once is enough"
+    world.pacing.advance("cam", at_ms + 6000, silent=False)
+    assert {write_part(*offer, world.writer) for offer in offer_parts(world)} == {"done"}
+    for offer in world.offers.offer_clips(10):
+        assert finalise(offer.row_id, offer.number, world.writer) == "ready"
+    rows = world.database.fetch(
+        "SELECT s.id, s.codec, s.policy, s.continues, s.frames_lost FROM video_segments s "
+        "JOIN segment_detections d ON d.segment_id = s.id ORDER BY s.start_time"
+    )
+    assert [row["codec"] for row in rows] == ["copy", "h264"]
+    assert [row["policy"]["codec"] for row in rows] == ["copy", "h264"]
+    assert rows[1]["continues"] == rows[0]["id"]
+    assert finished(world, rows[0]["id"], tmp_path) == list(range(30, 75))
+    assert finished(world, rows[1]["id"], tmp_path) == list(range(90, 120))
+    assert rows[0]["frames_lost"] == 15
+    assert rows[1]["frames_lost"] == 0
+
+
+def test_a_recording_that_began_after_the_change_is_made_of_what_there_is(world: World) -> None:
+    """The detection came before anybody knew."""
+    at_ms = world.base_ms + 4000
+    world.detections.accept([Detection("d", "cam", at_ms, 0.9)], None, ENCODED)
+    now = replace(POLICY, since_ms=world.base_ms + 1000, codec_before=Codec.H264)
+    assert world.pacing.switch("cam", now)
+    row = world.database.fetch_one("SELECT count(*) AS n, min(codec) AS codec FROM video_segments")
+    assert row == {"n": 1, "codec": "copy"}
+    assert not world.pacing.switch("cam", now)
+
+
+def test_what_was_planned_before_anybody_knew_stays_planned(world: World) -> None:
+    at_ms = world.base_ms + 4000
+    world.detections.accept([Detection("d", "cam", at_ms, 0.9)], None, POLICY)
+    world.pacing.advance("cam", world.base_ms + 5500, silent=False)
+    now = replace(ENCODED, since_ms=world.base_ms + 3000, codec_before=Codec.COPY)
+    assert world.pacing.switch("cam", now)
+    rows = world.database.fetch("SELECT codec, start_time, deadline FROM video_segments ORDER BY 2")
+    assert [row["codec"] for row in rows] == ["copy", "h264"]
+    assert to_ms(rows[0]["deadline"]) == to_ms(rows[1]["start_time"]) == world.base_ms + 4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, count, pairwise
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from shared.domain.recording import (
     Opened,
     Reached,
     Stopped,
+    Switched,
     lateness,
     step,
 )
@@ -41,7 +43,9 @@ reached = st.builds(
     Reached, st.integers(100_000, 450_000), st.booleans(), still_ms=late, behind_ms=late
 )
 stopped = st.builds(Stopped, st.integers(100_000, 450_000))
-histories = st.lists(st.one_of(detected, detected, reached, stopped), max_size=25)
+BORDER = 250_000
+switched = st.just(Switched(BORDER))
+histories = st.lists(st.one_of(detected, detected, reached, stopped, switched), max_size=25)
 
 
 def mint() -> UUID:
@@ -82,6 +86,28 @@ def test_a_detection_is_covered_wherever_the_buffer_still_has_its_footage(
             assert all(b <= each.oldest_ms for _, b in missing)
             if any(isinstance(effect, Missed) for effect in effects):
                 assert not state.meeting(each.captured_ms, each.captured_ms + 1)
+
+
+@given(histories)
+def test_no_window_crosses_the_border_between_two_ways_of_recording(history: list[Input]) -> None:
+    """From the moment on that somebody knows of it; and the border itself costs no footage."""
+    state, known = CameraWindows(), False
+    for each in history:
+        known = known or isinstance(each, Switched)
+        given_now = (
+            replace(each, border_ms=BORDER) if known and isinstance(each, Detected) else each
+        )
+        before = state
+        state, _ = step(state, given_now, mint)
+        if known:
+            assert not any(w.growing and w.start_ms < BORDER < w.end_ms for w in state.windows)
+            opened = {w.segment_id for w in state.windows} - {w.segment_id for w in before.windows}
+            assert not any(
+                w.start_ms < BORDER < w.end_ms for w in state.windows if w.segment_id in opened
+            )
+        if isinstance(each, Switched) and before.growing is not None:
+            lost = list(state.uncovered(before.growing.start_ms, before.growing.end_ms))
+            assert all(b - a < SLIVER_MS for a, b in lost)
 
 
 @given(histories)
