@@ -4,7 +4,7 @@ finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -16,7 +16,7 @@ from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders
 from shared.deployment import Deployment
-from shared.domain.camera import CameraState
+from shared.domain.camera import CameraState, Recorded
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, NotFound, PlatereelError, told
@@ -231,6 +231,30 @@ def codecs(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"encoder of {camera_id}", Health.WARNING, detail)
 
 
+def _recorded_with(
+    settings: Settings, camera_id: str, state: Mapping[str, str]
+) -> tuple[RecordingPolicy, bool]:
+    """Returns how a camera is recorded now, and whether it is copied."""
+    recorded = Recorded.of_state(state) if settings.may_be_copied(camera_id) else None
+    if recorded is not None and recorded.copied:
+        return settings.copied_policy(camera_id), True
+    policy = settings.policy(camera_id)
+    return policy, policy.copied
+
+
+def _decision(settings: Settings, camera_id: str, state: Mapping[str, str]) -> str:
+    """Returns what codec auto made of a camera, as the end of a sentence; empty for every other."""
+    if not settings.is_auto(camera_id):
+        return ""
+    against, recorded = settings.against_copying(camera_id), Recorded.of_state(state)
+    if against is None and recorded is None:
+        return ", not decided yet"
+    if against is None and recorded is not None and recorded.copied:
+        return ", copied"
+    why = against or masked(recorded.why if recorded is not None else "")
+    return f", encoded: {why}" if why else ", encoded"
+
+
 def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding]:
     state = world.cameras.state(camera_id)
     what = f"camera {camera_id}"
@@ -241,13 +265,14 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         return
     age_ms = world.clock.now_ms() - int(state.get("updated_ms", 0))
     name = state.get("state", CameraState.UNKNOWN)
-    policy = settings.policy(camera_id)
-    size = float(state.get("jpeg_bytes", 0))
+    policy, copied = _recorded_with(settings, camera_id, state)
+    size = float(state.get("packet_bytes" if copied else "jpeg_bytes", 0))
     keep_s = settings.limits(camera_id).keep_ms / 1000
-    need = maxmemory_for(buffered_bytes(settings.jpeg_fps(camera_id), size, keep_s))
+    need = maxmemory_for(buffered_bytes(policy.capture_fps, size, keep_s))
     detail = (
         f"{name}, {state.get('width', '?')}x{state.get('height', '?')}, {state.get('fps', '?')} frames/s, "
         f"{size / 1000:.0f} kB each ({need / 1e6:.0f} MB of maxmemory), {state.get('dropped', 0)} dropped"
+        f"{_decision(settings, camera_id, state)}"
     )
     if int(state.get("bad_frames", 0)):
         detail += f", {state['bad_frames']} refused"
@@ -255,7 +280,7 @@ def _camera(world: Desk, settings: Settings, camera_id: str) -> Iterator[Finding
         detail += f", {masked(state['error'])}"
     healthy = name == CameraState.CONNECTED and age_ms < STALE_MS
     gop_ms = int(state.get("gop_ms", 0))
-    if policy.copied and gop_ms:
+    if copied and gop_ms:
         detail += f", a keyframe every {gop_ms / 1000:.1f} s"
         if gop_ms > keep_s * 1000:
             detail += (

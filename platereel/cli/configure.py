@@ -56,7 +56,9 @@ api:
 
 cameras:
   demo-1: {source: "synthetic:?interval=60"}  # a drawn vehicle every minute, to try things
-  # gate-1: {source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"}
+  # gate-1:
+  #   source: "rtsp://user:{PLATEREEL_GATE_PASSWORD}@10.0.0.4/stream1"
+  #   codec: auto            # records the camera's own H.264: a host carries ten times as many cameras
   # gate-2: {source: "http://10.0.0.5/video.mjpg", detect: false, retention: {days: 90}}
   # mine:   {source: "push:", detect: false}  # frames come from your own program
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import islice
 from math import isnan
 from typing import Annotated, Any
 
@@ -31,6 +33,8 @@ from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
 
 FULL_HD = "1920x1080"
+MOST_REMARKS = 20
+RTSP = ("rtsp://", "rtsps://")
 _SIDE = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -101,6 +105,8 @@ def plan(
         )
         return
     _print(needs, loads, measured=measure)
+    for remark in islice(_remarks(settings, loads, figures), MOST_REMARKS):
+        console.print(remark, style="dim", highlight=False)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -128,7 +134,7 @@ def _loads(
 
 
 def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any]) -> CameraLoad:
-    policy = settings.policy(camera_id)
+    policy, known = settings.policy(camera_id), camera_id in settings.cameras
     width, height = given["size"]
     fps = given["fps"] or policy.fps
     return CameraLoad(
@@ -140,7 +146,7 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
         buffer_seconds=policy.buffer_seconds,
         post_event_seconds=policy.post_event_seconds,
         slack_seconds=policy.trigger_slack_seconds,
-        codec=given["codec"] or policy.codec,
+        codec=given["codec"] or _codec_of(settings, camera_id),
         scaled=scaled_share(policy, width, height),
         events_per_day=given["events"],
         event_seconds=given["event_seconds"],
@@ -148,7 +154,40 @@ def _load(settings: Settings, camera_id: str, count: int, given: dict[str, Any])
         if given["days"] is not None
         else settings.kept_days(camera_id),
         jpeg_bytes=given["jpeg_bytes"],
+        rtsp=known and settings.source(camera_id).startswith(RTSP),
+        detect_fps=settings.detect_fps if known and settings.cameras[camera_id].detect else 0.0,
     )
+
+
+def _codec_of(settings: Settings, camera_id: str) -> Codec:
+    """Returns a camera's codec; with `auto` what is hoped for."""
+    if camera_id in settings.cameras and settings.may_be_copied(camera_id):
+        return Codec.COPY
+    return settings.policy(camera_id).codec
+
+
+def _remarks(
+    settings: Settings, loads: list[tuple[str, CameraLoad]], figures: Figures
+) -> Iterator[str]:
+    """Yields what each RTSP camera takes if it is copied, and if it is not."""
+    for name, load in loads:
+        if not load.rtsp:
+            continue
+        copied, encoded = (
+            _cores(plan_site([replace(load, codec=codec)], figures))
+            for codec in (Codec.COPY, Codec.H264)
+        )
+        price = f"copied it takes {copied:.3f} cores, encoded {encoded:.3f}"
+        if settings.may_be_copied(name):
+            yield f"{name}: {price}; its connection decides, and doctor says what"
+        elif settings.is_auto(name):
+            yield f"{name}: {price}; it is encoded: {settings.against_copying(name)}"
+        elif load.codec != Codec.COPY:
+            yield f"{name}: {price}; codec auto copies it where that can be"
+
+
+def _cores(needs: Plan) -> float:
+    return needs.capture_cores + needs.writer_cores
 
 
 def scaled_share(policy: RecordingPolicy, width: int, height: int) -> float:

@@ -187,8 +187,13 @@ class Camera:
         report = self.report
         report.last_ms = self._last_ms = frame.captured_ms
         report.frames += 1
+        size = len(frame.data)
         if frame.packet is None:
-            self._measure(frame)
+            report.jpeg_bytes += (size - report.jpeg_bytes) * (AVERAGED if report.jpeg_bytes else 1)
+        else:
+            report.packet_bytes += (size - report.packet_bytes) * (
+                AVERAGED if report.packet_bytes else 1
+            )
         self._outbox.put(frame)
 
     def _note_decision(self, at_ms: int) -> None:
@@ -300,12 +305,6 @@ class Camera:
         )
         run.counter += 1
         return frame
-
-    def _measure(self, frame: Frame) -> None:
-        size = len(frame.data)
-        self.report.jpeg_bytes += (size - self.report.jpeg_bytes) * (
-            AVERAGED if self.report.jpeg_bytes else 1
-        )
 
     def _coded(self, run: Run, picture: CodedPicture, captured_ms: int) -> Frame:
         if picture.keyframe:

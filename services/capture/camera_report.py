@@ -17,6 +17,7 @@ class CameraReport:
     height: int = 0
     frames: int = 0
     jpeg_bytes: float = 0.0
+    packet_bytes: float = 0.0
     gop_ms: int = 0
     bad_frames: int = 0
     reconnects: int = 0

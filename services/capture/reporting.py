@@ -86,6 +86,7 @@ class Reporter:
             "fps": fps,
             "frames": report.frames,
             "jpeg_bytes": round(report.jpeg_bytes),
+            "packet_bytes": round(report.packet_bytes),
             "gop_ms": report.gop_ms,
             "dropped": self.outbox.dropped(camera_id),
             "bad_frames": report.bad_frames,

@@ -28,6 +28,7 @@ class Figures:
     """What things cost.
 
     Seconds are CPU seconds of one core; a megapixel is one million pixels of one frame.
+    decode and jpeg: of an RTSP camera's H.264, and of the picture that is made of it.
     jpeg_bytes_per_pixel: of a street at quality 85. The costs of a codec default to its row in
     `CODECS`.
     """
@@ -36,6 +37,9 @@ class Figures:
     redis_bytes_per_byte: float = 1.02
     capture_s_per_frame: float = 0.00015
     capture_s_per_megabyte: float = 0.003
+    capture_s_per_packet: float = 0.00025
+    decode_s_per_megapixel: float = 0.004
+    jpeg_s_per_megapixel: float = 0.003
     redis_s_per_megabyte: float = 0.0013
     finalise_s_per_clip: float = 0.064
     clip_bytes_per_megapixel: Mapping[Codec, float] = field(
@@ -56,7 +60,8 @@ class CameraLoad:
 
     event_seconds: from an event's first detection to its last. scaled: pixels of the clip / pixels
     of the camera. jpeg_bytes: of one frame, where it was measured; otherwise the figures estimate
-    it.
+    it. rtsp: it sends H.264, which is decoded unless its codec is copy. detect_fps: JPEGs a second
+    for the detector, beside the packets of a copied camera; 0 where none looks at it.
     """
 
     width: int
@@ -73,6 +78,8 @@ class CameraLoad:
     event_seconds: float = 4.0
     retention_days: float | None = 30.0
     jpeg_bytes: float | None = None
+    rtsp: bool = False
+    detect_fps: float = 0.0
 
     @property
     def clip_seconds(self) -> float:
@@ -229,7 +236,10 @@ def plan(cameras: Iterable[CameraLoad], figures: Figures | None = None) -> Plan:
 
 def _need(camera: CameraLoad, figures: Figures) -> _Need:
     jpeg = camera.jpeg_bytes or camera.megapixels * 1e6 * figures.jpeg_bytes_per_pixel
-    captured = camera.capture_fps * jpeg
+    copied = camera.codec == Codec.COPY
+    frame = _frame_bytes(camera.codec, camera.megapixels, jpeg, figures) if copied else jpeg
+    recorded = camera.capture_fps * frame
+    captured = recorded + (camera.detect_fps * jpeg if copied else 0.0)
     fps = min(camera.fps, camera.capture_fps)
     megapixels = camera.busy * fps * camera.megapixels
     stored = (
@@ -239,15 +249,24 @@ def _need(camera: CameraLoad, figures: Figures) -> _Need:
     )
     clips = camera.busy * SECONDS_PER_DAY / camera.clip_seconds
     return _Need(
-        buffered=buffered_bytes(
-            camera.capture_fps, jpeg, camera.buffer_seconds + camera.slack_seconds
-        ),
+        buffered=captured * (camera.buffer_seconds + camera.slack_seconds),
         captured=captured,
-        read=camera.busy * captured,
-        capture_cores=camera.capture_fps * figures.capture_s_per_frame
-        + captured / 1e6 * figures.capture_s_per_megabyte,
+        read=camera.busy * recorded,
+        capture_cores=_capture_cores(camera, captured, figures),
         writer_cores=megapixels * figures.writer_s_per_megapixel[camera.codec]
         + clips / SECONDS_PER_DAY * figures.finalise_s_per_clip,
         clips_per_day=clips,
         clip_bytes_per_day=stored * SECONDS_PER_DAY,
     )
+
+
+def _capture_cores(camera: CameraLoad, captured: float, figures: Figures) -> float:
+    """Returns the cores that a camera of so many bytes a second takes in capture."""
+    copied = camera.codec == Codec.COPY
+    each = figures.capture_s_per_packet if copied else figures.capture_s_per_frame
+    cores = camera.capture_fps * each + captured / 1e6 * figures.capture_s_per_megabyte
+    jpegs = camera.detect_fps if copied else camera.capture_fps
+    if camera.rtsp and jpegs:
+        decoded = camera.capture_fps * figures.decode_s_per_megapixel
+        cores += camera.megapixels * (decoded + jpegs * figures.jpeg_s_per_megapixel)
+    return cores
