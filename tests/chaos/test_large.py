@@ -6,21 +6,16 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import av
 import psycopg
 import pytest
-import rtsp
 from psycopg.types.json import Jsonb
 
-from platereel.embedded.processes import free_ports
 from services.dispatch.offers import QUEUE_BOUND
 from shared.domain.policy import RecordingPolicy
 from tests.chaos.checker import check, quiet
@@ -29,8 +24,8 @@ from tests.chaos.faults import MATRIX
 from tests.chaos.large_camera import LargeCamera
 from tests.chaos.site import FULL, WRITERS, Site
 from tests.chaos.traffic import Traffic
-from tests.support.h264 import FPS, camera_encoder
-from tests.support.pictures import numbered_picture
+from tests.support.filming import filming
+from tests.support.h264 import FPS
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -195,38 +190,11 @@ def test_a_reader_that_is_late_makes_one_clip(tmp_path: Path, lag_s: float, told
         site.close()
 
 
-@contextmanager
-def copied_camera() -> Iterator[str]:
-    """A real RTSP camera with its own H.264."""
-    (port,) = free_ports(1)
-    server = rtsp.Server(f"127.0.0.1:{port}")
-    server.start()
-    done = threading.Event()
-
-    def film() -> None:
-        codec, number, began = camera_encoder(20), 0, time.monotonic()
-        while not done.wait(max(0.0, began + number / FPS - time.monotonic())):
-            picture = av.VideoFrame.from_ndarray(numbered_picture(number), format="bgr24")
-            picture.pts = number
-            for packet in codec.encode(picture):
-                server.send_frame(bytes(packet), 90_000 // FPS)
-            number += 1
-
-    thread = threading.Thread(target=film, daemon=True)
-    thread.start()
-    try:
-        yield f"rtsp://127.0.0.1:{port}/stream"
-    finally:
-        done.set()
-        thread.join()
-        server.stop()
-
-
 def test_a_copied_camera_endures_the_same_faults(tmp_path: Path, seed: int, told: Told) -> None:
     """Its clips decode to as many pictures as their rows say, whatever dies while they are made."""
     chance = random.Random(seed)
-    with copied_camera() as url:
-        copied = {"source": url, "codec": "copy", "unnumbered": True, "fps": FPS}
+    with filming(20) as (url, _):
+        copied = {"source": url, "codec": "auto", "unnumbered": True, "fps": FPS}
         site = Site(tmp_path / "site", {"copied": copied, "probe": {}})
         row = Row(key="F30", fault="copied RTSP camera: kills, restarts, a slow network", seed=seed)
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from random import randrange
 from typing import Any
@@ -17,17 +19,20 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.dispatch.wiring import build as build_dispatch
+from shared.domain.codec import Codec
 from tests.chaos.endure import Row
 from tests.chaos.site import FULL
 from tests.chaos.victims import KILLED, Victims, victims
+from tests.support.h264 import FPS, Coded, as_frames, coded
 from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
 from tests.support.numbers import numbers_of_clip
 from tests.support.recordings import finish, offer_clip, offer_parts
-from tests.support.world import POLICY, World
+from tests.support.world import LIMITS, POLICY, World
 from workers.consistency.sentinel import claim_store
 from workers.writer.write_part import write_part
 
 PACER_EVERY = 4  # it has more points than all others together
+COPIED_EVERY = 3  # most of its points are those of every other codec
 WHOLE = list(range(80, 140))
 Told = Callable[[Row], None]
 
@@ -100,10 +105,25 @@ class Points:
         self._world.offers.take_back_lost_clips(queue_empty=True)
 
 
-def recording(world: World, camera: str) -> UUID:
+COPIED = replace(POLICY, codec=Codec.COPY, fps=FPS, capture_fps=FPS)
+COPIED_NUMBERS = list(range(120, 210))
+
+
+@lru_cache
+def packets() -> tuple[Coded, ...]:
+    return tuple(coded(range(105, 225), 15))
+
+
+def recording(world: World, camera: str, *, copied: bool = False) -> UUID:
     """A closed window whose frames are all in the buffer."""
-    world.film(camera, 7, 15, first=70)
-    (answer,) = world.detections.accept([world.detection(camera, 10, f"{camera}-d")], None, POLICY)
+    if copied:
+        frames = as_frames(packets(), world.base_ms + 7000, camera)
+        world.packets.append(frames, {camera: LIMITS})
+    else:
+        world.film(camera, 7, 15, first=70)
+    (answer,) = world.detections.accept(
+        [world.detection(camera, 10, f"{camera}-d")], None, COPIED if copied else POLICY
+    )
     world.pacing.advance(camera, world.base_ms + 15_000, silent=False)
     return answer.segment_ids[0]
 
@@ -116,8 +136,10 @@ def whole(world: World, points: Points, segment_id: UUID, point: str, folder: Pa
     path = folder / "clip.mp4"
     data = world.store.get(row.file_path)
     path.write_bytes(data)
-    assert numbers_of_clip(path)[0] == WHOLE, point
-    assert (row.frame_count, row.frames_lost, row.truncated_reason) == (60, 0, None), point
+    expected = COPIED_NUMBERS if row.codec == Codec.COPY else WHOLE
+    assert numbers_of_clip(path)[0] == expected, point
+    told = row.frame_count, row.frames_lost, row.truncated_reason
+    assert told == (len(expected), 0, None), point
     assert len(data) == row.file_size_bytes
     points.row.clips += 1
 
@@ -134,15 +156,18 @@ def left_behind(world: World) -> None:
     assert counted(world) == recount(world)
 
 
-def test_write_part(world: World, victim: Victims, told: Told, tmp_path: Path) -> None:
+@pytest.mark.parametrize("copied", [False, True])
+def test_write_part(
+    world: World, victim: Victims, told: Told, tmp_path: Path, copied: bool
+) -> None:
     points = Points(world, victim, "write_part", "killed between two steps of write_part")
 
     def job() -> dict[str, Any]:
-        recording(world, points.camera)
+        recording(world, points.camera, copied=copied)
         (part_id, offer), *_ = offer_parts(world)
         return {"id": str(part_id), "offer": offer}
 
-    for point in points.each(job):
+    for point in points.each(job, every=COPIED_EVERY if copied else 1):
         finish(world, points.camera)
         (row,) = world.database.fetch(
             "SELECT id FROM video_segments WHERE camera_id = %s", points.camera
@@ -152,17 +177,18 @@ def test_write_part(world: World, victim: Victims, told: Told, tmp_path: Path) -
     told(points.row)
 
 
-def test_finalise(world: World, victim: Victims, told: Told, tmp_path: Path) -> None:
+@pytest.mark.parametrize("copied", [False, True])
+def test_finalise(world: World, victim: Victims, told: Told, tmp_path: Path, copied: bool) -> None:
     points = Points(world, victim, "finalise", "killed between two steps of finalise")
     segment: list[UUID] = []
 
     def job() -> dict[str, Any]:
-        segment[:] = [recording(world, points.camera)]
+        segment[:] = [recording(world, points.camera, copied=copied)]
         for part_id, offer in offer_parts(world):
             write_part(part_id, offer, world.writer)
         return {"id": str(segment[0]), "offer": offer_clip(world)[1]}
 
-    for point in points.each(job):
+    for point in points.each(job, every=COPIED_EVERY if copied else 1):
         finish(world, points.camera)
         whole(world=world, points=points, segment_id=segment[0], point=point, folder=tmp_path)
     left_behind(world)

@@ -9,20 +9,24 @@ from pathlib import Path
 
 from tests.support.cluster import running_cluster
 from tests.support.deployment import Deployment
+from tests.support.filming import filming
 from tests.support.numbers import numbers_of_clip
 from tests.support.waiting import wait_until
 
 
 def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:
-    """Cameras of the other nodes are recorded without a hole; the lost one is again once it is
-    back, its loss told.
+    """Cameras of the other nodes are recorded without a hole, one of them by copying; the lost one
+    is again once it is back, its loss told.
     """
-    with running_cluster(tmp_path / "cluster") as cluster:
+    with running_cluster(tmp_path / "cluster") as cluster, filming() as (url, _):
         cameras = cluster.cameras(1)
-        config = "defaults: {buffer_seconds: 2, post_event_seconds: 6, part_seconds: 2}\ncameras:\n"
-        config += "".join(
-            f'  {camera}: {{source: "synthetic:numbered?size=320x180", detect: false}}\n'
-            for camera in cameras
+        sources = ["synthetic:numbered?size=320x180", "synthetic:numbered?size=320x180", url]
+        config = (
+            "defaults: {buffer_seconds: 2, post_event_seconds: 6, part_seconds: 2, codec: auto}\n"
+        )
+        config += "cameras:\n" + "".join(
+            f'  {camera}: {{source: "{source}", detect: false}}\n'
+            for camera, source in zip(cameras, sources, strict=True)
         )
         deployment = Deployment(tmp_path / "site", config, {"PLATEREEL_FRAMES_URL": cluster.url})
         try:
@@ -37,6 +41,7 @@ def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:
                 (segment,) = deployment.clips_of(f"{camera}-event")
                 assert segment["status"] == "ready"
                 assert segment["frames_lost"] == 0
+                assert segment["codec"] == ("copy" if camera == cameras[2] else "h264")
                 numbers = numbers_of_clip(deployment.download(segment))[0]
                 first = numbers[0]
                 assert first is not None

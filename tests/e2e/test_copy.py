@@ -4,58 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-import av
-
 from tests.support.deployment import Deployment
-from tests.support.h264 import FPS, camera_encoder
+from tests.support.filming import Film, filming
+from tests.support.h264 import FPS
 from tests.support.numbers import numbers_of_clip
-from tests.support.pictures import numbered_picture
-from tests.support.rtsp_tcp import TcpCamera, serving
 from tests.support.waiting import wait_until
 
-GOP = 30
 BUFFER_S, POST_S = 2, 4
-
-
-class Film:
-    """An RTSP camera over TCP with a running number, and when it sent which."""
-
-    def __init__(self) -> None:
-        self.camera, self.sent, self.pix_fmt = TcpCamera(), list[tuple[float, int]](), "yuv420p"
-
-    def run(self, done: threading.Event) -> None:
-        codec, made, number, began = camera_encoder(GOP), "yuv420p", 0, time.monotonic()
-        while not done.wait(max(0.0, began + number / FPS - time.monotonic())):
-            if made != self.pix_fmt:
-                self.camera.drop()
-                made, codec = self.pix_fmt, camera_encoder(GOP, pix_fmt=self.pix_fmt)
-            picture = av.VideoFrame.from_ndarray(numbered_picture(number), format="bgr24")
-            picture.pts = number
-            for packet in codec.encode(picture):
-                self.camera.send(bytes(packet), number / FPS)
-            self.sent.append((time.time(), number))
-            number += 1
-
-
-@contextmanager
-def filming() -> Iterator[tuple[str, Film]]:
-    """Run a camera; its address."""
-    film, done = Film(), threading.Event()
-    thread = threading.Thread(target=film.run, args=(done,), daemon=True)
-    with serving(film.camera) as url:
-        thread.start()
-        try:
-            yield url, film
-        finally:
-            done.set()
-            thread.join()
 
 
 def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def as_frames(
         )
         made.append(
             Frame(
-                camera_id="cam",
+                camera_id=camera,
                 captured_ms=decoded_ms,
                 data=packet.data,
                 counter=counter,
