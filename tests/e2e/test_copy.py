@@ -7,6 +7,7 @@ import signal
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from tests.support.deployment import Deployment
 from tests.support.filming import Film, filming
@@ -63,7 +64,7 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             assert (status, picture[:2]) == (200, b"\xff\xd8")
             status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
             assert (status, picture[:2]) == (200, b"\xff\xd8")
-            (camera,) = deployment.get("/v2/video/cameras")["items"]
+            camera = _camera(deployment)
             assert (camera["recorded_as"], camera["not_copied"]) == ("copy", None)
             _with_capture_killed(deployment)
             _with_another_format(deployment, film)
@@ -106,9 +107,17 @@ def _with_another_format(deployment: Deployment, film: Film) -> None:
     deployment.detect("gate", round(at * 1000), "changed")
     time.sleep(1.5)
     film.pix_fmt = "yuv422p"
-    copied, encoded = sorted(deployment.clips_of("changed"), key=lambda each: each["start_time"])
+    wait_until("the change", lambda: _camera(deployment)["recorded_as"] == "h264")
+    assert "yuv422p" in _camera(deployment)["not_copied"]
+    later = time.time()
+    deployment.detect("gate", round(later * 1000), "changed-again")
+    segments = {
+        segment["id"]: segment
+        for detection in ("changed", "changed-again")
+        for segment in deployment.clips_of(detection)
+    }
+    copied, encoded = sorted(segments.values(), key=lambda each: each["start_time"])
     assert [copied["codec"], encoded["codec"]] == ["copy", "h264"]
-    assert encoded["continues"] == copied["id"]
     assert copied["status"] == encoded["status"] == "ready"
     read: list[int] = []
     for segment in (copied, encoded):
@@ -116,12 +125,17 @@ def _with_another_format(deployment: Deployment, film: Film) -> None:
         read += [number for number in numbers if number is not None]
         assert len(numbers) == segment["frame_count"]
     assert all(b > a for a, b in pairwise(read))
+    # On a busy host the camera may be away for so long that its recording ends
+    ended = "camera_silent" in (copied["truncated_reason"] or "")
+    assert ended or encoded["continues"] == copied["id"]
     missing = sum(b - a - 1 for a, b in pairwise(read))
-    assert missing <= copied["frames_lost"] + encoded["frames_lost"] + 2
+    assert ended or missing <= copied["frames_lost"] + encoded["frames_lost"] + 2
     first = next(number for when, number in film.sent if when >= at - BUFFER_S)
-    last = max(number for when, number in film.sent if when <= at + POST_S)
+    last = max(number for when, number in film.sent if when <= later + POST_S)
     assert abs(read[0] - first) <= 3
     assert abs(read[-1] - last) <= 3
+
+
+def _camera(deployment: Deployment) -> dict[str, Any]:
     (camera,) = deployment.get("/v2/video/cameras")["items"]
-    assert camera["recorded_as"] == "h264"
-    assert "yuv422p" in camera["not_copied"]
+    return dict(camera)

@@ -63,12 +63,13 @@ class Reading:
         """
         run, ports = self._run, self._ports
         after = self._buffer.mark_after(run.camera_id, run.end_ms)
-        if after is not None or self._last is None:
+        known = self._last or self._before
+        if after is not None or known is None:
             return after
         other = ports.frames if run.policy.copied else ports.packets
         after = other.mark_after(run.camera_id, run.end_ms)
         # of the same connection it is a picture beside the packets
-        return None if after is None or after.run_id == self._last.run_id else after
+        return None if after is None or after.run_id == known.run_id else after
 
     def _silence(self) -> str | None:
         """Returns what capture says of a camera that has delivered nothing; None where it has, or
