@@ -17,6 +17,8 @@ NAMES = (
     "capture",
     "packets",
     "trigger",
+    "intake",
+    "alert",
     "ready",
     "scale",
     "memory",

@@ -5,7 +5,6 @@ could do it.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from statistics import median, quantiles
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import psycopg
 import redis
 
+from benchmarks.bare import STREAM as BARE_STREAM
+from benchmarks.bare import bare_loop
 from benchmarks.harness import Row, compare
 from benchmarks.site import site, wait_for
 
 DETECTIONS, WARM_UP, PAUSE_S = 200, 20, 0.02
 CONFIG = "defaults: {buffer_seconds: 2, post_event_seconds: 4}\ncameras:\n"
-BARE_STREAM, BARE_GROUP = "bare", "bare"
 
 
 def run(*, quick: bool) -> list[Row]:
@@ -30,24 +30,15 @@ def run(*, quick: bool) -> list[Row]:
     config = CONFIG + "".join(
         f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras
     )
-    with site(config) as place:
+    with site(config) as place, bare_loop(place):
         place.run("dispatch", "dispatch")
-        bare = multiprocessing.get_context("spawn").Process(
-            target=_bare, args=(place.addresses.broker, place.addresses.database), daemon=True
-        )
         with place.database() as rows, place.broker() as broker:
-            rows.execute(
-                "CREATE TABLE bare (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
-            )
-            broker.xgroup_create(BARE_STREAM, BARE_GROUP, "0", mkstream=True)
-            bare.start()
-            ours_ms, peer_ms = [], []
+            ours_ms: list[float] = []
+            peer_ms: list[float] = []
             for camera in cameras:
-                ours_ms.append(_ours(rows, broker, camera))
-                peer_ms.append(_peer(rows, broker, camera))
-                time.sleep(PAUSE_S)
-            bare.terminate()
-            bare.join()
+                for milliseconds, one in ((ours_ms, _ours), (peer_ms, _peer)):
+                    milliseconds.append(one(rows, broker, camera))
+                    time.sleep(PAUSE_S)  # what one way leaves to do must not slow the other
     ours_ms, peer_ms = ours_ms[WARM_UP:], peer_ms[WARM_UP:]
     return [
         compare(
@@ -83,17 +74,3 @@ def _wait(rows: psycopg.Connection[dict[str, Any]], statement: str, camera: str)
     wait_for(
         f"the row of {camera}", lambda: rows.execute(statement, [camera]).fetchone(), every_s=0.0
     )
-
-
-def _bare(broker_url: str, database_url: str) -> None:
-    """The peer's process."""
-    broker: redis.Redis = redis.Redis.from_url(broker_url, protocol=2)
-    with psycopg.connect(database_url, autocommit=True) as rows:
-        while True:
-            found: Any = broker.xreadgroup(
-                BARE_GROUP, "one", {BARE_STREAM: ">"}, count=10, block=1000
-            )
-            for _, messages in found or []:
-                for identifier, fields in messages:
-                    rows.execute("INSERT INTO bare (name) VALUES (%s)", [fields[b"json"].decode()])
-                    broker.xack(BARE_STREAM, BARE_GROUP, identifier)

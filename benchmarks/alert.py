@@ -1,0 +1,121 @@
+"""Alert: a detection on the stream until its event is with who waits for it, on loopback: a webhook
+and a listener of the API's server-sent events.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from statistics import median, quantiles
+
+import redis
+
+from benchmarks.harness import Row, report
+from benchmarks.site import site, wait_for
+from platereel.embedded.processes import free_ports
+
+DETECTIONS, WARM_UP = 200, 5
+# prime to each other and to the polls that events could wait for
+PAUSES_S = (0.067, 0.113, 0.179, 0.231, 0.293)
+LISTEN = "/v2/video/events"
+CONFIG = """
+api: {{port: {api}}}
+webhooks:
+  - {{name: here, url: "http://127.0.0.1:{hook}/", private: true, secret: "{secret}",
+     events: [segment.recording]}}
+defaults: {{buffer_seconds: 2, post_event_seconds: 4}}
+cameras:
+"""
+SECRET = "whsec_YmVuY2htYXJrcyBrZWVwIG5vIHNlY3JldHM="  # noqa: S105 - of a receiver in this process
+Arrivals = dict[str, float]
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Milliseconds of each way, over as many detections, each of a camera that records nothing
+    yet.
+    """
+    count = 5 if quick else DETECTIONS
+    cameras = [f"cam{number}" for number in range(count + WARM_UP)]
+    api, hook = free_ports(2)
+    config = CONFIG.format(api=api, hook=hook, secret=SECRET) + "".join(
+        f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras
+    )
+    posted: Arrivals = {}
+    streamed: Arrivals = {}
+    with _receiver(hook, posted), site(config) as place, place.broker() as broker:
+        place.run("dispatch", "dispatch")
+        place.run("api", "api")
+        line = wait_for("the API", partial(_listen, api), every_s=0.1)
+        threading.Thread(target=_hear, args=(line, streamed), daemon=True).start()
+        sent = {camera: _detect(broker, camera, at) for at, camera in enumerate(cameras)}
+        wait_for("all events", lambda: sent.keys() <= posted.keys() & streamed.keys())
+    return [
+        row
+        for way, arrived in (("webhook", posted), ("server-sent event", streamed))
+        for row in _rows(way, [(arrived[c] - sent[c]) * 1000 for c in cameras[WARM_UP:]])
+    ]
+
+
+def _rows(way: str, waits_ms: list[float]) -> list[Row]:
+    return [
+        report(way, "p50 ms", median(waits_ms)),
+        report(way, "p95 ms", quantiles(waits_ms, n=20)[18], "<= 300"),
+    ]
+
+
+def _detect(broker: redis.Redis, camera: str, number: int) -> float:
+    """Publish a detection after a pause. Returns when."""
+    time.sleep(PAUSES_S[number % len(PAUSES_S)])
+    detection = json.dumps({"detection_id": f"of-{camera}", "camera_id": camera, "confidence": 0.9})
+    began = time.perf_counter()
+    broker.xadd("detections", {"json": detection})
+    return began
+
+
+@contextmanager
+def _receiver(port: int, arrived: Arrivals) -> Iterator[None]:
+    """A webhook's other end."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            _note(arrived, body)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+def _note(arrived: Arrivals, body: dict[str, str]) -> None:
+    arrived.setdefault(body["camera_id"], time.perf_counter())
+
+
+def _listen(port: int) -> http.client.HTTPConnection | None:
+    """A connection that server-sent events come on, None while the API does not answer."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        line.request("GET", LISTEN)
+    except OSError:
+        return None
+    return line
+
+
+def _hear(line: http.client.HTTPConnection, arrived: Arrivals) -> None:
+    with closing(line), line.getresponse() as answer:
+        for text in answer:
+            if text.startswith(b"data:"):
+                body = json.loads(text.removeprefix(b"data:"))
+                if body["event"] == "segment.recording":
+                    _note(arrived, body)
