@@ -132,11 +132,12 @@ class Deployment:
     @cached_property
     def buffers(self) -> CameraBuffers:
         """What each camera's recordings are made of: its JPEGs or its packets."""
-        return CameraBuffers(self.frames, self.packets, self._copied)
-
-    def _copied(self, camera_id: str) -> bool | None:
         settings = self.settings
-        return None if settings.may_be_copied(camera_id) else settings.policy(camera_id).copied
+        copied = {
+            camera: None if settings.may_be_copied(camera) else settings.policy(camera).copied
+            for camera in settings.cameras
+        }
+        return CameraBuffers(self.frames, self.packets, lambda camera: copied.get(camera, False))
 
     @cached_property
     def parking(self) -> RedisParking:

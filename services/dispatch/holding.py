@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -36,14 +37,19 @@ class Holding:
         """
         now = self.clock.monotonic()
         held: dict[UUID, tuple[int, float]] = {}
+        due: dict[str, dict[str, int]] = defaultdict(dict)
         for segment in live:
             if not segment.needs_frames:
                 continue
             since_ms, said_at = self._held.get(segment.segment_id, (-1, 0.0))
             if since_ms != segment.hold_ms or now - said_at >= HOLD_EVERY_SECONDS:
-                self.holds.hold(segment.camera_id, {str(segment.segment_id): segment.hold_ms})
+                due[segment.camera_id][str(segment.segment_id)] = segment.hold_ms
                 said_at = now
             held[segment.segment_id] = (segment.hold_ms, said_at)
+        said = self.holds.hold_all(due) if due else set()
+        for camera_id in due.keys() - said:  # its server went away just now
+            for segment_id in due[camera_id]:
+                held.pop(UUID(segment_id))
         self._held = held
 
     def drop_stale(self, live: Iterable[LiveSegment]) -> None:

@@ -1,4 +1,4 @@
-"""Detections in: every door, one validator, one transaction each. The order is hold, row, task.
+"""Detections in: every door, one validator.
 
 A hold is set on reading, so that the footage stays while the row is written; a message is
 acknowledged when its row is there. Handling one twice changes nothing.
@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.in_hand import InHand
-from shared.domain.errors import BadInput, PlatereelError, Retryable
-from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
+from services.dispatch.recorder import REUSED, Recorder
+from shared.domain.errors import BadInput, Retryable
 from shared.domain.media import Detection
 from shared.domain.names import CAMERA_ID, DETECTION_ID
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
-    Accepted,
     Clock,
     DetectionChannel,
     DetectionDelivery,
@@ -29,11 +29,9 @@ from shared.domain.ports import (
     PendingMark,
 )
 from shared.runtime.logs import logger
-from shared.runtime.metrics import DETECTIONS, LATENESS, REJECTED
+from shared.runtime.metrics import DETECTIONS
 from shared.wire.detections import (
     MAX_BYTES,
-    DetectionMessage,
-    encode_detection,
     parse_detection,
     payload_of,
 )
@@ -43,8 +41,6 @@ LATE_HINT_SECONDS = 1.0
 HINT, CAMERA = b"hint", b"camera"
 # So often messages are read in one batch with others, and so often in all, until one is given up.
 TRIES_TOGETHER, MOST_TRIES = 3, 8
-REUSED = f"{ID_REUSED}: the id was used before for another time"
-FIELDS = frozenset(DetectionMessage.model_fields)
 
 _log = logger(__name__)
 
@@ -52,7 +48,7 @@ _log = logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakePorts:
     """What the intake needs of the world; `policies` has an entry per camera of the
-    configuration.
+    configuration. recorded: called after detections were stored, because events wait then.
     """
 
     stream: DetectionStream
@@ -62,6 +58,7 @@ class IntakePorts:
     holds: Holds
     clock: Clock
     policies: Mapping[str, RecordingPolicy]
+    recorded: Callable[[], None] = lambda: None
 
 
 class Intake:
@@ -70,6 +67,15 @@ class Intake:
     def __init__(self, ports: IntakePorts) -> None:
         self._ports = ports
         self.in_hand = InHand(ports.stream, ports.clock)
+        self._dead_letters = DeadLetters(ports.stream, ports.rows)
+        self._recorder = Recorder(
+            rows=ports.rows,
+            frames=ports.frames,
+            holds=ports.holds,
+            policies=ports.policies,
+            dead_letters=self._dead_letters,
+            recorded=ports.recorded,
+        )
         self._after: PendingMark | None = None
 
     def read_stream(self, block_s: float) -> int:
@@ -119,7 +125,7 @@ class Intake:
                 if self._dead_letter(delivery, error):
                     settled.append(delivery.entry_id)
         self._settle(settled)
-        for recorded in self.record(detections.values()):
+        for recorded in self._recorder.record(detections.values()):
             done = [
                 entry_id
                 for each in recorded
@@ -139,9 +145,8 @@ class Intake:
         heard = self._ports.channel.listen(timeout_s)
         for payload in heard:
             if len(payload) > MAX_BYTES:
-                self._told(
-                    "", payload, BadInput("detection", f"{len(payload)} bytes are over the limit")
-                )
+                error = BadInput("detection", f"{len(payload)} bytes are over the limit")
+                self._dead_letters.told("", payload, error)
             else:
                 self._ports.stream.publish(payload)
         return len(heard)
@@ -154,7 +159,7 @@ class Intake:
         page = self._ports.rows.pending(LATE_HINT_SECONDS, BATCH, self._after)
         self._after = page.last
         for camera_id, detection_id in page.broken:
-            self._reject_row(camera_id, detection_id, "the row is no detection")
+            self._dead_letters.reject_row(camera_id, detection_id, "the row is no detection")
         known: list[Detection] = []
         for detection in page.detections:
             if detection.camera_id in self._ports.policies:
@@ -162,9 +167,9 @@ class Intake:
             else:
                 camera_id = detection.camera_id
                 reason = f"camera_id: no camera {camera_id} in the configuration"
-                self._reject_row(camera_id, detection.detection_id, reason)
+                self._dead_letters.reject_row(camera_id, detection.detection_id, reason)
                 DETECTIONS.labels("rejected").inc()
-        return sum(map(len, self.record(known)))
+        return sum(map(len, self._recorder.record(known)))
 
     def _detection(self, delivery: DetectionDelivery) -> Detection | None:
         """Returns the detection of a message, or None when nothing is left to do for it; raises
@@ -197,131 +202,7 @@ class Intake:
             if len(delivery.fields) == 1
             else _readable(delivery)
         )
-        return self._told(delivery.entry_id, raw, error)
-
-    def _told(self, entry_id: str, payload: bytes, error: Exception) -> bool:
-        reason = (
-            error.message
-            if isinstance(error, PlatereelError)
-            else f"detection: {type(error).__name__}"
-        )
-        try:
-            self._ports.stream.reject(entry_id, payload, reason)
-        except Retryable:
-            return False
-        field = (
-            error.field
-            if isinstance(error, BadInput) and error.field.isidentifier()
-            else "detection"
-        )
-        REJECTED.labels(field if field in FIELDS else "detection").inc()
-        _log.warning("detection_rejected", entry=entry_id, reason=reason)
-        return True
-
-    def _reject_row(self, camera_id: str, detection_id: str, reason: str) -> None:
-        try:
-            self._ports.rows.reject(camera_id, detection_id, reason)
-        except PlatereelError as error:
-            told = {"camera_id": camera_id, "detection_id": detection_id}
-            _log.warning("detection_not_rejected", **told, error=error.message)
-
-    def record(self, detections: Iterable[Detection]) -> Iterable[list[Detection]]:
-        """Record detections, camera by camera in order of capture.
-
-        Yields those that are settled, camera by camera. A camera whose detections cannot be stored
-        now keeps its messages unacknowledged; they come again.
-        """
-        cameras: dict[str, list[Detection]] = defaultdict(list)
-        for detection in sorted(detections, key=lambda d: d.captured_ms):
-            cameras[detection.camera_id].append(detection)
-        for camera_id, batch in cameras.items():
-            try:
-                self._record_camera(camera_id, batch)
-            except Retryable as error:
-                _log.warning(
-                    "detections_put_off", camera_id=camera_id, count=len(batch), error=error.message
-                )
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever one detection raises, its neighbours are recorded
-                yield from self._one_by_one(batch, error)
-                continue
-            yield batch
-
-    def _one_by_one(self, batch: list[Detection], error: Exception) -> Iterable[list[Detection]]:
-        """Record detections one by one, so that one that cannot be stored does not hold up the
-        others of its camera.
-        """
-        if len(batch) > 1:
-            for detection in batch:
-                yield from self.record([detection])
-            return
-        (detection,) = batch
-        if self._told("", encode_detection(detection), error):
-            _log.error("detection_failed", detection_id=detection.detection_id, error=repr(error))
-            self._reject_row(detection.camera_id, detection.detection_id, repr(error))
-            yield [detection]
-
-    def _record_camera(self, camera_id: str, batch: list[Detection]) -> None:
-        policy = self._ports.policies[camera_id]
-        # Never the name of a segment's hold, whatever a detector calls its detection: no id of a
-        # segment has a colon.
-        holders = {
-            f"d:{d.detection_id}": d.captured_ms - policy.buffer_ms
-            for d in batch
-            if _may_record(d, policy)
-        }
-        bounds = None
-        if holders:
-            self._ports.holds.hold(camera_id, holders)
-            bounds = self._ports.frames.bounds([camera_id]).get(camera_id)
-        oldest_ms, newest_ms = (
-            (None, None) if bounds is None else (bounds.oldest_ms, bounds.newest_ms)
-        )
-        accepted = self._ports.rows.accept(batch, oldest_ms, policy, newest_ms)
-        segments: dict[str, int] = {}
-        for detection, answer in zip(batch, accepted, strict=True):
-            self._count(detection, answer)
-            if newest_ms is not None:
-                LATENESS.labels(camera_id).observe(max(0, newest_ms - detection.captured_ms) / 1000)
-            if answer.outcome is DetectionOutcome.RECORDED:
-                start_ms = detection.captured_ms - policy.buffer_ms
-                for segment_id in map(str, answer.segment_ids):
-                    segments[segment_id] = min(segments.get(segment_id, start_ms), start_ms)
-        if segments:
-            # A segment's own hold is the pacer's to move; only a new segment takes over its
-            # detection's.
-            known = self._ports.holds.holds(camera_id)
-            new = {k: v for k, v in segments.items() if k not in known}
-            self._ports.holds.hold(camera_id, new)
-            if new and newest_ms is not None:
-                _tell_late(batch[0], newest_ms, policy)
-        self._ports.holds.release(camera_id, holders)
-
-    def _count(self, detection: Detection, answer: Accepted) -> None:
-        DETECTIONS.labels(str(answer.outcome)).inc()
-        _log.info(
-            "detection",
-            detection_id=detection.detection_id,
-            camera_id=detection.camera_id,
-            plate=detection.plate,
-            outcome=str(answer.outcome),
-            segments=[str(s) for s in answer.segment_ids],
-            reason=answer.reason,
-        )
-        if answer.reason == ID_REUSED:
-            self._told("", encode_detection(detection), BadInput("detection_id", REUSED))
-
-
-def _may_record(detection: Detection, policy: RecordingPolicy) -> bool:
-    return detection.confidence > policy.min_confidence
-
-
-def _tell_late(first: Detection, newest_ms: int, policy: RecordingPolicy) -> None:
-    """Log what would help where a recording begins without its whole pre-roll."""
-    late_s = (newest_ms - first.captured_ms) / 1000
-    if late_s > policy.trigger_slack_seconds:
-        hint = "trigger_slack_seconds of at least this gives them their whole pre-roll"
-        _log.warning("detections_late", camera_id=first.camera_id, late_seconds=late_s, hint=hint)
+        return self._dead_letters.told(delivery.entry_id, raw, error)
 
 
 def _readable(delivery: DetectionDelivery) -> bytes:

@@ -112,11 +112,13 @@ class RecordingPolicy:
         A codec of a newer version keeps its name: only the parts of that row fail, and other rows
         can be read.
         """
-        known = {f.name for f in fields(cls)}.difference(_NOT_STORED)
-        values = {k: v for k, v in stored.items() if k in known}
+        values = {k: v for k, v in stored.items() if k in _SETTINGS}
         if "codec" in values:
             values["codec"] = _codec(values["codec"])
         return cls(**values)
+
+
+_SETTINGS = frozenset(each.name for each in fields(RecordingPolicy)).difference(_NOT_STORED)
 
 
 def _codec(name: str) -> Codec:

@@ -241,16 +241,18 @@ def test_check_repairing(world: World, victim: Victims, told: Told, tmp_path: Pa
 
 
 def test_intake(world: World, victim: Victims, told: Told) -> None:
-    """Two detections of one message batch: read, held, stored, acknowledged."""
+    """Two detections of one camera and one of another in one message batch: read, held, stored,
+    acknowledged.
+    """
     points = Points(world, victim, "intake", "killed between two steps of the intake")
     dispatch = build_dispatch(world.settings)
     stream = dispatch.intake._ports.stream
 
     def job() -> dict[str, Any]:
         world.film(points.camera, 50, 60)
-        for n in (1, 2):
+        for n, camera in ((1, points.camera), (2, points.camera), (3, beside(points))):
             body = {
-                "detection_id": f"{points.camera}-{n}", "camera_id": points.camera, "confidence": 0.9,
+                "detection_id": f"{points.camera}-{n}", "camera_id": camera, "confidence": 0.9,
                 "captured_at": world.base_ms / 1000 + 55 + n,
             }  # fmt: skip
             stream.publish(json.dumps(body).encode())
@@ -263,22 +265,26 @@ def test_intake(world: World, victim: Victims, told: Told) -> None:
                 """
                 SELECT d.outcome, count(l.segment_id) AS links FROM detections d
                   LEFT JOIN segment_detections l USING (detection_id, camera_id)
-                 WHERE camera_id = %s GROUP BY d.detection_id, d.outcome
+                 WHERE camera_id = ANY(%s) GROUP BY d.detection_id, d.outcome
                 """,
-                points.camera,
+                [points.camera, beside(points)],
             )
-            assert rows == [{"outcome": "recorded", "links": 1}] * 2, point
-            segments = world.database.fetch(
-                "SELECT id FROM video_segments WHERE camera_id = %s", points.camera
-            )
-            assert len(segments) == 1, point
-            points.row.accepted += 2
-            assert set(world.frames.holds(points.camera)) - {str(segments[0]["id"])} <= {
-                f"{points.camera}-1", f"{points.camera}-2",
-            }, point  # fmt: skip
+            assert rows == [{"outcome": "recorded", "links": 1}] * 3, point
+            points.row.accepted += 3
+            for camera in (points.camera, beside(points)):
+                segments = world.database.fetch(
+                    "SELECT id FROM video_segments WHERE camera_id = %s", camera
+                )
+                assert len(segments) == 1, point
+                assert set(world.frames.holds(camera)) <= {str(segments[0]["id"])}, point
     finally:
         dispatch.close()
     told(points.row)
+
+
+def beside(points: Points) -> str:
+    """Another camera, of this point alone."""
+    return f"cam{99 - points.number}"
 
 
 def _take_over(world: World, read: Callable[[float], int]) -> None:

@@ -17,7 +17,7 @@ from shared.adapters.redis.frames import RedisFrames
 from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import Retryable
 from shared.domain.media import Frame
-from shared.domain.ports import BufferLimits, FrameBuffer, Holds
+from shared.domain.ports import Bounds, BufferLimits, FrameBuffer, HandOver, Holds
 from shared.wire.keys import Keys
 from tests.support.servers import Servers
 from tests.support.twins import MemoryFrames
@@ -87,6 +87,30 @@ def test_a_hold_keeps_frames_with_a_second_of_margin(buffer: Buffer) -> None:
     for frame in frames(16_000, 17_000, first=150):
         buffer.append([frame], {"cam": LIMIT})
     assert times(buffer)[0] == 7000
+
+
+def test_holds_of_many_cameras_come_with_what_their_buffers_have(buffer: Buffer) -> None:
+    buffer.append(frames(1000, 3000), {"cam": LIMIT})
+    bounds = buffer.hold_then_bounds({"cam": {"d:1": 1500, "d:2": 1700}, "empty": {"d:3": 5}})
+    assert bounds == {"cam": Bounds(1000, 2900)}
+    assert bounds.away == set()
+    assert buffer.holds("cam") == {"d:1": 1500, "d:2": 1700}
+    assert buffer.hold_all({"empty": {"d:3": 6}, "other": {"d:4": 7}}) == {"empty", "other"}
+    assert [buffer.holds(each) for each in ("empty", "other")] == [{"d:3": 6}, {"d:4": 7}]
+
+
+def test_a_new_segment_takes_over_and_one_that_is_held_keeps_its_own(buffer: Buffer) -> None:
+    buffer.hold("cam", {"d:1": 1500, "old": 9000})
+    buffer.hold("two", {"d:2": 1500})
+    changes = {
+        "cam": HandOver({"new": 1500, "old": 1500}, ["d:1", "unknown"]),
+        "two": HandOver({}, ["d:2"]),
+        "three": HandOver({"new": 1}, []),
+    }
+    assert buffer.hand_over(changes) == {"cam": True, "two": False, "three": True}
+    assert buffer.holds("cam") == {"new": 1500, "old": 9000}
+    assert buffer.holds("two") == {}
+    assert buffer.hand_over(changes) == {"cam": False, "two": False, "three": False}
 
 
 def test_a_hold_never_outlasts_the_cap(buffer: Buffer) -> None:

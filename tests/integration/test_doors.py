@@ -373,14 +373,14 @@ def test_a_message_that_ends_its_readers_is_given_up_and_its_neighbours_are_not(
     reader = Reader(world)
     reader.send(detection_id="good")
     reader.send(detection_id="deadly", camera_id="cam2")
-    accept = world.detections.accept
+    accept = world.detections.accept_all
 
-    def crash(detections: Any, *args: Any, **more: Any) -> Any:
-        if detections[0].detection_id == "deadly":
+    def crash(batches: Any) -> Any:
+        if any(each.detection_id == "deadly" for batch in batches for each in batch.detections):
             raise SystemExit
-        return accept(detections, *args, **more)
+        return accept(batches)
 
-    monkeypatch.setattr(world.detections, "accept", crash)
+    monkeypatch.setattr(world.detections, "accept_all", crash)
     for _ in range(MOST_TRIES * 2):
         reader.grow_idle()
         try:
@@ -402,7 +402,7 @@ def test_an_outage_of_any_length_gives_up_nothing(
         raise Retryable("the database does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.detections, "accept", away)
+        patch.setattr(world.detections, "accept_all", away)
         for _ in range(MOST_TRIES * 2):
             reader.grow_idle()
             reader.intake.read_stream(0.01)

@@ -205,18 +205,14 @@ def failed(world: World) -> list[tuple[float, float]]:
 
 
 def test_what_came_too_late_is_told_once_whoever_handles_it(world: World) -> None:
-    """The stream's thread and the one for waiting rows have both found it missed; then both say
-    so.
-    """
+    """The stream's thread has one of two, the one for waiting rows has both."""
     gone = [world.detection("cam", -3_000 + n, f"d{n}") for n in range(2)]
-    oldest_ms = world.base_ms
     for detection in gone:
-        assert world.detections._accept(detection, oldest_ms, LATE) is None
-        assert world.detections._accept(detection, oldest_ms, LATE) is None
-    first = world.detections._fail_missed(gone[:1], LATE)
-    both = world.detections._fail_missed(gone, LATE)
-    assert both["d0"] == first["d0"]
-    assert world.detections.accept(gone, oldest_ms, LATE) == [both["d0"], both["d1"]]
+        world.detections.publish(detection)
+    (first,) = world.detections.accept(gone[:1], world.base_ms, LATE)
+    both = world.detections.accept(gone, world.base_ms, LATE)
+    assert both[0] == first
+    assert world.detections.accept(gone, world.base_ms, LATE) == both
     assert len(failed(world)) == 2
     events = world.database.fetch("SELECT FROM outbox WHERE name = 'segment.failed'")
     assert len(events) == 2

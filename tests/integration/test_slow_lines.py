@@ -1,4 +1,4 @@
-"""Detections over lines of 100 ms to the broker and to Postgres."""
+"""Detections over lines of a quarter of a second to the broker and to Postgres."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.wire.keys import GROUP
 from tests.support.proxy import Proxy
 from tests.support.world import World
 
-LATENCY_SECONDS = 0.1
+LATENCY_SECONDS = 0.25
 COUNT = 4
 
 

@@ -20,6 +20,7 @@ from shared.domain.ports import (
     BoundsByCamera,
     BufferLimits,
     Clock,
+    HandOver,
     StoredObject,
     StoreSpace,
 )
@@ -92,6 +93,11 @@ class MemoryFrames:
             }
         )
 
+    def hold_then_bounds(self, holds: Mapping[str, Mapping[str, int]]) -> BoundsByCamera:
+        """See the port."""
+        self.hold_all(holds)
+        return self.bounds(list(holds))
+
     def newest(self, camera_id: str) -> Frame | None:
         """See the port."""
         return next(reversed(self._frames.get(camera_id, [])), None)
@@ -118,6 +124,22 @@ class MemoryFrames:
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
         """See the port."""
         self._holds.setdefault(camera_id, {}).update(holds)
+
+    def hold_all(self, holds: Mapping[str, Mapping[str, int]]) -> set[str]:
+        """See the port."""
+        for camera_id, each in holds.items():
+            self.hold(camera_id, each)
+        return set(holds)
+
+    def hand_over(self, changes: Mapping[str, HandOver]) -> dict[str, bool]:
+        """See the port."""
+        new: dict[str, bool] = {}
+        for camera_id, change in changes.items():
+            held = self._holds.setdefault(camera_id, {})
+            new[camera_id] = not change.segments.keys() <= held.keys()
+            self._holds[camera_id] = {**change.segments, **held}
+            self.release(camera_id, change.holders)
+        return new
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         """See the port."""

@@ -16,7 +16,7 @@ from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Accepted, DetectionDelivery, PendingPage
+from shared.domain.ports import Accepted, CameraBatch, DetectionDelivery, PendingPage
 from tests.support.twins import MemoryFrames, SimulatedClock
 
 NOW = 1_800_000_000_000
@@ -74,7 +74,9 @@ class Rows:
     rejected: list[str] = field(default_factory=list)
     page: PendingPage = field(default_factory=lambda: PendingPage(()))
     reused: frozenset[str] = frozenset()
+    busy: frozenset[str] = frozenset()
     away: bool = False
+    commits: int = 0
 
     def accept(self, detections: Sequence[Detection], *_: object, **__: object) -> list[Accepted]:
         for detection in detections:
@@ -87,6 +89,19 @@ class Rows:
             else Accepted(DetectionOutcome.RECORDED, ())
             for detection in detections
         ]
+
+    def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:
+        """Nothing of a camera that is busy; nothing at all where one raises."""
+        before, answers = list(self.recorded), {}
+        try:
+            for batch in batches:
+                if batch.camera_id not in self.busy:
+                    answers[batch.camera_id] = self.accept(batch.detections)
+        except Exception:
+            self.recorded[:] = before
+            raise
+        self.commits += 1
+        return answers
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         if self.away:
@@ -116,6 +131,7 @@ class Bench:
     rows: Rows = field(default_factory=Rows)
     channel: Channel = field(default_factory=Channel)
     frames: MemoryFrames = field(init=False)
+    woken: int = 0
 
     def __post_init__(self) -> None:
         clock = SimulatedClock()
@@ -130,8 +146,12 @@ class Bench:
                 holds=frames,
                 clock=clock,
                 policies=policies,
+                recorded=self.wake,
             )
         )
+
+    def wake(self) -> None:
+        self.woken += 1
 
 
 JSON_OF_ANYTHING = st.recursive(
@@ -243,6 +263,47 @@ def test_whatever_storing_one_raises_the_others_of_its_camera_are_recorded(
     assert bench.rows.rejected == ["bad"]
     assert len(bench.stream.rejected) == 1
     assert len(bench.stream.acked) == 3
+
+
+def test_a_batch_of_many_cameras_is_one_commit() -> None:
+    bench = Bench()
+    for n in range(6):
+        bench.stream.good(f"d{n}", ("cam", "other")[n % 2])
+    bench.intake.read_stream(0)
+    assert bench.rows.commits == 1
+    assert sorted(bench.rows.recorded) == [f"d{n}" for n in range(6)]
+    assert len(bench.stream.acked) == 6
+
+
+def test_a_camera_whose_windows_somebody_changes_is_waited_for_after_the_others() -> None:
+    bench = Bench(rows=Rows(busy=frozenset({"cam"})))
+    bench.stream.good("first")
+    bench.stream.good("second", "other")
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["second", "first"]
+    assert len(bench.stream.acked) == 2
+
+
+@pytest.mark.parametrize("error", [Conflict("no"), ValueError("x"), KeyError("\ud800")])
+def test_whatever_storing_one_raises_other_cameras_are_recorded(error: Exception) -> None:
+    bench = Bench(rows=Rows(refuse={"bad": error}))
+    for name, camera in (("first", "cam"), ("bad", "cam"), ("second", "other")):
+        bench.stream.good(name, camera)
+    bench.intake.read_stream(0)
+    assert sorted(bench.rows.recorded) == ["first", "second"]
+    assert bench.rows.rejected == ["bad"]
+    assert len(bench.stream.acked) == 3
+
+
+def test_who_tells_of_events_is_woken_when_they_are_stored() -> None:
+    bench = Bench(rows=Rows(refuse={"later": Retryable("away")}))
+    bench.stream.good("later")
+    bench.intake.read_stream(0)
+    assert bench.woken == 0
+    bench.stream.waiting.clear()
+    bench.stream.good("now")
+    bench.intake.read_stream(0)
+    assert bench.woken == 1
 
 
 def test_what_cannot_be_stored_now_is_put_off_and_that_is_no_try() -> None:

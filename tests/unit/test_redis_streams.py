@@ -129,6 +129,8 @@ def test_events_are_read_on_from_where_a_listener_was(client: redis.Redis) -> No
     first, *_ = feed.read("0-0", 10)
     assert [event.body["n"] for event in feed.read(first.entry_id, 10)] == [1, 2]
     assert feed.read(feed.last(), 10) == []
+    assert feed.wait(first.entry_id, 5)
+    assert not feed.wait(feed.last(), 0.01)
 
 
 def test_a_broker_that_is_away_is_told(server: fakeredis.FakeServer, client: redis.Redis) -> None:

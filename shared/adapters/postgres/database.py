@@ -167,10 +167,13 @@ class Database:
         """Yields a transaction whose statements do not wait for each other's answers.
 
         A statement's answer is awaited when it is fetched; an error is raised there, or at the
-        block's end.
+        block's end. The commit goes with the last statements: psycopg's own `transaction` would
+        wait for their answers first. After an error the pool rolls back.
         """
-        with self._connection() as connection, connection.pipeline(), connection.transaction():
+        with self._connection() as connection, connection.pipeline():
+            connection.execute("BEGIN")
             yield connection
+            connection.execute("COMMIT")
 
     def fetch(self, query: LiteralString, *args: object) -> list[DictRow]:
         """Returns all rows of one statement. args: in order, or one mapping by name."""
@@ -200,9 +203,7 @@ def _named(args: tuple[object, ...]) -> tuple[object, ...] | dict[str, object]:
 
 
 def lock_camera(connection: Connection, camera_id: str) -> None:
-    """Take the camera's lock until the transaction ends: every change of its windows goes through
-    here.
-    """
+    """Take the camera's lock until the transaction ends: every change of its windows needs it."""
     connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('camera:' || %s, 0))", [camera_id]
     )

@@ -1,40 +1,22 @@
-"""Rows of detections, and the transaction in which a detection becomes footage."""
+"""Rows of detections."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import LiteralString
-from uuid import uuid4
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
-from shared.adapters.postgres.windows import (
-    apply,
-    insert_segment,
-    link,
-    link_detection,
-    load_windows,
-    wanted_range,
-)
+from shared.adapters.postgres.acceptance import ask, key_of, record
+from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.domain.errors import Conflict
-from shared.domain.gaps import GapCause
-from shared.domain.lifecycle import ID_REUSED, DetectionOutcome, SegmentStatus
+from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Accepted, PendingMark, PendingPage
-from shared.domain.recording import (
-    LONGEST_MISSED_MS,
-    Detected,
-    Missed,
-    lateness,
-    step,
-    stretches_of,
-)
+from shared.domain.ports import Accepted, CameraBatch, PendingMark, PendingPage
 from shared.domain.segment import StoredDetection
 from shared.domain.timing import from_ms, to_ms
-from shared.domain.windows import Window
 from shared.wire.bounded_json import printable
 
 _ONE: LiteralString = "SELECT * FROM detections WHERE detection_id = %s AND camera_id = %s"
@@ -54,7 +36,7 @@ class PostgresDetectionRows:
         """Insert as `pending`. The same detection again changes nothing."""
         with self._database.transaction() as connection:
             _insert(connection, detection)
-            stored = _stored(connection.execute(_ONE, _key(detection)).fetchone(), detection)
+            stored = _stored(connection.execute(_ONE, key_of(detection)).fetchone(), detection)
         if not _same(stored, detection):
             raise Conflict(
                 f"detection_id: {detection.detection_id} was used before for another time",
@@ -68,98 +50,34 @@ class PostgresDetectionRows:
         policy: RecordingPolicy,
         newest_ms: int | None = None,
     ) -> list[Accepted]:
-        """Takes detections of one camera, in order of captured_at."""
-        answers: dict[str, Accepted] = {}
-        missed: list[Detection] = []
-        for detection in detections:
-            accepted = self._accept(detection, oldest_ms, policy, newest_ms)
-            if accepted is None:
-                missed.append(detection)
-            else:
-                answers[detection.detection_id] = accepted
-        moments = stretches_of([detection.captured_ms for detection in missed], LONGEST_MISSED_MS)
-        for first_ms, last_ms in ((stretch[0], stretch[-1]) for stretch in moments):
-            answers |= self._fail_missed(
-                [d for d in missed if first_ms <= d.captured_ms <= last_ms], policy
-            )
-        return [answers[detection.detection_id] for detection in detections]
-
-    def _accept(
-        self,
-        detection: Detection,
-        oldest_ms: int | None,
-        policy: RecordingPolicy,
-        newest_ms: int | None = None,
-    ) -> Accepted | None:
-        """Record one detection in one transaction.
-
-        Returns None when the buffer no longer has its footage.
-        """
-        given = Detected(
-            captured_ms=detection.captured_ms,
-            buffer_ms=policy.buffer_ms,
-            post_event_ms=policy.post_event_ms,
-            max_segment_ms=policy.max_segment_ms,
+        if not detections:
+            return []
+        batch = CameraBatch(
+            camera_id=detections[0].camera_id,
+            detections=detections,
+            policy=policy,
             oldest_ms=oldest_ms,
-            late_ms=lateness(detection.captured_ms, newest_ms, policy.most_late_ms),
-            border_ms=policy.since_ms,
+            newest_ms=newest_ms,
         )
         with self._database.pipelined() as connection:
-            lock_camera(connection, detection.camera_id)
-            _insert(connection, detection)
-            found = connection.execute(_ONE, _key(detection))
-            before = load_windows(connection, detection.camera_id, *given.wanted)
-            stored = _stored(found.fetchone(), detection)
-            if not _same(stored, detection):
-                return Accepted(DetectionOutcome.REJECTED, (), ID_REUSED)
-            if stored["outcome"] != DetectionOutcome.PENDING:
-                return _answer(connection, stored)
-            if detection.confidence <= policy.min_confidence:
-                _conclude(connection, _key(detection), DetectionOutcome.BELOW_THRESHOLD)
-                return Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
-            windows, effects = step(before, given, uuid4)
-            if any(isinstance(effect, Missed) for effect in effects):
-                return None
-            _conclude(connection, _key(detection), DetectionOutcome.RECORDED, given.wanted)
-            apply(connection, detection.camera_id, policy, effects)
-            meeting = [window.segment_id for window in windows.meeting(*given.wanted)]
-            link_detection(connection, _key(detection), meeting)
-            link(connection, detection.camera_id, windows.beyond(before))
-            return Accepted(DetectionOutcome.RECORDED, tuple(meeting))
+            lock_camera(connection, batch.camera_id)
+            return record(connection, ask(connection, [batch]), [batch])[batch.camera_id]
 
-    def _fail_missed(
-        self, missed: Sequence[Detection], policy: RecordingPolicy
-    ) -> dict[str, Accepted]:
-        """Insert one FAILED segment for detections that came too late; none for those that somebody
-        else has settled.
-        """
-        camera_id = missed[0].camera_id
-        with self._database.transaction() as connection:
-            lock_camera(connection, camera_id)
-            rows = connection.execute(
-                "SELECT * FROM detections WHERE detection_id = ANY(%s) AND camera_id = %s",
-                [[detection.detection_id for detection in missed], camera_id],
-            ).fetchall()
-            answers = {
-                row["detection_id"]: _answer(connection, row)
-                for row in rows
-                if row["outcome"] != DetectionOutcome.PENDING
-            }
-            late = [detection for detection in missed if detection.detection_id not in answers]
-            if late:
-                failed = _failed_segment(connection, late, policy)
-                answers |= {detection.detection_id: failed for detection in late}
-        return answers
+    def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:
+        with self._database.pipelined() as connection:
+            return record(connection, ask(connection, batches), batches)
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         """Only a detection that is still pending changes."""
-        with self._database.transaction() as connection:
-            _conclude(
-                connection,
-                (detection_id, camera_id),
-                DetectionOutcome.REJECTED,
-                reason=printable(reason),
-            )
+        self._database.execute(
+            """
+            UPDATE detections SET outcome = 'rejected', reason = %s
+             WHERE detection_id = %s AND camera_id = %s AND outcome = 'pending'
+            """,
+            printable(reason),
+            detection_id,
+            camera_id,
+        )
 
     def pending(
         self, older_than_s: float, limit: int, after: PendingMark | None = None
@@ -223,11 +141,6 @@ class PostgresDetectionRows:
         return 0 if row is None else int(row["n"])
 
 
-def _key(detection: Detection) -> tuple[str, str]:
-    """Returns what names a row: ids are per camera."""
-    return detection.detection_id, detection.camera_id
-
-
 def _insert(connection: Connection, detection: Detection) -> None:
     box = detection.bbox
     connection.execute(
@@ -257,62 +170,6 @@ def _stored(row: DictRow | None, detection: Detection) -> DictRow:
 
 def _same(stored: DictRow, detection: Detection) -> bool:
     return to_ms(stored["captured_at"]) == detection.captured_ms
-
-
-def _answer(connection: Connection, stored: DictRow) -> Accepted:
-    rows = connection.execute(
-        "SELECT segment_id AS id FROM segment_detections WHERE detection_id = %s AND camera_id = %s",
-        [stored["detection_id"], stored["camera_id"]],
-    ).fetchall()
-    return Accepted(DetectionOutcome(stored["outcome"]), tuple(as_uuids(rows)), stored["reason"])
-
-
-def _failed_segment(
-    connection: Connection, missed: Sequence[Detection], policy: RecordingPolicy
-) -> Accepted:
-    start_ms = min(d.captured_ms for d in missed) - policy.buffer_ms
-    end_ms = max(d.captured_ms for d in missed) + policy.post_event_ms
-    segment_id = uuid4()
-    window = Window(segment_id, start_ms, end_ms, growing=False)
-    insert_segment(
-        connection=connection,
-        camera_id=missed[0].camera_id,
-        policy=policy,
-        window=window,
-        trigger_ms=missed[0].captured_ms,
-        continues=None,
-        status=SegmentStatus.FAILED,
-        error=GapCause.BUFFER_EXPIRED,
-    )
-    for detection in missed:
-        _conclude(
-            connection, _key(detection), DetectionOutcome.EXPIRED, reason=GapCause.BUFFER_EXPIRED
-        )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms) VALUES (%s, %s, %s, %s)
-            ON CONFLICT DO NOTHING
-            """,
-            [(segment_id, d.detection_id, d.camera_id, d.captured_ms - start_ms) for d in missed],
-        )
-    return Accepted(DetectionOutcome.EXPIRED, (segment_id,), GapCause.BUFFER_EXPIRED)
-
-
-def _conclude(
-    connection: Connection,
-    key: tuple[str, str],
-    outcome: DetectionOutcome,
-    wanted: tuple[int, int] | None = None,
-    reason: str | None = None,
-) -> None:
-    connection.execute(
-        """
-        UPDATE detections SET outcome = %s, reason = %s, wanted = %s
-         WHERE detection_id = %s AND camera_id = %s AND outcome = 'pending'
-        """,
-        [str(outcome), reason, None if wanted is None else wanted_range(*wanted), *key],
-    )
 
 
 def _detection(row: DictRow) -> Detection:

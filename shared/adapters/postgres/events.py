@@ -20,8 +20,15 @@ def emit(
     connection: Connection, name: EventName, segment_id: UUID, camera_id: str, **facts: object
 ) -> None:
     """Write an event of a segment in the caller's transaction; facts: what else its body has."""
-    body = {"segment_id": str(segment_id), "camera_id": camera_id, **facts}
-    connection.execute("INSERT INTO outbox (name, body) VALUES (%s, %s)", [str(name), Jsonb(body)])
+    connection.execute(
+        "INSERT INTO outbox (name, body) VALUES (%s, %s)",
+        [str(name), event_body(segment_id, camera_id, **facts)],
+    )
+
+
+def event_body(segment_id: UUID, camera_id: str, **facts: object) -> Jsonb:
+    """Returns the body of an event of a segment, as its row has it."""
+    return Jsonb({"segment_id": str(segment_id), "camera_id": camera_id, **facts})
 
 
 def relay(connection: Connection, publish: Publish, limit: int, webhooks: Webhooks) -> int:

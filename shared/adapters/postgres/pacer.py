@@ -19,7 +19,8 @@ from shared.adapters.postgres.database import (
 )
 from shared.adapters.postgres.events import Publish, Webhooks, relay
 from shared.adapters.postgres.retry import settle_clip, settle_part
-from shared.adapters.postgres.windows import apply, link, load_growing, plan_parts
+from shared.adapters.postgres.window_rows import growing_alone, load_growing
+from shared.adapters.postgres.windows import apply, link, plan_parts
 from shared.domain.errors import Retryable
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import SegmentStatus
@@ -76,16 +77,12 @@ class PostgresPacerRows:
         deadline_ms: int | None = None,
     ) -> bool:
         """One transaction under the camera's lock."""
-        with self._database.transaction() as connection:
+        with self._database.pipelined() as connection:
             lock_camera(connection, camera_id)
-            windows = load_growing(connection, camera_id)
+            row = load_growing(connection, camera_id)
+            windows = growing_alone(row)
             growing = windows.growing
-            if growing is None:
-                return False
-            row = connection.execute(
-                "SELECT covered_to, policy FROM video_segments WHERE id = %s", [growing.segment_id]
-            ).fetchone()
-            if row is None:
+            if row is None or growing is None:
                 return False
             unchanged = deadline_ms is None or deadline_ms == growing.end_ms
             reached = Reached(watermark_ms, silent and unchanged, still_ms, behind_ms)
@@ -107,14 +104,10 @@ class PostgresPacerRows:
         """One transaction under the camera's lock."""
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
-            before = load_growing(connection, camera_id)
+            row = load_growing(connection, camera_id)
+            before = growing_alone(row)
             growing = before.growing
-            if growing is None or policy.since_ms is None:
-                return False
-            row = connection.execute(
-                "SELECT covered_to, policy FROM video_segments WHERE id = %s", [growing.segment_id]
-            ).fetchone()
-            if row is None:
+            if row is None or growing is None or policy.since_ms is None:
                 return False
             now, covered_to_ms = RecordingPolicy.from_json(row["policy"]), to_ms(row["covered_to"])
             wanted = policy.at(growing.start_ms)
@@ -129,7 +122,8 @@ class PostgresPacerRows:
             if now.codec != policy.codec:
                 windows, effects = step(before, Switched(border_ms), uuid4)
             apply(connection, camera_id, policy, effects)
-            link(connection, camera_id, windows.beyond(before))
+            stretches = [(camera_id, *stretch) for stretch in windows.beyond(before)]
+            link(connection, met=[], stretches=stretches)
             return bool(effects) or now is wanted
 
     def expire_leases(self) -> int:

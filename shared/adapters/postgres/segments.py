@@ -14,7 +14,8 @@ from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.part_facts import form_of_row, stored_part
 from shared.adapters.postgres.retention import mark
 from shared.adapters.postgres.segment_search import COLUMNS, search, segment_from_row
-from shared.adapters.postgres.windows import apply, load_growing
+from shared.adapters.postgres.window_rows import growing_alone, load_growing
+from shared.adapters.postgres.windows import apply
 from shared.domain.errors import Conflict, Gone, NotFound
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.policy import RecordingPolicy
@@ -205,7 +206,7 @@ class PostgresSegmentRows:
     def stop_recording(self, camera_id: str, now_ms: int) -> UUID | None:
         with self._database.transaction() as connection:
             lock_camera(connection, camera_id)
-            windows = load_growing(connection, camera_id)
+            windows = growing_alone(load_growing(connection, camera_id))
             _, effects = step(windows, Stopped(now_ms), uuid4)
             return next(iter(apply(connection, camera_id, RecordingPolicy(), effects)), None)
 

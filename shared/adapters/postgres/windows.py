@@ -1,11 +1,11 @@
-"""Loads a camera's windows and writes what the window machine decided.
+"""Writes what the window machine decided.
 
 Callers hold the camera's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
 from shared.adapters.postgres.database import Connection
-from shared.adapters.postgres.events import emit
+from shared.adapters.postgres.events import event_body
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
 from shared.domain.gaps import GapCause
@@ -24,70 +24,28 @@ from shared.domain.parts import closing_parts
 from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import Closed, Effect, Extended, Late, Lengthened, Missed, Opened
 from shared.domain.timing import from_ms, to_ms
-from shared.domain.windows import CameraWindows, Window
+from shared.domain.windows import Window
 from shared.wire.keys import thumbnail_key, video_key
-
-_FILLABLE: LiteralString = """
-    coalesce(status = 'finalizing' AND grows_until > clock_timestamp() AND lease_token IS NULL, false)
-"""
 
 _OFFSET: LiteralString = """
     round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
 """
 
 
-def load_windows(
-    connection: Connection, camera_id: str, start_ms: int, end_ms: int
-) -> CameraWindows:
-    """Returns live windows that meet or touch [start, end), the growing one, and the next one after
-    it.
-    """
-    rows = connection.execute(
-        f"""
-        SELECT id, start_time, deadline, status, late_ms, {_FILLABLE} AS fillable FROM video_segments
-         WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready')
-           AND (status = 'recording' OR tstzrange(start_time, deadline, '[]') && tstzrange(%(start)s, %(end)s, '[]'))
-        UNION
-        (SELECT id, start_time, deadline, status, late_ms, {_FILLABLE} AS fillable FROM video_segments
-          WHERE camera_id = %(camera)s AND status IN ('recording', 'finalizing', 'ready') AND start_time >= %(end)s
-          ORDER BY start_time LIMIT 1)
-        ORDER BY start_time
-        """,
-        {"camera": camera_id, "start": from_ms(start_ms), "end": from_ms(end_ms)},
-    ).fetchall()
-    return CameraWindows(
-        tuple(
-            Window(
-                segment_id=row["id"],
-                start_ms=to_ms(row["start_time"]),
-                end_ms=to_ms(row["deadline"]),
-                growing=row["status"] == "recording",
-                late_ms=row["late_ms"],
-                fillable=row["fillable"],
-            )
-            for row in rows
-        )
-    )
-
-
-def load_growing(connection: Connection, camera_id: str) -> CameraWindows:
-    """Returns the camera's open recording alone."""
-    row = connection.execute(
-        "SELECT id, start_time, deadline, late_ms FROM video_segments WHERE camera_id = %s AND status = 'recording'",
-        [camera_id],
-    ).fetchone()
-    if row is None:
-        return CameraWindows()
-    start_ms, end_ms = to_ms(row["start_time"]), to_ms(row["deadline"])
-    return CameraWindows(
-        (Window(row["id"], start_ms, end_ms, growing=True, late_ms=row["late_ms"]),)
-    )
-
-
 def apply(
-    connection: Connection, camera_id: str, policy: RecordingPolicy, effects: Iterable[Effect]
+    connection: Connection,
+    camera_id: str,
+    policy: RecordingPolicy,
+    effects: Iterable[Effect],
+    *,
+    confidences: Mapping[UUID, float] | None = None,
 ) -> list[UUID]:
-    """Write the effects. Returns the segments they touched."""
+    """Write the effects. Returns the segments they touched.
+
+    confidences: by segment, the best of the detections that the caller links with it in this
+    transaction. A new row has it at once: written later, it would cost every index an entry.
+    """
+    best = {} if confidences is None else confidences
     touched: list[UUID] = []
     for effect in effects:
         match effect:
@@ -99,6 +57,7 @@ def apply(
                     window=window,
                     trigger_ms=trigger_ms,
                     continues=continues,
+                    best_confidence=best.get(window.segment_id),
                 )
                 touched.append(window.segment_id)
             case Extended(segment_id, end_ms):
@@ -130,6 +89,7 @@ def _open(
     window: Window,
     trigger_ms: int,
     continues: UUID | None,
+    best_confidence: float | None,
 ) -> None:
     insert_segment(
         connection=connection,
@@ -139,6 +99,7 @@ def _open(
         trigger_ms=trigger_ms,
         continues=continues,
         status=SegmentStatus.RECORDING,
+        best_confidence=best_confidence,
     )
     if not window.growing:
         _close(connection, window.segment_id, from_ms(window.end_ms))
@@ -155,20 +116,25 @@ def insert_segment(
     continues: UUID | None,
     status: SegmentStatus,
     error: str | None = None,
+    best_confidence: float | None = None,
 ) -> None:
-    """Insert a segment's row.
+    """Insert a segment's row, with its event.
 
     A closed one starts as `finalizing`, so that the camera keeps its one `recording`.
     """
     start, policy = from_ms(window.start_ms), policy.at(window.start_ms)
     keeps_status = window.growing or status is SegmentStatus.FAILED
+    facts = {} if error is None else {"error": error}
+    event = EventName(f"segment.{status}"), event_body(window.segment_id, camera_id, **facts)
     connection.execute(
         """
+        WITH told AS (INSERT INTO outbox (name, body) VALUES (%s, %s))
         INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline, covered_to,
-               trigger_time, continues, policy, codec, fps, error, late_ms)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               trigger_time, continues, policy, codec, fps, error, late_ms, best_confidence)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         [
+            *event,
             window.segment_id,
             camera_id,
             status if keeps_status else SegmentStatus.FINALIZING,
@@ -184,10 +150,9 @@ def insert_segment(
             policy.fps,
             error,
             window.late_ms,
+            best_confidence,
         ],
     )
-    facts = {} if error is None else {"error": error}
-    emit(connection, EventName(f"segment.{status}"), window.segment_id, camera_id, **facts)
 
 
 def _close(
@@ -254,25 +219,26 @@ def plan_parts(
 ) -> int:
     """Insert parts after the last one; their ranges never change again. Returns how many."""
     planned = list(stretches)
-    if not planned:
-        return 0
-    row = connection.execute(
-        "SELECT coalesce(max(number), -1) + 1 AS next FROM segment_parts WHERE segment_id = %s",
-        [segment_id],
-    ).fetchone()
-    first = 0 if row is None else int(row["next"])
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO segment_parts (id, segment_id, number, start_time, end_time) VALUES (%s, %s, %s, %s, %s)",
-            [
-                (uuid4(), segment_id, number, from_ms(start), from_ms(end))
-                for number, (start, end) in enumerate(planned, first)
-            ],
+    if planned:
+        connection.execute(
+            """
+            WITH planned AS (
+                INSERT INTO segment_parts (id, segment_id, number, start_time, end_time)
+                SELECT new.id, %(segment)s, last.number + new.nth, new.from_at, new.to_at
+                  FROM unnest(%(ids)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+                       WITH ORDINALITY AS new (id, from_at, to_at, nth),
+                       (SELECT coalesce(max(number), -1) AS number FROM segment_parts
+                         WHERE segment_id = %(segment)s) last)
+            UPDATE video_segments SET covered_to = %(until)s WHERE id = %(segment)s
+            """,
+            {
+                "segment": segment_id,
+                "ids": [uuid4() for _ in planned],
+                "starts": [from_ms(start_ms) for start_ms, _ in planned],
+                "ends": [from_ms(end_ms) for _, end_ms in planned],
+                "until": from_ms(planned[-1][1]),
+            },
         )
-    connection.execute(
-        "UPDATE video_segments SET covered_to = %s WHERE id = %s",
-        [from_ms(planned[-1][1]), segment_id],
-    )
     return len(planned)
 
 
@@ -282,42 +248,38 @@ def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
 
 
 def link(
-    connection: Connection, camera_id: str, stretches: Sequence[tuple[UUID, int, int]]
+    connection: Connection,
+    *,
+    met: Sequence[tuple[UUID, str]],
+    stretches: Sequence[tuple[str, UUID, int, int]],
 ) -> None:
-    """Link recorded detections with segments that now cover some of what they asked for.
+    """Link recorded detections with segments.
 
-    stretches: segment, start and end (ms) of what is newly covered. Detections of earlier stretches
-    are linked already.
+    met: segment and detection id. stretches: camera, segment, start and end (ms) of what is newly
+    covered; every recorded detection of the camera that asked for some of it is linked. Detections
+    of earlier stretches are linked already.
     """
-    if not stretches:
+    if not met and not stretches:
         return
     connection.execute(
         f"""
         INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms)
         SELECT s.id, d.detection_id, d.camera_id, {_OFFSET}
-          FROM unnest(%s::uuid[], %s::tstzrange[]) AS new (segment_id, span)
-          JOIN video_segments s ON s.id = new.segment_id
-          JOIN detections d ON d.camera_id = %s AND d.outcome = 'recorded' AND d.wanted && new.span
+          FROM (SELECT * FROM unnest(%s::uuid[], %s::text[]) AS met (segment_id, detection_id)
+                UNION
+                SELECT new.segment_id, w.detection_id
+                  FROM unnest(%s::text[], %s::uuid[], %s::tstzrange[]) AS new (camera_id, segment_id, span)
+                  JOIN detections w ON w.camera_id = new.camera_id AND w.outcome = 'recorded'
+                   AND w.wanted && new.span) pairs
+          JOIN video_segments s ON s.id = pairs.segment_id
+          JOIN detections d ON d.detection_id = pairs.detection_id AND d.camera_id = s.camera_id
         ON CONFLICT DO NOTHING
         """,
         [
-            [segment_id for segment_id, _, _ in stretches],
-            [wanted_range(start_ms, end_ms) for _, start_ms, end_ms in stretches],
-            camera_id,
+            [segment_id for segment_id, _ in met],
+            [detection_id for _, detection_id in met],
+            [camera_id for camera_id, _, _, _ in stretches],
+            [segment_id for _, segment_id, _, _ in stretches],
+            [wanted_range(start_ms, end_ms) for _, _, start_ms, end_ms in stretches],
         ],
-    )
-
-
-def link_detection(
-    connection: Connection, key: tuple[str, str], segment_ids: Iterable[UUID]
-) -> None:
-    """Link one detection, by its id and its camera, with segments."""
-    connection.execute(
-        f"""
-        INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms)
-        SELECT s.id, d.detection_id, d.camera_id, {_OFFSET} FROM video_segments s, detections d
-         WHERE s.id = ANY(%s) AND d.detection_id = %s AND d.camera_id = %s
-        ON CONFLICT DO NOTHING
-        """,
-        [list(segment_ids), *key],
     )

@@ -43,13 +43,27 @@ class CameraBuffers:
         return answers
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
+        return self._both(camera_ids, lambda buffer, cameras: buffer.bounds(cameras))
+
+    def hold_then_bounds(self, holds: Mapping[str, Mapping[str, int]]) -> BoundsByCamera:
+        return self._both(
+            list(holds),
+            lambda buffer, cameras: buffer.hold_then_bounds(
+                {each: holds[each] for each in cameras}
+            ),
+        )
+
+    def _both(
+        self, camera_ids: Sequence[str], look: Callable[[FrameBuffer, list[str]], BoundsByCamera]
+    ) -> BoundsByCamera:
+        """Ask each buffer for the cameras of its kind; a camera of both kinds has the bounds of both."""
         found = BoundsByCamera()
         for buffer in (self._frames, self._packets):
-            asked = [each for each in camera_ids if buffer in self._of(each)]
+            cameras = [each for each in camera_ids if buffer in self._of(each)]
             try:
-                answers = buffer.bounds(asked) if asked else BoundsByCamera()
+                answers = look(buffer, cameras) if cameras else BoundsByCamera()
             except PartlyAway:
-                found.away.update(asked)
+                found.away.update(cameras)
                 if len(found.away) == len(camera_ids):
                     raise
                 continue

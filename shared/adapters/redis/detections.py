@@ -53,15 +53,21 @@ class RedisDetections:
             return self._grouped(lambda: self._read_new(count, block_s))
 
     def _read_new(self, count: int, block_s: float) -> list[DetectionDelivery]:
-        reply: Any = self._redis.xreadgroup(
+        """The broker's time comes with the messages, in one exchange."""
+        line = self._redis.pipeline(transaction=False)
+        line.xreadgroup(
             GROUP,
             self._consumer,
             {self._keys.detections: ">"},
             count=count,
             block=max(1, round(block_s * 1000)),
         )
+        line.time()
+        reply, time = line.execute(raise_on_error=False)
+        if isinstance(reply, Exception):
+            raise reply
         entries = [entry for _, found in reply or [] for entry in found]
-        return self._deliveries(entries, {}) if entries else []
+        return _deliveries(entries, {}, _ms(time))
 
     def _claim(self, count: int) -> list[DetectionDelivery]:
         """Returns messages that their reader has not acknowledged for a while: it died, or it
@@ -87,21 +93,7 @@ class RedisDetections:
             each["message_id"]: each["times_delivered"] - 1
             for each in self._mine(entries[0][0], entries[-1][0])
         }
-        return self._deliveries(entries, tries)
-
-    def _deliveries(
-        self, entries: Sequence[tuple[bytes, Any]], tries: Mapping[bytes, int]
-    ) -> list[DetectionDelivery]:
-        now_ms = self._now_ms()
-        return [
-            DetectionDelivery(
-                identifier.decode(),
-                fields,
-                tries.get(identifier, 0),
-                max(0, now_ms - _ms_of(identifier)) / 1000,
-            )
-            for identifier, fields in entries
-        ]
+        return _deliveries(entries, tries, self._now_ms())
 
     def _mine(self, first: bytes | str, last: bytes | str) -> list[dict[str, Any]]:
         """Returns which of a range of ids this consumer has not acknowledged."""
@@ -116,8 +108,7 @@ class RedisDetections:
         return list(found)
 
     def _now_ms(self) -> int:
-        seconds, microseconds = self._redis.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        return _ms(self._redis.time())
 
     def _grouped(self, call: Callable[[], list[DetectionDelivery]]) -> list[DetectionDelivery]:
         try:
@@ -236,6 +227,26 @@ def _wiped() -> Iterator[None]:
     except redis.ResponseError as error:
         if not str(error).startswith("NOGROUP"):
             raise
+
+
+def _deliveries(
+    entries: Sequence[tuple[bytes, Any]], tries: Mapping[bytes, int], now_ms: int
+) -> list[DetectionDelivery]:
+    return [
+        DetectionDelivery(
+            identifier.decode(),
+            fields,
+            tries.get(identifier, 0),
+            max(0, now_ms - _ms_of(identifier)) / 1000,
+        )
+        for identifier, fields in entries
+    ]
+
+
+def _ms(time: tuple[int, int]) -> int:
+    """Returns what TIME answers in milliseconds."""
+    seconds, microseconds = time
+    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _ms_of(entry_id: bytes) -> int:

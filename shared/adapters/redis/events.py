@@ -67,6 +67,13 @@ class RedisEventFeed:
             found: Any = self._redis.xrange(self._keys.events, min=f"({after}", count=limit)
         return [_event(identifier, fields) for identifier, fields in found]
 
+    def wait(self, after: str, timeout_s: float) -> bool:
+        with kinds("broker"):
+            found: Any = self._redis.xread(
+                {self._keys.events: after}, count=1, block=max(1, round(timeout_s * 1000))
+            )
+        return bool(found)
+
 
 def _event(identifier: bytes, fields: Mapping[bytes, bytes]) -> Event:
     """Returns an event of the stream; one that another program put there in another form has a name

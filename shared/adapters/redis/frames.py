@@ -10,10 +10,18 @@ from typing import Any
 
 import redis
 
+from shared.adapters.redis.frame_scripts import (
+    BOUNDS,
+    HAND_OVER,
+    HOLD,
+    HOLD_THEN_BOUNDS,
+    MARK,
+)
+from shared.adapters.redis.scripts import Call, run_script
 from shared.adapters.redis.servers import FrameServers
 from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits
+from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, HandOver
 from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
 from shared.wire.keys import Keys
 
@@ -24,30 +32,8 @@ LOOK_EVERY_MS = 250
 EXPIRY_EVERY_MS = 5_000
 EXPIRY_MARGIN_MS = 15_000
 _NOT_NEWEST = "equal or smaller"
-
-# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all
-# the same.
-_BOUNDS = """#!lua flags=no-writes,allow-oom
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-if #first == 0 then return {} end
-return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
-"""
 # after the last hold was set: a camera that is gone from the configuration leaves none
 HOLDS_KEPT_MS = 86_400_000
-_HOLD = """#!lua flags=allow-oom
-redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
-return redis.call('PEXPIRE', KEYS[1], ARGV[1])
-"""
-_MARK = """#!lua flags=no-writes,allow-oom
-local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
-if #found == 0 then return {} end
-local answer = {found[1][1]}
-local fields = found[1][2]
-for i = 1, #fields, 2 do
-  if fields[i] ~= 'j' and fields[i] ~= 'p' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
-end
-return answer
-"""
 
 
 class RedisFrames:
@@ -241,30 +227,47 @@ class RedisFrames:
         return bool(found) and decode_mark(*found[0]) == frame.mark
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
-        found = BoundsByCamera()
-        groups = self._servers.together(
-            {camera_id: self._key(camera_id) for camera_id in camera_ids}
+        return self._look(
+            BOUNDS, {camera_id: ([self._key(camera_id)], []) for camera_id in camera_ids}
         )
-        for group in groups:
+
+    def hold_then_bounds(self, holds: Mapping[str, Mapping[str, int]]) -> BoundsByCamera:
+        return self._look(
+            HOLD_THEN_BOUNDS,
+            {
+                camera_id: (
+                    [self._key(camera_id), self._keys.holds(camera_id)],
+                    [HOLDS_KEPT_MS, *_pairs(held)],
+                )
+                for camera_id, held in holds.items()
+            },
+        )
+
+    def _look(self, script: str, calls: Mapping[str, Call]) -> BoundsByCamera:
+        """Run a script that answers oldest and newest id of each camera."""
+        answers, found = self._on_cameras(script, calls), BoundsByCamera()
+        for camera_id, reply in answers.items():
+            if reply:
+                found[camera_id] = Bounds(*(int(each.split(b"-")[0]) for each in reply))
+        found.away |= calls.keys() - answers.keys()
+        return found
+
+    def _on_cameras(self, script: str, calls: Mapping[str, Call]) -> dict[str, Any]:
+        """Run a script for each camera, in one exchange a server. Returns its answers; a camera
+        whose server does not answer while others do has none.
+        """
+        found: dict[str, Any] = {}
+        for group in self._servers.together({c: keys[0] for c, (keys, _) in calls.items()}):
             try:
-                with self._servers.talking(self._key(group[0])) as server:
-                    script, pipe = (
-                        server.register_script(_BOUNDS),
-                        server.pipeline(transaction=False),
-                    )
-                    for camera_id in group:
-                        script(keys=[self._key(camera_id)], client=pipe)
-                    replies = pipe.execute()
+                with self._servers.talking(calls[group[0]][0][0]) as server:
+                    answers = run_script(server, script, [calls[each] for each in group])
             except PartlyAway:
-                found.away |= set(group)
-                if len(found.away) == len(camera_ids):
+                if len(group) == len(calls):
                     raise
                 continue
-            for camera_id, reply in zip(group, replies, strict=True):
-                if reply:
-                    found[camera_id] = Bounds(
-                        *(int(identifier.split(b"-")[0]) for identifier in reply)
-                    )
+            found |= zip(group, answers, strict=True)
+        if calls and not found:
+            raise PartlyAway("no node of the frames Redis Cluster that has these cameras answers")
         return found
 
     def newest(self, camera_id: str) -> Frame | None:
@@ -294,7 +297,7 @@ class RedisFrames:
     def _one_mark(self, camera_id: str, *search: str) -> FrameMark | None:
         key = self._key(camera_id)
         with self._servers.talking(key) as server:
-            reply: Any = server.register_script(_MARK)(keys=[key], args=list(search))
+            reply: Any = server.register_script(MARK)(keys=[key], args=list(search))
         if not reply:
             return None
         return decode_mark(reply[0], dict(zip(reply[1::2], reply[2::2], strict=True)))
@@ -305,13 +308,22 @@ class RedisFrames:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
-        if holds:
-            key, pairs = (
-                self._keys.holds(camera_id),
-                [part for holder, ms in holds.items() for part in (ms, holder)],
-            )
-            with self._servers.talking(key) as server:
-                server.register_script(_HOLD)(keys=[key], args=[HOLDS_KEPT_MS, *pairs])
+        self.hold_all({camera_id: holds} if holds else {})
+
+    def hold_all(self, holds: Mapping[str, Mapping[str, int]]) -> set[str]:
+        calls = {
+            camera_id: ([self._keys.holds(camera_id)], [HOLDS_KEPT_MS, *_pairs(held)])
+            for camera_id, held in holds.items()
+        }
+        return set(self._on_cameras(HOLD, calls))
+
+    def hand_over(self, changes: Mapping[str, HandOver]) -> dict[str, bool]:
+        calls: dict[str, Call] = {}
+        for camera_id, change in changes.items():
+            pairs = _pairs(change.segments)
+            arguments = [HOLDS_KEPT_MS, len(pairs), *pairs, *change.holders]
+            calls[camera_id] = [self._keys.holds(camera_id)], arguments
+        return {c: bool(new) for c, new in self._on_cameras(HAND_OVER, calls).items()}
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         names, key = list(holders), self._keys.holds(camera_id)
@@ -324,3 +336,7 @@ class RedisFrames:
         with self._servers.talking(key) as server:
             found: Any = server.zrange(key, 0, -1, withscores=True)
         return {member.decode(): int(score) for member, score in found}
+
+
+def _pairs(holds: Mapping[str, int]) -> list[str | int]:
+    return [part for holder, ms in holds.items() for part in (ms, holder)]

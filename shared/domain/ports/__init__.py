@@ -13,6 +13,7 @@ from shared.domain.ports.consistency import ConsistencyRows, Expectation, Finish
 from shared.domain.ports.counters import CounterRows
 from shared.domain.ports.detections import (
     Accepted,
+    CameraBatch,
     DetectionChannel,
     DetectionDelivery,
     DetectionRows,
@@ -31,6 +32,7 @@ from shared.domain.ports.frames import (
     CameraLeases,
     CameraStates,
     FrameBuffer,
+    HandOver,
     Holds,
     PacketBuffer,
     Parking,
@@ -60,6 +62,7 @@ __all__ = [
     "Bounds",
     "BoundsByCamera",
     "BufferLimits",
+    "CameraBatch",
     "CameraLeases",
     "CameraStates",
     "ClipFacts",
@@ -76,6 +79,7 @@ __all__ = [
     "FinaliseRun",
     "FinishedClip",
     "FrameBuffer",
+    "HandOver",
     "Holds",
     "JobRows",
     "LiveSegment",

@@ -103,6 +103,9 @@ class EventFeed(Protocol):
     def read(self, after: str, limit: int) -> list[Event]:
         """Returns events after an id, in order."""
 
+    def wait(self, after: str, timeout_s: float) -> bool:
+        """Wait until there is an event after an id. Returns False when the time passed without."""
+
 
 class TaskQueue(Protocol):
     """Transport to the workers. The pacer finds a lost task again in the rows."""
@@ -115,6 +118,21 @@ class TaskQueue(Protocol):
 
     def waiting(self, queue: str) -> int:
         """Returns how many messages of a queue no worker has taken yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraBatch:
+    """Detections of one camera, each id once, in order of captured_at.
+
+    oldest_ms, newest_ms: the camera's frames in the buffer, None while it is empty; the newest
+    tells how late a detection is.
+    """
+
+    camera_id: str
+    detections: Sequence[Detection]
+    policy: RecordingPolicy
+    oldest_ms: int | None = None
+    newest_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +175,15 @@ class DetectionRows(Protocol):
         policy: RecordingPolicy,
         newest_ms: int | None = None,
     ) -> list[Accepted]:
-        """Record detections of one camera, each in one transaction with the window change that it
-        asks for. Idempotent. oldest_ms, newest_ms: the camera's frames in the buffer; the newest
-        tells how late a detection is.
+        """Record detections of one camera, in one transaction with the window changes that they
+        ask for. Idempotent. The arguments are those of `CameraBatch`.
+        """
+
+    def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:
+        """Record detections of several cameras in one transaction. Idempotent.
+
+        Waits for no camera. Returns the answers by camera, without those whose windows somebody
+        else is changing at the moment: of them nothing is recorded.
         """
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:

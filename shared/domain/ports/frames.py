@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,12 @@ class FrameBuffer(Protocol):
         Raises Retryable when none of their servers answers.
         """
 
+    def hold_then_bounds(self, holds: Mapping[str, Mapping[str, int]]) -> BoundsByCamera:
+        """Set holds by camera (see `Holds`), then look at the bounds of these cameras, in one
+        exchange. A camera of `away` has no hold. Raises Retryable when none of their servers
+        answers.
+        """
+
     def newest(self, camera_id: str) -> Frame | None:
         """Returns the newest frame, or None."""
 
@@ -90,11 +96,33 @@ class PacketBuffer(FrameBuffer, Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """segments: new holders and the oldest capture time they need. holders: those that go."""
+
+    segments: Mapping[str, int]
+    holders: Collection[str]
+
+
 class Holds(Protocol):
     """Promises that a camera's buffer keeps frames from a time on."""
 
     def hold(self, camera_id: str, holds: Mapping[str, int]) -> None:
         """Set holds: holder -> oldest needed capture time."""
+
+    def hold_all(self, holds: Mapping[str, Mapping[str, int]]) -> set[str]:
+        """Set holds by camera. Returns the cameras that have theirs.
+
+        Raises Retryable when none of their servers answers.
+        """
+
+    def hand_over(self, changes: Mapping[str, HandOver]) -> dict[str, bool]:
+        """Give segments the holds of the detections that they record, by camera. A segment's own
+        hold stays as it is.
+
+        Returns whether a segment had no hold yet, for each camera whose server answers. Raises
+        Retryable when none does.
+        """
 
     def release(self, camera_id: str, holders: Iterable[str]) -> None:
         """Remove holds. Unknown holders are ignored."""

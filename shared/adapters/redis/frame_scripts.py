@@ -1,0 +1,45 @@
+"""Scripts on the frames Redis: what must happen in one step, or must not bring pictures along."""
+
+from __future__ import annotations
+
+# Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all
+# the same.
+BOUNDS = """#!lua flags=no-writes,allow-oom
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if #first == 0 then return {} end
+return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
+"""
+HOLD = """#!lua flags=allow-oom
+redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+"""
+HOLD_THEN_BOUNDS = """#!lua flags=allow-oom
+if #ARGV > 1 then
+  redis.call('ZADD', KEYS[2], unpack(ARGV, 2))
+  redis.call('PEXPIRE', KEYS[2], ARGV[1])
+end
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if #first == 0 then return {} end
+return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
+"""
+# In one step, so that frames are held throughout. A segment that has a hold keeps it, for the pacer
+# moves it.
+HAND_OVER = """#!lua flags=allow-oom
+local last, new = 2 + tonumber(ARGV[2]), 0
+if last > 2 then
+  new = redis.call('ZADD', KEYS[1], 'NX', unpack(ARGV, 3, last))
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+end
+if #ARGV > last then redis.call('ZREM', KEYS[1], unpack(ARGV, last + 1)) end
+return new
+"""
+MARK = """#!lua flags=no-writes,allow-oom
+local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
+if #found == 0 then return {} end
+local answer = {found[1][1]}
+local fields = found[1][2]
+for i = 1, #fields, 2 do
+  if fields[i] ~= 'j' and fields[i] ~= 'p' then answer[#answer + 1] = fields[i]; answer[#answer + 1] = fields[i + 1] end
+end
+return answer
+"""
