@@ -10,6 +10,7 @@ from services.api.auth.attempts import Attempts
 from services.api.auth.keys import KeyRing
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
+from services.api.media.event_bell import EventBell
 from services.api.media.streams import CameraWatch, Viewers
 from shared.domain.ports import (
     AccessRows,
@@ -57,6 +58,7 @@ class ApiPorts:
     signer: Signer
     deployment_id: UUID
     watch: CameraWatch
+    bell: EventBell
     viewers: Viewers
     looks: Looks
     checks: Mapping[str, Callable[[], object]]

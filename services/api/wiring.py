@@ -12,6 +12,7 @@ from services.api.auth.attempts import Attempts
 from services.api.auth.keys import key_ring
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
+from services.api.media.event_bell import EventBell
 from services.api.media.streams import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.postgres.access import PostgresAccessRows
@@ -82,6 +83,7 @@ def _ports(deployment: Deployment) -> ApiPorts:
         signer=Ed25519Signer(seed),
         deployment_id=PostgresConsistencyRows(database).deployment_id(),
         watch=CameraWatch(states, list(settings.cameras), clock),
+        bell=EventBell(deployment.event_feed, clock),
         viewers=Viewers(),
         looks=Looks(access, clock),
         checks=deployment.checks(),

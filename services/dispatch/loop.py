@@ -28,11 +28,11 @@ def run(world: World, stopping: threading.Event) -> None:
         "in hand": lambda: world.intake.in_hand.look() or stopping.wait(LOOK_SECONDS),  # type: ignore[func-returns-value]
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
-        "events": lambda: world.pacer.relay() or stopping.wait(TICK_SECONDS),
+        "events": lambda: _relay(world),
         "jobs": lambda: world.pacer.jobs() or stopping.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
     }
     for lane in world.webhooks:
-        steps[f"webhook {lane.webhook.name}"] = partial(_send, lane, stopping)
+        steps[f"webhook {lane.webhook.name}"] = partial(_send, lane)
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
         for name, step in steps.items()
@@ -40,15 +40,28 @@ def run(world: World, stopping: threading.Event) -> None:
     for thread in threads:
         thread.start()
     _repeat("pacer", lambda: _pace(world), stopping)
+    for bell in (world.events_wait, *(lane.bell for lane in world.webhooks)):
+        bell.ring()
     until_s = world.clock.monotonic() + BLOCK_SECONDS * 4
     for thread in threads:
         thread.join(timeout=max(0.0, until_s - world.clock.monotonic()))
     world.close()
 
 
-def _send(lane: Lane, stopping: threading.Event) -> None:
+def _relay(world: World) -> None:
+    """Publish what waits, and wake the lanes. A dispatcher that did not record or relay it finds it
+    by looking.
+    """
+    if world.pacer.relay() == 0:
+        world.events_wait.wait(TICK_SECONDS)
+        return
+    for lane in world.webhooks:
+        lane.bell.ring()
+
+
+def _send(lane: Lane) -> None:
     if lane.send() == 0:
-        stopping.wait(WEBHOOK_SECONDS)
+        lane.bell.wait(WEBHOOK_SECONDS)
 
 
 def _pace(world: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.dispatch.bell import Bell
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import Clock, WebhookDelivery, WebhookRows, WebhookSender
 from shared.runtime.logs import logger
@@ -38,12 +39,16 @@ class Webhook:
 
 @dataclass(slots=True)
 class Lane:
-    """Sends the deliveries of one webhook. One thread uses it."""
+    """Sends the deliveries of one webhook. One thread uses it.
+
+    bell: rung when there may be some.
+    """
 
     webhook: Webhook
     deliveries: WebhookRows
     sender: WebhookSender
     clock: Clock
+    bell: Bell = field(default_factory=Bell)
     _silences: int = 0
     _open_at_s: float = float("-inf")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.dispatch.bell import Bell
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
@@ -33,7 +34,10 @@ CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Dispatch's loops and what they close at the end."""
+    """Dispatch's loops and what they close at the end.
+
+    events_wait: rung when there may be events to relay.
+    """
 
     intake: Intake
     pacer: Pacer
@@ -41,6 +45,7 @@ class World:
     clock: Clock
     deployment: Deployment
     rows: PostgresPacerRows
+    events_wait: Bell
     alive: Callable[[], None]
 
     def close(self) -> None:
@@ -66,7 +71,7 @@ def _world(deployment: Deployment) -> World:
     frames, holds = deployment.buffers, deployment.frames
     stream = deployment.stream(f"{socket.gethostname()}-{os.getpid()}")
     rows = PostgresPacerRows(database)
-    cameras = tuple(settings.cameras)
+    cameras, events_wait = tuple(settings.cameras), Bell()
     policies = Policies(
         {camera_id: settings.policy(camera_id) for camera_id in cameras},
         [camera_id for camera_id in cameras if settings.may_be_copied(camera_id)],
@@ -81,6 +86,7 @@ def _world(deployment: Deployment) -> World:
             holds=holds,
             clock=clock,
             policies=policies,
+            recorded=events_wait.ring,
         )
     )
     pacer = Pacer(
@@ -114,6 +120,7 @@ def _world(deployment: Deployment) -> World:
         clock=clock,
         deployment=deployment,
         rows=rows,
+        events_wait=events_wait,
         alive=pulse(settings.pulse_file, clock),
     )
 

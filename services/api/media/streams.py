@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -17,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from services.api.media.camera_pictures import CameraPictures
+from services.api.media.event_bell import EventBell
 from shared.domain.access import Caller
 from shared.domain.camera import CameraState
 from shared.domain.errors import PlatereelError
@@ -189,17 +191,26 @@ class CameraWatch:
 
 
 async def events(
-    feed: EventFeed, watch: CameraWatch, after: str | None, permit: Permit
+    feed: EventFeed, watch: CameraWatch, bell: EventBell, after: str | None, permit: Permit
 ) -> AsyncIterator[bytes]:
-    """Yields server-sent events of the caller's cameras: events of segments, and changes of a
-    camera's state.
+    """Yields server-sent events of the caller's cameras: events of segments, as soon as the bell
+    rings, and changes of a camera's state.
     """
+    with bell.heard() as rung:
+        async for sent in _events(feed, watch, rung, after, permit):
+            yield sent
+
+
+async def _events(
+    feed: EventFeed, watch: CameraWatch, rung: asyncio.Event, after: str | None, permit: Permit
+) -> AsyncIterator[bytes]:
     caller, clock = permit.caller, permit.clock
     beat_at = clock.monotonic()
     last = after or await _patiently(feed.last)
     seen: dict[str, CameraState] = dict(await run_in_threadpool(watch.look))
     yield b": listening\nretry: 3000\n\n"
     while await permit.good():
+        rung.clear()  # before looking: what comes meanwhile rings again
         # the broker was away: begin where it is when it is back, not at its beginning
         if last is None:
             last = await _patiently(feed.last)
@@ -218,7 +229,8 @@ async def events(
         if clock.monotonic() - beat_at >= BEAT_SECONDS:
             beat_at = clock.monotonic()
             yield b": still here\n\n"
-        await asyncio.sleep(EVENTS_EVERY_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rung.wait(), EVENTS_EVERY_SECONDS)
 
 
 async def _patiently(call: Callable[[], Any]) -> Any:

@@ -34,7 +34,7 @@ def listen(
     event's id.
     """
     permit = Permit(caller, request.state.look_again, ports.clock)
-    body = events(ports.feed, ports.watch, last_event_id or after, permit)
+    body = events(ports.feed, ports.watch, ports.bell, last_event_id or after, permit)
     return Endless(
         body=body,
         media_type="text/event-stream",

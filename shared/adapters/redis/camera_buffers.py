@@ -56,7 +56,7 @@ class CameraBuffers:
     def _both(
         self, camera_ids: Sequence[str], look: Callable[[FrameBuffer, list[str]], BoundsByCamera]
     ) -> BoundsByCamera:
-        """Ask each buffer for the cameras of its kind; a camera of both kinds has the bounds of both."""
+        """Ask each buffer for its cameras. A camera of both has the bounds of both."""
         found = BoundsByCamera()
         for buffer in (self._frames, self._packets):
             cameras = [each for each in camera_ids if buffer in self._of(each)]
