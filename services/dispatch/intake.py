@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.in_hand import InHand
@@ -41,6 +42,8 @@ LATE_HINT_SECONDS = 1.0
 HINT, CAMERA = b"hint", b"camera"
 # So often messages are read in one batch with others, and so often in all, until one is given up.
 TRIES_TOGETHER, MOST_TRIES = 3, 8
+
+Stored = Callable[[str, str], Detection | None]
 
 _log = logger(__name__)
 
@@ -109,9 +112,10 @@ class Intake:
         detections: dict[tuple[str, str], Detection] = {}
         waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
         settled: list[str] = []
+        stored = self._stored(deliveries)
         for delivery in deliveries:
             try:
-                detection = self._detection(delivery)
+                detection = self._detection(delivery, stored)
                 if detection is None:
                     settled.append(delivery.entry_id)
                     continue
@@ -171,20 +175,29 @@ class Intake:
                 DETECTIONS.labels("rejected").inc()
         return sum(map(len, self._recorder.record(known)))
 
-    def _detection(self, delivery: DetectionDelivery) -> Detection | None:
+    def _stored(self, deliveries: Sequence[DetectionDelivery]) -> Stored:
+        """Returns what finds the detection of a hint: all of a batch are asked for at once."""
+        rows = self._ports.rows
+        hints = [_hint(delivery) for delivery in deliveries if HINT in delivery.fields]
+        keys = [key for key in hints if key is not None and key[0] in self._ports.policies]
+        if len(keys) > 1:
+            try:
+                return partial(_found, rows.stored_all(keys))
+            except Retryable as error:
+                return partial(_away, error)
+            except Exception as error:  # noqa: BLE001 - each is asked for by itself, and says why
+                _log.warning("hints_one_at_a_time", count=len(keys), error=repr(error))
+        return rows.stored
+
+    def _detection(self, delivery: DetectionDelivery, stored: Stored) -> Detection | None:
         """Returns the detection of a message, or None when nothing is left to do for it; raises
         BadInput.
         """
         if HINT in delivery.fields:
-            identifier = delivery.fields[HINT].decode("utf-8", "replace")
-            camera_id = delivery.fields.get(CAMERA, b"").decode("utf-8", "replace")
-            if DETECTION_ID.fullmatch(identifier) is None or CAMERA_ID.fullmatch(camera_id) is None:
+            key = _hint(delivery)
+            if key is None:
                 raise BadInput(HINT.decode(), "no camera and id of a detection")
-            return (
-                self._ports.rows.stored(camera_id, identifier)
-                if camera_id in self._ports.policies
-                else None
-            )
+            return stored(*key) if key[0] in self._ports.policies else None
         payload = payload_of(delivery.fields)
         arrival_ms = int(delivery.entry_id.split("-")[0])
         detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
@@ -203,6 +216,24 @@ class Intake:
             else _readable(delivery)
         )
         return self._dead_letters.told(delivery.entry_id, raw, error)
+
+
+def _hint(delivery: DetectionDelivery) -> tuple[str, str] | None:
+    """Returns camera and id that a hint names, None where it names none."""
+    identifier = delivery.fields[HINT].decode("utf-8", "replace")
+    camera_id = delivery.fields.get(CAMERA, b"").decode("utf-8", "replace")
+    named = DETECTION_ID.fullmatch(identifier) and CAMERA_ID.fullmatch(camera_id)
+    return (camera_id, identifier) if named else None
+
+
+def _found(
+    stored: Mapping[tuple[str, str], Detection], camera_id: str, detection_id: str
+) -> Detection | None:
+    return stored.get((camera_id, detection_id))
+
+
+def _away(error: Retryable, *_: str) -> Detection | None:
+    raise error
 
 
 def _readable(delivery: DetectionDelivery) -> bytes:

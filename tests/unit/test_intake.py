@@ -77,6 +77,7 @@ class Rows:
     busy: frozenset[str] = frozenset()
     away: bool = False
     commits: int = 0
+    asked: list[int] = field(default_factory=list)
 
     def accept(self, detections: Sequence[Detection], *_: object, **__: object) -> list[Accepted]:
         for detection in detections:
@@ -106,7 +107,17 @@ class Rows:
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         if self.away:
             raise Retryable("the database does not answer")
-        return None
+        if detection_id == "broken":
+            raise TypeError("the row is no detection")
+        return Detection(detection_id, camera_id, NOW, 0.9) if detection_id == "kept" else None
+
+    def stored_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Detection]:
+        self.asked.append(len(keys))
+        if self.away:
+            raise Retryable("the database does not answer")
+        if "broken" in [detection_id for _, detection_id in keys]:
+            raise TypeError("a row is no detection")
+        return {key: Detection(key[1], key[0], NOW, 0.9) for key in keys if key[1] != "gone"}
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         self.rejected.append(detection_id)
@@ -316,13 +327,35 @@ def test_what_cannot_be_stored_now_is_put_off_and_that_is_no_try() -> None:
     assert later not in bench.stream.acked
 
 
-def test_a_hint_that_cannot_be_looked_up_now_holds_up_nothing() -> None:
+def test_the_rows_of_all_hints_are_asked_for_at_once() -> None:
+    bench = Bench()
+    for name in (b"d1", b"gone", b"d2"):
+        bench.stream.add({b"hint": name, b"camera": b"cam"})
+    bench.stream.add({b"hint": b"d3", b"camera": b"unknown"})
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["d1", "d2"]
+    assert bench.rows.asked == [3]
+    assert len(bench.stream.acked) == 4
+
+
+def test_a_hint_of_a_row_that_is_no_detection_leaves_its_neighbours_alone() -> None:
+    bench = Bench()
+    for name in (b"kept", b"broken"):
+        bench.stream.add({b"hint": name, b"camera": b"cam"})
+    bench.intake.read_stream(0)
+    assert bench.rows.recorded == ["kept"]
+    assert len(bench.stream.rejected) == 1
+    assert len(bench.stream.acked) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_hints_that_cannot_be_looked_up_now_hold_up_nothing(count: int) -> None:
     bench = Bench(rows=Rows(away=True))
-    hint = bench.stream.add({b"hint": b"d1", b"camera": b"cam"})
+    hints = [bench.stream.add({b"hint": b"d1", b"camera": b"cam"}) for _ in range(count)]
     bench.stream.good("good")
     bench.intake.read_stream(0)
     assert bench.rows.recorded == ["good"]
-    assert bench.stream.put_offs == [(hint, 0)]
+    assert bench.stream.put_offs == [(hint, 0) for hint in hints]
 
 
 def test_where_dead_letters_have_no_room_the_message_waits_and_its_neighbours_do_not() -> None:

@@ -133,6 +133,17 @@ class PostgresDetectionRows:
         row = self._database.fetch_one(_ONE, detection_id, camera_id)
         return None if row is None else _detection(row)
 
+    def stored_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Detection]:
+        rows = self._database.fetch(
+            """
+            SELECT d.* FROM unnest(%s::text[], %s::text[]) AS k (camera_id, detection_id)
+              JOIN detections d USING (camera_id, detection_id)
+            """,
+            [camera_id for camera_id, _ in keys],
+            [detection_id for _, detection_id in keys],
+        )
+        return {(row["camera_id"], row["detection_id"]): _detection(row) for row in rows}
+
     def count_since(self, ms: int) -> int:
         """Returns how many detections were stored since a moment."""
         row = self._database.fetch_one(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import LiteralString
 from uuid import UUID, uuid4
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
-from psycopg.types.range import TimestamptzRange
 
 from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.events import event_body
@@ -145,7 +145,7 @@ def insert_segment(
             start,
             from_ms(trigger_ms),
             continues,
-            Jsonb(policy.to_json()),
+            _stored(policy),
             policy.codec,
             policy.fps,
             error,
@@ -153,6 +153,12 @@ def insert_segment(
             best_confidence,
         ],
     )
+
+
+@lru_cache(maxsize=1_000)
+def _stored(policy: RecordingPolicy) -> Jsonb:
+    """Returns the row's column; cameras open segments with the same few policies."""
+    return Jsonb(policy.to_json())
 
 
 def _close(
@@ -242,11 +248,6 @@ def plan_parts(
     return len(planned)
 
 
-def wanted_range(start_ms: int, end_ms: int) -> TimestamptzRange:
-    """Returns the footage that a detection asks for, as Postgres stores it."""
-    return TimestamptzRange(from_ms(start_ms), from_ms(end_ms), "[)")
-
-
 def link(
     connection: Connection,
     *,
@@ -268,9 +269,10 @@ def link(
           FROM (SELECT * FROM unnest(%s::uuid[], %s::text[]) AS met (segment_id, detection_id)
                 UNION
                 SELECT new.segment_id, w.detection_id
-                  FROM unnest(%s::text[], %s::uuid[], %s::tstzrange[]) AS new (camera_id, segment_id, span)
+                  FROM unnest(%s::text[], %s::uuid[], %s::timestamptz[], %s::timestamptz[])
+                       AS new (camera_id, segment_id, from_at, to_at)
                   JOIN detections w ON w.camera_id = new.camera_id AND w.outcome = 'recorded'
-                   AND w.wanted && new.span) pairs
+                   AND w.wanted && tstzrange(new.from_at, new.to_at)) pairs
           JOIN video_segments s ON s.id = pairs.segment_id
           JOIN detections d ON d.detection_id = pairs.detection_id AND d.camera_id = s.camera_id
         ON CONFLICT DO NOTHING
@@ -280,6 +282,7 @@ def link(
             [detection_id for _, detection_id in met],
             [camera_id for camera_id, _, _, _ in stretches],
             [segment_id for _, segment_id, _, _ in stretches],
-            [wanted_range(start_ms, end_ms) for _, _, start_ms, end_ms in stretches],
+            [from_ms(start_ms) for _, _, start_ms, _ in stretches],
+            [from_ms(end_ms) for _, _, _, end_ms in stretches],
         ],
     )

@@ -202,3 +202,6 @@ class DetectionRows(Protocol):
 
     def stored(self, camera_id: str, detection_id: str) -> Detection | None:
         """Returns one detection as it was published, or None."""
+
+    def stored_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Detection]:
+        """Returns those of these detections (camera and id) that are stored, as published."""
