@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from statistics import median, quantiles
@@ -34,14 +35,15 @@ cameras:
 """
 SECRET = "whsec_YmVuY2htYXJrcyBrZWVwIG5vIHNlY3JldHM="  # noqa: S105 - of a receiver in this process
 Arrivals = dict[str, float]
+Listening = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
 
 
 def run(*, quick: bool) -> list[Row]:
     """Milliseconds of each way, over as many detections, each of a camera that records nothing
     yet.
     """
-    count = 5 if quick else DETECTIONS
-    cameras = [f"cam{number}" for number in range(count + WARM_UP)]
+    count, warm_up = (4, 1) if quick else (DETECTIONS, WARM_UP)
+    cameras = [f"gate{number}" for number in range(count + warm_up)]
     api, hook = free_ports(2)
     config = CONFIG.format(api=api, hook=hook, secret=SECRET) + "".join(
         f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras
@@ -51,14 +53,14 @@ def run(*, quick: bool) -> list[Row]:
     with _receiver(hook, posted), site(config) as place, place.broker() as broker:
         place.run("dispatch", "dispatch")
         place.run("api", "api")
-        line = wait_for("the API", partial(_listen, api), every_s=0.1)
-        threading.Thread(target=_hear, args=(line, streamed), daemon=True).start()
-        sent = {camera: _detect(broker, camera, at) for at, camera in enumerate(cameras)}
-        wait_for("all events", lambda: sent.keys() <= posted.keys() & streamed.keys())
+        listening = wait_for("the API", partial(_listen, api), every_s=0.1)
+        with _hearing(listening, streamed):
+            sent = {camera: _detect(broker, camera, at) for at, camera in enumerate(cameras)}
+            wait_for("all events", lambda: sent.keys() <= posted.keys() & streamed.keys())
     return [
         row
         for way, arrived in (("webhook", posted), ("server-sent event", streamed))
-        for row in _rows(way, [(arrived[c] - sent[c]) * 1000 for c in cameras[WARM_UP:]])
+        for row in _rows(way, [(arrived[c] - sent[c]) * 1000 for c in cameras[warm_up:]])
     ]
 
 
@@ -102,18 +104,35 @@ def _note(arrived: Arrivals, body: dict[str, str]) -> None:
     arrived.setdefault(body["camera_id"], time.perf_counter())
 
 
-def _listen(port: int) -> http.client.HTTPConnection | None:
-    """A connection that server-sent events come on, None while the API does not answer."""
+def _listen(port: int) -> Listening | None:
+    """Server-sent events from now on, None while the API does not answer."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         line.request("GET", LISTEN)
+        answer = line.getresponse()
     except OSError:
         return None
-    return line
+    answer.readline()  # it says that it listens
+    return line, answer
 
 
-def _hear(line: http.client.HTTPConnection, arrived: Arrivals) -> None:
-    with closing(line), line.getresponse() as answer:
+@contextmanager
+def _hearing(listening: Listening, arrived: Arrivals) -> Iterator[None]:
+    """Note what is heard during the block; then hang up, so that the API need not wait for us."""
+    line, answer = listening
+    listener = threading.Thread(target=_hear, args=(answer, arrived))
+    listener.start()
+    try:
+        yield
+    finally:
+        if line.sock is not None:
+            line.sock.shutdown(socket.SHUT_RDWR)
+        listener.join()
+        line.close()
+
+
+def _hear(answer: http.client.HTTPResponse, arrived: Arrivals) -> None:
+    with suppress(http.client.HTTPException, OSError):
         for text in answer:
             if text.startswith(b"data:"):
                 body = json.loads(text.removeprefix(b"data:"))

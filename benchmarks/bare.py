@@ -31,6 +31,9 @@ def bare_loop(place: Site) -> Iterator[None]:
     finally:
         process.terminate()
         process.join()
+        with place.database() as rows, place.broker() as broker:
+            rows.execute("DROP TABLE bare")
+            broker.delete(STREAM)
 
 
 def _loop(broker_url: str, database_url: str) -> None:

@@ -25,8 +25,8 @@ def run(*, quick: bool) -> list[Row]:
     """Milliseconds of ours and of a bare XADD, XREADGROUP, INSERT in the same servers, in turn, a
     camera each.
     """
-    count = 10 if quick else DETECTIONS
-    cameras = [f"cam{number}" for number in range(count + WARM_UP)]
+    count, warm_up = (10, 1) if quick else (DETECTIONS, WARM_UP)
+    cameras = [f"cam{number}" for number in range(count + warm_up)]
     config = CONFIG + "".join(
         f'  {camera}: {{source: "push:", detect: false}}\n' for camera in cameras
     )
@@ -39,7 +39,7 @@ def run(*, quick: bool) -> list[Row]:
                 for milliseconds, one in ((ours_ms, _ours), (peer_ms, _peer)):
                     milliseconds.append(one(rows, broker, camera))
                     time.sleep(PAUSE_S)  # what one way leaves to do must not slow the other
-    ours_ms, peer_ms = ours_ms[WARM_UP:], peer_ms[WARM_UP:]
+    ours_ms, peer_ms = ours_ms[warm_up:], peer_ms[warm_up:]
     return [
         compare(
             case="detection to row",
