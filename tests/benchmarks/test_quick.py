@@ -17,39 +17,32 @@ from benchmarks.harness import Row, compare, holds, report, save
 
 ROOT = Path(__file__).parents[2]
 NEED_FFMPEG = {"writer", "copy"}
-# On one site: to start one takes longer than these.
-DETECTIONS = ("trigger", "intake", "alert")
+# On one site: to start one takes longer than to try these.
+TOGETHER = (("trigger", "intake", "alert"), ("capture", "ready"))
+ALONE = tuple((name,) for name in NAMES if not any(name in group for group in TOGETHER))
 
 
 @pytest.mark.parametrize(
-    "name",
+    "names",
     [
-        pytest.param(name, marks=pytest.mark.apt if name in NEED_FFMPEG else ())
-        for name in NAMES
-        if name not in DETECTIONS
+        pytest.param(
+            names, id="-".join(names), marks=pytest.mark.apt if NEED_FFMPEG & {*names} else ()
+        )
+        for names in (*TOGETHER, *ALONE)
     ],
 )
-def test_it_runs(name: str) -> None:
-    if name in NEED_FFMPEG and shutil.which("ffmpeg") is None:
+def test_it_runs(names: tuple[str, ...]) -> None:
+    """In a process of its own, as `make bench` does."""
+    if NEED_FFMPEG & {*names} and shutil.which("ffmpeg") is None:
         assert "CI" not in os.environ, "CI installs ffmpeg"
         pytest.skip("the peer is the ffmpeg command: install ffmpeg")
-    assert "ours" in _run(name)
-
-
-def test_those_of_detections_run() -> None:
-    printed = _run(*DETECTIONS)
-    assert [printed.count(f"{name}: running") for name in DETECTIONS] == [1] * 3
-    assert "server-sent event" in printed
-
-
-def _run(*names: str) -> str:
-    """In a process of its own, as `make bench` does."""
     command = [sys.executable, "-m", "benchmarks", *names, "--quick"]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
+    assert all(f"{name}: running" in done.stdout for name in names)
+    assert done.stdout.count("ours") == len(names)
 
 
 def test_ratios_and_targets() -> None:
