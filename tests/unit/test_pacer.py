@@ -362,3 +362,16 @@ def test_the_queue_stays_short_however_much_is_due() -> None:
     bench.ticks(1)
     assert bench.queue.length == QUEUE_BOUND
     assert len(bench.rows.due) == 20_000 - QUEUE_BOUND - 40
+
+
+def test_a_hold_that_could_not_be_set_is_set_with_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A node of the frames Redis went away between two questions; others answer."""
+    bench = Bench()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.frames, "hold_all", lambda _: set())
+        bench.ticks(1)
+    assert bench.frames.holds("cam") == {}
+    bench.ticks(1)
+    assert bench.frames.holds("cam") == {str(UUID(int=1)): START}
