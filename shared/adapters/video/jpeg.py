@@ -8,10 +8,11 @@ import av
 import av.error
 import cv2
 import numpy as np
+import simplejpeg
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from shared.adapters.video.pixels import Pixels
+from shared.adapters.video.pixels import Pixels, jpeg_planes
 from shared.domain.errors import BadInput
 from shared.wire.frames import check_jpeg, pixel_aspect, with_pixel_aspect
 
@@ -82,11 +83,18 @@ def encode_jpeg(image: Image, quality: int = 85) -> bytes:
 
 
 def jpeg_of_frame(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1, 1)) -> bytes:
-    """Returns a JPEG of a decoded picture with the shape of its pixels; raises BadInput when it
-    cannot be encoded.
+    """Returns a JPEG (4:2:0) of a decoded picture with the shape of its pixels; raises BadInput
+    when it cannot be encoded.
     """
-    image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-    return with_pixel_aspect(encode_jpeg(image, quality), aspect)
+    planes = jpeg_planes(frame)
+    if planes is None:
+        image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+        return with_pixel_aspect(encode_jpeg(image, quality), aspect)
+    try:
+        jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality)
+    except ValueError as error:
+        raise BadInput("frame", "a picture that cannot be encoded as JPEG") from error
+    return with_pixel_aspect(jpeg, aspect)
 
 
 def decode_bgr(jpeg: bytes) -> Image:

@@ -4,6 +4,7 @@ allows.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,12 +15,17 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+Samples = NDArray[np.uint8]
 BT601 = 5
 FULL, LIMITED = 2, 1
-_SMPTE170M, _BT709 = 6, 1
+_SMPTE170M, _BT709, _UNSPECIFIED = 6, 1, 2
+# Both names are BT.601; a picture without a tag is taken for it, by swscale too.
+_AS_IN_JPEG = {BT601, _SMPTE170M, _UNSPECIFIED}
 _FULL_420, _420 = "yuvj420p", "yuv420p"
 # ITU-R BT.601: luma 16-235, chroma 16-240 about 128.
 _LUMA, _CHROMA = 219 / 255, 224 / 255
+_BLACK = 16
+_of_thread = threading.local()
 
 
 def tag_colours(context: VideoCodecContext, *, full: bool) -> None:
@@ -72,7 +78,38 @@ def _is_full(frame: VideoFrame) -> bool:
     return frame.format.name.startswith(("yuvj", "bgr", "gray")) or int(frame.color_range) == FULL
 
 
-def _samples(plane: VideoPlane) -> NDArray[np.uint8]:
+def jpeg_planes(frame: VideoFrame) -> tuple[Samples, Samples, Samples] | None:
+    """Returns the planes that a 4:2:0 JPEG of the picture has: full range, BT.601.
+
+    They are the picture's own, or valid until this thread's next call. None where they are not to
+    be had without RGB in less time than with it: other formats and matrices.
+    """
+    if frame.format.name not in {_420, _FULL_420} or int(frame.colorspace) not in _AS_IN_JPEG:
+        return None
+    if any(plane.line_size < plane.width for plane in frame.planes):
+        return None  # stored from the last line to the first
+    luma, blue, red = (_samples(plane) for plane in frame.planes)
+    return (luma, blue, red) if _is_full(frame) else _stretched(luma, blue, red)
+
+
+def _stretched(luma: Samples, blue: Samples, red: Samples) -> tuple[Samples, Samples, Samples]:
+    """Returns full range of limited range, rounded. What lies outside its limits becomes 0 or
+    255.
+    """
+    made: tuple[Samples, Samples, Samples] | None = getattr(_of_thread, "planes", None)
+    # new memory for each picture costs as much again: the kernel clears every page of it
+    if made is None or (made[0].shape, made[1].shape) != (luma.shape, blue.shape):
+        made = _of_thread.planes = tuple(np.empty_like(each) for each in (luma, blue, red))
+    for source, target, scale in zip(
+        (luma, blue, red), made, (_LUMA, _CHROMA, _CHROMA), strict=True
+    ):
+        np.maximum(source, _BLACK, out=target)  # what is below would be mirrored
+        middle = 0.0 if target is made[0] else 0.5
+        cv2.convertScaleAbs(target, target, 1 / scale, middle - _BLACK / scale)
+    return made
+
+
+def _samples(plane: VideoPlane) -> Samples:
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
         :, : plane.width
     ]
