@@ -120,7 +120,7 @@ class Site:
 
 
 def cpu_s_of(pid: int) -> float:
-    """CPU seconds that a process and those that it waited for have used until now."""
+    """CPU seconds that a process and its ended children have used until now."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 
