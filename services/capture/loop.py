@@ -9,7 +9,7 @@ from functools import partial
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
-from services.capture.outbox import Outbox
+from services.capture.outbox import Outbox, is_full
 from services.capture.reporting import Reporter
 from services.capture.sources.factory import camera_source
 from services.capture.sources.packets import Copying
@@ -24,7 +24,8 @@ from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
 ROUND_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 TAKE_SECONDS = 0.25
 BACKOFF_SECONDS = 0.5
-LINGER_SECONDS = 0.03  # so that frames of several cameras share a round trip
+# So that frames of several cameras share a round trip: waking up and asking cost more than sending.
+LINGER_SECONDS = 0.025
 FLUSH_SECONDS = 3.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
 # A thread that the interpreter ends inside of OpenCV aborts the process (std::terminate). A thread
@@ -235,7 +236,8 @@ class Capture:
                     FRAMES_DROPPED.labels(frame.camera_id, "not_written").inc()
             else:
                 self._account(answers)
-                self._ports.clock.sleep(LINGER_SECONDS)
+                if not is_full(batch):  # else more waits already
+                    self._ports.clock.sleep(LINGER_SECONDS)
 
     def _may_write(self, camera_id: str) -> bool:
         """Returns whether the camera is ours and its server has answered a moment ago."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shared.domain.media import Frame
 from shared.runtime.metrics import FRAMES_DROPPED
 
 BATCH_FRAMES = 512
 BATCH_BYTES = 8_000_000
+
+
+def is_full(batch: Sequence[Frame]) -> bool:
+    """Returns whether a batch holds as much as one may, so that more frames may wait."""
+    return len(batch) >= BATCH_FRAMES or sum(len(frame.data) for frame in batch) >= BATCH_BYTES
 
 
 class _Queue:

@@ -14,7 +14,7 @@ import pytest
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
-from services.capture.outbox import Outbox
+from services.capture.outbox import BATCH_BYTES, BATCH_FRAMES, Outbox, is_full
 from services.capture.sources.factory import make_source
 from services.capture.sources.picture import Picture, SourceLost
 from services.capture.sources.stream import StreamSource
@@ -77,6 +77,14 @@ def test_the_outbox_is_bounded_in_bytes_and_gives_nothing_without_a_lease() -> N
         outbox.put(frame(ms, 300))
     assert outbox.waiting("cam") == 3
     assert outbox.take(0.01, lambda _: False) == []
+
+
+def test_the_sender_waits_for_company_only_when_a_batch_has_room() -> None:
+    """Else what one process writes a second would be bounded by its pauses."""
+    few = [frame(ms, 1000) for ms in range(BATCH_FRAMES - 1)]
+    assert not is_full(few)
+    assert is_full([*few, frame(BATCH_FRAMES)])
+    assert is_full([frame(1, BATCH_BYTES // 2), frame(2, BATCH_BYTES // 2)])
 
 
 def test_capture_processes_share_cameras_and_hand_one_over() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,6 +102,33 @@ def test_pictures_come_as_they_were_sent(film: Film) -> None:
         found, message = read(stills(f"http://{address}", 2))
     assert found == FRAMES
     assert "ended" in message
+
+
+@pytest.mark.parametrize("size", [7, 4096, 10**6])
+def test_an_answer_in_chunks_is_put_together(size: int) -> None:
+    """HTTP/1.1 in chunks that know nothing of the parts."""
+    parts = b"".join(
+        b"--frame\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(each), each) for each in FRAMES[:3]
+    )
+    pieces = [parts[at : at + size] for at in range(0, len(parts), size)]
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            connection.sendall(head + b"".join(chunks) + b"0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        found, _ = read(stills(f"http://127.0.0.1:{server.getsockname()[1]}/", 2))
+        thread.join()
+    assert found == FRAMES[:3]
 
 
 def test_a_picture_that_is_cut_off_is_none() -> None:

@@ -93,7 +93,10 @@ class _Parts:
     """Heads and bodies of the parts of an answer; ends where the answer does."""
 
     def __init__(self, response: HTTPResponse) -> None:
-        self._response = response
+        # Where an answer has neither a length nor chunks HTTPResponse adds nothing, and costs as
+        # much as all other reading of a part's head.
+        bare = not response.chunked and response.length is None
+        self._response = response.fp if bare else response
         boundary = (response.headers.get_boundary() or "").lstrip("-")
         self._boundary = b"--" + boundary.encode("latin-1", "replace") if boundary else b""
         self._pending = b""
