@@ -21,7 +21,7 @@ from shared.adapters.storage.s3_upload import upload
 from shared.domain.errors import BadInput, NotFound, Retryable
 from shared.domain.ports import Allowed, Clock, StoredObject, StoreSpace
 
-CHUNK = 1 << 21
+CHUNK = 1 << 20
 AWAY_SECONDS = 5.0
 DELETE_BATCH = 1000
 _NO_KEY = {"NoSuchKey", "NoSuchObject"}
