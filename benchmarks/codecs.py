@@ -30,7 +30,7 @@ def run(*, quick: bool) -> list[Row]:
                 codec: partial(
                     write_clip,
                     frames,
-                    RecordingPolicy(codec=codec, fps=FPS, encoder="software"),
+                    [RecordingPolicy(codec=codec, fps=FPS, encoder="software")],
                     size,
                     path,
                 )

@@ -43,7 +43,7 @@ def run(*, quick: bool) -> list[Row]:
                 "h264": partial(
                     write_clip,
                     encoded,
-                    RecordingPolicy(fps=FPS, encoder="software"),
+                    [RecordingPolicy(fps=FPS, encoder="software")],
                     size,
                     folder / "h264.mp4",
                 ),
