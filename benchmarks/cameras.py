@@ -79,7 +79,7 @@ def _serve_mjpeg(port: int, frames: list[bytes], fps: float) -> None:
 
 
 def h264_packets(
-    frames: Sequence[bytes], width: int, height: int, fps: int, gop: int
+    frames: Sequence[bytes], width: int, height: int, fps: int, gop: int, crf: int = 23
 ) -> list[bytes]:
     """The frames as a camera's H.264: a keyframe every `gop` frames, no B-frames, limited range."""
     encoder, decoder = av.CodecContext.create("libx264", "w"), av.CodecContext.create("mjpeg", "r")
@@ -92,7 +92,7 @@ def h264_packets(
         "tune": "zerolatency",
         "g": str(gop),
         "bf": "0",
-        "crf": "23",
+        "crf": str(crf),
     }
     packets = []
     for number, jpeg in enumerate(frames):

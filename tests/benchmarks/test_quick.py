@@ -16,7 +16,7 @@ from benchmarks.chart import draw
 from benchmarks.harness import Row, compare, holds, report, save
 
 ROOT = Path(__file__).parents[2]
-NEED_FFMPEG = {"writer", "copy"}
+NEED_FFMPEG = {"writer", "copy", "packets"}
 # On one site: to start one takes longer than to try these.
 TOGETHER = (("trigger", "intake", "alert"), ("capture", "ready"))
 ALONE = tuple((name,) for name in NAMES if not any(name in group for group in TOGETHER))
