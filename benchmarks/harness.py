@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 RESULTS = Path(__file__).parent / "results"
-ROUNDS = int(__import__("os").environ.get("R", "5"))
+ROUNDS = 5
 
 console = Console()
 # before anything uses it: a thread pool of before the fork would hang the children
