@@ -27,7 +27,7 @@ PORT, READ_BYTES = 554, 65_536
 LINGER_SECONDS = 0.01  # while a picture is on its way, the rest of it is waited for
 SESSION_SECONDS, LONGEST_SILENCE_SECONDS = 60, 30.0
 _DOLLAR, _FRAME_HEAD = 0x24, 4  # "$", channel and length come before each RTP packet
-_MOST_HEAD_BYTES, _MOST_BODY_BYTES = 16_384, 262_144
+_MOST_HEAD_BYTES, _MOST_BODY_BYTES, _MOST_BEFORE_BYTES = 16_384, 262_144, 8_000_000
 _STATUS = re.compile(r"RTSP/\d\.\d (\d{3})\b")
 _OK, _UNAUTHORIZED = 200, 401
 # Asked again by FFmpeg, these would be answered the same, or worse: a second wrong password.
@@ -197,7 +197,8 @@ class RtspVideo:
             self._challenged(answer)
             self._send(method, address, **headers)
             answer = self._answered()
-        if answer.status in _REFUSED and method != "OPTIONS":
+        asked_again = answer.status == _UNAUTHORIZED  # the password is wrong: it is not tried twice
+        if answer.status in _REFUSED and (asked_again or method != "OPTIONS"):
             raise SourceLost(f"the source cannot be read: {_REFUSED[answer.status]}")
         if answer.status != _OK and method != "OPTIONS":
             raise Unsuited(f"{method} is answered {answer.status}")
@@ -232,6 +233,8 @@ class RtspVideo:
                 if answer.headers.get("cseq", "") == str(self._state.requests):
                     return answer
                 continue
+            if len(data) > _MOST_BEFORE_BYTES:
+                raise SourceLost("the source cannot be read: it sends pictures and no answer")
             self._state.unread += self._receive()
         raise SourceLost("the source cannot be read: no answer came in time")
 
