@@ -5,6 +5,7 @@ gone.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,10 +13,12 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
+from shared.domain.codec import Codec
 from shared.domain.policy import RecordingPolicy
+from tests.support.h264 import FPS, as_frames, coded
 from tests.support.numbers import numbers_of_clip
 from tests.support.recordings import accept, finish, offer_parts
-from tests.support.world import POLICY, World
+from tests.support.world import LIMITS, POLICY, World
 from workers.retention.parts import PartsPorts, settle
 from workers.writer.write_part import write_part
 
@@ -76,6 +79,23 @@ def test_it_plays_while_it_is_made_and_after(world: World, api: TestClient, tmp_
     assert api.get(f"/v2/video/segments/{segment_id}/hls/0-999.m4s").status_code == 404
     world.segments.archive(segment_id, "me")
     assert playlist(api, segment_id).status_code == 410
+
+
+def test_a_copied_recording_plays_while_it_is_made(
+    world: World, api: TestClient, tmp_path: Path
+) -> None:
+    """Its first part is decoded from a keyframe before the window, which no player shows."""
+    policy = replace(POLICY, codec=Codec.COPY, fps=FPS, capture_fps=FPS)
+    packets = as_frames(coded(range(100, 190), 20), world.base_ms + 6_667)
+    world.packets.append(packets, {"cam": LIMITS})
+    (answer,) = world.detections.accept([world.detection("cam", 10, "d1")], None, policy)
+    (segment_id,) = answer.segment_ids
+    world.pacing.advance("cam", world.base_ms + 12_500, silent=False)
+    for part_id, offer in offer_parts(world):
+        assert write_part(part_id, offer, world.writer) == "done"
+    live = playlist(api, segment_id)
+    assert "#EXT-X-ENDLIST" not in live.text
+    assert play(api, segment_id, live.text, tmp_path)[0] == list(range(120, 180))
 
 
 def test_a_missing_part_is_a_gap(world: World, api: TestClient, tmp_path: Path) -> None:
