@@ -195,7 +195,11 @@ class PacketSource:
 
     def _is_played(self, picture: VideoFrame | None) -> bool:
         """Returns whether a copied clip of such pictures would be played by browsers."""
-        if picture is None or picture.format.name in _PLAYED:
+        if picture is not None and picture.format.name in _PLAYED:
             return True
-        self._cannot(f"its pictures are {picture.format.name}, which few browsers play")
+        self._cannot(
+            "its keyframe cannot be decoded"
+            if picture is None
+            else f"its pictures are {picture.format.name}, which few browsers play"
+        )
         return False
