@@ -36,30 +36,36 @@ SECONDS, KEPT = 45.0, 0.99
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """Cameras of one kind. serve: yields their address; key: of what is stored of a camera."""
+    """Cameras of one kind, for some seconds, with events that last until post_s after a detection.
+
+    serve: yields their address; key: of what is stored of a camera.
+    """
 
     serve: Callable[[], AbstractContextManager[str]]
     codec: str
     key: Callable[[str], str]
+    seconds: float
+    post_s: int
 
 
 def run(*, quick: bool) -> list[Row]:
     """The largest step at which 99 of 100 frames are there in time and no clip lacks one; each step
     is a new start.
     """
-    size, seconds = ((320, 180), 6.0) if quick else ((1280, 720), SECONDS)
+    size = (320, 180) if quick else (1280, 720)
+    seconds, post_s = (3.0, 2) if quick else (SECONDS, POST_S)
     frames = jpegs(*size, 60)
     large = size if quick else COPIED_SIZE
     packets = h264_packets(jpegs(*large, 60), *large, FPS, GOP, COPIED_CRF)
-    jpeg = _Load(lambda: mjpeg_cameras(frames, FPS), "h264", Keys().frames)
-    copied = _Load(lambda: rtsp_cameras(packets, FPS), "auto", Keys().packets)
-    ours = _most("platereel", partial(_carries, jpeg, seconds), (2,) if quick else STEPS)
+    jpeg = _Load(lambda: mjpeg_cameras(frames, FPS), "h264", Keys().frames, seconds, post_s)
+    copied = _Load(lambda: rtsp_cameras(packets, FPS), "auto", Keys().packets, seconds, post_s)
+    ours = _most("platereel", partial(_carries, jpeg), (2,) if quick else STEPS)
     peer = _most(
         "one process",
         lambda cameras: _one_process_carries(frames, cameras, seconds),
         (2,) if quick else STEPS,
     )
-    most = _most("copied", partial(_carries, copied, seconds), (2,) if quick else COPIED_STEPS)
+    most = _most("copied", partial(_carries, copied), (2,) if quick else COPIED_STEPS)
     bits = sum(map(len, packets)) * 8 * FPS / len(packets) / 1e6
     return [
         compare("MJPEG 720p15, their load included", "cameras", ours, peer),
@@ -82,11 +88,11 @@ def _most(name: str, carries: Callable[[int], bool], steps: tuple[int, ...]) -> 
     return most
 
 
-def _carries(load: _Load, seconds: float, cameras: int) -> bool:
+def _carries(load: _Load, cameras: int) -> bool:
     """Cameras, capture, dispatch, two writers, one finaliser, servers: all on this host."""
     names = [f"cam{number}" for number in range(cameras)]
     with load.serve() as address:
-        config = f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {POST_S}, "
+        config = f"defaults: {{buffer_seconds: {BUFFER_S}, post_event_seconds: {load.post_s}, "
         config += f"codec: {load.codec}}}\ncameras:\n"
         config += "".join(
             f'  {name}: {{source: "{address}/{name}", detect: false}}\n' for name in names
@@ -97,16 +103,16 @@ def _carries(load: _Load, seconds: float, cameras: int) -> bool:
                 wait_for(
                     "all cameras", lambda: all(client.exists(load.key(name)) for name in names)
                 )
-            return _watched(place, load, names, seconds)
+            return _watched(place, load, names)
 
 
-def _watched(place: Site, load: _Load, names: list[str], seconds: float) -> bool:
+def _watched(place: Site, load: _Load, names: list[str]) -> bool:
     with place.frames() as client, place.broker() as broker, place.database() as rows:
         time.sleep(2.0)
         before, began = _stored(client, load, names), time.perf_counter()
-        every_s = (BUFFER_S + POST_S) / (len(names) * SHARE)
+        every_s = (BUFFER_S + load.post_s) / (len(names) * SHARE)
         event_at, number = 0.0, 0
-        while (passed := time.perf_counter() - began) < seconds:
+        while (passed := time.perf_counter() - began) < load.seconds:
             if passed >= event_at:
                 camera = names[number % len(names)]
                 body = {"detection_id": f"event-{number}", "camera_id": camera, "confidence": 0.9}
@@ -123,7 +129,7 @@ def _watched(place: Site, load: _Load, names: list[str], seconds: float) -> bool
             wait_for(
                 "all clips",
                 lambda: _number(rows, open_rows) == 0,
-                timeout_s=POST_S + 15,
+                timeout_s=load.post_s + 15,
                 every_s=0.2,
             )
         except RuntimeError:

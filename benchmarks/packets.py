@@ -28,7 +28,8 @@ ALSO = ("motion",)
 def run(*, quick: bool) -> list[Row]:
     """CPU of one core that a camera takes, in percent, once all cameras run."""
     require_ffmpeg()
-    cameras, seconds, rounds = (2, 1.5, 1) if quick else (CAMERAS, SECONDS, ROUNDS)
+    cameras, seconds, rounds = (2, 1.0, 1) if quick else (CAMERAS, SECONDS, ROUNDS)
+    settle_s = 0.5 if quick else SETTLED
     size = (320, 180) if quick else (1280, 720)
     packets = h264_packets(jpegs(*size, 60), *size, FPS, GOP)
     shares: dict[str, list[float]] = {"ours": [], "redis": [], "ffmpeg": [], "motion": []}
@@ -41,13 +42,13 @@ def run(*, quick: bool) -> list[Row]:
                 with place.frames() as client:
                     wait_for("all cameras", lambda: client.exists(*names) == cameras)  # noqa: B023
                 for name, share in zip(
-                    ("ours", "redis"), _shares(place, seconds, cameras), strict=True
+                    ("ours", "redis"), _shares(place, seconds, cameras, settle_s), strict=True
                 ):
                     shares[name].append(share)
                 place.stop("capture")
-                shares["ffmpeg"].append(_peer(_ffmpeg, urls, seconds))
+                shares["ffmpeg"].append(_peer(_ffmpeg, urls, seconds, settle_s))
                 if shutil.which("motion"):
-                    shares["motion"].append(_peer(_motion, urls, seconds))
+                    shares["motion"].append(_peer(_motion, urls, seconds, settle_s))
     bits = sum(map(len, packets)) * 8 * FPS / len(packets) / 1e6
     case = f"{cameras} cameras {size[1]}p{FPS}, {bits:.1f} Mbit/s"
     ours = median(shares["ours"])
@@ -78,9 +79,9 @@ def _ours(urls: list[str]) -> Iterator[Site]:
         yield place
 
 
-def _shares(place: Site, seconds: float, cameras: int) -> tuple[float, float]:
+def _shares(place: Site, seconds: float, cameras: int, settle_s: float) -> tuple[float, float]:
     """Percent of a core a camera, of capture and of the frames Redis."""
-    time.sleep(SETTLED)
+    time.sleep(settle_s)
     names = ("capture", "redis-frames")
     before = [place.cpu_s(name) for name in names]
     began = time.perf_counter()
@@ -93,12 +94,17 @@ def _shares(place: Site, seconds: float, cameras: int) -> tuple[float, float]:
     return ours, redis
 
 
-def _peer(start: Callable[[list[str], Path], list[int]], urls: list[str], seconds: float) -> float:
+def _peer(
+    start: Callable[[list[str], Path], list[int]],
+    urls: list[str],
+    seconds: float,
+    settle_s: float,
+) -> float:
     """Percent of a core a camera of a peer's processes."""
     with TemporaryDirectory(prefix="platereel-bench-") as name:
         pids = start(urls, Path(name))
         try:
-            time.sleep(SETTLED)
+            time.sleep(settle_s)
             before, began = sum(map(cpu_s_of, pids)), time.perf_counter()
             time.sleep(seconds)
             used, passed = sum(map(cpu_s_of, pids)) - before, time.perf_counter() - began
