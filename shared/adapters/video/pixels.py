@@ -103,9 +103,9 @@ def _stretched(luma: Samples, blue: Samples, red: Samples) -> tuple[Samples, Sam
     for source, target, scale in zip(
         (luma, blue, red), made, (_LUMA, _CHROMA, _CHROMA), strict=True
     ):
-        np.maximum(source, _BLACK, out=target)  # what is below would be mirrored
-        middle = 0.0 if target is made[0] else 0.5
-        cv2.convertScaleAbs(target, target, 1 / scale, middle - _BLACK / scale)
+        # It saturates: what is below black would be mirrored. np.maximum takes eight times as long.
+        cv2.subtract(source, _BLACK, target)  # type: ignore[call-overload]
+        cv2.convertScaleAbs(target, target, 1 / scale, 0.0 if target is made[0] else 0.5)
     return made
 
 
