@@ -220,7 +220,8 @@ def _crosses(segment: LiveSegment, policy: RecordingPolicy) -> bool:
     began_otherwise = segment.policy.codec != policy.at(segment.start_ms).codec
     return began_otherwise or (
         segment.policy.codec != policy.codec
-        and segment.start_ms < policy.since_ms < segment.deadline_ms
+        and policy.border_ms is not None
+        and segment.start_ms < policy.border_ms < segment.deadline_ms
     )
 
 

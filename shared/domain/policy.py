@@ -50,6 +50,11 @@ class RecordingPolicy:
         """Whether clips are made of the camera's own packets."""
         return self.codec == Codec.COPY
 
+    @property
+    def border_ms(self) -> int | None:
+        """When the camera's clips began to be made of something else; None where they did not."""
+        return None if self.codec_before is None else self.since_ms
+
     def at(self, ms: int) -> RecordingPolicy:
         """Returns how what was captured at a moment is recorded."""
         if self.since_ms is None:

@@ -255,6 +255,16 @@ def test_a_camera_that_is_not_copied_any_more(
     assert rows[1]["frames_lost"] == 0
 
 
+def test_a_camera_that_was_never_seen_before_has_one_recording(world: World) -> None:
+    now = replace(POLICY, since_ms=world.base_ms + 3000)
+    world.detections.accept([Detection("d", "cam", world.base_ms + 4000, 0.9)], None, now)
+    assert not world.pacing.switch("cam", now)
+    rows = world.database.fetch("SELECT codec, start_time FROM video_segments")
+    assert [(row["codec"], to_ms(row["start_time"])) for row in rows] == [
+        ("copy", world.base_ms + 2000)
+    ]
+
+
 def test_a_recording_that_began_after_the_change_is_made_of_what_there_is(world: World) -> None:
     """The detection came before anybody knew."""
     at_ms = world.base_ms + 4000

@@ -277,6 +277,13 @@ def test_which_recordings_do_not_go_on_as_they_are(
     assert not _crosses(segment, RecordingPolicy())
 
 
+def test_the_first_decision_is_no_border() -> None:
+    """A camera that has just been connected has one recording, not one of nothing before it."""
+    first = RecordingPolicy(codec=Codec.COPY, since_ms=5000)
+    assert (first.border_ms, first.at(1000).codec) == (None, Codec.COPY)
+    assert replace(first, codec_before=Codec.H264).border_ms == 5000
+
+
 def test_settings_decide_which_cameras_may_be_copied(tmp_path: Any) -> None:
     path = tmp_path / "platereel.yaml"
     path.write_text(

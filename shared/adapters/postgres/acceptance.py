@@ -150,7 +150,7 @@ def _given(batch: CameraBatch, detections: Iterable[Detection]) -> list[Detected
             max_segment_ms=policy.max_segment_ms,
             oldest_ms=batch.oldest_ms,
             late_ms=lateness(detection.captured_ms, batch.newest_ms, policy.most_late_ms),
-            border_ms=policy.since_ms,
+            border_ms=policy.border_ms,
         )
         for detection in detections
     ]
