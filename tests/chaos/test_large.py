@@ -194,7 +194,7 @@ def test_a_copied_camera_endures_the_same_faults(tmp_path: Path, seed: int, told
     """Its clips decode to as many pictures as their rows say, whatever dies while they are made."""
     chance = random.Random(seed)
     with filming(20) as (url, _):
-        copied = {"source": url, "codec": "auto", "unnumbered": True, "fps": FPS}
+        copied = {"source": url, "codec": "auto", "unnumbered": True, "capture_fps": FPS}
         site = Site(tmp_path / "site", {"copied": copied, "probe": {}})
         row = Row(key="F30", fault="copied RTSP camera: kills, restarts, a slow network", seed=seed)
         try:
