@@ -71,6 +71,8 @@ class Outbox:
             batch: list[Frame] = []
             size = 0
             for camera_id in [each for each in self._filled if allowed(each)]:
+                if len(batch) >= BATCH_FRAMES or size >= BATCH_BYTES:
+                    break  # who had no turn now is first next time
                 queue = self._filled.pop(camera_id)
                 while queue.frames and len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
                     frame = queue.frames.popleft()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
@@ -54,6 +55,19 @@ class Leases:
 
     def resign(self, owner: str) -> None:
         self.alive -= 1
+
+
+def test_a_camera_with_much_to_write_takes_no_turn_of_others() -> None:
+    outbox = Outbox()
+    for camera in ("much", "one", "two"):
+        outbox.open(camera, keep_ms=10**9, max_bytes=10**9)
+    for ms in range(BATCH_FRAMES + 10):
+        outbox.put(replace(frame(ms), camera_id="much"))
+    for camera in ("one", "two"):
+        outbox.put(replace(frame(0), camera_id=camera))
+    assert {each.camera_id for each in outbox.take(0, lambda _: True)} == {"much"}
+    assert [each.camera_id for each in outbox.take(0, lambda _: True)][:2] == ["one", "two"]
+    assert outbox.empty()
 
 
 def test_the_outbox_drops_the_oldest_and_counts() -> None:
