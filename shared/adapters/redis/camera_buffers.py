@@ -28,19 +28,21 @@ class CameraBuffers:
         return both if copied is None else both[:1] if copied else both[1:]
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
-        """Sends each frame to the buffer of its kind, the kind of the oldest frame first: of a
-        camera that changes, no newer frame is there before the older ones.
+        """Sends each frame to the buffer of its kind.
+
+        A camera changes its kind only from one run to the next. So each camera's earlier run comes
+        first: no frame of another kind is there before the older ones.
         """
+        runs: dict[str, str] = {}
+        first = [f for f in frames if runs.setdefault(f.camera_id, f.run_id) == f.run_id]
         answers: list[Appended] = []
-        kinds = [
-            (self._frames, [frame for frame in frames if frame.packet is None]),
-            (self._packets, [frame for frame in frames if frame.packet is not None]),
-        ]
-        if frames and frames[0].packet is not None:
-            kinds.reverse()
-        for buffer, batch in kinds:
+        for buffer, batch in (
+            (self._frames, [frame for frame in first if frame.packet is None]),
+            (self._packets, [frame for frame in first if frame.packet is not None]),
+        ):
             answers += buffer.append(batch, limits) if batch else []
-        return answers
+        later = [frame for frame in frames if frame.run_id != runs[frame.camera_id]]
+        return answers + (self.append(later, limits) if later else [])
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         return self._both(camera_ids, lambda buffer, cameras: buffer.bounds(cameras))
