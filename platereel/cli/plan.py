@@ -31,10 +31,10 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.retention import MAX_DAYS
 from shared.runtime.logs import configure
 from shared.runtime.settings import Settings
+from shared.wire.urls import RTSP
 
 FULL_HD = "1920x1080"
 MOST_REMARKS = 20
-RTSP = ("rtsp://", "rtsps://")
 _SIDE = re.compile(r"[1-9][0-9]{0,4}")
 
 

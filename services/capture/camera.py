@@ -187,13 +187,10 @@ class Camera:
         report = self.report
         report.last_ms = self._last_ms = frame.captured_ms
         report.frames += 1
-        size = len(frame.data)
         if frame.packet is None:
-            report.jpeg_bytes += (size - report.jpeg_bytes) * (AVERAGED if report.jpeg_bytes else 1)
+            report.jpeg_bytes = _average(report.jpeg_bytes, len(frame.data))
         else:
-            report.packet_bytes += (size - report.packet_bytes) * (
-                AVERAGED if report.packet_bytes else 1
-            )
+            report.packet_bytes = _average(report.packet_bytes, len(frame.data))
         self._outbox.put(frame)
 
     def _note_decision(self, at_ms: int) -> None:
@@ -324,3 +321,8 @@ class Camera:
             run_id=run.run_id,
             packet=mark,
         )
+
+
+def _average(before: float, size: int) -> float:
+    """Returns a moving average of sizes with one more; 0 is none yet."""
+    return before + (size - before) * AVERAGED if before else float(size)

@@ -24,11 +24,11 @@ from shared.runtime.sections import (
     StoreRetentionSettings,
     WebhookSettings,
 )
+from shared.wire.urls import RTSP
 
 ENV_PREFIX = "PLATEREEL_"
 VIEWED_FPS = 5.0  # of a copied camera that no detector looks at, while a person does
 AUTO = "auto"  # copied where the camera's own H.264 allows it, else encoded as H.264
-_COPIED = ("rtsp://", "rtsps://")
 _ENCODER_NEEDED = ("scale", "quality", "bitrate")
 
 
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
                     f"({policy.max_segment_seconds:g})"
                 )
             wrong = unfit(policy)
-            if policy.copied and not self.source(camera_id).startswith(_COPIED):
+            if policy.copied and not self.source(camera_id).startswith(RTSP):
                 wrong = "codec copy needs a source with H.264 or H.265 packets: rtsp:// or rtsps://"
             if wrong is not None:
                 raise ValueError(f"cameras.{camera_id}: {wrong}")
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         """Returns which setting of a camera cannot be had without an encoder; None where none is
         set. An `fps` of the camera's own is one, that of the defaults is not.
         """
-        if not self.source(camera_id).startswith(_COPIED):
+        if not self.source(camera_id).startswith(RTSP):
             return "source is not RTSP"
         merged = self.merged(camera_id)
         asked = [f"{name} is set" for name in _ENCODER_NEEDED if name in merged]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 HIDDEN = "***"
+RTSP = ("rtsp://", "rtsps://")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # a scheme alone is a word, as in "begins with http://"
 _BEGUN_URL = re.compile(rf"{_URL.pattern}(?=[^\s\"'`),;>\]])")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from benchmarks.rtsp_cameras import answer_to, rtp_of, sdp_of, units_of
+from tests.support.h264 import FPS, Coded
 
 CLOCK_HZ = 90_000
 
@@ -100,3 +101,25 @@ def serving(camera: TcpCamera) -> Iterator[str]:
             accepting.join(5)
             for thread in threads:
                 thread.join(5)
+
+
+@contextmanager
+def sending(camera: TcpCamera, packets: Sequence[Coded], speed: float = 20.0) -> Iterator[str]:
+    """Let a camera send these packets over and over, faster than it says; its address."""
+    camera.sets, done = units_of(packets[0].data)[:2], threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not done.wait(1 / FPS / speed):
+            again, at = divmod(number, len(packets))
+            camera.send(packets[at].data, (again * len(packets) + packets[at].pts) / FPS)
+            number += 1
+
+    thread = threading.Thread(target=run)
+    with serving(camera) as url:
+        thread.start()
+        try:
+            yield url
+        finally:
+            done.set()
+            thread.join()

@@ -9,8 +9,8 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 
 import pytest
@@ -23,17 +23,21 @@ from services.capture.sources.rtsp import RtspVideo
 from services.capture.sources.rtsp_auth import Credentials
 from services.capture.sources.sdp import video_track
 from shared.adapters.clock import SystemClock
-from tests.support.h264 import coded
-from tests.support.rtsp_tcp import TcpCamera, serving
+from tests.support.h264 import Coded, coded
+from tests.support.rtsp_tcp import TcpCamera, sending, serving
 
 FPS = 15
 SDP = sdp_of([b"\x67abc", b"\x68d"])
 
 
 @lru_cache
-def film(count: int = 20) -> tuple[bytes, ...]:
-    """Pictures of one unit a picture, but for the keyframes."""
-    return tuple(packet.data for packet in coded(range(count), 5))
+def coded_film() -> tuple[Coded, ...]:
+    """Twenty pictures of one unit each, but for the keyframes."""
+    return tuple(coded(range(20), 5))
+
+
+def film() -> list[bytes]:
+    return [packet.data for packet in coded_film()]
 
 
 def annex_b(packet: bytes) -> bytes:
@@ -178,37 +182,24 @@ def test_parameter_sets_that_cannot_be_read_are_those_of_the_stream() -> None:
     assert video_track(re.sub("sets=[^ \r]*", "sets=!!", SDP), "rtsp://cam").sets == b""
 
 
-@contextmanager
-def filmed(camera: TcpCamera) -> Iterator[str]:
-    """The address of a camera that sends its film, over and over."""
-    done = threading.Event()
-
-    def run() -> None:
-        number = 0
-        while not done.wait(0.002):
-            camera.send(film()[number % 20], number / FPS)
-            number += 1
-
-    thread = threading.Thread(target=run)
-    with serving(camera) as url:
-        thread.start()
-        try:
-            yield url
-        finally:
-            done.set()
-            thread.join()
+def opened(url: str, timeout_s: float = 2.0) -> AbstractContextManager[RtspVideo]:
+    return RtspVideo.opened(url, SystemClock(), timeout_s)
 
 
-def first(url: str, count: int = 12) -> list[AccessUnit]:
-    pictures = RtspVideo(url, SystemClock(), 2.0).pictures()
-    found = [unit for _, unit in zip(range(count), pictures, strict=False)]
-    pictures.close()
-    return found
+def refuses(url: str, timeout_s: float = 2.0) -> None:
+    """Open a camera that is expected to raise."""
+    with opened(url, timeout_s):
+        pass
+
+
+def first(url: str, count: int = 12, timeout_s: float = 2.0) -> list[AccessUnit]:
+    with opened(url, timeout_s) as video:
+        return [unit for _, unit in zip(range(count), video.pictures(), strict=False)]
 
 
 def test_a_camera_is_read_and_left_politely() -> None:
     camera = TcpCamera(sets=units_of(film()[0])[:2])
-    with filmed(camera) as url:
+    with sending(camera, coded_film()) as url:
         units = first(url)
         for _ in range(200):
             if camera.requests[-1].startswith("TEARDOWN"):
@@ -241,13 +232,13 @@ def refused(status: str, method: str, request: str) -> bytes | None:
 def test_what_a_camera_refuses(status: str, method: str, kind: type[Exception], said: str) -> None:
     camera = TcpCamera(answer=partial(refused, status, method), description=SDP)
     with serving(camera) as url, pytest.raises(kind, match=said):
-        RtspVideo(url, SystemClock(), 2.0)
+        refuses(url)
 
 
 def test_a_camera_that_is_no_camera() -> None:
     camera = TcpCamera(answer=lambda _: b"SSH-2.0-OpenSSH_9\r\n")
     with serving(camera) as url, pytest.raises(Unsuited):
-        RtspVideo(url, SystemClock(), 2.0)
+        refuses(url)
 
 
 def test_a_camera_that_drips_and_shows_nothing_is_lost() -> None:
@@ -263,7 +254,7 @@ def test_a_camera_that_drips_and_shows_nothing_is_lost() -> None:
         thread.start()
         try:
             with pytest.raises(SourceLost, match="no picture came in time"):
-                list(RtspVideo(url, SystemClock(), 0.3).pictures())
+                first(url, timeout_s=0.3)
         finally:
             done.set()
             thread.join()
@@ -273,7 +264,15 @@ def test_a_camera_that_sends_and_never_answers_fills_no_memory() -> None:
     flood = (b"$\0\xff\xff" + b"x" * 65_535) * 130
     camera = TcpCamera(answer=lambda _: flood)
     with serving(camera) as url, pytest.raises(SourceLost, match="pictures and no answer"):
-        RtspVideo(url, SystemClock(), 5.0)
+        refuses(url, 5.0)
+
+
+def test_an_address_that_is_none_is_told_without_it() -> None:
+    """Found out before anything is sent or looked up."""
+    for url in ("rtsp://me:secret@127.0.0.1:99999/x", f"rtsp://me:secret@{'a' * 70}.example/x"):
+        with pytest.raises(SourceLost) as told:
+            refuses(url)
+        assert "secret" not in told.value.message
 
 
 def test_a_silent_camera_is_lost() -> None:
@@ -281,9 +280,9 @@ def test_a_silent_camera_is_lost() -> None:
         serving(TcpCamera(sets=units_of(film()[0])[:2])) as url,
         pytest.raises(SourceLost, match="timed out"),
     ):
-        list(RtspVideo(url, SystemClock(), 0.2).pictures())
+        first(url, timeout_s=0.2)
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(SourceLost):
-        RtspVideo(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x", SystemClock(), 0.2)
+        refuses(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x", 0.2)
 
 
 def guarded(algorithm: str, request: str) -> bytes | None:
@@ -308,13 +307,13 @@ def guarded(algorithm: str, request: str) -> bytes | None:
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 def test_a_camera_with_a_password(algorithm: str) -> None:
     camera = TcpCamera(answer=partial(guarded, algorithm), sets=units_of(film()[0])[:2])
-    with filmed(camera) as url:
+    with sending(camera, coded_film()) as url:
         place = url.removeprefix("rtsp://")
         assert len(first(f"rtsp://me:secret%3Aword@{place}", 3)) == 3
         assert not any("secret" in request or "@" in request for request in camera.requests)
         camera.requests.clear()
         with pytest.raises(SourceLost, match="401"):
-            RtspVideo(f"rtsp://me:wrong@{place}", SystemClock(), 2.0)
+            refuses(f"rtsp://me:wrong@{place}")
         # once without a password, once with it: a camera locks out who tries again and again
         asked = [each for each in camera.requests if not each.startswith("TEARDOWN")]
         assert [each.split(" ")[0] for each in asked] == ["OPTIONS", "OPTIONS"]
@@ -345,12 +344,10 @@ def test_a_session_is_kept_alive() -> None:
         return f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{told}\r\n\r\n".encode()
 
     camera.answer = short
-    with filmed(camera) as url:
-        pictures = RtspVideo(url, SystemClock(), 2.0).pictures()
-        for unit in pictures:
+    with sending(camera, coded_film()) as url, opened(url) as video:
+        for unit in video.pictures():
             beats = [each for each in camera.requests if each.startswith("GET_PARAMETER")]
             if beats:
                 break
             assert unit.data
-        pictures.close()
     assert "Session: 77" in beats[0].split("\r\n")

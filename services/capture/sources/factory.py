@@ -12,8 +12,7 @@ from services.capture.sources.synthetic import SyntheticSource
 from services.capture.sources.units import KEYLESS_SECONDS
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
-
-RTSP = ("rtsp://", "rtsps://")
+from shared.wire.urls import RTSP
 
 
 def camera_source(
@@ -57,6 +56,6 @@ def make_source(
         return SyntheticSource(name, clock, jpeg_quality)
     if name.startswith("file:"):
         return FileSource(name, clock, jpeg_quality)
-    if name.startswith(("http://", "https://", "rtsp://", "rtsps://", "/dev/video")):
+    if name.startswith(("http://", "https://", *RTSP, "/dev/video")):
         return StreamSource(name, jpeg_quality, clock, timeout_s)
     raise BadInput("source", "no capture process reads this kind of source")

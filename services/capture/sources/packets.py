@@ -7,7 +7,6 @@ does.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from enum import Enum
 from itertools import chain
 
@@ -87,11 +86,11 @@ class PacketSource:
         if self._plain:
             began = False
             try:
-                video = RtspVideo(self._url, self._clock, self._timeout_s)
-                units = units_of_rtsp(video)
-                for each in self._of_units(units, Codec.H264, video.track.sets):
-                    began = True
-                    yield each
+                with RtspVideo.opened(self._url, self._clock, self._timeout_s) as video:
+                    units = units_of_rtsp(video)
+                    for each in self._of_units(units, Codec.H264, video.track.sets):
+                        began = True
+                        yield each
             except Unsuited as error:
                 self._plain = False
                 if began:
@@ -135,20 +134,17 @@ class PacketSource:
             self._decoded_until = self._clock.monotonic() + AGAIN_SECONDS
 
     def _of_units(
-        self, units: Generator[Unit], codec: Codec, sets: bytes
+        self, units: Iterator[Unit], codec: Codec, sets: bytes
     ) -> Iterator[Picture | CodedPicture | Decided]:
         sight = Sight(open_decoder(codec, sets), self._quality)
-        with closing(units):
-            first = None
-            if self._copies():
-                first = yield from self._copied(
-                    units, Keyframes(codec, sets, self._keyless_s), sight
-                )
-                if first is None:
-                    return
-            yield Decided(copied=False, why=self._why)
-            for unit in units if first is None else chain((first,), units):
-                yield from sight.watch(unit)
+        first = None
+        if self._copies():
+            first = yield from self._copied(units, Keyframes(codec, sets, self._keyless_s), sight)
+            if first is None:
+                return
+        yield Decided(copied=False, why=self._why)
+        for unit in units if first is None else chain((first,), units):
+            yield from sight.watch(unit)
 
     def _copied(
         self, units: Iterator[Unit], keys: Keyframes, sight: Sight

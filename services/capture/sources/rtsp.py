@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -61,44 +61,36 @@ class _Session:
 
 
 class RtspVideo:
-    """One connection to a camera. `track` tells what it sends; `pictures` reads it.
+    """One connection to a camera. `track` tells what it sends; `pictures` reads it."""
 
-    timeout_s: after how many seconds without an answer, or without a picture, it is lost. Raises
-    SourceLost when the camera cannot be read, Unsuited when FFmpeg should.
-    """
+    track: Track
 
-    def __init__(self, url: str, clock: Clock, timeout_s: float) -> None:
-        parts = urlsplit(url)
+    def __init__(
+        self, connection: socket.socket, session: _Session, clock: Clock, timeout_s: float
+    ) -> None:
+        self._socket, self._state = connection, session
         self._clock, self._timeout_s = clock, timeout_s
-        self._state = _Session(_plain(parts))
+
+    @classmethod
+    @contextmanager
+    def opened(cls, url: str, clock: Clock, timeout_s: float) -> Iterator[RtspVideo]:
+        """Yields a camera that sends pictures, and says goodbye to it at the end.
+
+        timeout_s: after how many seconds without an answer, or without a picture, it is lost.
+        Raises SourceLost when the camera cannot be read, Unsuited when FFmpeg should.
+        """
+        parts = urlsplit(url)
+        session = _Session(_plain(parts))
         if parts.username is not None:
             name, secret = unquote(parts.username), unquote(parts.password or "")
-            self._state.credentials = Credentials(name, secret)
-        try:
-            self._socket = socket.create_connection(
-                (parts.hostname or "", parts.port or PORT), timeout_s
-            )
-        except (OSError, ValueError) as error:
-            raise SourceLost(f"the source cannot be read: {_reason(error)}") from error
-        self._bound_waiting()
-        try:
-            self.track = self._begin()
-        except (OSError, ValueError) as error:
-            self._socket.close()
-            raise SourceLost(f"the source cannot be read: {_reason(error)}") from error
-        except BaseException:
-            self._socket.close()
-            raise
-
-    def _bound_waiting(self) -> None:
-        """Let the kernel end a read that takes too long: one system call, where Python's own
-        time-out needs two and lets go of the interpreter twice.
-        """
-        self._socket.settimeout(None)
-        seconds = int(self._timeout_s)
-        limit = struct.pack("ll", seconds, int((self._timeout_s - seconds) * 1e6))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
+            session.credentials = Credentials(name, secret)
+        with _lost_with(OSError), closing(_connected(parts, timeout_s)) as connection:
+            video = cls(connection, session, clock, timeout_s)
+            video.track = video._begin()
+            try:
+                yield video
+            finally:
+                video._leave()
 
     def _begin(self) -> Track:
         options = self._ask("OPTIONS", self._state.address)
@@ -120,32 +112,30 @@ class RtspVideo:
         self._ask("PLAY", self._state.address, Range="npt=0.000-")
         return track
 
-    def pictures(self) -> Generator[AccessUnit]:
+    def pictures(self) -> Iterator[AccessUnit]:
         """Yields pictures until the camera is lost."""
         depacketizer = Depacketizer(self.track.payload_type)
         beat_at = seen_at = self._clock.monotonic()
-        with closing(self._socket):
-            try:
-                while True:
-                    now = self._clock.monotonic()
-                    if now - seen_at > self._timeout_s:
-                        raise SourceLost("the source cannot be read: no picture came in time")
-                    if now - beat_at >= self._state.idle_s:
-                        self._send(self._state.beat, self._state.address)
-                        beat_at = now
-                    for unit in self._whole(depacketizer):
-                        seen_at = now
-                        yield unit
-                    depacketizer.check_size()
-                    if depacketizer.open:
-                        self._clock.sleep(LINGER_SECONDS)
-                    self._state.unread += self._receive()
-            except OSError as error:
-                raise SourceLost(f"the source cannot be read: {_reason(error)}") from error
-            finally:
-                with suppress(OSError):
-                    self._socket.setblocking(False)  # a camera that takes nothing is not waited for
-                    self._send("TEARDOWN", self._state.address)
+        while True:
+            now = self._clock.monotonic()
+            if now - seen_at > self._timeout_s:
+                raise SourceLost("the source cannot be read: no picture came in time")
+            if now - beat_at >= self._state.idle_s:
+                self._send(self._state.beat, self._state.address)
+                beat_at = now
+            for unit in self._whole(depacketizer):
+                seen_at = now
+                yield unit
+            depacketizer.check_size()
+            if depacketizer.open:
+                self._clock.sleep(LINGER_SECONDS)
+            self._state.unread += self._receive()
+
+    def _leave(self) -> None:
+        """Tell the camera; one that takes nothing is not waited for."""
+        with suppress(OSError):
+            self._socket.setblocking(False)
+            self._send("TEARDOWN", self._state.address)
 
     def _whole(self, depacketizer: Depacketizer) -> Iterator[AccessUnit]:
         """Yields the pictures of what was received, and keeps the rest."""
@@ -237,6 +227,29 @@ class RtspVideo:
                 raise SourceLost("the source cannot be read: it sends pictures and no answer")
             self._state.unread += self._receive()
         raise SourceLost("the source cannot be read: no answer came in time")
+
+
+@contextmanager
+def _lost_with(*errors: type[Exception]) -> Iterator[None]:
+    """Turn errors into SourceLost without the address."""
+    try:
+        yield
+    except errors as error:
+        raise SourceLost(f"the source cannot be read: {_reason(error)}") from error
+
+
+def _connected(parts: SplitResult, timeout_s: float) -> socket.socket:
+    """Returns a connection whose reads the kernel ends when they take too long: one system call,
+    where Python's own time-out needs two and lets go of the interpreter twice.
+    """
+    with _lost_with(ValueError):  # an address that is none
+        connection = socket.create_connection((parts.hostname or "", parts.port or PORT), timeout_s)
+    connection.settimeout(None)
+    seconds = int(timeout_s)
+    limit = struct.pack("ll", seconds, int((timeout_s - seconds) * 1e6))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, option, limit)
+    return connection
 
 
 def _answer(data: bytes, at: int) -> tuple[Answer, int] | None:

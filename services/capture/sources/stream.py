@@ -17,6 +17,7 @@ from services.capture.sources.snapshots import EVERY_SECONDS, poll_of, polled
 from shared.adapters.video.jpeg import jpeg_of_frame
 from shared.domain.errors import BadInput
 from shared.domain.ports import Clock
+from shared.wire.urls import RTSP
 
 _SINGLE = ("image2", "jpeg_pipe", "jpegls_pipe", "png_pipe", "bmp_pipe", "webp_pipe")
 # Asked over UDP, these would be answered the same, or worse: a second wrong password.
@@ -53,7 +54,7 @@ class StreamSource:
         self._options: dict[str, str] = {}
         if url.startswith("/dev/video"):
             self._format, self._options = "v4l2", {"input_format": "mjpeg"}
-        elif url.startswith(("rtsp://", "rtsps://")):
+        elif url.startswith(RTSP):
             self._options = {"rtsp_transport": "tcp", "timeout": str(round(timeout_s * 1e6))}
 
     def pictures(self) -> Iterator[Picture]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -39,7 +39,7 @@ class Unit:
     shown_after_ms: int = 0
 
 
-def units_of_rtsp(video: RtspVideo) -> Generator[Unit]:
+def units_of_rtsp(video: RtspVideo) -> Iterator[Unit]:
     """Yields what our own client reads: H.264 whose pictures come in the order of their times."""
     for unit in video.pictures():
         key = _H264_IDR in unit.kinds
@@ -47,7 +47,7 @@ def units_of_rtsp(video: RtspVideo) -> Generator[Unit]:
         yield Unit(unit.data, key, random, unit.at_s)
 
 
-def units_of_container(container: InputContainer, codec: Codec) -> Generator[Unit]:
+def units_of_container(container: InputContainer, codec: Codec) -> Iterator[Unit]:
     """Yields the packets of a container's first video stream."""
     for packet in container.demux(container.streams.video[0]):
         if not packet.size or packet.pts is None:
