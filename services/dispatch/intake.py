@@ -14,11 +14,11 @@ from functools import partial
 
 from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.in_hand import InHand
+from services.dispatch.policies import Policies
 from services.dispatch.recorder import REUSED, Recorder
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.media import Detection
 from shared.domain.names import CAMERA_ID, DETECTION_ID
-from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Clock,
     DetectionChannel,
@@ -60,7 +60,7 @@ class IntakePorts:
     frames: FrameBuffer
     holds: Holds
     clock: Clock
-    policies: Mapping[str, RecordingPolicy]
+    policies: Policies
     recorded: Callable[[], None] = lambda: None
 
 

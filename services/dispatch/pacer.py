@@ -6,11 +6,12 @@ one of them wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.dispatch.holding import Holding
 from services.dispatch.offers import Offering
+from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
 from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.job import JobKind
@@ -62,7 +63,7 @@ class PacerPorts:
     clock: Clock
     periods_s: Mapping[JobKind, float]
     webhooks: Mapping[str, Collection[str]] = field(default_factory=dict)
-    policies: Mapping[str, RecordingPolicy] = field(default_factory=dict)
+    policies: Policies = field(default_factory=lambda: Policies({}))
     behind_s: Callable[[], float] = lambda: 0.0
 
 
@@ -132,12 +133,18 @@ class Pacer:
         silence.look(cameras, bounds)
         here = [segment for segment in live if segment.camera_id not in bounds.away]
         recording = [each for each in here if each.status == SegmentStatus.RECORDING]
-        changed, switched = False, self._switch(recording)
+        # Capture tells what a camera decides before it stores the first frame; here it is asked for
+        # after the newest frame was read. So no part is planned across the border.
+        policies, changed = self.ports.policies.now({each.camera_id for each in recording}), False
         for segment in recording:
-            if segment.camera_id not in switched:
-                watermark_ms = _newest_ms(bounds, segment.camera_id)
-                changed |= self._advance(segment, watermark_ms, silent=silence.of(segment))
-        if changed or switched:
+            if segment.camera_id not in policies.away:
+                changed |= self._move(
+                    segment,
+                    _newest_ms(bounds, segment.camera_id),
+                    policies.get(segment.camera_id),
+                    silent=silence.of(segment),
+                )
+        if changed:
             here = [
                 segment
                 for segment in self.ports.rows.live()
@@ -155,31 +162,16 @@ class Pacer:
         )
         self.ports.offering.clips()
 
-    def _switch(self, recording: Iterable[LiveSegment]) -> set[str]:
-        """Let recordings go on in a new segment whose camera's clips are made of something else.
-
-        What a camera decides is told before its first frame is stored, and asked for after the
-        newest frame was read: no part is planned across the border. Returns the cameras that are
-        not moved on in this round.
-        """
-        switched: set[str] = set()
-        for segment in recording:
-            camera_id = segment.camera_id
-            try:
-                policy = self.ports.policies.get(camera_id)
-                if (
-                    policy is not None
-                    and _crosses(segment, policy)
-                    and self.ports.rows.switch(camera_id, policy)
-                ):
-                    switched.add(camera_id)
-            except Retryable as error:
-                switched.add(camera_id)
-                _log.warning("recording_put_off", camera_id=camera_id, error=error.message)
-        return switched
-
-    def _advance(self, segment: LiveSegment, watermark_ms: int, *, silent: bool) -> bool:
-        """Plan and close what the buffer has passed.
+    def _move(
+        self,
+        segment: LiveSegment,
+        watermark_ms: int,
+        policy: RecordingPolicy | None,
+        *,
+        silent: bool,
+    ) -> bool:
+        """Plan and close what the buffer has passed; or let the recording go on in a new segment
+        where its camera's clips are made of something else now.
 
         A recording that cannot be moved holds up no other.
         """
@@ -188,9 +180,12 @@ class Pacer:
         reached = Reached(
             watermark_ms, silent, self.ports.silence.still_ms(segment.camera_id), behind_ms
         )
-        if not _moves(segment, reached):
+        crosses = policy is not None and _crosses(segment, policy)
+        if not crosses and not _moves(segment, reached):
             return False
         try:
+            if crosses and policy is not None and self.ports.rows.switch(segment.camera_id, policy):
+                return True
             return self.ports.rows.advance(
                 segment.camera_id,
                 watermark_ms,

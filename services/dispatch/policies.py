@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.domain.camera import Recorded
-from shared.domain.codec import Codec
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import CameraStates
+
+States = Callable[[Sequence[str]], Mapping[str, Mapping[str, str]]]
 
 
-class Policies(Mapping[str, RecordingPolicy]):
-    """A policy per camera of the configuration.
-
-    deciding: cameras whose connection decides whether they are copied. For those, capture's word is
-    asked for each time, which raises Retryable while the frames Redis does not answer.
+class PoliciesNow(dict[str, RecordingPolicy]):
+    """Policies by camera; `away`: cameras that decide for themselves and whose server, of several,
+    does not answer.
     """
 
-    def __init__(
-        self,
-        configured: Mapping[str, RecordingPolicy],
-        deciding: Collection[str],
-        states: CameraStates,
-    ) -> None:
-        self._configured, self._deciding, self._states = configured, set(deciding), states
+    def __init__(self) -> None:
+        super().__init__()
+        self.away: set[str] = set()
 
-    def __getitem__(self, camera_id: str) -> RecordingPolicy:
-        policy = self._configured[camera_id]
-        if camera_id not in self._deciding:
-            return policy
-        recorded = Recorded.of_state(self._states.state(camera_id))
-        if recorded is None:
-            return policy
-        return replace(
-            policy,
-            codec=_codec(policy, copied=recorded.copied),
-            codec_before=(
-                None if recorded.before is None else _codec(policy, copied=recorded.before)
-            ),
-            since_ms=recorded.since_ms,
-        )
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The cameras of the configuration.
+
+    deciding: those whose connection decides whether they are copied. states: what capture says of
+    cameras.
+    """
+
+    configured: Mapping[str, RecordingPolicy]
+    deciding: frozenset[str] = frozenset()
+    states: States = lambda _: {}
 
     def __contains__(self, camera_id: object) -> bool:
-        return camera_id in self._configured
+        return camera_id in self.configured
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._configured)
-
-    def __len__(self) -> int:
-        return len(self._configured)
-
-
-def _codec(policy: RecordingPolicy, *, copied: bool) -> Codec:
-    return Codec.COPY if copied else policy.codec
+    def now(self, camera_ids: Iterable[str]) -> PoliciesNow:
+        """Returns how cameras of the configuration are recorded now, asking capture's word of all
+        in one exchange. Raises Retryable while the frames Redis does not answer.
+        """
+        found = PoliciesNow()
+        known = [camera_id for camera_id in camera_ids if camera_id in self.configured]
+        asked = [camera_id for camera_id in known if camera_id in self.deciding]
+        states = self.states(asked) if asked else {}
+        for camera_id in known:
+            policy = self.configured[camera_id]
+            if camera_id not in self.deciding:
+                found[camera_id] = policy
+            elif camera_id in states:
+                recorded = Recorded.of_state(states[camera_id])
+                found[camera_id] = policy if recorded is None else policy.as_decided(recorded)
+            else:
+                found.away.add(camera_id)
+        return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.dispatch.dead_letters import DeadLetters
+from services.dispatch.policies import Policies
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Detection
@@ -46,7 +47,7 @@ class Recorder:
     rows: DetectionRows
     frames: FrameBuffer
     holds: Holds
-    policies: Mapping[str, RecordingPolicy]
+    policies: Policies
     dead_letters: DeadLetters
     recorded: Callable[[], None]
 
@@ -114,10 +115,11 @@ class Recorder:
         holds = {camera_id: self._holders(camera_id, batch) for camera_id, batch in cameras.items()}
         wanted = {camera_id: each for camera_id, each in holds.items() if each}
         bounds = self.frames.hold_then_bounds(wanted) if wanted else BoundsByCamera()
+        policies = self.policies.now(cameras)  # after the bounds, as the pacer does
         batches = [
-            self._batch(camera_id, batch, bounds)
+            _batch(camera_id, batch, bounds, policies[camera_id])
             for camera_id, batch in cameras.items()
-            if camera_id not in bounds.away
+            if camera_id not in bounds.away | policies.away
         ]
         answers = accept(batches)
         self.recorded()
@@ -130,24 +132,12 @@ class Recorder:
         """Never the name of a segment's hold, whatever a detector calls its detection: no id of a
         segment has a colon.
         """
-        policy = self.policies[camera_id]
+        policy = self.policies.configured[camera_id]
         return {
             f"d:{detection.detection_id}": detection.captured_ms - policy.buffer_ms
             for detection in batch
             if detection.confidence > policy.min_confidence
         }
-
-    def _batch(
-        self, camera_id: str, batch: Sequence[Detection], bounds: BoundsByCamera
-    ) -> CameraBatch:
-        found = bounds.get(camera_id)
-        return CameraBatch(
-            camera_id=camera_id,
-            detections=batch,
-            policy=self.policies[camera_id],
-            oldest_ms=None if found is None else found.oldest_ms,
-            newest_ms=None if found is None else found.newest_ms,
-        )
 
     def _hand_over(
         self,
@@ -190,6 +180,22 @@ class Recorder:
                 self.dead_letters.told(
                     "", encode_detection(detection), BadInput("detection_id", REUSED)
                 )
+
+
+def _batch(
+    camera_id: str,
+    detections: Sequence[Detection],
+    bounds: BoundsByCamera,
+    policy: RecordingPolicy,
+) -> CameraBatch:
+    found = bounds.get(camera_id)
+    return CameraBatch(
+        camera_id=camera_id,
+        detections=detections,
+        policy=policy,
+        oldest_ms=None if found is None else found.oldest_ms,
+        newest_ms=None if found is None else found.newest_ms,
+    )
 
 
 def _starts(batch: CameraBatch, answers: Sequence[Accepted]) -> dict[str, int]:

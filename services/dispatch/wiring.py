@@ -74,8 +74,8 @@ def _world(deployment: Deployment) -> World:
     cameras, events_wait = tuple(settings.cameras), Bell()
     policies = Policies(
         {camera_id: settings.policy(camera_id) for camera_id in cameras},
-        [camera_id for camera_id in cameras if settings.may_be_copied(camera_id)],
-        deployment.cameras,
+        frozenset(camera_id for camera_id in cameras if settings.may_be_copied(camera_id)),
+        deployment.cameras.states_of,
     )
     intake = Intake(
         IntakePorts(

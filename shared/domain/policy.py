@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, cast
 
+from shared.domain.camera import Recorded
 from shared.domain.codec import CODECS, Codec
 
 # Of the hold cap, what the tail of a window and the writers' own time need.
@@ -54,6 +55,20 @@ class RecordingPolicy:
     def border_ms(self) -> int | None:
         """When the camera's clips began to be made of something else; None where they did not."""
         return None if self.codec_before is None else self.since_ms
+
+    def as_decided(self, recorded: Recorded) -> RecordingPolicy:
+        """Returns the policy with what a camera's connection decided."""
+
+        def codec(*, copied: bool) -> Codec:
+            return Codec.COPY if copied else self.codec
+
+        before = None if recorded.before is None else codec(copied=recorded.before)
+        return replace(
+            self,
+            codec=codec(copied=recorded.copied),
+            codec_before=before,
+            since_ms=recorded.since_ms,
+        )
 
     def at(self, ms: int) -> RecordingPolicy:
         """Returns how what was captured at a moment is recorded."""

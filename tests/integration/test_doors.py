@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from services.api.wiring import build
 from services.dispatch.intake import MOST_TRIES, Intake, IntakePorts
+from services.dispatch.policies import Policies
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.redis.detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
 from shared.domain.access import Role
@@ -314,7 +315,7 @@ class Reader:
             frames=world.frames,
             holds=world.frames,
             clock=world.clock,
-            policies=policies,
+            policies=Policies(policies),
         )
         self.intake = Intake(ports)
         self.stream.read(1, 0.01)

@@ -83,6 +83,9 @@ class Server:
         for camera_id, state in states.items():
             self.report(camera_id, state)
 
+    def states_of(self, camera_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {camera_id: self.state(camera_id) for camera_id in camera_ids}
+
     def look_at(self, camera_id: str, for_s: float) -> None:
         raise NotImplementedError
 

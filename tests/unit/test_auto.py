@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -13,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from benchmarks.rtsp_cameras import units_of
 from services.api.media.camera_pictures import CameraPictures
 from services.capture.camera import Camera
 from services.capture.outbox import Outbox
@@ -26,7 +24,6 @@ from shared.adapters.redis.camera_buffers import CameraBuffers
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.camera import Recorded
 from shared.domain.codec import Codec
-from shared.domain.errors import Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.media import Frame, PacketMark
 from shared.domain.policy import RecordingPolicy
@@ -35,7 +32,7 @@ from shared.runtime.configuration import ConfigurationError, load
 from tests.support.h264 import Coded, coded
 from tests.support.numbers import number_of_jpeg
 from tests.support.pictures import numbered_jpeg
-from tests.support.rtsp_tcp import TcpCamera, serving
+from tests.support.rtsp_tcp import TcpCamera, sending
 from tests.support.twins import MemoryFrames, SimulatedClock
 
 FPS = 15
@@ -45,28 +42,6 @@ LIMITS = {"cam": BufferLimits(keep_ms=60_000, cap_ms=60_000, max_bytes=10**9)}
 @lru_cache
 def film(gop: int = 5, bframes: int = 0, pix_fmt: str = "yuv420p") -> tuple[Coded, ...]:
     return tuple(coded(range(40), gop, bframes, pix_fmt=pix_fmt))
-
-
-@contextmanager
-def filmed(packets: tuple[Coded, ...], speed: float = 20.0) -> Iterator[str]:
-    """The address of a camera that sends these packets over and over, faster than it says."""
-    camera, done = TcpCamera(sets=units_of(packets[0].data)[:2]), threading.Event()
-
-    def run() -> None:
-        number = 0
-        while not done.wait(1 / FPS / speed):
-            again, at = divmod(number, len(packets))
-            camera.send(packets[at].data, (again * len(packets) + packets[at].pts) / FPS)
-            number += 1
-
-    thread = threading.Thread(target=run)
-    with serving(camera) as url:
-        thread.start()
-        try:
-            yield url
-        finally:
-            done.set()
-            thread.join()
 
 
 def source(url: str, copying: Copying, **more: Any) -> PacketSource:
@@ -80,7 +55,7 @@ def taken(source: PacketSource, count: int) -> list[Picture | CodedPicture | Dec
 
 
 def test_h264_that_browsers_play_is_copied_and_one_picture_is_decoded() -> None:
-    with filmed(film()) as url:
+    with sending(TcpCamera(), film()) as url:
         decided, *rest = taken(source(url, Copying.WHERE_IT_CAN), 22)
     assert decided == Decided(copied=True)
     assert isinstance(rest[0], CodedPicture)
@@ -91,7 +66,7 @@ def test_h264_that_browsers_play_is_copied_and_one_picture_is_decoded() -> None:
 
 def test_while_somebody_looks_pictures_are_decoded_from_the_next_keyframe_on() -> None:
     looks = [False]
-    with filmed(film()) as url:
+    with sending(TcpCamera(), film()) as url:
         pictures = source(url, Copying.WHERE_IT_CAN, looked_at=lambda: looks[0]).pictures()
         for _ in range(10):
             next(pictures)
@@ -117,7 +92,7 @@ def test_while_somebody_looks_pictures_are_decoded_from_the_next_keyframe_on() -
 def test_what_cannot_be_copied_is_decoded(
     packets: tuple[Coded, ...], more: dict[str, Any], why: str
 ) -> None:
-    with filmed(packets) as url:
+    with sending(TcpCamera(), packets) as url:
         camera = source(url, Copying.WHERE_IT_CAN, **more)
         if "keyless_s" in more:  # it may begin well
             with suppress(SourceLost):
@@ -132,12 +107,12 @@ def test_what_cannot_be_copied_is_decoded(
 
 
 def test_a_camera_that_must_be_copied_says_why_it_cannot() -> None:
-    with filmed(film(gop=1000)) as url, pytest.raises(Unusable, match="no keyframe"):
+    with sending(TcpCamera(), film(gop=1000)) as url, pytest.raises(Unusable, match="no keyframe"):
         taken(source(url, Copying.ALWAYS, keyless_s=1.0), 300)
 
 
 def test_a_camera_that_is_never_copied_is_decoded_without_ffmpegs_demuxer() -> None:
-    with filmed(film()) as url:
+    with sending(TcpCamera(), film()) as url:
         decided, *rest = taken(source(url, Copying.NEVER), 10)
     assert decided == Decided(copied=False)
     assert len([each for each in rest if isinstance(each, Picture)]) == 9
@@ -147,7 +122,7 @@ def test_b_frames_are_left_to_ffmpeg() -> None:
     """Which copies them all the same: at once where none was passed on, else from the next
     connection on.
     """
-    with filmed(film(bframes=2)) as url:
+    with sending(TcpCamera(), film(bframes=2)) as url:
         camera = source(url, Copying.WHERE_IT_CAN)
         with suppress(SourceLost):
             taken(camera, 100)
@@ -216,14 +191,13 @@ class States:
     """What capture says."""
 
     known: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
+    away: bool = False
 
-    def state(self, camera_id: str) -> dict[str, str]:
-        self.asked.append(camera_id)
-        if "away" in self.known:
-            raise Retryable("the frames Redis does not answer")
-        return self.known
+    def states_of(self, camera_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        self.asked.append(list(camera_ids))
+        return {} if self.away else dict.fromkeys(camera_ids, self.known)
 
     def look_at(self, camera_id: str, for_s: float) -> None:
         self.looked.append(camera_id)
@@ -232,21 +206,20 @@ class States:
 def test_dispatch_records_as_the_connection_decided() -> None:
     states = States()
     configured = {"gate": RecordingPolicy(), "mine": RecordingPolicy(codec=Codec.AV1)}
-    policies = Policies(configured, ["gate"], cast("Any", states))
-    assert policies["gate"] == configured["gate"]
+    policies = Policies(configured, frozenset({"gate"}), states.states_of)
+    assert policies.now(configured) == configured
     decided = Recorded(copied=True, since_ms=5000, before=False)
     states.known = {name: str(value) for name, value in decided.to_state().items()}
-    now = policies["gate"]
+    now = policies.now(["gate"])["gate"]
     assert [now.at(4999).codec, now.at(5000).codec] == [Codec.H264, Codec.COPY]
     assert now.at(5000) == replace(RecordingPolicy(), codec=Codec.COPY)
     assert RecordingPolicy.from_json(now.to_json()) == now.at(5000)
-    assert policies["mine"] == configured["mine"]
-    assert ("gate" in policies, "other" in policies, len(policies)) == (True, False, 2)
-    assert set(states.asked) == {"gate"}
-    assert policies.get("other") is None
-    states.known = {"away": "1"}
-    with pytest.raises(Retryable):
-        policies["gate"]
+    assert policies.now(["mine", "other"]) == {"mine": configured["mine"]}
+    assert ("gate" in policies, "other" in policies) == (True, False)
+    assert states.asked == [["gate"], ["gate"]], "in one exchange, and nobody else's"
+    states.away = True
+    unknown = policies.now(configured)
+    assert (set(unknown), unknown.away) == ({"mine"}, {"gate"})
 
 
 @pytest.mark.parametrize(
@@ -366,3 +339,23 @@ def test_a_camera_whose_connection_decides_has_one_buffer_of_two_kinds() -> None
     assert newest.captured_ms == 5000
     assert mark is not None
     assert mark.captured_ms == 2200
+
+
+@pytest.mark.parametrize("copied_first", [True, False])
+def test_a_change_is_stored_in_order_whatever_else_is_in_the_batch(copied_first: bool) -> None:
+    """Another camera's frame of the other kind is in front of it."""
+    clock, order = SimulatedClock(), list[tuple[str, int]]()
+
+    class Noted(Packets):
+        def append(self, frames: Sequence[Frame], limits: Any) -> list[Any]:
+            order.extend((each.camera_id, each.captured_ms) for each in frames)
+            return super().append(frames, limits)
+
+    packet = replace(packets_at(1000)[0], run_id="copied")
+    jpeg = Frame("cam", 1000, numbered_jpeg(1), 0, "decoded")
+    early, late = (packet, jpeg) if copied_first else (jpeg, packet)
+    other = replace(late, camera_id="other", captured_ms=500)
+    both = CameraBuffers(Noted(clock), Noted(clock), lambda _: None)
+    batch = [other, early, replace(late, captured_ms=2000)]
+    both.append(batch, {**LIMITS, "other": LIMITS["cam"]})
+    assert [ms for camera, ms in order if camera == "cam"] == [1000, 2000]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatch.intake import MOST_TRIES, TRIES_TOGETHER, Intake, IntakePorts
+from services.dispatch.policies import Policies
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
@@ -147,7 +148,7 @@ class Bench:
     def __post_init__(self) -> None:
         clock = SimulatedClock()
         self.frames = frames = MemoryFrames(clock)
-        policies = {"cam": RecordingPolicy(), "other": RecordingPolicy()}
+        policies = Policies({"cam": RecordingPolicy(), "other": RecordingPolicy()})
         self.intake = Intake(
             IntakePorts(
                 stream=cast("Any", self.stream),

@@ -12,7 +12,10 @@ import pytest
 from services.dispatch.holding import Holding
 from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BOUND, Offering
 from services.dispatch.pacer import Pacer, PacerPorts
+from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
+from shared.domain.camera import Recorded
+from shared.domain.codec import Codec
 from shared.domain.errors import Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.media import Frame
@@ -37,6 +40,7 @@ class Rows:
     covered_ms: int = 0
     offered: list[UUID] = field(default_factory=list)
     withdrawn: list[UUID] = field(default_factory=list)
+    switched: list[Codec] = field(default_factory=list)
 
     def live(self) -> list[LiveSegment]:
         return [
@@ -62,6 +66,12 @@ class Rows:
         if self.fails is not None:
             raise self.fails
         return False
+
+    def switch(self, camera_id: str, policy: RecordingPolicy) -> bool:
+        self.switched.append(policy.codec)
+        if self.fails is not None:
+            raise self.fails
+        return True
 
     def offer_parts(self, passed: Mapping[UUID, int | None], limit: int) -> list[Offer]:
         assert list(passed) == [UUID(int=1)]
@@ -139,6 +149,9 @@ class States:
     def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
         raise NotImplementedError
 
+    def states_of(self, camera_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {camera_id: self.state(camera_id) for camera_id in camera_ids}
+
     def look_at(self, camera_id: str, for_s: float) -> None:
         raise NotImplementedError
 
@@ -155,6 +168,7 @@ class Bench:
     rows: Rows = field(default_factory=Rows)
     queue: Queue = field(default_factory=Queue)
     behind_s: float = 0.0
+    policies: Policies = field(default_factory=lambda: Policies({}))
 
     def __post_init__(self) -> None:
         self.frames = Frames(self.clock)
@@ -183,6 +197,7 @@ class Bench:
                 clock=self.clock,
                 periods_s={},
                 behind_s=lambda: self.behind_s,
+                policies=self.policies,
             )
         )
 
@@ -375,3 +390,28 @@ def test_a_hold_that_could_not_be_set_is_set_with_the_next_look(
     assert bench.frames.holds("cam") == {}
     bench.ticks(1)
     assert bench.frames.holds("cam") == {str(UUID(int=1)): START}
+
+
+def deciding(states: Mapping[str, Mapping[str, str]]) -> Policies:
+    return Policies({"cam": RecordingPolicy()}, frozenset({"cam"}), lambda _: states)
+
+
+COPIED = Recorded(copied=True, since_ms=START + 1_000, before=False).to_state()
+
+
+@pytest.mark.parametrize("fails", [None, Retryable("locked"), RuntimeError("a broken row")])
+def test_a_recording_whose_camera_changed_goes_on_otherwise_and_holds_up_nothing(
+    fails: Exception | None,
+) -> None:
+    policies = deciding({"cam": {name: str(value) for name, value in COPIED.items()}})
+    bench = Bench(rows=Rows(fails=fails, due=[UUID(int=2)]), policies=policies)
+    bench.ticks(1)
+    assert bench.rows.switched == [Codec.COPY]
+    assert bench.rows.silent == [], "it is not moved on as it was"
+    assert bench.rows.offered == [UUID(int=2)]
+
+
+def test_a_recording_whose_camera_does_not_say_what_it_decided_waits() -> None:
+    bench = Bench(policies=deciding({}))
+    bench.ticks(80)
+    assert (bench.rows.switched, bench.rows.silent) == ([], [])

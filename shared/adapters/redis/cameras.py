@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+import redis
+
+from shared.adapters.redis.scripts import run_script
 from shared.adapters.redis.servers import FrameServers
 from shared.domain.errors import PartlyAway
 from shared.wire.keys import Keys
@@ -54,22 +58,14 @@ class RedisCameras:
 
     def renew(self, camera_ids: Sequence[str], owner: str, ttl_s: float) -> dict[str, bool]:
         keys = {camera_id: self._keys.lease(camera_id) for camera_id in camera_ids}
-        arguments = dict.fromkeys(camera_ids, (owner, round(ttl_s * 1000)))
-        return {camera_id: bool(won) for camera_id, won in self._each(_ACQUIRE, keys, arguments)}
-
-    def _each(
-        self, script: str, keys: Mapping[str, str], arguments: Mapping[str, Sequence[str | float]]
-    ) -> Iterator[tuple[str, Any]]:
-        """Run a script for each camera, one round trip a server.
-
-        Yields the answers of the servers, of several, that answer.
-        """
-        for group in self._servers.together(keys):
-            with suppress(PartlyAway), self._servers.talking(keys[group[0]]) as server:
-                pipe, call = server.pipeline(transaction=False), server.register_script(script)
-                for camera_id in group:
-                    call(keys=[keys[camera_id]], args=list(arguments[camera_id]), client=pipe)
-                yield from zip(group, pipe.execute(), strict=True)
+        arguments: list[str | int | float] = [owner, round(ttl_s * 1000)]
+        found = self._each(
+            keys,
+            lambda server, group: run_script(
+                server, _ACQUIRE, [([keys[camera_id]], arguments) for camera_id in group]
+            ),
+        )
+        return {camera_id: bool(won) for camera_id, won in found}
 
     def release(self, camera_id: str, owner: str) -> None:
         key = self._keys.lease(camera_id)
@@ -89,24 +85,29 @@ class RedisCameras:
 
     def report(self, camera_id: str, state: Mapping[str, str | int | float]) -> None:
         key = self._keys.camera(camera_id)
-        fields = [part for pair in state.items() for part in pair]
         with self._servers.talking(key) as server:
-            server.register_script(_REPORT)(keys=[key], args=[STATE_EXPIRY_SECONDS, *fields])
+            server.register_script(_REPORT)(keys=[key], args=[STATE_EXPIRY_SECONDS, *_flat(state)])
 
     def report_all(self, states: Mapping[str, Mapping[str, str | int | float]]) -> None:
         keys = {camera_id: self._keys.camera(camera_id) for camera_id in states}
-        arguments: dict[str, Sequence[str | float]] = {
-            camera_id: [STATE_EXPIRY_SECONDS, *(part for pair in fields.items() for part in pair)]
-            for camera_id, fields in states.items()
-        }
-        for _ in self._each(_REPORT, keys, arguments):
+
+        def report(server: redis.Redis, group: Sequence[str]) -> Sequence[Any]:
+            calls = [([keys[each]], [STATE_EXPIRY_SECONDS, *_flat(states[each])]) for each in group]
+            return run_script(server, _REPORT, calls)
+
+        for _ in self._each(keys, report):
             continue
 
     def state(self, camera_id: str) -> dict[str, str]:
         key = self._keys.camera(camera_id)
         with self._servers.talking(key) as server:
             found: Any = server.hgetall(key)
-        return {name.decode(): value.decode("utf-8", "replace") for name, value in found.items()}
+        return _readable(found)
+
+    def states_of(self, camera_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        keys = {camera_id: self._keys.camera(camera_id) for camera_id in camera_ids}
+        found = self._each(keys, partial(_piped, "HGETALL", keys))
+        return {camera_id: _readable(fields) for camera_id, fields in found}
 
     def look_at(self, camera_id: str, for_s: float) -> None:
         key = self._keys.looked_at(camera_id)
@@ -115,11 +116,36 @@ class RedisCameras:
 
     def looked_at(self, camera_ids: Sequence[str]) -> set[str]:
         keys = {camera_id: self._keys.looked_at(camera_id) for camera_id in camera_ids}
-        found: set[str] = set()
+        return {
+            camera_id
+            for camera_id, there in self._each(keys, partial(_piped, "EXISTS", keys))
+            if there
+        }
+
+    def _each(
+        self, keys: Mapping[str, str], ask: Callable[[redis.Redis, list[str]], Sequence[Any]]
+    ) -> Iterator[tuple[str, Any]]:
+        """Ask each server for its cameras, in one exchange. `ask` returns an answer for each.
+
+        Yields the answers of the servers, of several, that answer.
+        """
         for group in self._servers.together(keys):
             with suppress(PartlyAway), self._servers.talking(keys[group[0]]) as server:
-                pipe = server.pipeline(transaction=False)
-                for camera_id in group:
-                    pipe.exists(keys[camera_id])
-                found |= {c for c, there in zip(group, pipe.execute(), strict=True) if there}
-        return found
+                yield from zip(group, ask(server, group), strict=True)
+
+
+def _piped(
+    command: str, keys: Mapping[str, str], server: redis.Redis, group: Sequence[str]
+) -> Sequence[Any]:
+    line = server.pipeline(transaction=False)
+    for camera_id in group:
+        line.execute_command(command, keys[camera_id])  # type: ignore[no-untyped-call]
+    return list(line.execute())
+
+
+def _flat(fields: Mapping[str, str | int | float]) -> list[str | int | float]:
+    return [part for pair in fields.items() for part in pair]
+
+
+def _readable(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 # Ids alone: the entries themselves carry a picture each. At its memory limit the server answers all
 # the same.
-BOUNDS = """#!lua flags=no-writes,allow-oom
+_BOUNDS = """
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 if #first == 0 then return {} end
 return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
+BOUNDS = f"#!lua flags=no-writes,allow-oom\n{_BOUNDS}"
 HOLD = """#!lua flags=allow-oom
 redis.call('ZADD', KEYS[1], unpack(ARGV, 2))
 return redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
-HOLD_THEN_BOUNDS = """#!lua flags=allow-oom
+HOLD_THEN_BOUNDS = f"""#!lua flags=allow-oom
 if #ARGV > 1 then
   redis.call('ZADD', KEYS[2], unpack(ARGV, 2))
   redis.call('PEXPIRE', KEYS[2], ARGV[1])
 end
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-if #first == 0 then return {} end
-return {first[1][1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
+{_BOUNDS}
 """
 # In one step, so that frames are held throughout. A segment that has a hold keeps it, for the pacer
 # moves it.

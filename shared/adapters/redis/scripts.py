@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-Call = tuple[Sequence[str], Sequence[str | int]]  # keys and arguments
+Call = tuple[Sequence[str], Sequence[str | int | float]]  # keys and arguments
 
 
 def run_script(server: redis.Redis, script: str, calls: Sequence[Call]) -> list[Any]:

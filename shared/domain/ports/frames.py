@@ -184,6 +184,11 @@ class CameraStates(Protocol):
     def state(self, camera_id: str) -> dict[str, str]:
         """Returns all fields; empty for a camera that nobody captures."""
 
+    def states_of(self, camera_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """As `state`, for many at once. A camera whose server, of several, does not answer has no
+        entry.
+        """
+
     def look_at(self, camera_id: str, for_s: float) -> None:
         """Say that somebody wants pictures of a camera for some seconds."""
 
