@@ -7,7 +7,7 @@ import re
 from shared.adapters.postgres.database import connect, kinds
 from shared.domain.errors import Retryable
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 _NUMBER = re.compile(r"[0-9]{4}")
 
 
