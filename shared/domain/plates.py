@@ -1,6 +1,6 @@
-"""Normal forms of a plate number for search.
+"""Normal forms of a plate number for search, and how far two plates are apart.
 
-The database's generated columns are equal; a test compares them.
+The database's generated columns and its distance are equal; tests compare them.
 """
 
 from __future__ import annotations
@@ -17,3 +17,28 @@ def plate_key(plate: str) -> str:
 def plate_folded(plate: str) -> str:
     """Returns the key with one character for all characters that readers confuse."""
     return plate_key(plate).translate(_LOOK_ALIKES)
+
+
+def plate_distance(one: str, other: str) -> float:
+    """Returns how far two plates are apart: edits of the folded plates, and a tenth for each edit
+    that only takes one look-alike character for another. 0 is the same plate.
+    """
+    one, other = plate_key(one), plate_key(other)
+    edits = _edits(one, other)
+    of_folded = _edits(plate_folded(one), plate_folded(other)) if edits else 0
+    return (9 * of_folded + edits) / 10
+
+
+def _edits(one: str, other: str) -> int:
+    """Returns the fewest insertions, deletions and replacements that make one of the other."""
+    if one == other:
+        return 0
+    above = list(range(len(other) + 1))
+    for row, character in enumerate(one, start=1):
+        left = row
+        line = [left]
+        for column, candidate in enumerate(other):
+            left = min(left + 1, above[column + 1] + 1, above[column] + (character != candidate))
+            line.append(left)
+        above = line
+    return above[-1]

@@ -9,11 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from shared.adapters.postgres.segment_search import SEEK_FROM, _pieces, _statement
+from shared.adapters.postgres.segment_search import _DISTANCE, SEEK_FROM, _pieces, _statement
 from shared.domain.errors import BadInput
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.plates import plate_folded, plate_key
+from shared.domain.plates import plate_distance, plate_folded, plate_key
 from shared.domain.ports import Order, Page, SegmentFilter
 from shared.domain.retention import Verdict
 from shared.domain.timing import from_ms
@@ -21,6 +23,8 @@ from tests.support.rows import ready
 from tests.support.world import World
 
 DAY_S = 86_400.0
+PLATES = st.text("A01OIBD8S5Z2Ä- x", max_size=9)
+_OTHER = {"plate": "other", "folded": "other_folded"}  # columns in place of parameters
 
 
 def found(
@@ -75,6 +79,23 @@ def test_the_database_makes_the_same_of_a_plate(world: World, plate: str) -> Non
     ready(world, "a", 0, [plate])
     row = world.database.fetch_one("SELECT plate_key, plate_folded FROM segment_plates")
     assert row == {"plate_key": plate_key(plate), "plate_folded": plate_folded(plate)}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(PLATES, PLATES), min_size=20, max_size=40))
+def test_the_database_measures_the_same_distance(
+    world: World, pairs: list[tuple[str, str]]
+) -> None:
+    """One statement measures all pairs, by the expression of the search."""
+    rows = world.database.fetch(
+        f"SELECT ({_DISTANCE % _OTHER})::float8 AS distance FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+        "  WITH ORDINALITY pair (plate_key, plate_folded, other, other_folded, place) ORDER BY place",
+        [plate_key(one) for one, _ in pairs],
+        [plate_folded(one) for one, _ in pairs],
+        [plate_key(other) for _, other in pairs],
+        [plate_folded(other) for _, other in pairs],
+    )
+    assert [row["distance"] for row in rows] == [plate_distance(*pair) for pair in pairs]
 
 
 def test_a_plate_of_nothing_is_refused(world: World) -> None:
