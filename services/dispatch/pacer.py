@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.offers import Offering
 from services.dispatch.policies import Policies
@@ -34,6 +35,7 @@ from shared.runtime.metrics import LIVE_SEGMENTS
 from shared.wire.tasks import JOB_TASKS
 
 LEASES_EVERY_SECONDS = 1.0
+PASSES_EVERY_SECONDS = 0.5
 TRIM_EVERY_SECONDS = 600.0
 STREAM_KEPT_MS = 86_400_000
 # a dispatcher that has not read for an hour is dead; its share was taken over
@@ -56,6 +58,7 @@ class PacerPorts:
     offering: Offering
     holding: Holding
     silence: Silence
+    closing: Closing
     frames: FrameBuffer
     stream: DetectionStream
     events: EventSink
@@ -89,8 +92,16 @@ class Pacer:
         live, self._put_off = self.ports.rows.live(), False
         LIVE_SEGMENTS.set(len(live))
         self._pace(live)
+        if self._turn("passes", PASSES_EVERY_SECONDS):
+            self._end_passes()
         if self._turn("holds", LEASES_EVERY_SECONDS):
             self.ports.holding.drop_stale(live)
+
+    def _end_passes(self) -> None:
+        try:
+            self.ports.closing.look(self.ports.behind_s())
+        except PartlyAway:  # all cameras of open passes are on a server that does not answer
+            return
 
     def relay(self) -> int:
         """Publish events that wait. Returns how many there were.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.dispatch.bell import Bell
+from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.offers import Offering
@@ -21,6 +22,7 @@ from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.webhooks import PostgresWebhookRows
 from shared.adapters.webhooks import HttpWebhooks
 from shared.deployment import Deployment
@@ -97,6 +99,7 @@ def _world(deployment: Deployment) -> World:
                 holds=holds, parking=deployment.parking, rows=rows, clock=clock, cameras=cameras
             ),
             silence=Silence(frames, deployment.cameras, clock),
+            closing=Closing(PostgresPassRows(database), frames, policies, clock),
             frames=frames,
             stream=stream,
             events=deployment.events,

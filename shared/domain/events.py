@@ -17,6 +17,8 @@ class EventName(StrEnum):
     SEGMENT_FAILED = "segment.failed"  # there is no clip; the body has the error
     SEGMENT_DELETED = "segment.deleted"  # a clip was marked for deletion
     RETENTION_STOPPED = "retention.stopped"  # a cleanup would have deleted far more than usual
+    PLATE_READ = "plate.read"  # a pass has a plate, or another one than before
+    PASS_CLOSED = "pass.closed"  # noqa: S105 - no password: a vehicle is gone from its camera
     CAMERA_CHANGED = "camera.changed"  # a camera's state changed; for listeners of the API alone
 
 

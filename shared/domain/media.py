@@ -60,6 +60,14 @@ class Box:
     width: int
     height: int
 
+    def overlap(self, other: Box) -> float:
+        """Returns intersection over union, 0 to 1."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        shared = max(0, across) * max(0, down)
+        union = self.width * self.height + other.width * other.height - shared
+        return shared / union if union > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

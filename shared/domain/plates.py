@@ -5,6 +5,11 @@ The database's generated columns and its distance are equal; tests compare them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+ALIKE = 1.0  # the distance up to which two plates can be two reads of one
+SHORT = 4  # of shorter ones, such as fragments, every two are hardly an edit apart
+
 _SEPARATORS = str.maketrans("", "", " -._/·•")
 _LOOK_ALIKES = str.maketrans("OQDILBSZG", "000118526")
 
@@ -27,6 +32,18 @@ def plate_distance(one: str, other: str) -> float:
     edits = _edits(one, other)
     of_folded = _edits(plate_folded(one), plate_folded(other)) if edits else 0
     return (9 * of_folded + edits) / 10
+
+
+@lru_cache(maxsize=100_000)
+def alike(one: str, other: str) -> bool:
+    """Returns whether two plates (normal forms) can be two reads of one."""
+    if one == other:
+        return True
+    if abs(len(one) - len(other)) > 1:
+        return False
+    if min(len(one), len(other)) < SHORT:
+        return plate_folded(one) == plate_folded(other)
+    return plate_distance(one, other) <= ALIKE
 
 
 def _edits(one: str, other: str) -> int:

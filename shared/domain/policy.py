@@ -32,6 +32,8 @@ class RecordingPolicy:
     capture_fps: float = 15.0
     min_confidence: float = 0.5
     max_segment_seconds: float = 300.0
+    pass_gap_seconds: float = 10.0
+    max_pass_seconds: float | None = 300.0
     part_seconds: float = 5.0
     trigger_slack_seconds: float = 10.0
     hold_cap_seconds: float = 60.0
@@ -97,6 +99,16 @@ class RecordingPolicy:
     def part_ms(self) -> int:
         """Length of a full part in milliseconds."""
         return round(self.part_seconds * 1000)
+
+    @property
+    def pass_gap_ms(self) -> int:
+        """How far two reads of one vehicle are apart at most, in milliseconds."""
+        return round(self.pass_gap_seconds * 1000)
+
+    @property
+    def max_pass_ms(self) -> int | None:
+        """How long a vehicle that stays is recorded, in milliseconds; None: always."""
+        return None if self.max_pass_seconds is None else round(self.max_pass_seconds * 1000)
 
     @property
     def most_late_ms(self) -> int:

@@ -33,6 +33,8 @@ WebhookEvent = Literal[
     EventName.SEGMENT_FAILED,
     EventName.SEGMENT_DELETED,
     EventName.RETENTION_STOPPED,
+    EventName.PLATE_READ,
+    EventName.PASS_CLOSED,
 ]
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
@@ -66,6 +68,8 @@ class RecordingSettings(_Model):
     capture_fps: Annotated[float, Field(gt=0, le=120)] | None = None
     min_confidence: Annotated[float, Field(ge=0, lt=1)] | None = None
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
+    pass_gap_seconds: Annotated[Seconds, Field(ge=1, le=600)] | None = None
+    max_pass_seconds: Annotated[Seconds, Field(ge=1, le=86_400)] | Literal["none"] | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
     codec: Codec | Literal["auto"] | None = None

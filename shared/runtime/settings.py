@@ -29,6 +29,7 @@ from shared.wire.urls import RTSP
 ENV_PREFIX = "PLATEREEL_"
 VIEWED_FPS = 5.0  # of a copied camera that no detector looks at, while a person does
 AUTO = "auto"  # copied where the camera's own H.264 allows it, else encoded as H.264
+ALWAYS = "none"  # of max_pass_seconds: a vehicle that stays is recorded as long as it stays
 _ENCODER_NEEDED = ("scale", "quality", "bitrate")
 
 
@@ -126,6 +127,8 @@ class Settings(BaseSettings):
         merged = self.merged(camera_id)
         if merged.get("codec") == AUTO:
             merged["codec"] = Codec.H264
+        if merged.get("max_pass_seconds") == ALWAYS:
+            merged["max_pass_seconds"] = None
         merged.setdefault("capture_fps", merged.get("fps", RecordingPolicy().fps))
         return RecordingPolicy.from_json(merged)
 

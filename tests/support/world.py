@@ -19,6 +19,7 @@ from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.postgres.writer import PostgresWriterRows
@@ -61,6 +62,7 @@ class World:
     offers: PostgresOfferRows
     writing: PostgresWriterRows
     segments: PostgresSegmentRows
+    passes: PostgresPassRows
     retention: PostgresRetentionRows
     counters: PostgresCounterRows
     jobs: PostgresJobRows
@@ -158,6 +160,7 @@ def open_world(servers: Servers) -> Iterator[World]:
             offers=PostgresOfferRows(database),
             writing=PostgresWriterRows(database),
             segments=PostgresSegmentRows(database),
+            passes=PostgresPassRows(database),
             retention=PostgresRetentionRows(database),
             counters=PostgresCounterRows(database),
             jobs=PostgresJobRows(database),

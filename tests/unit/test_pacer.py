@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.offers import BROKER_PAUSE_SECONDS, MOST_A_TICK, QUEUE_BOUND, Offering
 from services.dispatch.pacer import Pacer, PacerPorts
@@ -20,7 +21,7 @@ from shared.domain.errors import Retryable
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.media import Frame
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, Offer
+from shared.domain.ports import BoundsByCamera, BufferLimits, LiveSegment, Offer, OpenPass
 from tests.support.twins import MemoryFrames, MemoryParking, SimulatedClock
 
 START = 1_000_000
@@ -162,6 +163,11 @@ class States:
         return {}
 
 
+class NoPasses:
+    def open_passes(self) -> list[OpenPass]:
+        return []
+
+
 @dataclass
 class Bench:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
@@ -190,6 +196,7 @@ class Bench:
                     cameras=("cam",),
                 ),
                 silence=Silence(self.frames, cast("Any", States()), self.clock),
+                closing=Closing(cast("Any", NoPasses()), self.frames, self.policies, self.clock),
                 frames=self.frames,
                 stream=ports,
                 events=ports,

@@ -162,6 +162,7 @@ def test_events_that_take_long_go_out_in_smaller_numbers() -> None:
             offering=nothing,
             holding=nothing,
             silence=nothing,
+            closing=nothing,
             frames=nothing,
             stream=nothing,
             events=cast("Any", SimpleNamespace(publish_all=None)),

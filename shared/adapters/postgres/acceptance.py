@@ -1,7 +1,7 @@
-"""The transaction in which detections become footage.
+"""The transaction in which detections become passes and footage.
 
-It has two exchanges with the server, however many detections and cameras: one stores the detections
-and asks what is there, the window machine decides, and one writes it all and commits.
+It has two exchanges with the server, however many detections and cameras: one asks what is there,
+the passes and the window machine decide, and one writes it all and commits.
 """
 
 from __future__ import annotations
@@ -14,60 +14,92 @@ from uuid import UUID, uuid4
 
 from psycopg import Cursor
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection
+from shared.adapters.postgres.detection_rows import (
+    Key,
+    ask_stored,
+    conclude_detections,
+    detection_row,
+    insert_detections,
+    key_of,
+)
+from shared.adapters.postgres.events import emit_all
+from shared.adapters.postgres.pass_rows import ask_passes, passes_in, widen, write_passes
 from shared.adapters.postgres.window_rows import ask_windows, windows_in
 from shared.adapters.postgres.windows import apply, insert_segment, link
 from shared.domain.detected_batch import detected_all, joined
-from shared.domain.errors import Retryable
+from shared.domain.events import EventName
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome, SegmentStatus
 from shared.domain.media import Detection
+from shared.domain.passes import CameraPasses, Pass, Variant
 from shared.domain.ports import Accepted, CameraBatch
 from shared.domain.recording import LONGEST_MISSED_MS, Detected, Effect, lateness, stretches_of
 from shared.domain.timing import from_ms, to_ms
 from shared.domain.windows import CameraWindows, Window
 
-Key = tuple[str, str]  # detection id and camera
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Statements whose answers are not awaited yet: the rows of the detections, of the cameras
-    whose lock this transaction has, and the windows near them.
+    whose lock this transaction has, and the windows and passes near them.
     """
 
     rows: Cursor[DictRow]
     windows: Cursor[DictRow]
+    passes: Cursor[DictRow]
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What a transaction writes beside the new rows of detections, and what it answers."""
+    """What a transaction writes, and what it answers."""
 
+    inserted: list[dict[str, Any]] = field(default_factory=list)
     concluded: list[dict[str, Any]] = field(default_factory=list)
+    passes: list[tuple[str, Pass, Mapping[str, Variant]]] = field(default_factory=list)
+    gone: dict[UUID, UUID] = field(default_factory=dict)
     changes: list[tuple[CameraBatch, list[Effect]]] = field(default_factory=list)
     confidences: dict[UUID, float] = field(default_factory=dict)
     met: list[tuple[UUID, str]] = field(default_factory=list)
     stretches: list[tuple[str, UUID, int, int]] = field(default_factory=list)
     missed: list[tuple[CameraBatch, list[Detection]]] = field(default_factory=list)
+    events: list[tuple[EventName, Mapping[str, Any]]] = field(default_factory=list)
     settled: list[Key] = field(default_factory=list)
     answers: dict[Key, Accepted] = field(default_factory=dict)
 
 
-def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
-    """Take the locks that are free, insert what is new under them, and ask what is there.
-
-    New detections are inserted as what they become unless their footage is gone; `record` corrects
-    those. Until the commit nobody else sees them.
+@dataclass(slots=True)
+class _Camera:
+    """A camera's detections that are not settled, its passes before and after them, and what
+    becomes of each.
     """
-    ranges = [
+
+    batch: CameraBatch
+    passes: CameraPasses
+    before: dict[UUID, Pass]
+    fresh: list[Detection] = field(default_factory=list)
+    places: dict[Key, UUID] = field(default_factory=dict)
+    outcomes: dict[Key, DetectionOutcome] = field(default_factory=dict)
+
+
+def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
+    """Take the locks that are free, and ask what is there."""
+    wanted = [
         (batch.camera_id, *span)
         for batch in batches
         for span in joined(given.wanted for given in _given(batch, batch.detections))
     ]
-    return Asked(_put(connection, batches), ask_windows(connection, ranges))
+    near = [
+        (
+            batch.camera_id,
+            min(each.captured_ms for each in batch.detections) - batch.policy.pass_gap_ms,
+            max(each.captured_ms for each in batch.detections) + batch.policy.pass_gap_ms,
+        )
+        for batch in batches
+    ]
+    stored = ask_stored(connection, batches)
+    return Asked(stored, ask_windows(connection, wanted), ask_passes(connection, near))
 
 
 def record(
@@ -76,10 +108,18 @@ def record(
     """Record the detections of the cameras whose lock was free. Returns the answers by camera."""
     stored = {(row["detection_id"], row["camera_id"]): row for row in asked.rows.fetchall()}
     windows = windows_in(asked.windows.fetchall())
+    passes = passes_in(asked.passes.fetchall())
     mine = {camera_id for _, camera_id in stored}
     chosen, plan = [batch for batch in batches if batch.camera_id in mine], _Plan()
     for batch in chosen:
-        _decide(plan, batch, stored, windows.get(batch.camera_id, CameraWindows()))
+        before = passes.get(batch.camera_id, {})
+        near = CameraPasses(batch.policy.pass_gap_ms, uuid4, dict(before))
+        camera = _Camera(batch, near, before)
+        _take(plan, camera, stored)
+        if near.gone:
+            widen(connection, batch.camera_id, near)
+        _decide(plan, camera, windows.get(batch.camera_id, CameraWindows()))
+        _keep(plan, camera, stored)
     _write(connection, plan)
     if plan.settled:
         plan.answers |= _answers(connection, plan.settled, stored)
@@ -89,38 +129,80 @@ def record(
     }
 
 
-def _decide(
-    plan: _Plan, batch: CameraBatch, stored: Mapping[Key, DictRow], before: CameraWindows
-) -> None:
-    """Let the window machine take what is new of a camera's detections."""
-    new: list[Detection] = []
-    for detection in batch.detections:
+def _take(plan: _Plan, camera: _Camera, stored: Mapping[Key, DictRow]) -> None:
+    """Put what is new of a camera's detections into passes, and say what needs no window."""
+    policy = camera.batch.policy
+    for detection in camera.batch.detections:
         key = key_of(detection)
         row = stored[key]
-        if row["captured_at"] is None:  # committed after our statement began; the next try sees it
-            raise Retryable("somebody else has just stored it", detection_id=detection.detection_id)
-        if to_ms(row["captured_at"]) != detection.captured_ms:
+        if row["captured_at"] is not None and to_ms(row["captured_at"]) != detection.captured_ms:
             plan.answers[key] = Accepted(DetectionOutcome.REJECTED, (), ID_REUSED)
-        elif not row["is_new"] and row["outcome"] != DetectionOutcome.PENDING:
+            continue
+        if row["outcome"] not in {None, DetectionOutcome.PENDING}:
             plan.settled.append(key)
-        elif detection.confidence <= batch.policy.min_confidence:
-            plan.answers[key] = Accepted(DetectionOutcome.BELOW_THRESHOLD, ())
-            plan.concluded += [] if row["is_new"] else [_row(batch, detection)]
-        else:
-            new.append(detection)
-    given = _given(batch, new)
-    after, effects, met = detected_all(before, given, uuid4)
+            continue
+        late_ms = lateness(detection.captured_ms, camera.batch.newest_ms, policy.most_late_ms)
+        pass_id = camera.passes.place(detection, late_ms)
+        camera.fresh.append(detection)
+        camera.places[key] = pass_id
+        if detection.confidence <= policy.min_confidence:
+            camera.outcomes[key] = DetectionOutcome.BELOW_THRESHOLD
+        elif camera.passes.hear(pass_id, detection, policy.max_pass_ms):
+            camera.outcomes[key] = DetectionOutcome.QUIET
+    plan.answers |= {key: Accepted(outcome, ()) for key, outcome in camera.outcomes.items()}
+
+
+def _decide(plan: _Plan, camera: _Camera, before: CameraWindows) -> None:
+    """Let the window machine take what is to be recorded."""
+    batch = camera.batch
+    loud = [each for each in camera.fresh if key_of(each) not in camera.outcomes]
+    after, effects, met = detected_all(before, _given(batch, loud), uuid4)
     plan.changes.append((batch, effects))
     plan.stretches += [(batch.camera_id, *stretch) for stretch in after.beyond(before)]
     missed: list[Detection] = []
-    for detection, segment_ids in zip(new, met, strict=True):
+    for detection, segment_ids in zip(loud, met, strict=True):
+        key = key_of(detection)
         if segment_ids is None:
             missed.append(detection)
-            continue
-        _meet(plan, detection, segment_ids)
-        if not stored[key_of(detection)]["is_new"]:
-            plan.concluded.append(_row(batch, detection))
+            camera.outcomes[key] = DetectionOutcome.EXPIRED
+        else:
+            _meet(plan, detection, segment_ids)
+            camera.outcomes[key] = DetectionOutcome.RECORDED
+            camera.passes.note_recorded(camera.places[key])
     _miss(plan, batch, missed)
+
+
+def _keep(plan: _Plan, camera: _Camera, stored: Mapping[Key, DictRow]) -> None:
+    """Note the rows of a camera's detections and passes."""
+    for detection in camera.fresh:
+        key = key_of(detection)
+        pass_id = camera.passes.now(camera.places[key])
+        row = detection_row(camera.batch, detection, camera.outcomes[key], pass_id)
+        (plan.inserted if stored[key]["outcome"] is None else plan.concluded).append(row)
+    plan.gone |= {was: camera.passes.now(was) for was in camera.passes.gone if was in camera.before}
+    for pass_id, now in camera.passes.passes.items():
+        was = camera.before.get(pass_id)
+        if now != was:
+            known = {} if was is None else was.variants
+            new = {key: each for key, each in now.variants.items() if known.get(key) != each}
+            plan.passes.append((camera.batch.camera_id, now, new))
+            if now.key is not None and (was is None or was.key != now.key):
+                plan.events.append((EventName.PLATE_READ, _read_body(camera, now, was)))
+
+
+def _read_body(camera: _Camera, now: Pass, was: Pass | None) -> dict[str, Any]:
+    """Returns the body of `plate.read`; `instead_of` is the plate that was told before."""
+    return {
+        "pass_id": str(now.pass_id),
+        "camera_id": camera.batch.camera_id,
+        "plate": now.plate,
+        "instead_of": None if was is None else was.plate,
+        "confidence": now.best.confidence,
+        "captured_at": from_ms(now.best.captured_ms).isoformat(),
+        "first_at": from_ms(now.first_ms).isoformat(),
+        "detection_id": now.best.detection_id,
+        "attributes": dict(now.attributes),
+    }
 
 
 def _meet(plan: _Plan, detection: Detection, segment_ids: tuple[UUID, ...]) -> None:
@@ -137,7 +219,6 @@ def _miss(plan: _Plan, batch: CameraBatch, missed: Sequence[Detection]) -> None:
     for first_ms, last_ms in ((stretch[0], stretch[-1]) for stretch in moments):
         together = [d for d in missed if first_ms <= d.captured_ms <= last_ms]
         plan.missed.append((batch, together))
-        plan.concluded += [_row(batch, d, gone=True) for d in together]
 
 
 def _given(batch: CameraBatch, detections: Iterable[Detection]) -> list[Detected]:
@@ -156,76 +237,12 @@ def _given(batch: CameraBatch, detections: Iterable[Detection]) -> list[Detected
     ]
 
 
-def _row(batch: CameraBatch, detection: Detection, *, gone: bool = False) -> dict[str, Any]:
-    """A detection's row. gone: its footage had left the buffer."""
-    box, policy = detection.bbox, batch.policy
-    recorded = detection.confidence > policy.min_confidence and not gone
-    outcome = DetectionOutcome.RECORDED if recorded else DetectionOutcome.BELOW_THRESHOLD
-    span = detection.captured_ms - policy.buffer_ms, detection.captured_ms + policy.post_event_ms
-    return {
-        "detection_id": detection.detection_id,
-        "camera_id": detection.camera_id,
-        "captured_at": from_ms(detection.captured_ms).isoformat(),
-        "confidence": detection.confidence,
-        "plate": detection.plate,
-        "bbox": None if box is None else [box.x, box.y, box.width, box.height],
-        "attributes": dict(detection.attributes),
-        "outcome": DetectionOutcome.EXPIRED if gone else outcome,
-        "reason": GapCause.BUFFER_EXPIRED if gone else None,
-        "wanted": _range_text(span) if recorded else None,
-    }
-
-
-def _range_text(span: tuple[int, int]) -> str:
-    start, end = (from_ms(ms).isoformat() for ms in span)
-    return f'["{start}","{end}")'
-
-
-def _put(connection: Connection, batches: Sequence[CameraBatch]) -> Cursor[DictRow]:
-    """Take the locks that are free and insert what is new of their cameras, all seen by nobody else
-    until the commit. The answer has a row for each of their detections, new or as it was found.
-
-    Who waits for no lock while having others is part of no deadlock. One document instead of an
-    array a column: a hundred detections cost the driver little more than one.
-    """
-    return connection.execute(
-        """
-        WITH mine AS MATERIALIZED (
-            SELECT camera_id FROM unnest(%s::text[]) AS camera_id
-             WHERE pg_try_advisory_xact_lock(hashtextextended('camera:' || camera_id, 0))
-        ), given AS MATERIALIZED (
-            SELECT new.* FROM jsonb_to_recordset(%s) AS new (detection_id text, camera_id text,
-                   captured_at timestamptz, confidence float8, plate text, bbox jsonb, attributes jsonb,
-                   outcome text, reason text, wanted tstzrange) JOIN mine USING (camera_id)
-        ), put AS (
-            INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, bbox, attributes,
-                   outcome, reason, wanted)
-            SELECT * FROM given ON CONFLICT DO NOTHING RETURNING *
-        )
-        SELECT detection_id, camera_id, coalesce(p.captured_at, d.captured_at) AS captured_at,
-               d.outcome, d.reason, p.detection_id IS NOT NULL AS is_new
-          FROM given LEFT JOIN put p USING (detection_id, camera_id)
-          LEFT JOIN detections d USING (detection_id, camera_id)
-        """,
-        [
-            [batch.camera_id for batch in batches],
-            Jsonb([_row(batch, detection) for batch in batches for detection in batch.detections]),
-        ],
-    )
-
-
 def _write(connection: Connection, plan: _Plan) -> None:
     """Write the plan. Nothing here waits for an answer, but what closes or lengthens a window."""
-    if plan.concluded:
-        connection.execute(
-            """
-            UPDATE detections d SET outcome = new.outcome, reason = new.reason, wanted = new.wanted
-              FROM jsonb_to_recordset(%s) AS new (detection_id text, camera_id text, outcome text,
-                   reason text, wanted tstzrange)
-             WHERE d.detection_id = new.detection_id AND d.camera_id = new.camera_id
-            """,
-            [Jsonb(plan.concluded)],
-        )
+    write_passes(connection, plan.passes, plan.gone)
+    insert_detections(connection, plan.inserted)
+    conclude_detections(connection, plan.concluded)
+    emit_all(connection, plan.events)
     for batch, effects in plan.changes:
         apply(connection, batch.camera_id, batch.policy, effects, confidences=plan.confidences)
     link(connection, met=plan.met, stretches=plan.stretches)
@@ -276,8 +293,3 @@ def _failed_segment(
     )
     link(connection, met=[(segment_id, d.detection_id) for d in missed], stretches=[])
     return Accepted(DetectionOutcome.EXPIRED, (segment_id,), GapCause.BUFFER_EXPIRED)
-
-
-def key_of(detection: Detection) -> Key:
-    """Returns what names a row: ids are per camera."""
-    return detection.detection_id, detection.camera_id

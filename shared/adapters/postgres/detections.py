@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import LiteralString
 
+import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.acceptance import ask, key_of, record
+from shared.adapters.postgres.acceptance import ask, record
 from shared.adapters.postgres.database import Connection, Database, lock_camera
-from shared.domain.errors import Conflict
+from shared.adapters.postgres.detection_rows import key_of
+from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Box, Detection
 from shared.domain.policy import RecordingPolicy
@@ -59,12 +62,12 @@ class PostgresDetectionRows:
             oldest_ms=oldest_ms,
             newest_ms=newest_ms,
         )
-        with self._database.pipelined() as connection:
+        with _one_storing(), self._database.pipelined() as connection:
             lock_camera(connection, batch.camera_id)
             return record(connection, ask(connection, [batch]), [batch])[batch.camera_id]
 
     def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:
-        with self._database.pipelined() as connection:
+        with _one_storing(), self._database.pipelined() as connection:
             return record(connection, ask(connection, batches), batches)
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
@@ -150,6 +153,20 @@ class PostgresDetectionRows:
             "SELECT count(*) AS n FROM detections WHERE created_at >= %s", from_ms(ms)
         )
         return 0 if row is None else int(row["n"])
+
+
+@contextmanager
+def _one_storing() -> Iterator[None]:
+    """Raise Retryable where somebody else has stored a detection since it was looked for: the next
+    try sees it.
+    """
+    try:
+        yield
+    except Conflict as error:
+        cause = error.__cause__
+        if not isinstance(cause, psycopg.errors.UniqueViolation):
+            raise
+        raise Retryable(f"somebody else has just stored it: {error.message}") from error
 
 
 def _insert(connection: Connection, detection: Detection) -> None:

@@ -26,6 +26,25 @@ def emit(
     )
 
 
+def emit_all(connection: Connection, events: Sequence[tuple[EventName, Mapping[str, Any]]]) -> None:
+    """Write events in the caller's transaction, in order."""
+    if events:
+        connection.execute(
+            """
+            INSERT INTO outbox (name, body) SELECT name, body
+              FROM jsonb_to_recordset(%s) AS new (number integer, name text, body jsonb) ORDER BY number
+            """,
+            [
+                Jsonb(
+                    [
+                        {"number": number, "name": str(name), "body": dict(body)}
+                        for number, (name, body) in enumerate(events)
+                    ]
+                )
+            ],
+        )
+
+
 def event_body(segment_id: UUID, camera_id: str, **facts: object) -> Jsonb:
     """Returns the body of an event of a segment, as its row has it."""
     return Jsonb({"segment_id": str(segment_id), "camera_id": camera_id, **facts})

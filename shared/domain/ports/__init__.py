@@ -41,6 +41,7 @@ from shared.domain.ports.jobs import JobRows, Progress
 from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, StoreSpace
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
+from shared.domain.ports.passes import OpenPass, PassRows
 from shared.domain.ports.retention import Marked, RetentionRows
 from shared.domain.ports.segments import (
     Order,
@@ -87,6 +88,7 @@ __all__ = [
     "ObjectStore",
     "Offer",
     "OfferRows",
+    "OpenPass",
     "Order",
     "PacerRows",
     "PacketBuffer",
@@ -95,6 +97,7 @@ __all__ = [
     "PartCopying",
     "PartEncoding",
     "PartRun",
+    "PassRows",
     "PendingMark",
     "PendingPage",
     "Progress",

@@ -51,6 +51,9 @@ CREATE TABLE pass_plates (
     reads integer NOT NULL,
     confidence double precision NOT NULL,
     confidence_sum double precision NOT NULL,
+    -- The most confident read of this plate; NULL where a person wrote it.
+    best_detection_id text,
+    best_at timestamptz,
     corrected boolean NOT NULL DEFAULT false,
     PRIMARY KEY (pass_id, plate_key)
 );
@@ -73,7 +76,7 @@ CREATE INDEX reviews_of_a_pass ON pass_reviews (pass_id, id);
 ALTER TABLE detections ADD COLUMN pass_id uuid REFERENCES passes (id) ON DELETE SET NULL;
 ALTER TABLE detections DROP CONSTRAINT detections_outcome_check;
 ALTER TABLE detections ADD CONSTRAINT detections_outcome_check CHECK
-    (outcome IN ('pending', 'recorded', 'below_threshold', 'buffer_expired', 'rejected', 'quiet', 'ignored', 'not_wanted'));
+    (outcome IN ('pending', 'recorded', 'below_threshold', 'buffer_expired', 'rejected', 'quiet', 'ignored'));
 CREATE INDEX detections_of_a_pass ON detections (pass_id, captured_at) WHERE pass_id IS NOT NULL;
 CREATE INDEX detections_by_time ON detections (captured_at, camera_id, detection_id);
 CREATE INDEX detections_by_camera ON detections (camera_id, captured_at, detection_id);
