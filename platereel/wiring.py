@@ -14,6 +14,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
+from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.detections import RedisDetections
@@ -66,6 +67,7 @@ class Desk:
 
     database: Database
     segments: PostgresSegmentRows
+    passes: PostgresPassRows
     access: PostgresAccessRows
     detections: PostgresDetectionRows
     stream: RedisDetections
@@ -86,6 +88,7 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
         yield Desk(
             database=database,
             segments=PostgresSegmentRows(database),
+            passes=PostgresPassRows(database),
             access=PostgresAccessRows(database),
             detections=PostgresDetectionRows(database),
             stream=deployment.stream("cli"),

@@ -14,6 +14,7 @@ from platereel.cli import (
     doctor,
     jobs,
     keys,
+    passes,
     plan,
     processes,
     segments,
@@ -55,7 +56,20 @@ def _always(
     return
 
 
-for group in (demo, up, processes, configure, plan, doctor, trigger, segments, verify, keys, jobs):
+for group in (
+    demo,
+    up,
+    processes,
+    configure,
+    plan,
+    doctor,
+    trigger,
+    segments,
+    passes,
+    verify,
+    keys,
+    jobs,
+):
     group.register(app)
 
 

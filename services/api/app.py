@@ -24,6 +24,7 @@ from services.api.routes import (
     health,
     jobs,
     media,
+    passes,
     segments,
     stats,
     streaming,
@@ -60,7 +61,18 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     describe(app)
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
-    for each in (segments, media, streaming, detections, stats, jobs, cameras, events, access):
+    for each in (
+        segments,
+        passes,
+        media,
+        streaming,
+        detections,
+        stats,
+        jobs,
+        cameras,
+        events,
+        access,
+    ):
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)
     app.add_api_route("/", _front, include_in_schema=False)

@@ -111,6 +111,17 @@ class Looks:
         except PlatereelError:
             _log.warning("look_not_noted", who=caller.name, what=what, camera_id=camera_id)
 
+    def shown(self, caller: Caller, what: str, facts: Mapping[str, Any]) -> None:
+        """Note that something that is no segment is about to be shown."""
+        given = {name: str(value) for name, value in facts.items() if value is not None}
+        self._once(
+            caller=caller,
+            action="view",
+            segment_id=None,
+            subject=f"{what}:{sorted(given.items())}",
+            details={"what": what, **given},
+        )
+
     def listed(self, caller: Caller, what: str, asked: Mapping[str, Any]) -> None:
         """Note that a list is about to be shown, and what was asked for."""
         given = {name: str(value) for name, value in asked.items() if value is not None}

@@ -23,6 +23,7 @@ from shared.domain.ports import (
     FrameBuffer,
     JobRows,
     ObjectStore,
+    PassRows,
     RetentionRows,
     SegmentRows,
     Signer,
@@ -42,6 +43,7 @@ class ApiPorts:
     retention: RetentionRows
     counters: CounterRows
     detections: DetectionRows
+    passes: PassRows
     stream: DetectionStream
     buffers: FrameBuffer
     pictures: CameraPictures

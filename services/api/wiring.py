@@ -20,6 +20,7 @@ from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.signing import Ed25519Signer, seed_of
@@ -60,6 +61,7 @@ def _ports(deployment: Deployment) -> ApiPorts:
         retention=PostgresRetentionRows(database),
         counters=PostgresCounterRows(database),
         detections=PostgresDetectionRows(database),
+        passes=PostgresPassRows(database),
         stream=deployment.stream(f"api-{os.getpid()}"),
         buffers=deployment.buffers,
         pictures=CameraPictures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -14,6 +14,7 @@ from uuid import UUID
 import urllib3
 from pydantic import BaseModel
 
+from shared.client.plates_api import PlatesApi
 from shared.domain.lifecycle import SegmentStatus
 from shared.wire import api
 
@@ -44,7 +45,7 @@ class Event:
     body: Mapping[str, Any]
 
 
-class ApiClient:
+class ApiClient(PlatesApi):
     """Talks to one API. Use it as a context manager; threads may share it.
 
     Reads are tried again when the API is away for a moment; changes only where a second try changes
@@ -308,7 +309,7 @@ class ApiClient:
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> ApiError:

@@ -85,6 +85,7 @@ def _plate(value: str | None) -> str | None:
 
 
 Number = Annotated[float, Field(strict=True)]
+ReadPlate = Annotated[Annotated[str, Field(max_length=32)] | None, AfterValidator(_plate)]
 
 
 class DetectionMessage(BaseModel):
@@ -102,7 +103,7 @@ class DetectionMessage(BaseModel):
     captured_at: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         default=None, description="RFC 3339 or epoch seconds; without it, the time of arrival."
     )
-    plate: Annotated[Annotated[str, Field(max_length=32)] | None, AfterValidator(_plate)] = None
+    plate: ReadPlate = None
     bbox: tuple[float, float, float, float] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, max_length=64)
 

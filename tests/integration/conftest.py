@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from platereel.cli import main
 from services.api.wiring import build
-from tests.support.commands import Done, Run
+from tests.support.commands import COMMAND, Done, Run
 from tests.support.http import serving
 from tests.support.world import World
 
@@ -50,6 +50,8 @@ def run(
     monkeypatch.chdir(tmp_path)
     # logs of this process stay as they are
     monkeypatch.setattr("platereel.cli.configure.configure", lambda *_: None)
+
+    monkeypatch.setattr("platereel.cli.app", COMMAND)
 
     def platereel(*arguments: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["platereel", *arguments])

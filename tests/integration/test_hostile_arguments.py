@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from platereel.cli import app, main
+from platereel.cli import main
 from platereel.wiring import Desk, desk
 from shared.domain.errors import Permanent
 from tests.support.archives import genuine
+from tests.support.commands import COMMAND
 from tests.support.world import World
 
 EXAMPLE = ("segments", "list")
@@ -27,6 +27,8 @@ NEEDED = {
     "camera": "cam",
     "name": "somebody",
     "file": "evidence.zip",
+    "pass_id": UUID,
+    "what": "confirmed",
 }
 WORDS = [
     "", " ", "-1", "0", "nan", "inf", "-inf", "1e300", "9" * 400, "\udcff", "\x1b[2J", "\u202e", "[/]", "{}%s", "a\nb",
@@ -50,7 +52,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield path, command
 
 
-COMMANDS = dict(leaves(typer.main.get_command(app)))
+COMMANDS = dict(leaves(COMMAND))
 
 
 def arguments(words: tuple[str, ...], wrong: Any, value: str) -> list[str]:
@@ -129,6 +131,7 @@ def told(
     monkeypatch.setattr("platereel.cli.plan.configure", lambda *_: None)
     monkeypatch.setattr("platereel.diagnosis.codecs", lambda _: iter(()))
     monkeypatch.setattr("platereel.wiring.desk", open_desk)
+    monkeypatch.setattr("platereel.cli.app", COMMAND)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "platereel.yaml").write_text("cameras: {cam: {source: 'push:'}}\n")
     (tmp_path / "binary").write_bytes(bytes(range(256)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -13,10 +13,11 @@ from fastapi.responses import StreamingResponse
 from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, camera_of, configured
 from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
+from services.api.parameters import Zone, zone_of
 from services.api.ports import ApiPorts
 from shared.domain.camera import CameraState, Recorded
 from shared.domain.codec import Codec
-from shared.domain.errors import BadInput, NotFound, PartlyAway, Retryable
+from shared.domain.errors import NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms, to_ms
@@ -27,8 +28,6 @@ from shared.wire.urls import masked, shown
 router = data_router("cameras")
 MONTH_DAYS, MOST_GAPS = 31, 1000
 EARLIEST_MS = to_ms(EARLIEST)
-# which are names of this host's files, not of zones
-ZONES = available_timezones() - {"localtime", "Factory"}
 _COUNTS = ("width", "height", "frames", "dropped", "bad_frames", "reconnects")
 
 
@@ -103,11 +102,11 @@ def calendar(
     camera_id: str,
     from_: Annotated[Day | None, Query(alias="from")] = None,
     to: Day | None = None,
-    time_zone: Annotated[str, Query(alias="tz", max_length=64)] = "UTC",
+    time_zone: Zone = "UTC",
 ) -> schemas.Calendar:
     """Returns the days on which clips of the camera begin; by default the 31 days until today."""
     camera_of(ports, caller, camera_id)
-    zone = _zone(time_zone)
+    zone = ZoneInfo(zone_of(time_zone))
     last = to or from_ms(ports.clock.now_ms()).astimezone(zone).date()
     first = from_ or _earlier(last, MONTH_DAYS - 1)
     days = ports.segments.calendar(camera_id, first, last, time_zone)
@@ -138,12 +137,6 @@ def gaps(
             "complete": len(found) <= MOST_GAPS,
         }
     )
-
-
-def _zone(name: str) -> ZoneInfo:
-    if name not in ZONES:
-        raise BadInput("tz", "no such time zone; write one as Europe/Berlin")
-    return ZoneInfo(name)
 
 
 def _earlier(day: date, days: int) -> date:

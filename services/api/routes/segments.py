@@ -9,7 +9,7 @@ from fastapi import Query
 
 from services.api.bodies import data_router
 from services.api.callers import Admin, Operator, Ports, Viewer, at_least, check_seen, segment_of
-from services.api.parameters import Text
+from services.api.parameters import Plate, Text
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
 from shared.domain.errors import BadInput, Conflict, NotFound, PlatereelError, Retryable
@@ -17,8 +17,6 @@ from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
 from shared.wire import api as schemas
 from shared.wire.moments import Moment, ms_of
-
-Plate = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
 
 SHOWN = 5
 

@@ -160,6 +160,13 @@ def _join(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
         """,
         pairs,
     )
+    connection.execute(
+        f"UPDATE joined_passes j SET now = joined.now FROM {joined} WHERE j.now = joined.was", pairs
+    )
+    connection.execute(
+        f"INSERT INTO joined_passes (was, now) SELECT was, now FROM {joined} ON CONFLICT DO NOTHING",
+        pairs,
+    )
     connection.execute("DELETE FROM passes WHERE id = ANY(%s)", [list(gone)])
 
 

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID
 
-from shared.adapters.postgres.database import Database
-from shared.domain.ports import OpenPass
+from psycopg.rows import DictRow
+
+from shared.adapters.postgres import detection_search, pass_search
+from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.database import Connection, Database, lock_camera
+from shared.adapters.postgres.listing import key_asked
+from shared.domain.errors import BadInput, Conflict, NotFound
+from shared.domain.found_passes import (
+    DetailedPass,
+    FoundDetection,
+    FoundPass,
+    Listed,
+    PlateDay,
+    Review,
+    ReviewLine,
+    SegmentOfPass,
+)
+from shared.domain.lifecycle import SegmentStatus
+from shared.domain.plates import plate_key
+from shared.domain.ports import DetectionFilter, OpenPass, PassFilter, ReadOrder
 from shared.domain.timing import from_ms, to_ms
+
+READS_SHOWN = 1_000
+
+_FOUND: LiteralString = f"""
+    SELECT {pass_search.COLUMNS} FROM passes p
+     WHERE id = coalesce((SELECT now FROM joined_passes WHERE was = %(id)s), %(id)s)
+"""
 
 
 class PostgresPassRows:
@@ -51,3 +78,174 @@ class PostgresPassRows:
             [from_ms(each.last_ms) for each in passes],
         )
         return 0 if row is None else int(row["n"])
+
+    def search(
+        self, where: PassFilter, limit: int, cursor: str | None, order: ReadOrder
+    ) -> Listed[FoundPass]:
+        with self._database.transaction() as connection:
+            return pass_search.search(connection, where, limit, cursor, order)
+
+    def detections(
+        self, where: DetectionFilter, limit: int, cursor: str | None, order: ReadOrder
+    ) -> Listed[FoundDetection]:
+        with self._database.transaction() as connection:
+            return detection_search.search(connection, where, limit, cursor, order)
+
+    def detections_with_id(self, detection_id: str) -> list[FoundDetection]:
+        rows = self._database.fetch(
+            f"""
+            SELECT {detection_search.COLUMNS} FROM detections d WHERE detection_id = %s ORDER BY camera_id
+            """,
+            detection_id,
+        )
+        return [detection_search.detection_from_row(row) for row in rows]
+
+    def get(self, pass_id: UUID) -> DetailedPass:
+        """Has the first 1,000 reads."""
+        with self._database.transaction() as connection:
+            return _detailed(connection, _found(connection, pass_id))
+
+    def review(
+        self, pass_id: UUID, review: Review | None, plate: str | None, note: str | None, who: str
+    ) -> DetailedPass:
+        """Writes to the access log. The camera's lock keeps the pass from becoming part of another
+        one meanwhile.
+        """
+        with self._database.transaction() as connection:
+            lock_camera(connection, _found(connection, pass_id)["camera_id"])
+            before = _found(connection, pass_id)
+            if review is not None:
+                _note_review(connection, before["id"], review, plate, note, who)
+            elif note is not None:
+                connection.execute(
+                    "UPDATE passes SET note = %s WHERE id = %s", [note, before["id"]]
+                )
+            after = _found(connection, before["id"])
+            details: dict[str, Any] = {
+                "pass_id": str(before["id"]),
+                "read_plate": before["read_plate"],
+            }
+            details |= {"plate": after["plate"], "note": note}
+            log_access(
+                connection=connection,
+                who=who,
+                action="note" if review is None else str(review),
+                segment_id=None,
+                details=details,
+            )
+            return _detailed(connection, after)
+
+    def days_of_plate(
+        self, plate: str, zone: str, cameras: Sequence[str] | None, limit: int
+    ) -> list[PlateDay]:
+        rows = self._database.fetch(
+            """
+            SELECT (p.first_at AT TIME ZONE %(zone)s)::date AS day, p.camera_id, count(*) AS passes
+              FROM pass_plates v JOIN passes p ON p.id = v.pass_id
+             WHERE v.plate_key = %(plate)s AND (%(cameras)s::text[] IS NULL OR p.camera_id = ANY(%(cameras)s))
+             GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT %(limit)s
+            """,
+            {
+                "plate": key_asked(plate),
+                "zone": zone,
+                "cameras": None if cameras is None else list(cameras),
+                "limit": limit,
+            },
+        )
+        return [PlateDay(**row) for row in rows]
+
+
+def _found(connection: Connection, pass_id: UUID) -> DictRow:
+    row = connection.execute(_FOUND, {"id": pass_id}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no pass {pass_id}")
+    return row
+
+
+def _detailed(connection: Connection, row: DictRow) -> DetailedPass:
+    reads = connection.execute(
+        f"""
+        SELECT {detection_search.COLUMNS} FROM detections d WHERE pass_id = %s
+         ORDER BY captured_at, detection_id LIMIT {READS_SHOWN}
+        """,
+        [row["id"]],
+    ).fetchall()
+    segments = connection.execute(
+        """
+        SELECT s.id AS segment_id, s.status, s.start_time, s.duration_seconds, min(l.offset_ms) AS offset_ms
+          FROM detections d JOIN segment_detections l USING (detection_id, camera_id)
+          JOIN video_segments s ON s.id = l.segment_id
+         WHERE d.pass_id = %s GROUP BY s.id ORDER BY s.start_time
+        """,
+        [row["id"]],
+    ).fetchall()
+    lines = connection.execute(
+        "SELECT at, who, review, plate, note FROM pass_reviews WHERE pass_id = %s ORDER BY id",
+        [row["id"]],
+    ).fetchall()
+    return DetailedPass(
+        **pass_search.pass_values(row),
+        distance=0.0,
+        detections=[detection_search.detection_from_row(each) for each in reads],
+        segments=[
+            SegmentOfPass(**each | {"status": SegmentStatus(each["status"])}) for each in segments
+        ],
+        reviews=[ReviewLine(**each | {"review": Review(each["review"])}) for each in lines],
+    )
+
+
+def _note_review(
+    connection: Connection,
+    pass_id: UUID,
+    review: Review,
+    plate: str | None,
+    note: str | None,
+    who: str,
+) -> None:
+    """Add a line, and let the newest that is not undone hold."""
+    standing = _standing(connection, pass_id)
+    if review is Review.UNDONE:
+        if not standing:
+            raise Conflict(f"nothing was said of pass {pass_id} that could be undone")
+        standing = standing[:-1]
+    else:
+        standing.append({"review": str(review), "plate": plate, "note": note})
+    connection.execute(
+        "INSERT INTO pass_reviews (pass_id, who, review, plate, note) VALUES (%s, %s, %s, %s, %s)",
+        [pass_id, who, str(review), plate, note],
+    )
+    holds = standing[-1] if standing else {"review": None, "note": None}
+    # Whoever confirms a pass that was corrected means the plate that it has now.
+    corrected = next((each["plate"] for each in reversed(standing) if each["plate"]), None)
+    connection.execute(
+        "UPDATE passes SET review = %s, corrected_plate = %s, note = coalesce(%s, note) WHERE id = %s",
+        [holds["review"], corrected, holds["note"], pass_id],
+    )
+    connection.execute("DELETE FROM pass_plates WHERE pass_id = %s AND reads = 0", [pass_id])
+    connection.execute(
+        "UPDATE pass_plates SET corrected = false WHERE pass_id = %s AND corrected", [pass_id]
+    )
+    if corrected is not None:
+        key = plate_key(corrected)
+        if not key:
+            raise BadInput("plate", "has no letter or digit")
+        connection.execute(
+            """
+            INSERT INTO pass_plates (pass_id, plate_key, plate, reads, confidence, confidence_sum, corrected)
+            VALUES (%s, %s, %s, 0, 1, 0, true) ON CONFLICT (pass_id, plate_key) DO UPDATE SET corrected = true
+            """,
+            [pass_id, key, corrected],
+        )
+
+
+def _standing(connection: Connection, pass_id: UUID) -> list[dict[str, Any]]:
+    """Returns what was said and not undone, oldest first."""
+    standing: list[dict[str, Any]] = []
+    for line in connection.execute(
+        "SELECT review, plate, note FROM pass_reviews WHERE pass_id = %s ORDER BY id", [pass_id]
+    ).fetchall():
+        if line["review"] == Review.UNDONE:
+            standing = standing[:-1]
+        else:
+            standing.append(dict(line))
+    return standing

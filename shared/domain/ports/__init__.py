@@ -41,7 +41,13 @@ from shared.domain.ports.jobs import JobRows, Progress
 from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, StoreSpace
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
-from shared.domain.ports.passes import OpenPass, PassRows
+from shared.domain.ports.passes import (
+    DetectionFilter,
+    OpenPass,
+    PassFilter,
+    PassRows,
+    ReadOrder,
+)
 from shared.domain.ports.retention import Marked, RetentionRows
 from shared.domain.ports.segments import (
     Order,
@@ -72,6 +78,7 @@ __all__ = [
     "CounterRows",
     "DetectionChannel",
     "DetectionDelivery",
+    "DetectionFilter",
     "DetectionRows",
     "DetectionStream",
     "EventFeed",
@@ -97,10 +104,12 @@ __all__ = [
     "PartCopying",
     "PartEncoding",
     "PartRun",
+    "PassFilter",
     "PassRows",
     "PendingMark",
     "PendingPage",
     "Progress",
+    "ReadOrder",
     "ReadyClip",
     "RetentionRows",
     "SegmentFilter",

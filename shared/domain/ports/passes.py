@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+from shared.domain.found_passes import (
+    DetailedPass,
+    FoundDetection,
+    FoundPass,
+    Listed,
+    PlateDay,
+    Review,
+)
+from shared.domain.lifecycle import DetectionOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +30,56 @@ class OpenPass:
     late_ms: int
 
 
+class ReadOrder(StrEnum):
+    """The orders of lists of passes and detections. Each is total."""
+
+    NEWEST = "-time"
+    OLDEST = "time"
+    NEAREST = "match"  # of a search for near misses: the closest plate first, then the newest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassFilter:
+    """What passes to list; None means any. cameras: those that the caller may see.
+
+    plate: with * and ?; fuzzy: also nearly equal ones. from_ms, to_ms: when a pass began. day_from,
+    day_to: between these times of day in `zone`, over midnight where the first is later. Dwell: of
+    passes that have ended. attributes: names and values, as text or as JSON has them.
+    """
+
+    camera_id: str | None = None
+    cameras: Sequence[str] | None = None
+    plate: str | None = None
+    fuzzy: bool = False
+    from_ms: int | None = None
+    to_ms: int | None = None
+    day_from: time | None = None
+    day_to: time | None = None
+    zone: str = "UTC"
+    min_confidence: float | None = None
+    min_dwell_s: float | None = None
+    max_dwell_s: float | None = None
+    recorded: bool | None = None
+    review: Review | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionFilter:
+    """What detections to list; None means any. cameras: those that the caller may see."""
+
+    camera_id: str | None = None
+    cameras: Sequence[str] | None = None
+    plate: str | None = None
+    fuzzy: bool = False
+    from_ms: int | None = None
+    to_ms: int | None = None
+    min_confidence: float | None = None
+    outcome: DetectionOutcome | None = None
+    pass_id: UUID | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
 class PassRows(Protocol):
     """Rows of passes."""
 
@@ -28,3 +90,32 @@ class PassRows(Protocol):
         """End these passes, each with its event, unless it has got a read since. Returns how
         many.
         """
+
+    def search(
+        self, where: PassFilter, limit: int, cursor: str | None, order: ReadOrder
+    ) -> Listed[FoundPass]:
+        """Returns a page of passes. BadInput names what is wrong."""
+
+    def detections(
+        self, where: DetectionFilter, limit: int, cursor: str | None, order: ReadOrder
+    ) -> Listed[FoundDetection]:
+        """Returns a page of detections. BadInput names what is wrong."""
+
+    def detections_with_id(self, detection_id: str) -> list[FoundDetection]:
+        """Returns the detections of this id, in order of camera: ids are per camera."""
+
+    def get(self, pass_id: UUID) -> DetailedPass:
+        """Returns one pass, or the one that it is part of now. Raises NotFound."""
+
+    def review(
+        self, pass_id: UUID, review: Review | None, plate: str | None, note: str | None, who: str
+    ) -> DetailedPass:
+        """Note what a person says of a pass. plate: the right one, where it is corrected.
+
+        review: None leaves it as it is and changes the note alone.
+        """
+
+    def days_of_plate(
+        self, plate: str, zone: str, cameras: Sequence[str] | None, limit: int
+    ) -> list[PlateDay]:
+        """Returns how often a plate went by each camera on each day, newest first."""

@@ -61,6 +61,13 @@ CREATE INDEX pass_plates_by_key ON pass_plates (plate_key, pass_id);
 CREATE INDEX pass_plates_like ON pass_plates USING gin (plate_key gin_trgm_ops);
 CREATE INDEX pass_plates_near ON pass_plates USING gin (plate_folded gin_trgm_ops);
 
+-- A pass that became part of another one: whoever was told its id finds the other.
+CREATE TABLE joined_passes (
+    was uuid PRIMARY KEY,
+    now uuid NOT NULL REFERENCES passes (id) ON DELETE CASCADE
+);
+CREATE INDEX joined_passes_by_now ON joined_passes (now);
+
 -- What people said of a pass, oldest first. The newest line that is not undone holds.
 CREATE TABLE pass_reviews (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -79,6 +86,9 @@ ALTER TABLE detections ADD CONSTRAINT detections_outcome_check CHECK
     (outcome IN ('pending', 'recorded', 'below_threshold', 'buffer_expired', 'rejected', 'quiet', 'ignored'));
 CREATE INDEX detections_of_a_pass ON detections (pass_id, captured_at) WHERE pass_id IS NOT NULL;
 CREATE INDEX detections_by_time ON detections (captured_at, camera_id, detection_id);
+CREATE INDEX detections_by_attribute ON detections USING gin (attributes jsonb_path_ops);
+CREATE INDEX detections_by_outcome ON detections (outcome, captured_at, camera_id, detection_id)
+    WHERE outcome NOT IN ('recorded', 'quiet');
 CREATE INDEX detections_by_camera ON detections (camera_id, captured_at, detection_id);
 DROP INDEX detections_never_linked;
 CREATE INDEX detections_never_linked ON detections (created_at)

@@ -1,0 +1,261 @@
+"""Passes and detections: finding them, and saying what is right."""
+
+from __future__ import annotations
+
+from datetime import time
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+
+from services.api.bodies import data_router
+from services.api.callers import Operator, Ports, Viewer
+from services.api.csv_lists import CSV_ANSWER, csv_answer, wants_csv
+from services.api.parameters import (
+    Confidence,
+    Cursor,
+    Limit,
+    Plate,
+    Seconds,
+    Text,
+    TimeOfDay,
+    Zone,
+    attributes_of,
+    zone_of,
+)
+from services.api.ports import ApiPorts
+from shared.domain.access import Caller
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.found_passes import DetailedPass, FoundPass, Listed, Review
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.ports import DetectionFilter, PassFilter, ReadOrder
+from shared.wire import api as schemas
+from shared.wire.moments import Moment, ms_of
+
+PASS_COLUMNS = (
+    "id", "camera_id", "first_at", "last_at", "dwell_seconds", "plate", "read_plate", "confidence", "reads", "recorded",
+    "review", "note", "attributes",
+)  # fmt: skip
+DETECTION_COLUMNS = (
+    "detection_id", "camera_id", "captured_at", "plate", "confidence", "outcome", "reason", "pass_id", "bbox",
+    "attributes",
+)  # fmt: skip
+MOST_DAYS = 1_000
+SHOWN = 5
+
+_ATTRIBUTES: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "attribute.NAME",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 128},
+            "description": "An attribute that must have this value; NAME is its name.",
+        }
+    ]
+}
+
+router = data_router("passes")
+
+
+@router.get(
+    "/passes",
+    responses=CSV_ANSWER,
+    openapi_extra=_ATTRIBUTES,
+    response_model=schemas.PassPage,
+)
+def list_passes(
+    ports: Ports,
+    caller: Viewer,
+    request: Request,
+    limit: Limit = 20,
+    cursor: Cursor | None = None,
+    camera_id: Text | None = None,
+    plate: Plate | None = None,
+    fuzzy: bool = False,
+    from_: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
+    day_from: TimeOfDay | None = None,
+    day_to: TimeOfDay | None = None,
+    time_zone: Zone = "UTC",
+    min_confidence: Confidence | None = None,
+    min_dwell: Seconds | None = None,
+    max_dwell: Seconds | None = None,
+    recorded: bool | None = None,
+    review: Review | None = None,
+    sort: ReadOrder | None = None,
+) -> Any:
+    """List passes, newest first; as CSV (all that match) with `Accept: text/csv`.
+
+    `plate` takes * and ?; with `fuzzy`, nearly equal plates are found too, the closest first. It
+    finds what was read and what a person corrected. `from` and `to` select passes that began in
+    that time, `day_from` and `day_to` the time of day in `tz`. Dwell is in seconds, of passes that
+    have ended.
+    """
+    where = PassFilter(
+        camera_id=camera_id,
+        cameras=caller.scope,
+        plate=plate,
+        fuzzy=fuzzy,
+        from_ms=ms_of(from_),
+        to_ms=ms_of(to),
+        day_from=None if day_from is None else time.fromisoformat(day_from),
+        day_to=None if day_to is None else time.fromisoformat(day_to),
+        zone=zone_of(time_zone),
+        min_confidence=min_confidence,
+        min_dwell_s=min_dwell,
+        max_dwell_s=max_dwell,
+        recorded=recorded,
+        review=review,
+        attributes=attributes_of(request),
+    )
+    ports.looks.listed(caller, "passes", dict(request.query_params) | {"cursor": None})
+    read = partial(
+        _passes, ports, where, sort or (ReadOrder.NEAREST if fuzzy else ReadOrder.NEWEST)
+    )
+    if wants_csv(request):
+        return csv_answer("passes", PASS_COLUMNS, read)
+    return _page(read(limit, cursor))
+
+
+def _passes(
+    ports: ApiPorts, where: PassFilter, order: ReadOrder, limit: int, cursor: str | None
+) -> Listed[FoundPass]:
+    return ports.passes.search(where, limit, cursor, order)
+
+
+def _page(page: Listed[FoundPass]) -> schemas.PassPage:
+    return schemas.PassPage.model_validate(
+        {
+            "items": page.items,
+            "total": page.total,
+            "more_than_total": page.more_than_total,
+            "next_cursor": page.next_cursor,
+        }
+    )
+
+
+@router.get("/passes/{pass_id}")
+def show_pass(ports: Ports, caller: Viewer, pass_id: UUID) -> schemas.PassDetail:
+    """Returns one pass with its reads, its segments, and what people said of it."""
+    found = pass_of(ports, caller, pass_id)
+    ports.looks.shown(caller, "pass", {"pass_id": str(found.id), "plate": found.plate})
+    return schemas.PassDetail.model_validate(found)
+
+
+@router.patch("/passes/{pass_id}")
+def review_pass(
+    ports: Ports, caller: Operator, pass_id: UUID, body: schemas.PassReview
+) -> schemas.PassDetail:
+    """Confirm, correct or reject a pass, or take that back. What was read stays beside it."""
+    pass_of(ports, caller, pass_id)
+    found = ports.passes.review(pass_id, body.review, body.plate, body.note, caller.name)
+    return schemas.PassDetail.model_validate(found)
+
+
+@router.get("/plates/{plate}")
+def plate_history(
+    ports: Ports,
+    caller: Viewer,
+    plate: Annotated[str, Path(max_length=64, pattern=r"^[^\x00*?]*[^\x00*? ._/·•-][^\x00*?]*$")],
+    time_zone: Zone = "UTC",
+) -> schemas.PlateHistory:
+    """Returns the passes of a plate: how many a day and camera, and the newest 100."""
+    where = PassFilter(plate=plate, cameras=caller.scope)
+    days = ports.passes.days_of_plate(plate, zone_of(time_zone), caller.scope, MOST_DAYS)
+    page = ports.passes.search(where, 100, None, ReadOrder.NEWEST)
+    ports.looks.listed(caller, "plates", {"plate": plate})
+    return schemas.PlateHistory(
+        plate=plate,
+        days=[schemas.PlateDay.model_validate(each) for each in days],
+        passes=_page(page),
+    )
+
+
+@router.get(
+    "/detections",
+    responses=CSV_ANSWER,
+    openapi_extra=_ATTRIBUTES,
+    response_model=schemas.DetectionPage,
+)
+def list_detections(
+    ports: Ports,
+    caller: Viewer,
+    request: Request,
+    limit: Limit = 20,
+    cursor: Cursor | None = None,
+    camera_id: Text | None = None,
+    plate: Plate | None = None,
+    fuzzy: bool = False,
+    from_: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
+    min_confidence: Confidence | None = None,
+    outcome: DetectionOutcome | None = None,
+    pass_id: UUID | None = None,
+    sort: ReadOrder | None = None,
+) -> Any:
+    """List detections by capture time, newest first, also those that made no recording; as CSV (all
+    that match) with `Accept: text/csv`. `plate` is what was read.
+    """
+    where = DetectionFilter(
+        camera_id=camera_id,
+        cameras=caller.scope,
+        plate=plate,
+        fuzzy=fuzzy,
+        from_ms=ms_of(from_),
+        to_ms=ms_of(to),
+        min_confidence=min_confidence,
+        outcome=outcome,
+        pass_id=pass_id,
+        attributes=attributes_of(request),
+    )
+    ports.looks.listed(caller, "detections", dict(request.query_params) | {"cursor": None})
+    order = sort or ReadOrder.NEWEST
+
+    def read(most: int, after: str | None) -> Listed[Any]:
+        return ports.passes.detections(where, most, after, order)
+
+    if wants_csv(request):
+        return csv_answer("detections", DETECTION_COLUMNS, read)
+    page = read(limit, cursor)
+    return schemas.DetectionPage.model_validate(
+        {
+            "items": page.items,
+            "total": page.total,
+            "more_than_total": page.more_than_total,
+            "next_cursor": page.next_cursor,
+        }
+    )
+
+
+@router.get("/detections/{detection_id}")
+def show_detection(
+    ports: Ports, caller: Viewer, detection_id: str, camera_id: Text | None = None
+) -> schemas.FoundDetection:
+    """Returns one detection. Ids are per camera: where several cameras have this one, `camera_id`
+    says which is meant (else 409).
+    """
+    rows = [
+        row
+        for row in ports.passes.detections_with_id(detection_id)
+        if caller.sees(row.camera_id) and camera_id in {None, row.camera_id}
+    ]
+    if not rows:
+        raise NotFound("there is no such detection")
+    if len(rows) > 1:
+        cameras = ", ".join(row.camera_id for row in rows[:SHOWN])
+        raise Conflict(
+            f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id"
+        )
+    asked = {"detection_id": detection_id, "camera_id": rows[0].camera_id, "plate": rows[0].plate}
+    ports.looks.shown(caller, "detection", asked)
+    return schemas.FoundDetection.model_validate(rows[0])
+
+
+def pass_of(ports: ApiPorts, caller: Caller, pass_id: UUID) -> DetailedPass:
+    """Returns a pass. One of another's cameras is as unknown as one that does not exist."""
+    found = ports.passes.get(pass_id)
+    if not caller.sees(found.camera_id):
+        raise NotFound(f"there is no pass {pass_id}")
+    return found
