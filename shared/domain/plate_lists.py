@@ -36,25 +36,32 @@ class IgnoredReads(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlateList:
-    """A list and its settings.
+class ListSettings:
+    """What a person says of a list.
 
-    ignored_reads: for the kind `ignore`. hit_days: how long its hits are kept; None: as the rest.
+    reads: for the kind `ignore`. hit_days: how long its hits are kept; None: as the rest.
     quiet_hours, in time_zone: when its hits alert nobody. cool_down_seconds: after an alert of a
     plate, the next one of it waits so long. cameras: which it is for; None: all.
     """
 
-    list_id: UUID
     name: str
     kind: ListKind
-    ignored_reads: IgnoredReads = IgnoredReads.KEPT
+    reads: IgnoredReads = IgnoredReads.KEPT
     hit_days: float | None = None
     quiet_hours: str | None = None
     cool_down_seconds: float = 0.0
     cameras: Sequence[str] | None = None
     time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateList(ListSettings):
+    """A list. `entries`: how many it has, where that was asked for."""
+
+    list_id: UUID
     created_at: datetime
     updated_at: datetime
+    entries: int | None = None
 
     def is_quiet(self, at_ms: int) -> bool:
         """Returns whether a hit of that time alerts nobody."""
@@ -62,16 +69,15 @@ class PlateList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListEntry:
-    """A plate, or a wildcard, of a list.
+class EntrySettings:
+    """What a person says of a plate, or of a wildcard.
 
-    tolerance: how far a plate may be from it (`plate_distance`). cameras: which it is for; None:
-    those of its list. valid_from, valid_until: from when, and until when (exclusive), it counts.
-    hours: the hours of the week in which it counts, in its list's time zone.
+    tolerance: how far a plate may be from it (`plate_distance`). priority: 1 is the most urgent.
+    cameras: which it is for; None: those of its list. valid_from, valid_until: from when, and until
+    when (exclusive), it counts. hours: the hours of the week in which it counts, in its list's time
+    zone.
     """
 
-    entry_id: UUID
-    list_id: UUID
     plate: str
     tolerance: float = 0.0
     name: str | None = None
@@ -83,6 +89,14 @@ class ListEntry:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     hours: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEntry(EntrySettings):
+    """An entry of a list."""
+
+    entry_id: UUID
+    list_id: UUID
 
     def counts(self, plate_list: PlateList, camera_id: str, at_ms: int) -> bool:
         """Returns whether the entry counts for a camera at that time."""
@@ -132,6 +146,9 @@ def check_plate(plate: str, tolerance: float) -> None:
     """Raise ValueError for what cannot be a plate of an entry, with the reason."""
     if len(plate) > MOST_PLATE:
         raise ValueError(f"has {len(plate)} characters, a plate has at most {MOST_PLATE}")
+    hidden = next((each for each in plate if not each.isprintable()), None)
+    if hidden is not None:
+        raise ValueError(f"holds U+{ord(hidden):04X}, which no plate has")
     key = plate_key(plate)
     literals = len(key) - key.count(ANY_RUN) - key.count(ANY_ONE)
     if not literals:
@@ -158,5 +175,5 @@ def ignoring(matches: Iterable[Match]) -> PlateList | None:
     if any(each.kind is ListKind.WATCH for each in lists):
         return None
     ignored = [each for each in lists if each.kind is ListKind.IGNORE]
-    kept = [each for each in ignored if each.ignored_reads is IgnoredReads.KEPT]
+    kept = [each for each in ignored if each.reads is IgnoredReads.KEPT]
     return next(iter(kept or ignored), None)

@@ -12,6 +12,7 @@ SHORT = 4  # of shorter ones, such as fragments, every two are hardly an edit ap
 
 _SEPARATORS = str.maketrans("", "", " -._/·•")
 _LOOK_ALIKES = str.maketrans("OQDILBSZG", "000118526")
+_ALIKE = ("0OQD", "1IL", "8B", "5S", "2Z", "6G")
 
 
 def plate_key(plate: str) -> str:
@@ -22,6 +23,12 @@ def plate_key(plate: str) -> str:
 def plate_folded(plate: str) -> str:
     """Returns the key with one character for all characters that readers confuse."""
     return plate_key(plate).translate(_LOOK_ALIKES)
+
+
+def look_alikes(character: str) -> str:
+    """Returns the other characters that readers take for one of a plate's key."""
+    group = next((each for each in _ALIKE if character in each), "")
+    return group.replace(character, "")
 
 
 def plate_distance(one: str, other: str) -> float:

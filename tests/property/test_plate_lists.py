@@ -163,7 +163,7 @@ def test_hours_are_of_the_lists_time_zone() -> None:
 
 
 def test_a_watched_plate_is_not_ignored() -> None:
-    ignored = plate_list(1, ListKind.IGNORE, ignored_reads=IgnoredReads.DROPPED)
+    ignored = plate_list(1, ListKind.IGNORE, reads=IgnoredReads.DROPPED)
     kept = plate_list(2, ListKind.IGNORE)
     watch, known = plate_list(3), plate_list(4, ListKind.KNOWN)
 

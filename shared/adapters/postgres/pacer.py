@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.database import (
-    CHECK_SECONDS,
-    Connection,
-    Database,
-    connect,
-    kinds,
-    lock_camera,
-    patience,
-)
+from shared.adapters.postgres.database import Database, lock_camera
+from shared.adapters.postgres.ear import Ear
 from shared.adapters.postgres.events import Publish, Webhooks, relay
 from shared.adapters.postgres.retry import settle_clip, settle_part
 from shared.adapters.postgres.window_rows import growing_alone, load_growing
 from shared.adapters.postgres.windows import apply, link, plan_parts
-from shared.domain.errors import Retryable
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.parts import parts_passed
@@ -40,7 +31,7 @@ class PostgresPacerRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._ear: Connection | None = None
+        self._ear = Ear(database.url, WAKE)
 
     def live(self) -> list[LiveSegment]:
         """Reads one row a segment, however many parts wait."""
@@ -167,28 +158,11 @@ class PostgresPacerRows:
             return relay(connection, publish, limit, webhooks)
 
     def wait(self, timeout_s: float) -> None:
-        """Listens on a connection of its own, opened again after it broke."""
-        try:
-            with kinds():
-                if self._ear is None:
-                    self._ear = connect(self._database.url, autocommit=True)
-                    with patience.within(self._ear, CHECK_SECONDS):
-                        self._ear.execute(f"LISTEN {WAKE}")
-                for _ in self._ear.notifies(timeout=timeout_s, stop_after=1):
-                    return
-        except Retryable:
-            self.close()
-            raise
+        self._ear.wait(timeout_s)
 
     def close(self) -> None:
         """Close the listening connection."""
-        if self._ear is not None:
-            try:
-                self._ear.close()
-            except psycopg.Error:
-                return
-            finally:
-                self._ear = None
+        self._ear.close()
 
 
 def _expired(row: DictRow, cause: str) -> Later | GiveUp:
