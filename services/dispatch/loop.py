@@ -1,4 +1,4 @@
-"""Dispatch's loops: a thread per door, the pacer's three, and one a webhook."""
+"""Dispatch's loops: a thread per door, the pacer's three, one for the lists, and one a webhook."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def run(world: World, stopping: threading.Event) -> None:
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
         "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
         "events": lambda: _relay(world),
+        "lists": lambda: world.known_plates.follow(BLOCK_SECONDS),
         "jobs": lambda: world.pacer.jobs() or stopping.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
     }
     for lane in world.webhooks:

@@ -12,6 +12,7 @@ from services.dispatch.bell import Bell
 from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
+from services.dispatch.known_plates import KnownPlates
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.policies import Policies
@@ -23,6 +24,7 @@ from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
+from shared.adapters.postgres.plate_list_changes import PostgresPlateListChanges
 from shared.adapters.postgres.webhooks import PostgresWebhookRows
 from shared.adapters.webhooks import HttpWebhooks
 from shared.deployment import Deployment
@@ -38,7 +40,7 @@ CONNECTIONS = 8
 class World:
     """Dispatch's loops and what they close at the end.
 
-    events_wait: rung when there may be events to relay.
+    events_wait: rung when there may be events to relay. known_plates: the lists, as they are now.
     """
 
     intake: Intake
@@ -47,12 +49,15 @@ class World:
     clock: Clock
     deployment: Deployment
     rows: PostgresPacerRows
+    list_changes: PostgresPlateListChanges
+    known_plates: KnownPlates
     events_wait: Bell
     alive: Callable[[], None]
 
     def close(self) -> None:
         """Close connections."""
         self.rows.close()
+        self.list_changes.close()
         self.deployment.close()
 
 
@@ -73,6 +78,9 @@ def _world(deployment: Deployment) -> World:
     frames, holds = deployment.buffers, deployment.frames
     stream = deployment.stream(f"{socket.gethostname()}-{os.getpid()}")
     rows = PostgresPacerRows(database)
+    list_changes = PostgresPlateListChanges(database)
+    known_plates = KnownPlates(list_changes, clock)
+    known_plates.load()  # before the first detection is judged
     cameras, events_wait = tuple(settings.cameras), Bell()
     policies = Policies(
         {camera_id: settings.policy(camera_id) for camera_id in cameras},
@@ -123,6 +131,8 @@ def _world(deployment: Deployment) -> World:
         clock=clock,
         deployment=deployment,
         rows=rows,
+        list_changes=list_changes,
+        known_plates=known_plates,
         events_wait=events_wait,
         alive=pulse(settings.pulse_file, clock),
     )

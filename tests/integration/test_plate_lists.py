@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
 
+from services.dispatch import known_plates
+from services.dispatch.known_plates import KnownPlates
+from shared.adapters.postgres.plate_list_changes import PostgresPlateListChanges
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.domain.errors import BadInput, Conflict, NotFound
 from shared.domain.plate_lists import EntrySettings, IgnoredReads, ListKind, ListSettings
 from shared.domain.timing import from_ms
 from tests.support.rows import ready
+from tests.support.waiting import wait_until
 from tests.support.world import World
 
 ME = "cli:me"
@@ -167,3 +174,77 @@ def test_the_lists_that_accept_a_plate(rows: PostgresPlateListRows) -> None:
     assert [each.name for each in rows.holding("ab12")] == ["alike", "exact", "near", "wild"]
     assert [each.name for each in rows.holding("?B1*")] == ["wild"]
     assert [each.plates for each in rows.holding("A%_9")] == [["A%_*"]]
+
+
+@contextmanager
+def following(world: World) -> Iterator[KnownPlates]:
+    """The lists of a dispatcher, with the loop that follows them."""
+    changes = PostgresPlateListChanges(world.database)
+    known, stopping = KnownPlates(changes, world.clock), Event()
+    known.load()
+
+    def follow() -> None:
+        while not stopping.is_set():
+            known.follow(0.2)
+
+    thread = Thread(target=follow)
+    thread.start()
+    try:
+        yield known
+    finally:
+        stopping.set()
+        thread.join()
+        changes.close()
+
+
+def _on(known: KnownPlates, world: World, plate: str) -> list[str]:
+    return [each.plate_list.name for each in known.matcher.matches(plate, "cam1", world.base_ms)]
+
+
+def test_every_dispatcher_follows_a_change(world: World, rows: PostgresPlateListRows) -> None:
+    """By a notification: looking by themselves takes them half a minute."""
+
+    def soon(probe: Callable[[], bool]) -> None:
+        wait_until("both dispatchers to follow", probe, known_plates.LOOK_SECONDS / 2)
+
+    rows.load("staff", [EntrySettings(plate=f"AB{n}") for n in range(50)], ME, dry_run=False)
+    with following(world) as one, following(world) as two:
+        both = (one, two)
+        assert all(_on(each, world, "AB7") == ["staff"] for each in both)
+        entry = rows.add("staff", EntrySettings(plate="XY1"), ME)
+        soon(lambda: all(_on(each, world, "XY1") == ["staff"] for each in both))
+        rows.change_entry("staff", entry.entry_id, {"cameras": ["cam2"]}, ME)
+        soon(lambda: all(_on(each, world, "XY1") == [] for each in both))
+        rows.remove("staff", rows.entry_of("staff", "AB7").entry_id, ME)
+        soon(lambda: all(_on(each, world, "AB7") == [] for each in both))
+        rows.change("staff", {"cameras": ["cam2"]}, ME)
+        soon(lambda: all(_on(each, world, "AB8") == [] for each in both))
+        rows.create(ListSettings(name="wanted", kind=ListKind.WATCH), ME)
+        rows.load("wanted", [EntrySettings(plate="AB*")], ME, dry_run=False)
+        soon(lambda: all(_on(each, world, "AB8") == ["wanted"] for each in both))
+        rows.delete("wanted", ME)
+        soon(lambda: all(_on(each, world, "AB8") == [] for each in both))
+        assert all(len(each.matcher.entries) == 50 for each in both)
+
+
+def test_a_change_is_read_alone_and_a_reading_in_pieces_is_whole(
+    world: World, rows: PostgresPlateListRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_plates, "READ_AT_ONCE", 3)
+    plates = [f"AB{n}" for n in range(40)]
+    rows.load("staff", [EntrySettings(plate=plate) for plate in plates], ME, dry_run=False)
+    known = KnownPlates(PostgresPlateListChanges(world.database), world.clock)
+    known.load()
+    assert all(_on(known, world, plate) == ["staff"] for plate in plates)
+    before = dict(known.matcher.entries)
+    rows.load("staff", [EntrySettings(plate=plate) for plate in plates[1:]], ME, dry_run=False)
+    rows.remove("staff", rows.entry_of("staff", "AB3").entry_id, ME)
+    rows.add("staff", EntrySettings(plate="XY1"), ME)
+    known.load()
+    after = known.matcher.entries
+    assert {each.plate for each in after.values()} == {*plates, "XY1"} - {"AB3"}
+    assert all(after[key] is entry for key, entry in before.items() if entry.plate != "AB3")
+    world.database.execute("UPDATE plate_list_revision SET revision = 1")
+    world.database.execute("DELETE FROM plate_list_entries WHERE plate <> 'AB1'")
+    known.load()
+    assert [each.plate for each in known.matcher.entries.values()] == ["AB1"], "an older database"
