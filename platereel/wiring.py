@@ -15,6 +15,7 @@ from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
+from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.detections import RedisDetections
@@ -69,6 +70,7 @@ class Desk:
     segments: PostgresSegmentRows
     passes: PostgresPassRows
     access: PostgresAccessRows
+    lists: PostgresPlateListRows
     detections: PostgresDetectionRows
     stream: RedisDetections
     cameras: RedisCameras
@@ -90,6 +92,7 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
             segments=PostgresSegmentRows(database),
             passes=PostgresPassRows(database),
             access=PostgresAccessRows(database),
+            lists=PostgresPlateListRows(database),
             detections=PostgresDetectionRows(database),
             stream=deployment.stream("cli"),
             cameras=deployment.cameras,

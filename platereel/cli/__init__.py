@@ -16,6 +16,7 @@ from platereel.cli import (
     keys,
     passes,
     plan,
+    plate_lists,
     processes,
     segments,
     trigger,
@@ -57,19 +58,8 @@ def _always(
 
 
 for group in (
-    demo,
-    up,
-    processes,
-    configure,
-    plan,
-    doctor,
-    trigger,
-    segments,
-    passes,
-    verify,
-    keys,
-    jobs,
-):
+    demo, up, processes, configure, plan, doctor, trigger, segments, passes, verify, plate_lists, keys, jobs,
+):  # fmt: skip
     group.register(app)
 
 

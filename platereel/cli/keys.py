@@ -48,6 +48,10 @@ def create(
     camera: Annotated[
         list[str] | None, typer.Option(help="Only this camera; may be given again.")
     ] = None,
+    lists: Annotated[
+        bool,
+        typer.Option("--lists", help="An operator may see and change the lists of plates, too."),
+    ] = False,
     days: Annotated[
         float | None, typer.Option(help="Expires after so many days; else never.")
     ] = None,
@@ -72,6 +76,8 @@ def create(
     for camera_id in camera or ():
         if not CAMERA_ID.fullmatch(camera_id):
             raise BadInput("--camera", f"{camera_id!r} is no camera's id")
+    if lists and wanted is Role.VIEWER:
+        raise BadInput("--lists", "is for an operator; a viewer sees no list")
     if days is not None and not 0 < days <= MAX_DAYS:
         raise BadInput("--days", f"more than 0, at most {MAX_DAYS}")
     if not KEY_NAME.fullmatch(name):
@@ -85,7 +91,7 @@ def create(
             _warn_of_the_first(ask=not (json or yes))
         expires_at = None if days is None else from_ms(world.clock.now_ms()) + timedelta(days=days)
         key, secret = world.access.create_key(
-            name=name, role=wanted, cameras=camera, expires_at=expires_at, who=who()
+            name=name, role=wanted, cameras=camera, expires_at=expires_at, who=who(), lists=lists
         )
     if json:
         print_json({**_shape(key), "secret": secret})
@@ -112,13 +118,22 @@ def list_keys(
         print_json({"items": [_shape(key) for key in keys], "total": len(keys)})
         return
     table = Table(
-        "name", "role", "cameras", "made", "last used", "expires", box=None, padding=(0, 1, 0, 0)
+        "name",
+        "role",
+        "lists",
+        "cameras",
+        "made",
+        "last used",
+        "expires",
+        box=None,
+        padding=(0, 1, 0, 0),
     )
     for key in keys:
         ends = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
         table.add_row(
             key.caller.name,
             str(key.caller.role),
+            "yes" if key.caller.keeps_lists else "no",
             ", ".join(key.caller.scope or ["all"]),
             f"{key.created_at:%Y-%m-%d}",
             "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H}h",
@@ -149,6 +164,7 @@ def _shape(key: StoredKey) -> dict[str, object]:
     return {
         "name": key.caller.name,
         "role": str(key.caller.role),
+        "lists": key.caller.keeps_lists,
         "cameras": key.caller.scope,
         **rest,
     }

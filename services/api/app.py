@@ -25,12 +25,17 @@ from services.api.routes import (
     jobs,
     media,
     passes,
+    plate_lists,
     segments,
     stats,
     streaming,
 )
+from shared.wire.plate_list_csv import MOST_BYTES
 
-LARGER = {detections.PICTURES: detections.MOST_PICTURE_BYTES}
+LARGER = {
+    detections.PICTURES: detections.MOST_PICTURE_BYTES,
+    plate_lists.IMPORT: MOST_BYTES,
+}
 _STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
 _PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _STATUSES}
 
@@ -62,17 +67,8 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
     for each in (
-        segments,
-        passes,
-        media,
-        streaming,
-        detections,
-        stats,
-        jobs,
-        cameras,
-        events,
-        access,
-    ):
+        segments, passes, media, streaming, detections, plate_lists, stats, jobs, cameras, events, access,
+    ):  # fmt: skip
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)
     app.add_api_route("/", _front, include_in_schema=False)

@@ -184,9 +184,16 @@ async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.ADMIN)
 
 
+async def _list_keeper(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    if not caller.keeps_lists:
+        raise HTTPException(403, "this needs the right to the lists: an admin, or a key with it")
+    return require_all_cameras(caller)
+
+
 Viewer = Annotated[Caller, Depends(_viewer)]
 Operator = Annotated[Caller, Depends(_operator)]
 Admin = Annotated[Caller, Depends(_admin)]
+ListKeeper = Annotated[Caller, Depends(_list_keeper)]
 
 
 def segment_of(ports: ApiPorts, caller: Caller, segment_id: UUID) -> Segment:

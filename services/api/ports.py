@@ -24,6 +24,7 @@ from shared.domain.ports import (
     JobRows,
     ObjectStore,
     PassRows,
+    PlateListRows,
     RetentionRows,
     SegmentRows,
     Signer,
@@ -44,6 +45,7 @@ class ApiPorts:
     counters: CounterRows
     detections: DetectionRows
     passes: PassRows
+    lists: PlateListRows
     stream: DetectionStream
     buffers: FrameBuffer
     pictures: CameraPictures

@@ -21,6 +21,7 @@ from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.passes import PostgresPassRows
+from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.signing import Ed25519Signer, seed_of
@@ -62,6 +63,7 @@ def _ports(deployment: Deployment) -> ApiPorts:
         counters=PostgresCounterRows(database),
         detections=PostgresDetectionRows(database),
         passes=PostgresPassRows(database),
+        lists=PostgresPlateListRows(database),
         stream=deployment.stream(f"api-{os.getpid()}"),
         buffers=deployment.buffers,
         pictures=CameraPictures(

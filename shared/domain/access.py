@@ -31,11 +31,19 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and for which cameras (None: all)."""
+    """Who makes a request, and for which cameras (None: all). lists: whether an operator may see
+    and change the lists of plates; an admin may.
+    """
 
     name: str
     role: Role
     cameras: frozenset[str] | None = None
+    lists: bool = False
+
+    @property
+    def keeps_lists(self) -> bool:
+        """Whether the caller may see and change the lists of plates."""
+        return self.role is Role.ADMIN or (self.role is Role.OPERATOR and self.lists)
 
     def sees(self, camera_id: str) -> bool:
         """Returns whether the caller may see a camera and what was recorded of it."""

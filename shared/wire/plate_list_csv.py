@@ -12,10 +12,13 @@ from pydantic import ValidationError
 from shared.domain.errors import BadInput
 from shared.domain.plate_lists import EntrySettings
 from shared.domain.plates import plate_key
-from shared.wire.api.plate_lists import EntryRequest
+from shared.domain.ports import Imported
+from shared.wire.api.plate_lists import EntryRequest, ImportReport
 
 COLUMNS = tuple(each.name for each in fields(EntrySettings))
 MOST_LINES, MOST_BYTES = 200_000, 32 << 20
+WRITTEN_AT_ONCE = 500
+SHOWN_PROBLEMS, TOLD_PROBLEMS = 100, 10
 # A spreadsheet takes such a text for a formula, unless an apostrophe goes before it.
 _FORMULA = ("=", "+", "-", "@")
 
@@ -78,19 +81,37 @@ def entries_of(file: bytes) -> ReadEntries:
 
 def refusal(problems: Sequence[LineProblem]) -> BadInput:
     """Returns the error for a file with such lines: it names the first ten."""
-    shown = "; ".join(f"line {each.line}: {each.message}" for each in problems[:10])
-    more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""  # noqa: PLR2004 - the same
+    shown = "; ".join(f"line {each.line}: {each.message}" for each in problems[:TOLD_PROBLEMS])
+    left = len(problems) - TOLD_PROBLEMS
+    more = f"; and {left} more lines" if left > 0 else ""
     return BadInput("file", f"nothing was imported: {shown}{more}")
 
 
+def report_of(read: ReadEntries, done: Imported, *, dry_run: bool) -> ImportReport:
+    """Returns what an import did, or would do."""
+    return ImportReport.model_validate(
+        {
+            "dry_run": dry_run,
+            "lines": read.lines,
+            "added": done.added,
+            "changed": done.changed,
+            "unchanged": done.unchanged,
+            "skipped": len(read.problems),
+            "problems": read.problems[:SHOWN_PROBLEMS],
+            "overlaps": done.overlaps,
+        }
+    )
+
+
 def csv_of(entries: Iterable[EntrySettings]) -> Iterator[str]:
-    """Yields the lines of a file that `entries_of` reads."""
+    """Yields a file that `entries_of` reads, some hundred lines at once."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    for entry in entries:
-        yield _taken(out)
+    for number, entry in enumerate(entries, start=1):
         writer.writerow([_cell(value) for value in _values(entry)])
+        if number % WRITTEN_AT_ONCE == 0:
+            yield _taken(out)
     yield _taken(out)
 
 
@@ -161,11 +182,22 @@ def _entry(columns: Sequence[str], cells: Sequence[str]) -> EntrySettings:
         if text.startswith("'") and text[1:].startswith(_FORMULA):
             text = text[1:]
         if text:
-            given[column] = text.split() if column == "cameras" else text
+            given[column] = _value(column, text)
     try:
         return settings_of(EntryRequest.model_validate(given))
     except ValidationError as error:
-        raise ValueError(_reasons(error)) from None
+        raise ValueError(reasons_of(error)) from None
+
+
+def _value(column: str, text: str) -> object:
+    """Returns what a cell says, as JSON has it; a number that is none stays a text."""
+    if column == "cameras":
+        return text.split()
+    kind = {"tolerance": float, "priority": int}.get(column, str)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
 
 
 def settings_of(request: EntryRequest) -> EntrySettings:
@@ -173,7 +205,8 @@ def settings_of(request: EntryRequest) -> EntrySettings:
     return EntrySettings(**dict(request))
 
 
-def _reasons(error: ValidationError) -> str:
+def reasons_of(error: ValidationError) -> str:
+    """Returns what is wrong with a value, by its fields."""
     reasons = []
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         field_name = ".".join(str(part) for part in each["loc"])

@@ -30,6 +30,7 @@ OWN, FOREIGN = "cam1", "cam2"
 BOSS = "boss-secret-of-16-characters"
 # What each endpoint needs, and what its camera is taken from; `all`: it concerns every camera.
 VIEWER, OPERATOR, ADMIN, OPEN = Role.VIEWER, Role.OPERATOR, Role.ADMIN, None
+LISTS = ADMIN  # or an operator whose key has that right
 ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/healthz"): (OPEN, "none"),
     ("GET", "/readyz"): (OPEN, "none"),
@@ -52,6 +53,18 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
     ("POST", "/v2/video/detections"): (OPERATOR, "published"),
     ("POST", "/v2/video/plate-recognizer"): (OPERATOR, "read"),
+    ("GET", "/v2/video/lists"): (LISTS, "all"),
+    ("POST", "/v2/video/lists"): (LISTS, "all"),
+    ("POST", "/v2/video/list-preview"): (LISTS, "all"),
+    ("GET", "/v2/video/lists/{name}"): (LISTS, "all"),
+    ("PATCH", "/v2/video/lists/{name}"): (LISTS, "all"),
+    ("DELETE", "/v2/video/lists/{name}"): (LISTS, "all"),
+    ("GET", "/v2/video/lists/{name}/entries"): (LISTS, "all"),
+    ("POST", "/v2/video/lists/{name}/entries"): (LISTS, "all"),
+    ("PATCH", "/v2/video/lists/{name}/entries/{entry_id}"): (LISTS, "all"),
+    ("DELETE", "/v2/video/lists/{name}/entries/{entry_id}"): (LISTS, "all"),
+    ("POST", "/v2/video/lists/{name}/import"): (LISTS, "all"),
+    ("GET", "/v2/video/lists/{name}/export"): (LISTS, "all"),
     ("POST", "/v2/video/cleanup"): (ADMIN, "all"),
     ("GET", "/v2/video/jobs/{job_id}"): (VIEWER, "all"),
     ("GET", "/v2/video/stats"): (VIEWER, "list"),
@@ -137,6 +150,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         detection_id=f"{clip}-0",
         camera_id=camera,
         job_id=UUID(int=1),
+        entry_id=UUID(int=1),
         name="nobody",
         from_ms=0,
         to_ms=1000,
@@ -237,7 +251,7 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
     assert made.status_code == 201
     secret = made.json()["secret"]
     assert doors.ask("GET", "/v2/video/session", secret).json() == {
-        "name": "guard", "role": "operator", "cameras": [OWN], "csrf_token": None,
+        "name": "guard", "role": "operator", "lists": False, "cameras": [OWN], "csrf_token": None,
     }  # fmt: skip
     listed = doors.ask("GET", "/v2/video/keys", BOSS)
     assert secret not in listed.text
@@ -252,6 +266,34 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
     assert {("boss", "key.create"), ("boss", "key.revoke")} <= {
         (item["who"], item["action"]) for item in log
     }
+
+
+def test_an_operators_key_may_have_the_right_to_the_lists(doors: Doors) -> None:
+    """A session has its role alone."""
+    given = {"name": "desk", "role": "operator", "lists": True}
+    secret = doors.ask("POST", "/v2/video/keys", BOSS, json=given).json()["secret"]
+    (shown,) = [
+        each
+        for each in doors.ask("GET", "/v2/video/keys", BOSS).json()["items"]
+        if each["name"] == "desk"
+    ]
+    assert shown["lists"] is True
+    assert doors.ask("GET", "/v2/video/session", secret).json()["lists"] is True
+    made = doors.ask("POST", "/v2/video/lists", secret, json={"name": "staff", "kind": "known"})
+    assert made.status_code == 201
+    for key in (doors.keys[Role.OPERATOR, False], doors.keys[Role.VIEWER, False]):
+        for method, path in (("GET", ""), ("GET", "/staff/entries"), ("DELETE", "/staff")):
+            refused = doors.ask(method, f"/v2/video/lists{path}", key)
+            assert refused.status_code == 403
+            assert "right to the lists" in refused.json()["detail"]
+    assert doors.ask("POST", "/v2/video/session", json={"key": secret}).status_code == 201
+    assert doors.ask("GET", "/v2/video/session").json()["lists"] is False
+    assert doors.ask("GET", "/v2/video/lists").status_code == 403
+    viewer = {"name": "guest", "role": "viewer", "lists": True}
+    assert doors.ask("POST", "/v2/video/keys", BOSS, json=viewer).status_code == 422
+    scoped = {"name": "gate", "role": "operator", "lists": True, "cameras": [OWN]}
+    one = doors.ask("POST", "/v2/video/keys", BOSS, json=scoped).json()["secret"]
+    assert doors.ask("GET", "/v2/video/lists", one).status_code == 403
 
 
 def test_a_key_expires(doors: Doors) -> None:

@@ -22,7 +22,9 @@ from pydantic import SecretStr
 from services.api.auth.attempts import Attempts
 from services.api.wiring import build
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.domain.access import Role
+from shared.domain.plate_lists import EntrySettings, ListKind, ListSettings
 from shared.domain.timing import from_ms
 from tests.support.http import serving
 from tests.support.openapi import Facts, answers, narrowed
@@ -71,6 +73,14 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     names = [f"guard-{number}" for number in range(3)]
     for name in names:
         access.create_key(name=name, role=Role.VIEWER, cameras=None, expires_at=None, who="test")
+    lists = [f"list-{number}" for number in range(20)]
+    rows = PostgresPlateListRows(world.database)
+    for name in lists:
+        rows.create(ListSettings(name=name, kind=ListKind.IGNORE), "test")
+    entries = [
+        str(rows.add(lists[0], EntrySettings(plate=f"ZZ{number}"), "test").entry_id)
+        for number in range(60)
+    ]
     app: Any = build(world.settings.model_copy(update={"api_keys": SecretStr(f"boss:admin:{KEY}")}))
     app.state.ports = replace(app.state.ports, attempts=_Patient(world.clock))
     with serving(app) as url:
@@ -93,6 +103,8 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             detection=f"{clips[0]}-0",
             key=KEY,
             names=names,
+            lists=lists,
+            entries=entries,
             later=[*later, "9999-12-31T23:59:59Z"],
         )
         yield Site(url, narrowed(app.openapi(), facts))

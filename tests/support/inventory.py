@@ -106,6 +106,7 @@ def routes() -> Mapping[str, str]:
 
 def _role(endpoint: Callable[..., object]) -> str:
     asked = {"viewer": callers.Viewer, "operator": callers.Operator, "admin": callers.Admin}
+    asked["lists"] = callers.ListKeeper
     taken = get_type_hints(endpoint, include_extras=True).values()
     return next((role for role, kind in asked.items() if kind in taken), "none")
 

@@ -20,7 +20,7 @@ SEGMENT, PIECE = "/v2/video/segments/{segment_id}", "/hls/{from_ms}-{to_ms}."
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a world has. deletable, many: clips that nothing else needs; piece: from and to of one
-    of `streamed`.
+    of `streamed`; entries: of the first of the lists.
     """
 
     clips: Sequence[str]
@@ -33,6 +33,8 @@ class Facts:
     detection: str
     key: str
     names: Sequence[str]
+    lists: Sequence[str]
+    entries: Sequence[str]
     later: Sequence[str]
 
 
@@ -63,7 +65,25 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
     found["paths"]["/v2/video/plate-recognizer"]["post"]["requestBody"]["content"] = {
         "application/json": {"schema": _plate_recognizer(facts.camera)}
     }
+    _narrow_lists(found, facts)
     return found
+
+
+def _narrow_lists(found: dict[str, Any], facts: Facts) -> None:
+    """What an expression would have to say is said by examples: hours, zones, plates, files."""
+    schemas = found["components"]["schemas"]
+    for name in ("ListRequest", "ListPatch", "EntryRequest", "EntryPatch", "PreviewRequest"):
+        given = schemas[name]["properties"]
+        examples: dict[str, list[Any]] = {
+            "quiet_hours": ["daily 22:00-06:00", None], "hours": ["mon-fri 08:00-18:00", None],
+            "time_zone": ["UTC", "Europe/Berlin"], "plate": ["AB12CD", "XY 34", "x-1"], "reads": ["kept"],
+            "valid_from": ["2026-01-01T00:00:00Z", None], "valid_until": ["2027-01-01T00:00:00Z", None],
+        }  # fmt: skip
+        given |= {key: {"enum": values} for key, values in examples.items() if key in given}
+    path = found["paths"]["/v2/video/lists/{name}/import"]["post"]
+    path["requestBody"]["content"]["text/csv"]["schema"] = {
+        "enum": ["plate\nAB1\n", "plate,name\nAB2,Ann\n"]
+    }
 
 
 def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]:
@@ -74,6 +94,10 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
         "segment_id": clips, "detection_id": [facts.detection], "name": facts.names, "tz": ["UTC", "Europe/Berlin"],
         "from_ms": [facts.piece[0]], "to_ms": [facts.piece[1]],
     }  # fmt: skip
+    if "/lists/{name}" in path:
+        last = (path, method) == ("/v2/video/lists/{name}", "delete")
+        lists = facts.lists[1:] if last else facts.lists[:1]
+        values = {**values, "name": lists, "entry_id": facts.entries}
     if "{camera_id}" in path or path.endswith(("by-detection/{detection_id}", "/plate-recognizer")):
         values["camera_id"] = [facts.camera]
     return values

@@ -41,8 +41,9 @@ _THIS_MACHINE = re.compile(
 class Guard:
     """ASGI middleware. Believes `proxies` about their clients.
 
-    Paths in `larger` may have larger bodies. open_door: returns whether this machine needs no key;
-    asked where a request calls the API by another name than loopback's.
+    larger: how large bodies may be, by expressions for the paths that take more than usual.
+    open_door: returns whether this machine needs no key; asked where a request calls the API by
+    another name than loopback's.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._proxies = proxies
-        self._larger = larger
+        self._larger = {re.compile(path): most for path, most in larger.items()}
         self._open_door = open_door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +97,10 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         length = request.headers.get("content-length", "0")
-        most = self._larger.get(request.scope["path"], MAX_BODY_BYTES)
+        most = next(
+            (most for path, most in self._larger.items() if path.fullmatch(request.scope["path"])),
+            MAX_BODY_BYTES,
+        )
         if (
             not _LENGTH.fullmatch(length)
             or int(length) > most

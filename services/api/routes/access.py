@@ -20,7 +20,7 @@ from services.api.callers import (
     require_all_cameras,
 )
 from services.api.parameters import Text
-from shared.domain.access import Role, StoredKey
+from shared.domain.access import Caller, Role, StoredKey
 from shared.domain.errors import BadInput
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
@@ -55,18 +55,13 @@ def login(
         secure=request.state.secure,
         path="/",
     )
-    return schemas.Session(
-        name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf_token(token)
-    )
+    return _session(caller, csrf_token(token))
 
 
 @router.get("/session")
 def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
     """Returns the caller, and the session's csrf_token (null without a session)."""
-    csrf = None if token is None else csrf_token(token)
-    return schemas.Session(
-        name=caller.name, role=str(caller.role), cameras=caller.scope, csrf_token=csrf
-    )
+    return _session(caller, None if token is None else csrf_token(token))
 
 
 @router.delete("/session", status_code=204)
@@ -93,6 +88,8 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
     """Make a key. Its secret is shown only in this answer."""
     require_all_cameras(caller)
     now = from_ms(ports.clock.now_ms())
+    if body.lists and body.role == str(Role.VIEWER):
+        raise BadInput("lists", "is for an operator; a viewer sees no list")
     if body.expires_at is not None and body.expires_at <= now:
         raise BadInput("expires_at", "lies in the past")
     key, secret = ports.access.create_key(
@@ -101,6 +98,7 @@ def create_key(ports: Ports, caller: Admin, body: schemas.KeyRequest) -> schemas
         cameras=body.cameras,
         expires_at=body.expires_at,
         who=caller.name,
+        lists=body.lists,
     )
     return schemas.NewKey(**_key(key).model_dump(), secret=secret)
 
@@ -137,11 +135,22 @@ def access_log(
     )
 
 
+def _session(caller: Caller, csrf: str | None) -> schemas.Session:
+    return schemas.Session(
+        name=caller.name,
+        role=str(caller.role),
+        lists=caller.keeps_lists,
+        cameras=caller.scope,
+        csrf_token=csrf,
+    )
+
+
 def _key(key: StoredKey) -> schemas.Key:
     return schemas.Key(
         id=key.key_id,
         name=key.caller.name,
         role=str(key.caller.role),
+        lists=key.caller.keeps_lists,
         cameras=key.caller.scope,
         created_at=key.created_at,
         created_by=key.created_by,

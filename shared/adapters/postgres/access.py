@@ -21,7 +21,7 @@ from shared.domain.errors import Conflict, NotFound
 PREFIX = "plr"
 LOOKUP_BYTES, SECRET_BYTES = 6, 32
 _KEY: LiteralString = """
-    id, name, role, cameras, digest, created_at, created_by, expires_at, revoked_at, last_used_at
+    id, name, role, cameras, lists, digest, created_at, created_by, expires_at, revoked_at, last_used_at
 """
 
 
@@ -39,6 +39,8 @@ class PostgresAccessRows:
         cameras: Sequence[str] | None,
         expires_at: datetime | None,
         who: str,
+        *,
+        lists: bool = False,
     ) -> tuple[StoredKey, str]:
         """A secret is `plr_LOOKUP_SECRET`."""
         lookup = secrets.token_hex(LOOKUP_BYTES)
@@ -48,10 +50,10 @@ class PostgresAccessRows:
             try:
                 row = connection.execute(
                     f"""
-                    INSERT INTO api_keys (name, role, cameras, lookup, digest, created_by, expires_at)
-                    VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_KEY}
+                    INSERT INTO api_keys (name, role, cameras, lists, lookup, digest, created_by, expires_at)
+                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING {_KEY}
                     """,
-                    [name, str(role), scope, lookup, _digest(secret), who, expires_at],
+                    [name, str(role), scope, lists, lookup, _digest(secret), who, expires_at],
                 ).fetchone()
             except UniqueViolation:
                 raise Conflict(
@@ -64,7 +66,7 @@ class PostgresAccessRows:
                 who=who,
                 action="key.create",
                 segment_id=None,
-                details={"name": name, "role": str(role), "cameras": scope},
+                details={"name": name, "role": str(role), "cameras": scope, "lists": lists},
             )
         return _stored(row), secret
 
@@ -248,7 +250,10 @@ def _digest(secret: str) -> bytes:
 def _caller(row: DictRow) -> Caller:
     cameras = row["cameras"]
     return Caller(
-        row["name"], Role.named(row["role"]), None if cameras is None else frozenset(cameras)
+        row["name"],
+        Role.named(row["role"]),
+        None if cameras is None else frozenset(cameras),
+        row.get("lists", False),  # of a key; a session has only its role
     )
 
 

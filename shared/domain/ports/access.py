@@ -41,8 +41,13 @@ class AccessRows(Protocol):
         cameras: Sequence[str] | None,
         expires_at: datetime | None,
         who: str,
+        *,
+        lists: bool = False,
     ) -> tuple[StoredKey, str]:
-        """Make a key. Returns it and its secret; raises Conflict when the name is taken."""
+        """Make a key; lists: of an operator who may see and change the lists of plates.
+
+        Returns it and its secret; raises Conflict when the name is taken.
+        """
 
     def list_keys(self) -> list[StoredKey]:
         """Returns all keys, by name."""

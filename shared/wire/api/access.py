@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from shared.domain.names import CAMERA_ID, KEY_NAME
 from shared.wire.api.answer import Answer
@@ -28,6 +28,7 @@ class Session(BaseModel):
 
     name: str
     role: str
+    lists: bool = Field(description="Whether the caller may see and change the lists of plates.")
     cameras: list[str] | None = Field(description="null: all.")
     csrf_token: str | None
 
@@ -41,6 +42,9 @@ class KeyRequest(BaseModel):
 
     name: Annotated[str, Field(pattern=f"^{KEY_NAME.pattern}$")]
     role: Literal["viewer", "operator", "admin"] = "viewer"
+    lists: StrictBool = Field(
+        False, description="For an operator: may see and change the lists of plates."
+    )
     cameras: Annotated[list[CameraId], Field(max_length=1000)] | None = None
     expires_at: Moment | None = None
 
@@ -51,6 +55,7 @@ class Key(BaseModel):
     id: UUID
     name: str
     role: str
+    lists: bool
     cameras: list[str] | None
     created_at: datetime
     created_by: str

@@ -12,6 +12,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -25,6 +27,7 @@ from shared.wire.bounded_json import unstorable
 from shared.wire.moments import Moment
 
 MOST_CAMERAS, MOST_COOL_DOWN_SECONDS = 1000, 7 * 86_400
+ONLY_IGNORED = "is for a list of the kind ignore"
 _NO_ZONES = {"localtime", "Factory"}  # names of this host's files, not of zones
 
 
@@ -59,8 +62,8 @@ def _storable(text: str) -> str:
 
 
 _Checked = AfterValidator(_storable)
-Short = Annotated[str, Field(max_length=200), _Checked]
-Long = Annotated[str, Field(max_length=2000), _Checked]
+Short = Annotated[str, Field(min_length=1, max_length=200), _Checked]
+Long = Annotated[str, Field(min_length=1, max_length=2000), _Checked]
 Hours = Annotated[str, Field(max_length=500), AfterValidator(_hours)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
 Cameras = Annotated[
@@ -68,10 +71,12 @@ Cameras = Annotated[
     Field(min_length=1, max_length=MOST_CAMERAS),
 ]
 ListName = Annotated[str, Field(pattern=f"^{PLAIN_NAME.pattern}$")]
-HitDays = Annotated[float, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)]
-CoolDown = Annotated[float, Field(ge=0, le=MOST_COOL_DOWN_SECONDS, allow_inf_nan=False)]
-Tolerance = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Priority = Annotated[int, Field(ge=1, le=5, description="1 is the most urgent.")]
+HitDays = Annotated[float, Field(strict=True, gt=0, le=MAX_DAYS, allow_inf_nan=False)]
+CoolDown = Annotated[
+    float, Field(strict=True, ge=0, le=MOST_COOL_DOWN_SECONDS, allow_inf_nan=False)
+]
+Tolerance = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Priority = Annotated[int, Field(strict=True, ge=1, le=5, description="1 is the most urgent.")]
 Since = Annotated[Moment, AfterValidator(_since_1970)]
 Plate = Annotated[
     str,
@@ -95,6 +100,13 @@ class ListRequest(BaseModel):
     cool_down_seconds: CoolDown = 0.0
     cameras: Cameras | None = Field(None, description="null: all.")
     time_zone: Zone = "UTC"
+
+    @field_validator("reads")
+    @classmethod
+    def _of_ignored(cls, reads: IgnoredReads, given: ValidationInfo) -> IgnoredReads:
+        if reads is IgnoredReads.DROPPED and given.data.get("kind") is not ListKind.IGNORE:
+            raise ValueError(ONLY_IGNORED)
+        return reads
 
 
 class ListPatch(BaseModel):
@@ -246,7 +258,9 @@ class PreviewRequest(BaseModel):
 
     plate: Plate
     tolerance: Tolerance = 0.0
-    days: Annotated[float, Field(gt=0, le=366)] = Field(30.0, description="How far to look back.")
+    days: Annotated[float, Field(strict=True, gt=0, le=366)] = Field(
+        30.0, description="How far to look back."
+    )
 
     @model_validator(mode="after")
     def _is_a_plate(self) -> Self:

@@ -1,41 +1,21 @@
-"""The client's calls for passes, detections and plates."""
+"""Passes, detections and plates, through the HTTP API."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel
-
+from shared.client.http import HttpApi
 from shared.domain.found_passes import Review
 from shared.domain.lifecycle import DetectionOutcome
 from shared.wire import api
 
-Model = TypeVar("Model", bound=BaseModel)
 
-
-class PlatesApi(ABC):
-    """Passes, detections and plates; `ApiClient` has these calls."""
-
-    @abstractmethod
-    def _read(
-        self, model: type[Model], path: str, query: Mapping[str, Any] | None = None
-    ) -> Model: ...
-
-    @abstractmethod
-    def _send(
-        self,
-        model: type[Model],
-        method: str,
-        path: str,
-        body: Mapping[str, Any],
-        *,
-        again: bool = False,
-    ) -> Model: ...
+class PassCalls(HttpApi):
+    """The part of the client that finds passes, detections and plates, and corrects passes."""
 
     def passes(
         self,
