@@ -17,8 +17,8 @@ from shared.domain.names import CAMERA_ID, DETECTION_ID
 from shared.domain.timing import CaptureClock
 from shared.wire.bounded_json import MOST_NESTED, TooDeep, load_json, unstorable
 from shared.wire.detections import encode_detection, parse_detection, payload_of
+from shared.wire.doors.plate_recognizer import detections_of
 from shared.wire.frames import check_jpeg, decode_frame, encode_frame, entry_id
-from shared.wire.plate_recognizer import detections_of
 
 NOW = 1_800_000_000_000
 names = st.from_regex(CAMERA_ID, fullmatch=True)

@@ -20,7 +20,8 @@ from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.wire import api as schemas
 from shared.wire.detections import JsonDetection, parse_detection, refuse_unstorable
-from shared.wire.plate_recognizer import Skipped, Understood, detections_of
+from shared.wire.doors.plate_recognizer import detections_of
+from shared.wire.doors.understood import Skipped, Understood
 
 PICTURES = "/v2/video/plate-recognizer"  # its messages bring their picture along
 MOST_PICTURE_BYTES = 16_000_000

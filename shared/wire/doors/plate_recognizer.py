@@ -8,41 +8,17 @@ rest is left out, and a result without a usable plate is reported.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.errors import BadInput
-from shared.wire.bounded_json import printable, unstorable
+from shared.wire.doors.understood import MOST_PLATE, MOST_PLATES, Skipped, Understood
+from shared.wire.doors.values import number, text
 
-MOST_PLATES = 100
-MOST_PLATE = 32
 _TIME = TypeAdapter(datetime)
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A result that is no detection: its place in the message, why, and whether something in it is
-    wrong.
-    """
-
-    index: int
-    reason: str
-    wrong: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """Detections of a message, each with its result's place in the message, and what was
-    skipped.
-    """
-
-    detections: tuple[tuple[int, dict[str, Any]], ...]
-    skipped: tuple[Skipped, ...]
 
 
 def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
@@ -85,7 +61,7 @@ def _shared(data: Mapping[str, Any], camera_id: str | None) -> dict[str, Any]:
     """Returns what all detections of a message share: the camera, and the time where the message
     has one.
     """
-    camera = camera_id or _text(data.get("camera_id"))
+    camera = camera_id or text(data.get("camera_id"))
     if camera is None:
         raise BadInput("data.camera_id", "missing, and no camera_id in the address")
     stamp = data.get("timestamp")
@@ -109,17 +85,17 @@ def _detection(data: Mapping[str, Any], result: object) -> dict[str, Any] | None
         if isinstance(plate, Mapping)
         else {"value": plate, "score": result.get("score")}
     )
-    text = _text(read["value"])
-    if text is None:
+    read_text = text(read["value"])
+    if read_text is None:
         return None
-    score = _number(read["score"])
+    score = number(read["score"])
     if score is None or not 0 <= score <= 1:
         raise BadInput("score", "not a number from 0 to 1")
-    if len(text) > MOST_PLATE:
-        raise BadInput("plate", f"{len(text)} characters are over the limit of {MOST_PLATE}")
+    if len(read_text) > MOST_PLATE:
+        raise BadInput("plate", f"{len(read_text)} characters are over the limit of {MOST_PLATE}")
     detection = {
         "confidence": score,
-        "plate": text.upper(),
+        "plate": read_text.upper(),
         "attributes": _attributes(data, result),
     }
     box = _box(result.get("box") or (plate.get("box") if isinstance(plate, Mapping) else None))
@@ -139,7 +115,7 @@ def _box(box: object) -> list[float] | None:
     """
     if not isinstance(box, Mapping):
         return None
-    corners = [_number(box.get(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
+    corners = [number(box.get(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
     left, top, right, bottom = corners
     if (
         left is None
@@ -160,9 +136,9 @@ def _attributes(data: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str,
     region = result.get("region") or of_plate.get("region")
     dscore = result.get("dscore") if not isinstance(plate, Mapping) else plate.get("score")
     told = {
-        "detector": "plate-recognizer", "dscore": _number(dscore), "direction": _number(result.get("direction")),
+        "detector": "plate-recognizer", "dscore": number(dscore), "direction": number(result.get("direction")),
         "region": _named(region, "code"), "vehicle": _named(vehicle, "type"),
-        "filename": _text(data.get("filename")), "make": _text(model.get("make")), "model": _text(model.get("model")),
+        "filename": text(data.get("filename")), "make": text(model.get("make")), "model": text(model.get("model")),
         "color": _named(result.get("color") or of_vehicle.get("color"), "color"),
         "orientation": _named(result.get("orientation") or of_vehicle.get("orientation"), "orientation"),
     }  # fmt: skip
@@ -188,23 +164,4 @@ def _first(value: object) -> Mapping[str, Any]:
 def _named(value: object, name: str) -> str | None:
     """Returns a word that comes as text, as an object, or as a list of objects with scores."""
     first = _first(value)
-    return _text(value) or _text(first.get(name)) or _text(first.get("value"))
-
-
-def _text(value: object) -> str | None:
-    """Returns text that can be stored and is not empty; a number as text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value).strip() if unstorable(value) is None else ""
-    return printable(text) or None
-
-
-def _number(value: object) -> float | None:
-    """Returns a finite number, also from text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    return text(value) or text(first.get(name)) or text(first.get("value"))
