@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from services.api import errors
 from services.api.auth.forwarded import Proxies
 from services.api.auth.guard import Guard
+from services.api.doors import routes as doors
 from services.api.heartbeat import heartbeat
 from services.api.openapi import describe
 from services.api.ports import ApiPorts
@@ -32,10 +33,7 @@ from services.api.routes import (
 )
 from shared.wire.plate_list_csv import MOST_BYTES
 
-LARGER = {
-    detections.PICTURES: detections.MOST_PICTURE_BYTES,
-    plate_lists.IMPORT: MOST_BYTES,
-}
+LARGER = {**doors.LARGER, plate_lists.IMPORT: MOST_BYTES}
 _STATUSES = (400, 401, 403, 404, 405, 409, 410, 413, 414, 421, 422, 429, 500, 503)
 _PROBLEMS = {status: {"description": HTTPStatus(status).phrase} for status in _STATUSES}
 
@@ -67,7 +65,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
     for each in (
-        segments, passes, media, streaming, detections, plate_lists, stats, jobs, cameras, events, access,
+        segments, passes, media, streaming, detections, doors, plate_lists, stats, jobs, cameras, events, access,
     ):  # fmt: skip
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)

@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Depends, HTTPException, Request, Security
-from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import (
+    APIKeyCookie,
+    HTTPAuthorizationCredentials,
+    HTTPBasic,
+    HTTPBasicCredentials,
+    HTTPBearer,
+)
 
 from services.api.auth.forwarded import one_word
 from services.api.auth.keys import csrf_token
@@ -24,7 +30,13 @@ from shared.domain.segment import Segment
 
 COOKIE, CSRF_HEADER = "platereel_session", "X-CSRF-Token"
 SAFE = {"GET", "HEAD", "OPTIONS"}
+_DOOR_CHALLENGE = 'Basic realm="platereel", Bearer'
 _bearer = HTTPBearer(auto_error=False, description="An API key: `platereel keys create` makes one.")
+_basic = HTTPBasic(
+    realm="platereel",
+    auto_error=False,
+    description="For cameras: any user name, and an API key as the password.",
+)
 _cookie = APIKeyCookie(
     name=COOKIE, auto_error=False, description=f"The page's session; changes need {CSRF_HEADER}."
 )
@@ -60,19 +72,44 @@ def _caller(
     given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     token: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
-    """Returns who asks.
+    """Returns who asks."""
+    if given is None:
+        _check_site(request)
+    return _let_in(request, ports, None if given is None else given.credentials, token, "Bearer")
+
+
+def _door_caller(
+    request: Request,
+    ports: Ports,
+    given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    basic: Annotated[HTTPBasicCredentials | None, Security(_basic)],
+    token: Annotated[str | None, Security(_cookie)],
+) -> Caller:
+    """Returns who reports. Many cameras can send Basic and nothing else, some of them only after
+    they were asked for it.
+    """
+    secret = None if given is None else given.credentials
+    if given is None:
+        _check_site(request)
+        if basic is not None and _by_proxy(ports, request) is None:
+            secret = basic.password
+    return _let_in(request, ports, secret, token, _DOOR_CHALLENGE)
+
+
+def _let_in(
+    request: Request, ports: ApiPorts, secret: str | None, token: str | None, challenge: str
+) -> Caller:
+    """Returns the caller that is found, or raises 401.
 
     The way in which the caller was found is left in `request.state.look_again`, for answers that
     last.
     """
-    if given is None:
-        _check_site(request)
-    look = _way_in(request, ports, None if given is None else given.credentials, token)
+    look = _way_in(request, ports, secret, token)
     caller = look()
     if caller is None:
-        if given is not None and ports.keys.is_guess(given.credentials):
+        if secret is not None and ports.keys.is_guess(secret):
             count_guess(ports, request)
-        raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": challenge})
     request.state.look_again = look
     return caller
 
@@ -180,6 +217,10 @@ async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.OPERATOR)
 
 
+async def _door_operator(caller: Annotated[Caller, Depends(_door_caller)]) -> Caller:
+    return at_least(caller, Role.OPERATOR)
+
+
 async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.ADMIN)
 
@@ -192,6 +233,7 @@ async def _list_keeper(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
 
 Viewer = Annotated[Caller, Depends(_viewer)]
 Operator = Annotated[Caller, Depends(_operator)]
+DoorOperator = Annotated[Caller, Depends(_door_operator)]
 Admin = Annotated[Caller, Depends(_admin)]
 ListKeeper = Annotated[Caller, Depends(_list_keeper)]
 

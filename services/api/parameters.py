@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Query, Request
 
 from shared.domain.errors import BadInput
 from shared.wire.bounded_json import unstorable
 
-# which are names of this host's files, not of zones
-_ZONES = available_timezones() - {"localtime", "Factory"}
 _ATTRIBUTE = "attribute."
 MOST_CHARACTERS = 128
 
+
+# which are names of this host's files, not of zones
+ZONES = available_timezones() - {"localtime", "Factory"}
 Text = Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")]
 Plate = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*[^\x00 ._/·•-][^\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str, Query(max_length=400)]
 Confidence = Annotated[float, Query(ge=0, le=1)]
 TimeOfDay = Annotated[str, Query(pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")]
+TimeZone = Annotated[str, Query(alias="tz", max_length=64)]
 Seconds = Annotated[float, Query(ge=0, le=1e9)]
 
 
-def zone_of(name: str) -> str:
-    """Returns the name of a time zone. Raises BadInput where there is none of that name."""
-    if name not in _ZONES:
+def zone_named(name: str) -> ZoneInfo:
+    """Returns the time zone; raises BadInput where there is none of this name."""
+    if name not in ZONES:
         raise BadInput("tz", "no such time zone; write one as Europe/Berlin")
-    return name
-
-
-Zone = Annotated[str, Query(alias="tz", max_length=64)]
+    return ZoneInfo(name)
 
 
 def attributes_of(request: Request) -> dict[str, str]:

@@ -65,6 +65,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("DELETE", "/v2/video/lists/{name}/entries/{entry_id}"): (LISTS, "all"),
     ("POST", "/v2/video/lists/{name}/import"): (LISTS, "all"),
     ("GET", "/v2/video/lists/{name}/export"): (LISTS, "all"),
+    ("POST", "/v2/video/doors/{maker}"): (OPERATOR, "reported"),
     ("POST", "/v2/video/cleanup"): (ADMIN, "all"),
     ("GET", "/v2/video/jobs/{job_id}"): (VIEWER, "all"),
     ("GET", "/v2/video/stats"): (VIEWER, "list"),
@@ -152,6 +153,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         job_id=UUID(int=1),
         entry_id=UUID(int=1),
         name="nobody",
+        maker="milesight",
         from_ms=0,
         to_ms=1000,
     )
@@ -161,6 +163,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "/v2/video/session": {"key": "wrong"},
         "/v2/video/cleanup": {"dry_run": True},
         "read": {"data": {"camera_id": camera, "results": [{"plate": "ab1", "score": 0.9}]}},
+        "reported": {"device": camera, "plate": "AB1", "confidence": "0.9"},
         "published": {"camera_id": camera, "confidence": 0.9},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
@@ -218,7 +221,7 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404 if foreign else status not in {401, 403}
     if foreign and kind in {"segment", "camera", "detection"}:
         return status == 404
-    if foreign and kind in {"published", "read"}:
+    if foreign and kind in {"published", "read", "reported"}:
         return status == 422
     return status < 400 or status == 410  # of a clip that was deleted here
 

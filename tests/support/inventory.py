@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from typer.core import TyperGroup
 from typer.main import get_command
 
+import services.api.doors
 import services.api.routes
 import shared.domain
 from platereel.cli import app as command_line
@@ -92,7 +93,8 @@ def routes() -> Mapping[str, str]:
     app = create_app(MagicMock(settings=Settings()), lambda: None, lambda: None)
     roles = {
         f"{method} {route.path}": _role(route.endpoint)
-        for module in _modules(services.api.routes)
+        for package in (services.api.routes, services.api.doors)
+        for module in _modules(package)
         for route in getattr(module, "router", APIRouter()).routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()
@@ -105,10 +107,16 @@ def routes() -> Mapping[str, str]:
 
 
 def _role(endpoint: Callable[..., object]) -> str:
-    asked = {"viewer": callers.Viewer, "operator": callers.Operator, "admin": callers.Admin}
-    asked["lists"] = callers.ListKeeper
-    taken = get_type_hints(endpoint, include_extras=True).values()
-    return next((role for role, kind in asked.items() if kind in taken), "none")
+    asked = {
+        "viewer": [callers.Viewer],
+        "operator": [callers.Operator, callers.DoorOperator],
+        "admin": [callers.Admin],
+        "lists": [callers.ListKeeper],
+    }
+    taken = list(get_type_hints(endpoint, include_extras=True).values())
+    return next(
+        (role for role, kinds in asked.items() if any(kind in taken for kind in kinds)), "none"
+    )
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:

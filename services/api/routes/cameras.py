@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -13,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, camera_of, configured
 from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
-from services.api.parameters import Zone, zone_of
+from services.api.parameters import TimeZone, zone_named
 from services.api.ports import ApiPorts
 from shared.domain.camera import CameraState, Recorded
 from shared.domain.codec import Codec
@@ -102,11 +101,11 @@ def calendar(
     camera_id: str,
     from_: Annotated[Day | None, Query(alias="from")] = None,
     to: Day | None = None,
-    time_zone: Zone = "UTC",
+    time_zone: TimeZone = "UTC",
 ) -> schemas.Calendar:
     """Returns the days on which clips of the camera begin; by default the 31 days until today."""
     camera_of(ports, caller, camera_id)
-    zone = ZoneInfo(zone_of(time_zone))
+    zone = zone_named(time_zone)
     last = to or from_ms(ports.clock.now_ms()).astimezone(zone).date()
     first = from_ or _earlier(last, MONTH_DAYS - 1)
     days = ports.segments.calendar(camera_id, first, last, time_zone)

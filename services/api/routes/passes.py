@@ -20,9 +20,9 @@ from services.api.parameters import (
     Seconds,
     Text,
     TimeOfDay,
-    Zone,
+    TimeZone,
     attributes_of,
-    zone_of,
+    zone_named,
 )
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
@@ -78,7 +78,7 @@ def list_passes(
     to: Moment | None = None,
     day_from: TimeOfDay | None = None,
     day_to: TimeOfDay | None = None,
-    time_zone: Zone = "UTC",
+    time_zone: TimeZone = "UTC",
     min_confidence: Confidence | None = None,
     min_dwell: Seconds | None = None,
     max_dwell: Seconds | None = None,
@@ -102,7 +102,7 @@ def list_passes(
         to_ms=ms_of(to),
         day_from=None if day_from is None else time.fromisoformat(day_from),
         day_to=None if day_to is None else time.fromisoformat(day_to),
-        zone=zone_of(time_zone),
+        zone=zone_named(time_zone).key,
         min_confidence=min_confidence,
         min_dwell_s=min_dwell,
         max_dwell_s=max_dwell,
@@ -159,11 +159,11 @@ def plate_history(
     ports: Ports,
     caller: Viewer,
     plate: Annotated[str, Path(max_length=64, pattern=r"^[^\x00*?]*[^\x00*? ._/·•-][^\x00*?]*$")],
-    time_zone: Zone = "UTC",
+    time_zone: TimeZone = "UTC",
 ) -> schemas.PlateHistory:
     """Returns the passes of a plate: how many a day and camera, and the newest 100."""
     where = PassFilter(plate=plate, cameras=caller.scope)
-    days = ports.passes.days_of_plate(plate, zone_of(time_zone), caller.scope, MOST_DAYS)
+    days = ports.passes.days_of_plate(plate, zone_named(time_zone).key, caller.scope, MOST_DAYS)
     page = ports.passes.search(where, 100, None, ReadOrder.NEWEST)
     ports.looks.listed(caller, "plates", {"plate": plate})
     return schemas.PlateHistory(

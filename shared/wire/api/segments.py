@@ -181,3 +181,9 @@ class DetectionReceipts(BaseModel):
     items: list[DetectionReceipt]
     total: int
     skipped: list[SkippedResult] = []
+
+
+class DoorReceipts(DetectionReceipts):
+    """The same, for a camera: some send a message again until they read a `Result` that is true."""
+
+    result: bool = Field(default=True, serialization_alias="Result")

@@ -1,0 +1,1 @@
+"""The HTTP doors for detections of other makers' cameras and readers."""

@@ -1,0 +1,88 @@
+"""Stores detections, however they came in. A detection is stored before its sender is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from services.api.doors.messages import letter_of
+from services.api.ports import ApiPorts
+from shared.domain.access import Caller
+from shared.domain.errors import BadInput, Conflict, PlatereelError, Retryable
+from shared.domain.json_object import JsonObject
+from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.timing import from_ms
+from shared.runtime.logs import logger
+from shared.wire import api as schemas
+from shared.wire.detections import parse_detection
+from shared.wire.doors.understood import Skipped, Understood
+
+_log = logger(__name__)
+
+
+def published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:
+    """Store a detection and tell the dispatcher.
+
+    Sent again without a time, it is still the earlier one.
+    """
+    given = body.get("detection_id") if body.get("captured_at") is None else None
+    before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
+    if before is not None:
+        body = {**body, "captured_at": before.captured_at.isoformat()}
+    detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
+    if detection.camera_id not in ports.settings.cameras or not caller.sees(detection.camera_id):
+        raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
+    ports.detections.publish(detection)
+    try:
+        ports.stream.hint(detection.camera_id, detection.detection_id)
+    except Retryable as error:
+        _log.warning("hint_not_sent", detection_id=detection.detection_id, error=error.message)
+    row = ports.detections.get(detection.camera_id, detection.detection_id)
+    return schemas.DetectionReceipt(
+        detection_id=detection.detection_id,
+        camera_id=detection.camera_id,
+        captured_at=from_ms(detection.captured_ms),
+        outcome=DetectionOutcome.PENDING if row is None else row.outcome,
+    )
+
+
+def all_published(
+    ports: ApiPorts, caller: Caller, understood: Understood, message: bytes | JsonObject
+) -> schemas.DetectionReceipts:
+    """Store each result's detection by itself; of a message with something wrong, keep a dead
+    letter.
+
+    Raises BadInput where none can be stored and something is wrong.
+    """
+    items: list[schemas.DetectionReceipt] = []
+    skipped = list(understood.skipped)
+    for index, detection in understood.detections:
+        try:
+            items.append(published(ports, caller, detection))
+        except (BadInput, Conflict) as error:
+            skipped.append(Skipped(index, error.message))
+    wrong = sorted((each for each in skipped if each.wrong), key=lambda each: each.index)
+    if wrong:
+        keep_dead_letter(ports, message, "; ".join(each.reason for each in wrong))
+    if wrong and len(wrong) == len(skipped) and not items:
+        field, _, reason = wrong[0].reason.partition(": ")
+        raise BadInput(field, reason)
+    return schemas.DetectionReceipts(
+        items=items,
+        total=len(items),
+        skipped=[
+            schemas.SkippedResult(result=each.index, reason=each.reason)
+            for each in sorted(skipped, key=lambda each: each.index)
+        ],
+    )
+
+
+def keep_dead_letter(ports: ApiPorts, message: bytes | JsonObject, reason: str) -> None:
+    """Keep what a door could not understand, where its owner can read it: a camera reads no
+    answers.
+    """
+    try:
+        ports.stream.reject("http", letter_of(message), reason)
+    except PlatereelError as error:
+        _log.warning("dead_letter_not_kept", reason=reason, error=error.message)
