@@ -24,7 +24,7 @@ from shared.domain.errors import Conflict
 from shared.domain.timing import from_ms
 from tests.support.rows import ready
 from tests.support.servers import Servers
-from tests.support.world import World, open_world
+from tests.support.world import POLICY, World, open_world
 
 OWN, FOREIGN = "cam1", "cam2"
 BOSS = "boss-secret-of-16-characters"
@@ -51,6 +51,12 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/events"): (VIEWER, "endless"),
     ("GET", "/v2/video/cameras/{camera_id}/live.mjpeg"): (VIEWER, "endless"),
     ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
+    ("GET", "/v2/video/passes"): (VIEWER, "list"),
+    ("GET", "/v2/video/passes/{pass_id}"): (VIEWER, "pass"),
+    ("PATCH", "/v2/video/passes/{pass_id}"): (OPERATOR, "pass"),
+    ("GET", "/v2/video/plates/{plate}"): (VIEWER, "list"),
+    ("GET", "/v2/video/detections"): (VIEWER, "list"),
+    ("GET", "/v2/video/detections/{detection_id}"): (VIEWER, "detection"),
     ("POST", "/v2/video/detections"): (OPERATOR, "published"),
     ("POST", "/v2/video/plate-recognizer"): (OPERATOR, "read"),
     ("GET", "/v2/video/lists"): (LISTS, "all"),
@@ -91,6 +97,7 @@ class Doors:
     api: TestClient
     keys: dict[tuple[Role, bool], str]
     clips: dict[str, UUID]
+    passes: dict[str, UUID]
 
     def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> Any:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -126,8 +133,10 @@ def opened(world: World) -> Iterator[Doors]:
         )
         world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
         world.film(camera, 0, 1)
+        world.detections.accept([world.detection(camera, 0, f"seen-{camera}", 0.1)], 0, POLICY)
+    passes = {each.camera_id: each.pass_id for each in world.passes.open_passes()}
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
-        yield Doors(world, api, keys, clips)
+        yield Doors(world, api, keys, clips, passes)
 
 
 @pytest.fixture
@@ -148,6 +157,8 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
     clip = doors.clips[camera]
     path = path.format(
         segment_id=clip,
+        pass_id=doors.passes[camera],
+        plate="AB123CD",
         detection_id=f"{clip}-0",
         camera_id=camera,
         job_id=UUID(int=1),
@@ -165,6 +176,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "read": {"data": {"camera_id": camera, "results": [{"plate": "ab1", "score": 0.9}]}},
         "reported": {"device": camera, "plate": "AB1", "confidence": "0.9"},
         "published": {"camera_id": camera, "confidence": 0.9},
+        "pass": {"review": "confirmed"},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
     return path, bodies.get(kind) or bodies.get(path) or (
@@ -219,7 +231,7 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404 if foreign and status != 503 else status == 503
     if kind == "stream":  # these clips are rows without parts or pictures
         return status == 404 if foreign else status not in {401, 403}
-    if foreign and kind in {"segment", "camera", "detection"}:
+    if foreign and kind in {"segment", "camera", "detection", "pass"}:
         return status == 404
     if foreign and kind in {"published", "read", "reported"}:
         return status == 422

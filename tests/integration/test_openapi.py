@@ -101,6 +101,7 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             camera="cam1",
             cameras=list(world.settings.cameras),
             detection=f"{clips[0]}-0",
+            passes=[str(each.pass_id) for each in world.passes.open_passes()],
             key=KEY,
             names=names,
             lists=lists,

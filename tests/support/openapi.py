@@ -31,6 +31,7 @@ class Facts:
     camera: str
     cameras: Sequence[str]
     detection: str
+    passes: Sequence[str]
     key: str
     names: Sequence[str]
     lists: Sequence[str]
@@ -65,6 +66,11 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
     found["paths"]["/v2/video/plate-recognizer"]["post"]["requestBody"]["content"] = {
         "application/json": {"schema": _plate_recognizer(facts.camera)}
     }
+    schemas["PassReview"]["properties"] |= {
+        "review": {"enum": ["confirmed", "rejected"]},
+        "plate": {"enum": [None]},
+    }
+    schemas["PassReview"]["required"] = ["review"]
     _narrow_lists(found, facts)
     found["paths"]["/v2/video/doors/{maker}"]["post"]["requestBody"]["content"] = {
         "application/json": {"schema": _milesight()}
@@ -94,7 +100,8 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
     if path.startswith(f"{SEGMENT}{PIECE}") or path.endswith(".m3u8"):
         clips = [facts.streamed]
     values: dict[str, Sequence[Any]] = {
-        "segment_id": clips, "detection_id": [facts.detection], "name": facts.names, "tz": ["UTC", "Europe/Berlin"],
+        "segment_id": clips, "detection_id": [facts.detection], "pass_id": facts.passes,
+        "name": facts.names, "tz": ["UTC", "Europe/Berlin"],
         "maker": ["milesight"], "confidence": [0.9], "from_ms": [facts.piece[0]], "to_ms": [facts.piece[1]],
     }  # fmt: skip
     if "/lists/{name}" in path:
@@ -102,7 +109,12 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
         lists = facts.lists[1:] if last else facts.lists[:1]
         values = {**values, "name": lists, "entry_id": facts.entries}
     if "{camera_id}" in path or path.endswith(
-        ("by-detection/{detection_id}", "/plate-recognizer", "/doors/{maker}")
+        (
+            "detection/{detection_id}",
+            "detections/{detection_id}",
+            "/plate-recognizer",
+            "/doors/{maker}",
+        )
     ):
         values["camera_id"] = [facts.camera]
     return values
