@@ -15,6 +15,7 @@ TICK_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
 LOOK_SECONDS = 0.3
 JOBS_SECONDS = 1.0
+CAMERAS_SECONDS = 1.0
 WEBHOOK_SECONDS = 0.5
 BACKOFF_SECONDS = 1.0
 
@@ -32,6 +33,8 @@ def run(world: World, stopping: threading.Event) -> None:
         "lists": lambda: world.known_plates.follow(BLOCK_SECONDS),
         "jobs": lambda: world.pacer.jobs() or stopping.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
     }
+    if world.cameras.cameras:
+        steps["cameras"] = lambda: _watch(world) or stopping.wait(CAMERAS_SECONDS)  # type: ignore[func-returns-value]
     for lane in world.webhooks:
         steps[f"webhook {lane.webhook.name}"] = partial(_send, lane)
     threads = [
@@ -58,6 +61,11 @@ def _relay(world: World) -> None:
         return
     for lane in world.webhooks:
         lane.bell.ring()
+
+
+def _watch(world: World) -> None:
+    if world.cameras.look():
+        world.events_wait.ring()
 
 
 def _send(lane: Lane) -> None:

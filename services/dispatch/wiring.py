@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.dispatch.bell import Bell
+from services.dispatch.camera_news import CameraWatcher
 from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
@@ -18,6 +19,7 @@ from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
 from services.dispatch.webhooks import Lane, Webhook, lanes
+from shared.adapters.postgres.cameras import PostgresCameraNewsRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
@@ -33,7 +35,8 @@ from shared.domain.ports import Clock
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 
-CONNECTIONS = 8
+CONNECTIONS = 9
+PUSH = "push:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class World:
     intake: Intake
     pacer: Pacer
     webhooks: tuple[Lane, ...]
+    cameras: CameraWatcher
     clock: Clock
     deployment: Deployment
     rows: PostgresPacerRows
@@ -128,6 +132,7 @@ def _world(deployment: Deployment) -> World:
         intake=intake,
         pacer=pacer,
         webhooks=sending,
+        cameras=_watcher(deployment),
         clock=clock,
         deployment=deployment,
         rows=rows,
@@ -135,6 +140,18 @@ def _world(deployment: Deployment) -> World:
         known_plates=known_plates,
         events_wait=events_wait,
         alive=pulse(settings.pulse_file, clock),
+    )
+
+
+def _watcher(deployment: Deployment) -> CameraWatcher:
+    """Returns what watches the cameras that capture reads; those of `push:` it does not."""
+    settings = deployment.settings
+    return CameraWatcher(
+        rows=PostgresCameraNewsRows(deployment.database),
+        states=deployment.cameras,
+        clock=deployment.clock,
+        cameras=[each for each in settings.cameras if not settings.source(each).startswith(PUSH)],
+        down_s=settings.camera_down_seconds,
     )
 
 

@@ -72,3 +72,34 @@ class Recorded:
             before=None if before not in {"0", "1"} else before == "1",
             why=state.get("copied_why", ""),
         )
+
+
+# a camera in one of these delivers usable pictures
+UP = frozenset({CameraState.CONNECTED, CameraState.IMPAIRED})
+_CAUSES = {
+    CameraState.UNKNOWN: "no process captures it",
+    CameraState.CONNECTING: "its source is being opened",
+    CameraState.STALLED: "it delivers no usable picture",
+    CameraState.DISCONNECTED: "its source was lost",
+    CameraState.MISCONFIGURED: "its source cannot be used as it is configured",
+    CameraState.CLOCK_BEHIND: "the clock of its host went back",
+    CameraState.CLOCK_AHEAD: "the clock of its host is ahead",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraNews:
+    """That a camera is down, or up again; since_ms: when that was first seen. cause: why it is
+    down, empty while it is up.
+    """
+
+    camera_id: str
+    down: bool
+    state: CameraState
+    cause: str
+    since_ms: int
+
+
+def cause_of(state: CameraState, error: str) -> str:
+    """Returns why a camera is down: capture's own words where it has some."""
+    return "" if state in UP else error or _CAUSES[state]

@@ -19,6 +19,8 @@ class EventName(StrEnum):
     RETENTION_STOPPED = "retention.stopped"  # a cleanup would have deleted far more than usual
     PLATE_READ = "plate.read"  # a pass has a plate, or another one than before
     PASS_CLOSED = "pass.closed"  # noqa: S105 - no password: a vehicle is gone from its camera
+    CAMERA_DOWN = "camera.down"  # a camera has not delivered for a while; the body has the cause
+    CAMERA_UP = "camera.up"  # a camera delivers again, or for the first time
     CAMERA_CHANGED = "camera.changed"  # a camera's state changed; for listeners of the API alone
 
 

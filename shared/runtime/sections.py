@@ -25,7 +25,7 @@ from shared.runtime.quantities import Bytes, Days, Seconds
 from shared.wire.urls import unusable_source
 from shared.wire.webhooks import key_of
 
-# Literal, not the enumeration: only listeners of the API get changes of cameras.
+# Literal, not the enumeration: only listeners of the API get each change of a camera.
 WebhookEvent = Literal[
     EventName.SEGMENT_RECORDING,
     EventName.SEGMENT_FINALIZING,
@@ -35,6 +35,8 @@ WebhookEvent = Literal[
     EventName.RETENTION_STOPPED,
     EventName.PLATE_READ,
     EventName.PASS_CLOSED,
+    EventName.CAMERA_DOWN,
+    EventName.CAMERA_UP,
 ]
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")

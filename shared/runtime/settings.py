@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     parts_kept_seconds: Annotated[Seconds, Field(ge=0, le=86_400)] = 300
     worker_memory_bytes: Annotated[Bytes, Field(ge=500_000_000)] = 4_000_000_000
     encoder_threads: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
+    camera_down_seconds: Annotated[Seconds, Field(ge=1, le=3600)] = 10
     detect_fps: Annotated[float, Field(gt=0, le=60)] = 5.0
     work_dir: Path | None = None
     pulse_file: Path | None = None

@@ -8,6 +8,7 @@ test of them runs on Postgres.
 from __future__ import annotations
 
 from shared.domain.ports.access import AccessRows, Signer, Tokens
+from shared.domain.ports.cameras import CameraNewsRows
 from shared.domain.ports.clock import Clock
 from shared.domain.ports.consistency import ConsistencyRows, Expectation, FinishedClip, ReadyClip
 from shared.domain.ports.counters import CounterRows
@@ -80,6 +81,7 @@ __all__ = [
     "BufferLimits",
     "CameraBatch",
     "CameraLeases",
+    "CameraNewsRows",
     "CameraStates",
     "ClipFacts",
     "Clock",

@@ -1,4 +1,4 @@
-"""Passes and what belongs to them.
+"""Passes, lists of plates, and what was told of cameras.
 
 An older process can go on meanwhile: its detections are of no pass.
 """
@@ -13,5 +13,5 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Make tables, columns, indexes and triggers."""
-    for part in ("passes", "lists"):
+    for part in ("passes", "lists", "cameras"):
         run_sql(f"0002_{part}.sql")
