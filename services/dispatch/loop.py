@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from services.dispatch.webhooks import Lane
+from services.dispatch.lanes import Lane
 from services.dispatch.wiring import World
 from shared.domain.errors import PlatereelError, told
 from shared.runtime.logs import logger
@@ -36,7 +36,7 @@ def run(world: World, stopping: threading.Event) -> None:
     if world.cameras.cameras:
         steps["cameras"] = lambda: _watch(world) or stopping.wait(CAMERAS_SECONDS)  # type: ignore[func-returns-value]
     for lane in world.webhooks:
-        steps[f"webhook {lane.webhook.name}"] = partial(_send, lane)
+        steps[f"webhook {lane.name}"] = partial(_send, lane)
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
         for name, step in steps.items()

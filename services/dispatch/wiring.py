@@ -14,11 +14,12 @@ from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.known_plates import KnownPlates
+from services.dispatch.lanes import Lane
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
-from services.dispatch.webhooks import Lane, Webhook, lanes
+from services.dispatch.webhooks import Webhook, webhook_lanes
 from shared.adapters.postgres.cameras import PostgresCameraNewsRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
@@ -127,7 +128,7 @@ def _world(deployment: Deployment) -> World:
         )
     )
     webhooks = _webhooks(settings, PostgresConsistencyRows(database).deployment_id())
-    sending = lanes(PostgresWebhookRows(database), HttpWebhooks(), clock, webhooks)
+    sending = webhook_lanes(PostgresWebhookRows(database), HttpWebhooks(), clock, webhooks)
     return World(
         intake=intake,
         pacer=pacer,

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.dispatch.webhooks import MOST_ATTEMPTS, Lane, Webhook
+from services.dispatch.lanes import MOST_ATTEMPTS, Lane
+from services.dispatch.webhooks import Webhook, webhook_lane
 from shared.adapters.postgres.webhooks import PostgresWebhookRows
 from shared.adapters.redis.client import redis_client
 from shared.adapters.redis.events import RedisEvents
@@ -75,7 +76,7 @@ def receiving() -> Iterator[Receiver]:
 
 
 def sender(world: World, webhook: Webhook) -> Lane:
-    return Lane(webhook, PostgresWebhookRows(world.database), HttpWebhooks(), world.clock)
+    return webhook_lane(webhook, PostgresWebhookRows(world.database), HttpWebhooks(), world.clock)
 
 
 def webhook_to(receiver: Receiver, **change: Any) -> Webhook:

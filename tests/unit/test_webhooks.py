@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.dispatch.lanes import LONGEST_SILENCE_SECONDS
 from services.dispatch.pacer import EVENTS_BATCH, Pacer, PacerPorts
-from services.dispatch.webhooks import LONGEST_SILENCE_SECONDS, Lane, Webhook
+from services.dispatch.webhooks import Webhook, webhook_lane
 from shared.adapters.webhooks import checked_address
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import WebhookDelivery
@@ -111,7 +112,7 @@ class Post:
 def test_a_webhook_that_does_not_answer_rests_and_its_other_events_are_no_worse_for_it() -> None:
     clock, rows = SimulatedClock(), Rows()
     post = Post(clock, hangs=True)
-    lane = Lane(WEBHOOK, cast("Any", rows), post, clock)
+    lane = webhook_lane(WEBHOOK, cast("Any", rows), post, clock)
     rows.add(100)
     began_s = clock.monotonic()
     while clock.monotonic() - began_s < 3600:
@@ -129,7 +130,7 @@ def test_a_webhook_that_does_not_answer_rests_and_its_other_events_are_no_worse_
 
 def test_whatever_one_delivery_raises_the_others_are_tried() -> None:
     clock, rows = SimulatedClock(), Rows()
-    lane = Lane(WEBHOOK, cast("Any", rows), Post(clock, breaks=True), clock)
+    lane = webhook_lane(WEBHOOK, cast("Any", rows), Post(clock, breaks=True), clock)
     rows.add(3)
     assert lane.send() == 3
     assert rows.failures == ["it cannot be sent: ValueError"] * 3
