@@ -292,8 +292,12 @@ def _record(
 def _lengthen(
     state: CameraWindows, stretch: tuple[int, int], given: Detected
 ) -> tuple[CameraWindows, list[Lengthened]]:
-    """Give a stretch to the fillable window before it, as far as the maximum allows."""
+    """Give a stretch to the fillable window before it, as far as the maximum allows, and never
+    over the border.
+    """
     start_ms, end_ms = stretch
+    if start_ms == given.border_ms:
+        return state, []
     window = next((w for w in state.windows if w.end_ms == start_ms and w.fillable), None)
     if window is None:
         return state, []

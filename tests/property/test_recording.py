@@ -88,6 +88,23 @@ def test_a_detection_is_covered_wherever_the_buffer_still_has_its_footage(
                 assert not state.meeting(each.captured_ms, each.captured_ms + 1)
 
 
+def test_a_window_in_the_past_is_not_lengthened_over_the_border() -> None:
+    """A late detection asks for footage on both sides of it, before a window that is there."""
+    late = Detected(
+        captured_ms=BORDER - 14_000,
+        buffer_ms=0,
+        post_event_ms=16_000,
+        max_segment_ms=MAXIMUM,
+        late_ms=300,
+        border_ms=BORDER,
+    )
+    after = replace(late, captured_ms=BORDER + 20_000)
+    state, _ = step(CameraWindows(), after, mint)
+    state, _ = step(state, late, mint)
+    spans = [(window.start_ms, window.end_ms) for window in state.windows]
+    assert spans[:2] == [(BORDER - 14_000, BORDER), (BORDER, BORDER + 2_000)]
+
+
 @given(histories)
 def test_no_window_crosses_the_border_between_two_ways_of_recording(history: list[Input]) -> None:
     """From the moment on that somebody knows of it; and the border itself costs no footage."""
