@@ -80,6 +80,7 @@ def list_passes(
     min_dwell: Annotated[
         float | None, typer.Option(help="Seconds from first to last read.")
     ] = None,
+    hits: Annotated[bool, typer.Option("--hits", help="Only plates on watch lists.")] = False,
     attribute: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")
     ] = None,
@@ -101,6 +102,7 @@ def list_passes(
         from_ms=_moment(since, "--from"),
         to_ms=_moment(until, "--to"),
         min_dwell_s=min_dwell,
+        hit=True if hits else None,
         attributes=_attributes(attribute or []),
     )
     order = ReadOrder.NEAREST if fuzzy else ReadOrder.NEWEST
@@ -144,6 +146,7 @@ def list_passes(
 
 def _state(found: FoundPass) -> str:
     words = [
+        "hit" if found.hit else "",
         "" if found.recorded else "not recorded",
         "quiet" if found.quiet_since is not None and found.ended_at is None else "",
         "" if found.review is None else str(found.review),

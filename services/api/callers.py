@@ -226,9 +226,14 @@ async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
 
 
 async def _list_keeper(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    return require_all_cameras(require_lists(caller))
+
+
+def require_lists(caller: Caller) -> Caller:
+    """Returns the caller; raises 403 unless it may see the lists of plates."""
     if not caller.keeps_lists:
         raise HTTPException(403, "this needs the right to the lists: an admin, or a key with it")
-    return require_all_cameras(caller)
+    return caller
 
 
 Viewer = Annotated[Caller, Depends(_viewer)]

@@ -19,6 +19,7 @@ from services.dispatch.recorder import REUSED, Recorder
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.media import Detection
 from shared.domain.names import CAMERA_ID, DETECTION_ID
+from shared.domain.plate_lists import Match
 from shared.domain.ports import (
     Clock,
     DetectionChannel,
@@ -52,6 +53,7 @@ _log = logger(__name__)
 class IntakePorts:
     """What the intake needs of the world; `policies` has an entry per camera of the
     configuration. recorded: called after detections were stored, because events wait then.
+    matches: which lists a detection's plate is on.
     """
 
     stream: DetectionStream
@@ -62,6 +64,7 @@ class IntakePorts:
     clock: Clock
     policies: Policies
     recorded: Callable[[], None] = lambda: None
+    matches: Callable[[Detection], tuple[Match, ...]] = lambda _: ()
 
 
 class Intake:
@@ -78,6 +81,7 @@ class Intake:
             policies=ports.policies,
             dead_letters=self._dead_letters,
             recorded=ports.recorded,
+            matches=ports.matches,
         )
         self._after: PendingMark | None = None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from shared.domain.plate_lists import ListEntry
+from shared.domain.media import Detection
+from shared.domain.plate_lists import ListEntry, Match
 from shared.domain.plate_matcher import Matcher
 from shared.domain.ports import Clock, PlateListChanges
 from shared.runtime.logs import logger
@@ -30,6 +31,12 @@ class KnownPlates:
         self._read = (0, BEFORE_ALL)
         self._looked_s = clock.monotonic()
         self.matcher = Matcher()
+
+    def of(self, detection: Detection) -> tuple[Match, ...]:
+        """Returns the lists that a detection's plate is on, by their entries, the closest first."""
+        if detection.plate is None:
+            return ()
+        return self.matcher.matches(detection.plate, detection.camera_id, detection.captured_ms)
 
     def follow(self, timeout_s: float) -> None:
         """Wait for a change, at most so long, and read it.

@@ -16,6 +16,7 @@ from services.dispatch.policies import Policies
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Detection
+from shared.domain.plate_lists import Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Accepted,
@@ -41,7 +42,8 @@ _log = logger(__name__)
 class Recorder:
     """What recording needs of the world; `policies` has an entry per camera of the configuration.
 
-    recorded: called after each commit, because events wait now.
+    recorded: called after each commit, because events wait now. matches: which lists a detection's
+    plate is on.
     """
 
     rows: DetectionRows
@@ -50,6 +52,7 @@ class Recorder:
     policies: Policies
     dead_letters: DeadLetters
     recorded: Callable[[], None]
+    matches: Callable[[Detection], tuple[Match, ...]]
 
     def record(self, detections: Iterable[Detection]) -> Iterable[list[Detection]]:
         """Record detections, those of a camera in order of capture.
@@ -106,7 +109,11 @@ class Recorder:
         for batch in batches:
             if batch.camera_id not in answers:
                 answers[batch.camera_id] = self.rows.accept(
-                    batch.detections, batch.oldest_ms, batch.policy, batch.newest_ms
+                    batch.detections,
+                    batch.oldest_ms,
+                    batch.policy,
+                    batch.newest_ms,
+                    matches=batch.matches,
                 )
         return answers
 
@@ -117,7 +124,7 @@ class Recorder:
         bounds = self.frames.hold_then_bounds(wanted) if wanted else BoundsByCamera()
         policies = self.policies.now(cameras)  # after the bounds, as the pacer does
         batches = [
-            _batch(camera_id, batch, bounds, policies[camera_id])
+            self._batch(camera_id, batch, bounds, policies[camera_id])
             for camera_id, batch in cameras.items()
             if camera_id not in bounds.away | policies.away
         ]
@@ -127,6 +134,24 @@ class Recorder:
         for batch in chosen:
             self._count(batch, answers[batch.camera_id])
         return self._hand_over(chosen, answers, holds)
+
+    def _batch(
+        self,
+        camera_id: str,
+        detections: Sequence[Detection],
+        bounds: BoundsByCamera,
+        policy: RecordingPolicy,
+    ) -> CameraBatch:
+        found = bounds.get(camera_id)
+        matches = {each.detection_id: self.matches(each) for each in detections if each.plate}
+        return CameraBatch(
+            camera_id=camera_id,
+            detections=detections,
+            policy=policy,
+            oldest_ms=None if found is None else found.oldest_ms,
+            newest_ms=None if found is None else found.newest_ms,
+            matches={name: each for name, each in matches.items() if each},
+        )
 
     def _holders(self, camera_id: str, batch: Iterable[Detection]) -> dict[str, int]:
         """Never the name of a segment's hold, whatever a detector calls its detection: no id of a
@@ -180,22 +205,6 @@ class Recorder:
                 self.dead_letters.told(
                     "", encode_detection(detection), BadInput("detection_id", REUSED)
                 )
-
-
-def _batch(
-    camera_id: str,
-    detections: Sequence[Detection],
-    bounds: BoundsByCamera,
-    policy: RecordingPolicy,
-) -> CameraBatch:
-    found = bounds.get(camera_id)
-    return CameraBatch(
-        camera_id=camera_id,
-        detections=detections,
-        policy=policy,
-        oldest_ms=None if found is None else found.oldest_ms,
-        newest_ms=None if found is None else found.newest_ms,
-    )
 
 
 def _starts(batch: CameraBatch, answers: Sequence[Accepted]) -> dict[str, int]:

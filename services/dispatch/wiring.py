@@ -102,6 +102,7 @@ def _world(deployment: Deployment) -> World:
             clock=clock,
             policies=policies,
             recorded=events_wait.ring,
+            matches=known_plates.of,
         )
     )
     pacer = Pacer(

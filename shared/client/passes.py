@@ -32,6 +32,9 @@ class PassCalls(HttpApi):
         min_dwell: float | None = None,
         max_dwell: float | None = None,
         recorded: bool | None = None,
+        hit: bool | None = None,
+        acknowledged: bool | None = None,
+        on_list: str | None = None,
         review: Review | None = None,
         attributes: Mapping[str, str] | None = None,
         sort: Literal["-time", "time", "match"] | None = None,
@@ -44,8 +47,8 @@ class PassCalls(HttpApi):
         query = {
             "camera_id": camera_id, "plate": plate, "fuzzy": fuzzy, "from": from_, "to": to, "day_from": day_from,
             "day_to": day_to, "tz": time_zone, "min_confidence": min_confidence, "min_dwell": min_dwell,
-            "max_dwell": max_dwell, "recorded": recorded, "review": review, "sort": sort, "limit": limit,
-            "cursor": cursor,
+            "max_dwell": max_dwell, "recorded": recorded, "hit": hit, "acknowledged": acknowledged, "list": on_list,
+            "review": review, "sort": sort, "limit": limit, "cursor": cursor,
         }  # fmt: skip
         return self._read(api.PassPage, "passes", query | _attributes(attributes))
 
@@ -72,6 +75,11 @@ class PassCalls(HttpApi):
         """Confirm, correct (with the right plate) or reject a pass, or take that back."""
         body = {"review": review, "plate": plate, "note": note}
         return self._send(api.PassDetail, "PATCH", f"passes/{pass_id}", body)
+
+    def acknowledge(self, pass_id: UUID | str, note: str | None = None) -> api.PassDetail:
+        """Note that somebody has seen the hits of a pass."""
+        path = f"passes/{pass_id}/acknowledge"
+        return self._send(api.PassDetail, "POST", path, {"note": note}, again=True)
 
     def detections(
         self,

@@ -18,10 +18,15 @@ class EventName(StrEnum):
     SEGMENT_DELETED = "segment.deleted"  # a clip was marked for deletion
     RETENTION_STOPPED = "retention.stopped"  # a cleanup would have deleted far more than usual
     PLATE_READ = "plate.read"  # a pass has a plate, or another one than before
+    PLATE_HIT = "plate.hit"  # a plate on a watch list was read
     PASS_CLOSED = "pass.closed"  # noqa: S105 - no password: a vehicle is gone from its camera
     CAMERA_DOWN = "camera.down"  # a camera has not delivered for a while; the body has the cause
     CAMERA_UP = "camera.up"  # a camera delivers again, or for the first time
     CAMERA_CHANGED = "camera.changed"  # a camera's state changed; for listeners of the API alone
+
+
+# What the body of `plate.hit` says of a list; only those with the right to the lists hear it.
+OF_LISTS = frozenset({"list", "entry", "distance", "name", "reason", "priority", "instructions"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from shared.domain.json_object import JsonObject
 from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
+from shared.domain.plate_lists import ListKind
 
 Item = TypeVar("Item")
 
@@ -68,6 +69,7 @@ class FoundPass:
     best_at: datetime
     attributes: JsonObject
     recorded: bool
+    hit: bool
     quiet_since: datetime | None
     corrected_plate: str | None
     review: Review | None
@@ -111,6 +113,28 @@ class SegmentOfPass:
     start_time: datetime
     duration_seconds: float | None
     offset_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassHit:
+    """A list that a pass is on, as it was when the plate was read; of a watch list, a hit."""
+
+    id: UUID
+    list_name: str
+    kind: ListKind
+    entry: str
+    plate: str
+    distance: float
+    detection_id: str
+    at: datetime
+    name: str | None
+    reason: str | None
+    priority: int | None
+    instructions: str | None
+    alerted: bool
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_note: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,5 +65,6 @@ class DetectionOutcome(StrEnum):
     RECORDED = "recorded"  # inside at least one segment
     BELOW_THRESHOLD = "below_threshold"  # not over the camera's min_confidence
     EXPIRED = "buffer_expired"  # its window had left the buffer
+    IGNORED = "ignored"  # a list ignores its plate, or only hits are recorded and it is none
     QUIET = "quiet"  # of a vehicle that has stayed for longer than `max_pass_seconds`
     REJECTED = "rejected"  # not acceptable; `reason` says why

@@ -65,7 +65,7 @@ class Pass:
 
     first_ms, last_ms: capture time of its first and last read. variants: by normal form. best: its
     best plate's best read, or of all reads where none has a plate. late_ms: the most that one of
-    them came late.
+    them came late. hit: a read of it is on a watch list.
     """
 
     pass_id: UUID
@@ -80,6 +80,7 @@ class Pass:
     attributes: JsonObject = field(default_factory=dict)
     late_ms: int = 0
     recorded: bool = False
+    hit: bool = False
 
     @property
     def key(self) -> str | None:
@@ -131,6 +132,7 @@ class Pass:
             attributes={**worse.attributes, **better.attributes},
             late_ms=max(first.late_ms, second.late_ms),
             recorded=first.recorded or second.recorded,
+            hit=first.hit or second.hit,
         )
         best = joined.key
         return joined if best is None else replace(joined, best=variants[best].best)
@@ -176,9 +178,7 @@ class CameraPasses:
     def place(self, detection: Detection, late_ms: int) -> UUID:
         """Put a detection into its pass. Returns the pass's id, which `now` brings up to date."""
         alone = read_alone(detection, late_ms, self.mint())
-        one = self._by_plate(alone) if alone.variants else []
-        if not one:
-            one = self._by_box(alone, detection.bbox)
+        one = self._one_with(alone, detection.bbox)
         placed = self._joined([alone, *one], keep=[each.pass_id for each in one])
         self.passes[placed.pass_id] = placed
         self.settle(placed.pass_id)
@@ -197,6 +197,17 @@ class CameraPasses:
         if not self.passes[pass_id].recorded:
             self.passes[pass_id] = replace(self.passes[pass_id], recorded=True)
 
+    def note_hit(self, pass_id: UUID) -> None:
+        """Note that a read of a pass is on a watch list."""
+        pass_id = self.now(pass_id)
+        if not self.passes[pass_id].hit:
+            self.passes[pass_id] = replace(self.passes[pass_id], hit=True)
+
+    def joins_hit(self, detection: Detection) -> bool:
+        """Returns whether a detection is of a pass that is a hit, without placing it."""
+        alone = read_alone(detection, 0, self.mint())
+        return any(each.hit for each in self._one_with(alone, detection.bbox))
+
     def settle(self, pass_id: UUID) -> bool:
         """Join passes that have become one with this one. Returns whether there were any."""
         found, changed = self.passes[self.now(pass_id)], False
@@ -210,6 +221,9 @@ class CameraPasses:
         while pass_id in self.gone:
             pass_id = self.gone[pass_id]
         return pass_id
+
+    def _one_with(self, alone: Pass, box: Box | None) -> list[Pass]:
+        return (self._by_plate(alone) if alone.variants else []) or self._by_box(alone, box)
 
     def _by_plate(self, pass_: Pass) -> list[Pass]:
         return [

@@ -7,10 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
 from typing import Any, cast
 
 from shared.domain.camera import Recorded
 from shared.domain.codec import CODECS, Codec
+
+
+class Record(StrEnum):
+    """Which detections are recorded."""
+
+    ALL = "all"  # all that are over the threshold and that no list ignores
+    HITS = "hits"  # only those of vehicles whose plate is on a watch list
+
+
+class Reads(StrEnum):
+    """What becomes of detections that are no hit, where only hits are recorded."""
+
+    KEEP = "keep"  # stored with the outcome `ignored`
+    COUNT = "count"  # counted by camera and day, and not stored
+    DROP = "drop"  # neither
+
 
 # Of the hold cap, what the tail of a window and the writers' own time need.
 HELD_BESIDE_SECONDS = 3.0
@@ -34,6 +51,8 @@ class RecordingPolicy:
     max_segment_seconds: float = 300.0
     pass_gap_seconds: float = 10.0
     max_pass_seconds: float | None = 300.0
+    record: Record = Record.ALL
+    reads: Reads = Reads.KEEP
     part_seconds: float = 5.0
     trigger_slack_seconds: float = 10.0
     hold_cap_seconds: float = 60.0

@@ -20,6 +20,7 @@ from pydantic import (
 from shared.domain.codec import Codec
 from shared.domain.events import EventName
 from shared.domain.names import CAMERA_ID, PLAIN_NAME
+from shared.domain.policy import Reads, Record
 from shared.domain.retention import MAX_DAYS
 from shared.runtime.quantities import Bytes, Days, Seconds
 from shared.wire.urls import unusable_source
@@ -34,6 +35,7 @@ WebhookEvent = Literal[
     EventName.SEGMENT_DELETED,
     EventName.RETENTION_STOPPED,
     EventName.PLATE_READ,
+    EventName.PLATE_HIT,
     EventName.PASS_CLOSED,
     EventName.CAMERA_DOWN,
     EventName.CAMERA_UP,
@@ -72,6 +74,8 @@ class RecordingSettings(_Model):
     max_segment_seconds: Annotated[Seconds, Field(ge=2, le=3600)] | None = None
     pass_gap_seconds: Annotated[Seconds, Field(ge=1, le=600)] | None = None
     max_pass_seconds: Annotated[Seconds, Field(ge=1, le=86_400)] | Literal["none"] | None = None
+    record: Record | None = None
+    reads: Reads | None = None
     part_seconds: Annotated[Seconds, Field(ge=1, le=15)] | None = None
     trigger_slack_seconds: Annotated[Seconds, Field(ge=0, le=60)] | None = None
     codec: Codec | Literal["auto"] | None = None

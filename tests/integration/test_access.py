@@ -54,6 +54,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/passes"): (VIEWER, "list"),
     ("GET", "/v2/video/passes/{pass_id}"): (VIEWER, "pass"),
     ("PATCH", "/v2/video/passes/{pass_id}"): (OPERATOR, "pass"),
+    ("POST", "/v2/video/passes/{pass_id}/acknowledge"): (OPERATOR, "hit"),
     ("GET", "/v2/video/plates/{plate}"): (VIEWER, "list"),
     ("GET", "/v2/video/detections"): (VIEWER, "list"),
     ("GET", "/v2/video/detections/{detection_id}"): (VIEWER, "detection"),
@@ -177,6 +178,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "reported": {"device": camera, "plate": "AB1", "confidence": "0.9"},
         "published": {"camera_id": camera, "confidence": 0.9},
         "pass": {"review": "confirmed"},
+        "hit": {"note": "seen"},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
     return path, bodies.get(kind) or bodies.get(path) or (
@@ -229,6 +231,8 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return (status == 403) == scoped
     if kind == "endless":  # the most that there may be is none
         return status == 404 if foreign and status != 503 else status == 503
+    if kind == "hit":  # these passes are none
+        return status == 404 if foreign else status == 409
     if kind == "stream":  # these clips are rows without parts or pictures
         return status == 404 if foreign else status not in {401, 403}
     if foreign and kind in {"segment", "camera", "detection", "pass"}:

@@ -28,6 +28,7 @@ NEEDED = {
     "name": "somebody",
     "file": "evidence.zip",
     "pass_id": UUID,
+    "plate": "AB123CD",
     "what": "confirmed",
 }
 WORDS = [

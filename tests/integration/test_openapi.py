@@ -67,6 +67,7 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     world.film("cam", 0, 30)
     (streamed,) = accept(world, "cam", 10, "d1")
     finish(world, "cam")
+    world.database.execute("UPDATE passes SET hit = true")
     ready(world, "cam1", 900, status="failed")
     world.film("cam1", 0, 1)
     access = PostgresAccessRows(world.database)

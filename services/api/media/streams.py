@@ -22,7 +22,7 @@ from services.api.media.event_bell import EventBell
 from shared.domain.access import Caller
 from shared.domain.camera import CameraState
 from shared.domain.errors import PlatereelError
-from shared.domain.events import EventName
+from shared.domain.events import OF_LISTS, Event, EventName
 from shared.domain.ports import CameraStates, Clock, EventFeed
 
 BOUNDARY = "platereel"
@@ -220,7 +220,7 @@ async def _events(
         for event in found:
             last = event.entry_id
             if event.body.get("camera_id") is None or caller.sees(str(event.body["camera_id"])):
-                yield _sent(event.name, {**event.body, "event": event.name}, event.entry_id)
+                yield _sent(event.name, _as_told(event, caller), event.entry_id)
         now = dict(await run_in_threadpool(watch.look))
         for camera_id, state in now.items():
             if seen.get(camera_id) != state and caller.sees(camera_id):
@@ -231,6 +231,14 @@ async def _events(
             yield b": still here\n\n"
         with suppress(TimeoutError):
             await asyncio.wait_for(rung.wait(), EVENTS_EVERY_SECONDS)
+
+
+def _as_told(event: Event, caller: Caller) -> dict[str, Any]:
+    """Returns an event's body; without the right to the lists, that there was a hit and no more."""
+    body = {**event.body, "event": event.name}
+    if event.name == EventName.PLATE_HIT and not caller.keeps_lists:
+        return {key: value for key, value in body.items() if key not in OF_LISTS}
+    return body
 
 
 async def _patiently(call: Callable[[], Any]) -> Any:

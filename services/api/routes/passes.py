@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 
 from services.api.bodies import data_router
-from services.api.callers import Operator, Ports, Viewer
+from services.api.callers import Operator, Ports, Viewer, require_lists
 from services.api.csv_lists import CSV_ANSWER, csv_answer, wants_csv
 from services.api.parameters import (
     Confidence,
@@ -27,8 +27,10 @@ from services.api.parameters import (
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.events import OF_LISTS
 from shared.domain.found_passes import DetailedPass, FoundPass, Listed, Review
 from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.plate_lists import ListKind
 from shared.domain.ports import DetectionFilter, PassFilter, ReadOrder
 from shared.wire import api as schemas
 from shared.wire.moments import Moment, ms_of
@@ -41,6 +43,7 @@ DETECTION_COLUMNS = (
     "detection_id", "camera_id", "captured_at", "plate", "confidence", "outcome", "reason", "pass_id", "bbox",
     "attributes",
 )  # fmt: skip
+LIST_FIELDS = (OF_LISTS - {"list"}) | {"list_name"}
 MOST_DAYS = 1_000
 SHOWN = 5
 
@@ -83,6 +86,9 @@ def list_passes(
     min_dwell: Seconds | None = None,
     max_dwell: Seconds | None = None,
     recorded: bool | None = None,
+    hit: bool | None = None,
+    acknowledged: bool | None = None,
+    on_list: Annotated[str | None, Query(alias="list", max_length=64)] = None,
     review: Review | None = None,
     sort: ReadOrder | None = None,
 ) -> Any:
@@ -91,8 +97,11 @@ def list_passes(
     `plate` takes * and ?; with `fuzzy`, nearly equal plates are found too, the closest first. It
     finds what was read and what a person corrected. `from` and `to` select passes that began in
     that time, `day_from` and `day_to` the time of day in `tz`. Dwell is in seconds, of passes that
-    have ended.
+    have ended. `hit`: a plate on a watch list was read; `acknowledged`: whether somebody has seen
+    its hits; `list` (for those with the right to the lists): it is on this list.
     """
+    if on_list is not None:
+        require_lists(caller)
     where = PassFilter(
         camera_id=camera_id,
         cameras=caller.scope,
@@ -107,6 +116,9 @@ def list_passes(
         min_dwell_s=min_dwell,
         max_dwell_s=max_dwell,
         recorded=recorded,
+        hit=hit,
+        acknowledged=acknowledged,
+        list_name=on_list,
         review=review,
         attributes=attributes_of(request),
     )
@@ -141,7 +153,7 @@ def show_pass(ports: Ports, caller: Viewer, pass_id: UUID) -> schemas.PassDetail
     """Returns one pass with its reads, its segments, and what people said of it."""
     found = pass_of(ports, caller, pass_id)
     ports.looks.shown(caller, "pass", {"pass_id": str(found.id), "plate": found.plate})
-    return schemas.PassDetail.model_validate(found)
+    return _detail(ports, caller, found)
 
 
 @router.patch("/passes/{pass_id}")
@@ -151,7 +163,33 @@ def review_pass(
     """Confirm, correct or reject a pass, or take that back. What was read stays beside it."""
     pass_of(ports, caller, pass_id)
     found = ports.passes.review(pass_id, body.review, body.plate, body.note, caller.name)
-    return schemas.PassDetail.model_validate(found)
+    return _detail(ports, caller, found)
+
+
+@router.post("/passes/{pass_id}/acknowledge")
+def acknowledge(
+    ports: Ports, caller: Operator, pass_id: UUID, body: schemas.Acknowledgement
+) -> schemas.PassDetail:
+    """Note that somebody has seen the hits of a pass; 409 for a pass that is no hit."""
+    pass_of(ports, caller, pass_id)
+    ports.passes.acknowledge(pass_id, body.note, caller.name)
+    return _detail(ports, caller, ports.passes.get(pass_id))
+
+
+def _detail(ports: ApiPorts, caller: Caller, found: DetailedPass) -> schemas.PassDetail:
+    """Returns a pass as the caller may see it: without the right to the lists, that there was a
+    hit, but not of which list.
+    """
+    told = [schemas.PassHit.model_validate(each) for each in ports.passes.hits(found.id)]
+    if not caller.keeps_lists:
+        told = [
+            each.model_copy(update=dict.fromkeys(LIST_FIELDS))
+            for each in told
+            if each.kind is ListKind.WATCH
+        ]
+    return schemas.PassDetail.model_validate(
+        vars(found) | {"hits": told, "dwell_seconds": found.dwell_seconds}
+    )
 
 
 @router.get("/plates/{plate}")

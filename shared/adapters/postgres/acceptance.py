@@ -21,19 +21,23 @@ from shared.adapters.postgres.detection_rows import (
     ask_stored,
     conclude_detections,
     detection_row,
+    drop_detections,
     insert_detections,
     key_of,
 )
 from shared.adapters.postgres.events import emit_all
+from shared.adapters.postgres.pass_hits import PassMatch, write_hits
 from shared.adapters.postgres.pass_rows import ask_passes, passes_in, widen, write_passes
 from shared.adapters.postgres.window_rows import ask_windows, windows_in
 from shared.adapters.postgres.windows import apply, insert_segment, link
 from shared.domain.detected_batch import detected_all, joined
 from shared.domain.events import EventName
 from shared.domain.gaps import GapCause
+from shared.domain.judgement import hits, judged
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome, SegmentStatus
 from shared.domain.media import Detection
 from shared.domain.passes import CameraPasses, Pass, Variant
+from shared.domain.plate_lists import Match
 from shared.domain.ports import Accepted, CameraBatch
 from shared.domain.recording import LONGEST_MISSED_MS, Detected, Effect, lateness, stretches_of
 from shared.domain.timing import from_ms, to_ms
@@ -59,6 +63,8 @@ class _Plan:
     concluded: list[dict[str, Any]] = field(default_factory=list)
     passes: list[tuple[str, Pass, Mapping[str, Variant]]] = field(default_factory=list)
     gone: dict[UUID, UUID] = field(default_factory=dict)
+    matches: list[PassMatch] = field(default_factory=list)
+    dropped: list[tuple[Detection, bool]] = field(default_factory=list)
     changes: list[tuple[CameraBatch, list[Effect]]] = field(default_factory=list)
     confidences: dict[UUID, float] = field(default_factory=dict)
     met: list[tuple[UUID, str]] = field(default_factory=list)
@@ -81,6 +87,7 @@ class _Camera:
     fresh: list[Detection] = field(default_factory=list)
     places: dict[Key, UUID] = field(default_factory=dict)
     outcomes: dict[Key, DetectionOutcome] = field(default_factory=dict)
+    matches: list[tuple[Detection, Match]] = field(default_factory=list)
 
 
 def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
@@ -131,7 +138,6 @@ def record(
 
 def _take(plan: _Plan, camera: _Camera, stored: Mapping[Key, DictRow]) -> None:
     """Put what is new of a camera's detections into passes, and say what needs no window."""
-    policy = camera.batch.policy
     for detection in camera.batch.detections:
         key = key_of(detection)
         row = stored[key]
@@ -141,15 +147,32 @@ def _take(plan: _Plan, camera: _Camera, stored: Mapping[Key, DictRow]) -> None:
         if row["outcome"] not in {None, DetectionOutcome.PENDING}:
             plan.settled.append(key)
             continue
-        late_ms = lateness(detection.captured_ms, camera.batch.newest_ms, policy.most_late_ms)
-        pass_id = camera.passes.place(detection, late_ms)
-        camera.fresh.append(detection)
-        camera.places[key] = pass_id
-        if detection.confidence <= policy.min_confidence:
-            camera.outcomes[key] = DetectionOutcome.BELOW_THRESHOLD
-        elif camera.passes.hear(pass_id, detection, policy.max_pass_ms):
-            camera.outcomes[key] = DetectionOutcome.QUIET
+        _place(plan, camera, detection)
     plan.answers |= {key: Accepted(outcome, ()) for key, outcome in camera.outcomes.items()}
+
+
+def _place(plan: _Plan, camera: _Camera, detection: Detection) -> None:
+    """Put one detection into its pass, unless it is not to be stored."""
+    key, policy = key_of(detection), camera.batch.policy
+    matches = camera.batch.matches.get(detection.detection_id, ())
+    of_hit = camera.passes.joins_hit(detection)
+    judgement = judged(detection, policy, matches, of_hit=of_hit)
+    if not judgement.stored:
+        plan.dropped.append((detection, judgement.counted))
+        plan.answers[key] = Accepted(DetectionOutcome.IGNORED, (), "not stored")
+        return
+    late_ms = lateness(detection.captured_ms, camera.batch.newest_ms, policy.most_late_ms)
+    pass_id = camera.passes.place(detection, late_ms)
+    camera.fresh.append(detection)
+    camera.places[key] = pass_id
+    if detection.confidence > policy.min_confidence:
+        camera.matches += [(detection, match) for match in matches]
+        if hits(matches):
+            camera.passes.note_hit(pass_id)
+    if judgement.outcome is not None:
+        camera.outcomes[key] = judgement.outcome
+    elif camera.passes.hear(camera.passes.now(pass_id), detection, policy.max_pass_ms):
+        camera.outcomes[key] = DetectionOutcome.QUIET
 
 
 def _decide(plan: _Plan, camera: _Camera, before: CameraWindows) -> None:
@@ -179,6 +202,10 @@ def _keep(plan: _Plan, camera: _Camera, stored: Mapping[Key, DictRow]) -> None:
         pass_id = camera.passes.now(camera.places[key])
         row = detection_row(camera.batch, detection, camera.outcomes[key], pass_id)
         (plan.inserted if stored[key]["outcome"] is None else plan.concluded).append(row)
+    plan.matches += [
+        PassMatch(camera.passes.now(camera.places[key_of(detection)]), detection, match)
+        for detection, match in camera.matches
+    ]
     plan.gone |= {was: camera.passes.now(was) for was in camera.passes.gone if was in camera.before}
     for pass_id, now in camera.passes.passes.items():
         was = camera.before.get(pass_id)
@@ -242,6 +269,8 @@ def _write(connection: Connection, plan: _Plan) -> None:
     write_passes(connection, plan.passes, plan.gone)
     insert_detections(connection, plan.inserted)
     conclude_detections(connection, plan.concluded)
+    drop_detections(connection, plan.dropped)
+    write_hits(connection, plan.matches)
     emit_all(connection, plan.events)
     for batch, effects in plan.changes:
         apply(connection, batch.camera_id, batch.policy, effects, confidences=plan.confidences)

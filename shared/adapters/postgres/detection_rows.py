@@ -109,3 +109,27 @@ def conclude_detections(connection: Connection, rows: Sequence[dict[str, Any]]) 
             """,
             [Jsonb(rows)],
         )
+
+
+def drop_detections(connection: Connection, dropped: Sequence[tuple[Detection, bool]]) -> None:
+    """Delete what was published and is not to be stored; count those that are counted."""
+    if not dropped:
+        return
+    keys = [key_of(detection) for detection, _ in dropped]
+    connection.execute(
+        """
+        DELETE FROM detections d USING unnest(%s::text[], %s::text[]) AS k (detection_id, camera_id)
+         WHERE d.detection_id = k.detection_id AND d.camera_id = k.camera_id AND d.outcome = 'pending'
+        """,
+        [[detection_id for detection_id, _ in keys], [camera_id for _, camera_id in keys]],
+    )
+    counted = [detection for detection, is_counted in dropped if is_counted]
+    if counted:
+        connection.execute(
+            """
+            INSERT INTO read_changes (camera_id, day, kind, number)
+            SELECT camera_id, (captured_at AT TIME ZONE 'UTC')::date, 'counted', count(*)
+              FROM unnest(%s::text[], %s::timestamptz[]) AS seen (camera_id, captured_at) GROUP BY 1, 2
+            """,
+            [[each.camera_id for each in counted], [from_ms(each.captured_ms) for each in counted]],
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
@@ -16,6 +16,7 @@ from shared.adapters.postgres.detection_rows import key_of
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Box, Detection
+from shared.domain.plate_lists import Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, CameraBatch, PendingMark, PendingPage
 from shared.domain.segment import StoredDetection
@@ -52,6 +53,8 @@ class PostgresDetectionRows:
         oldest_ms: int | None,
         policy: RecordingPolicy,
         newest_ms: int | None = None,
+        *,
+        matches: Mapping[str, tuple[Match, ...]] | None = None,
     ) -> list[Accepted]:
         if not detections:
             return []
@@ -61,6 +64,7 @@ class PostgresDetectionRows:
             policy=policy,
             oldest_ms=oldest_ms,
             newest_ms=newest_ms,
+            matches=matches or {},
         )
         with _one_storing(), self._database.pipelined() as connection:
             lock_camera(connection, batch.camera_id)

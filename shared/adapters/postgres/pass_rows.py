@@ -23,7 +23,7 @@ Range = tuple[str, int, int]
 
 _COLUMNS: LiteralString = """
     p.id, p.camera_id, p.first_at, p.last_at, p.reads, p.confidence, p.best_detection_id, p.best_at, p.first_box,
-    p.last_box, p.attributes, p.late_ms, p.recorded, p.loud_since, p.quiet_since, p.parked_box,
+    p.last_box, p.attributes, p.late_ms, p.recorded, p.hit, p.loud_since, p.quiet_since, p.parked_box,
     (SELECT jsonb_agg(jsonb_build_array(v.plate_key, v.plate, v.reads, v.confidence_sum, v.best_detection_id,
                                         round(extract(epoch FROM v.best_at) * 1000)::bigint, v.confidence))
        FROM pass_plates v WHERE v.pass_id = p.id AND v.best_detection_id IS NOT NULL) AS variants
@@ -101,16 +101,17 @@ def write_passes(
     connection.execute(
         """
         INSERT INTO passes AS p (id, camera_id, first_at, last_at, reads, plate, confidence, best_detection_id, best_at,
-               first_box, last_box, attributes, late_ms, recorded, loud_since, quiet_since, parked_box)
+               first_box, last_box, attributes, late_ms, recorded, hit, loud_since, quiet_since, parked_box)
         SELECT * FROM jsonb_to_recordset(%s) AS new (id uuid, camera_id text, first_at timestamptz,
                last_at timestamptz, reads integer, plate text, confidence float8, best_detection_id text,
                best_at timestamptz, first_box jsonb, last_box jsonb, attributes jsonb, late_ms integer,
-               recorded boolean, loud_since timestamptz, quiet_since timestamptz, parked_box jsonb)
+               recorded boolean, hit boolean, loud_since timestamptz, quiet_since timestamptz, parked_box jsonb)
         ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, last_at = excluded.last_at, ended_at = NULL,
                reads = excluded.reads, plate = excluded.plate, confidence = excluded.confidence,
                best_detection_id = excluded.best_detection_id, best_at = excluded.best_at,
                first_box = excluded.first_box, last_box = excluded.last_box, attributes = excluded.attributes,
-               late_ms = excluded.late_ms, recorded = excluded.recorded, loud_since = excluded.loud_since,
+               late_ms = excluded.late_ms, recorded = excluded.recorded, hit = excluded.hit,
+               loud_since = excluded.loud_since,
                quiet_since = excluded.quiet_since, parked_box = excluded.parked_box
         """,
         [Jsonb([_row(camera_id, each) for camera_id, each, _ in changed])],
@@ -161,6 +162,14 @@ def _join(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
         pairs,
     )
     connection.execute(
+        f"""
+        UPDATE pass_hits h SET pass_id = joined.now FROM {joined}
+         WHERE h.pass_id = joined.was
+           AND NOT EXISTS (SELECT FROM pass_hits o WHERE o.pass_id = joined.now AND o.list_id = h.list_id)
+        """,
+        pairs,
+    )
+    connection.execute(
         f"UPDATE joined_passes j SET now = joined.now FROM {joined} WHERE j.now = joined.was", pairs
     )
     connection.execute(
@@ -186,6 +195,7 @@ def _row(camera_id: str, each: Pass) -> dict[str, Any]:
         "attributes": dict(each.attributes),
         "late_ms": each.late_ms,
         "recorded": each.recorded,
+        "hit": each.hit,
         "loud_since": _text(each.stay.loud_since_ms),
         "quiet_since": _text(each.stay.quiet_since_ms),
         "parked_box": box_list(each.stay.parked),
@@ -232,6 +242,7 @@ def _pass(row: DictRow) -> Pass:
         attributes=row["attributes"],
         late_ms=row["late_ms"],
         recorded=row["recorded"],
+        hit=row["hit"],
     )
 
 

@@ -27,7 +27,7 @@ from shared.domain.timing import from_ms
 
 COLUMNS: LiteralString = """
     id, camera_id, first_at, last_at, ended_at, reads, coalesce(corrected_plate, plate) AS plate, plate AS read_plate,
-    confidence, best_detection_id, best_at, attributes, recorded, quiet_since, corrected_plate, review, note,
+    confidence, best_detection_id, best_at, attributes, recorded, hit, quiet_since, corrected_plate, review, note,
     (SELECT jsonb_agg(jsonb_build_array(v.plate, v.reads, v.confidence, v.confidence_sum)
                       ORDER BY v.confidence_sum DESC, v.plate)
        FROM pass_plates v WHERE v.pass_id = p.id AND v.reads > 0) AS variants
@@ -102,10 +102,27 @@ def pieces(where: PassFilter) -> Pieces:
         found.add("p.recorded" if where.recorded else "NOT p.recorded")
     if where.review is not None:
         found.add("p.review = %(review)s", review=str(where.review))
+    _add_hits(found, where)
     _add_time_of_day(found, where)
     _add_plate(found, where)
     found.add_attributes("p.attributes", where.attributes)
     return found
+
+
+def _add_hits(found: Pieces, where: PassFilter) -> None:
+    if where.hit is not None:
+        found.add("p.hit" if where.hit else "NOT p.hit")
+    if where.acknowledged is not None:
+        waits: LiteralString = (
+            "EXISTS (SELECT FROM pass_hits h WHERE h.pass_id = p.id AND h.kind = 'watch'"
+            " AND h.acknowledged_at IS NULL)"
+        )
+        found.add(f"p.hit AND NOT {waits}" if where.acknowledged else waits)
+    if where.list_name is not None:
+        found.add(
+            "p.id IN (SELECT pass_id FROM pass_hits WHERE list_name = %(list)s)",
+            list=where.list_name,
+        )
 
 
 def _add_time_of_day(found: Pieces, where: PassFilter) -> None:

@@ -18,12 +18,14 @@ from shared.domain.found_passes import (
     FoundDetection,
     FoundPass,
     Listed,
+    PassHit,
     PlateDay,
     Review,
     ReviewLine,
     SegmentOfPass,
 )
 from shared.domain.lifecycle import SegmentStatus
+from shared.domain.plate_lists import ListKind
 from shared.domain.plates import plate_key
 from shared.domain.ports import DetectionFilter, OpenPass, PassFilter, ReadOrder
 from shared.domain.timing import from_ms, to_ms
@@ -69,7 +71,8 @@ class PostgresPassRows:
                 SELECT 'pass.closed', jsonb_build_object('pass_id', id, 'camera_id', camera_id,
                        'plate', coalesce(corrected_plate, plate), 'confidence', confidence, 'reads', reads,
                        'first_at', first_at, 'last_at', last_at, 'recorded', recorded,
-                       'detection_id', best_detection_id, 'attributes', attributes)
+                       'detection_id', best_detection_id, 'attributes', attributes, 'hit', hit,
+                       'hit_ids', ARRAY(SELECT h.id FROM pass_hits h WHERE h.pass_id = ended.id AND h.kind = 'watch'))
                   FROM ended ORDER BY last_at, id
             )
             SELECT count(*) AS n FROM ended
@@ -134,6 +137,39 @@ class PostgresPassRows:
                 details=details,
             )
             return _detailed(connection, after)
+
+    def hits(self, pass_id: UUID) -> list[PassHit]:
+        rows = self._database.fetch(
+            """
+            SELECT id, list_name, kind, entry, plate, distance, detection_id, at, name, reason, priority, instructions,
+                   alerted, acknowledged_at, acknowledged_by, acknowledged_note
+              FROM pass_hits WHERE pass_id = %s ORDER BY kind = 'watch' DESC, priority NULLS LAST, at, id
+            """,
+            pass_id,
+        )
+        return [PassHit(**row | {"kind": ListKind(row["kind"])}) for row in rows]
+
+    def acknowledge(self, pass_id: UUID, note: str | None, who: str) -> int:
+        """Writes to the access log."""
+        with self._database.transaction() as connection:
+            found = _found(connection, pass_id)
+            seen = connection.execute(
+                """
+                UPDATE pass_hits SET acknowledged_at = now(), acknowledged_by = %s, acknowledged_note = %s
+                 WHERE pass_id = %s AND kind = 'watch' AND acknowledged_at IS NULL
+                """,
+                [who, note, found["id"]],
+            ).rowcount
+            if not found["hit"]:
+                raise Conflict(f"pass {pass_id} is no hit")
+            log_access(
+                connection=connection,
+                who=who,
+                action="acknowledge",
+                segment_id=None,
+                details={"pass_id": str(found["id"]), "plate": found["plate"], "note": note},
+            )
+            return seen
 
     def days_of_plate(
         self, plate: str, zone: str, cameras: Sequence[str] | None, limit: int

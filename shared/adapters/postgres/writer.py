@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.events import emit
 from shared.adapters.postgres.pacer import WAKE
 from shared.adapters.postgres.part_facts import (
@@ -245,6 +245,7 @@ class PostgresWriterRows:
                 file_path=row["file_path"],
                 duration_seconds=facts.duration_ms / 1000,
                 file_size_bytes=facts.size_bytes,
+                **_passes(connection, segment_id),
             )
             connection.execute(f"NOTIFY {WAKE}")
         return True
@@ -283,3 +284,21 @@ class PostgresWriterRows:
                     decision=decision,
                     error=reason,
                 )
+
+
+def _passes(connection: Connection, segment_id: UUID) -> dict[str, list[str]]:
+    """Returns the ids of a segment's passes and of their hits, so that a listener can attach the
+    clip to what it heard before.
+    """
+    row = connection.execute(
+        """
+        WITH passes AS (SELECT DISTINCT d.pass_id AS id FROM segment_detections l
+                          JOIN detections d USING (detection_id, camera_id)
+                         WHERE l.segment_id = %s AND d.pass_id IS NOT NULL)
+        SELECT ARRAY(SELECT id::text FROM passes ORDER BY 1) AS pass_ids,
+               ARRAY(SELECT h.id::text FROM pass_hits h JOIN passes p ON p.id = h.pass_id
+                      WHERE h.kind = 'watch' ORDER BY h.at) AS hit_ids
+        """,
+        [segment_id],
+    ).fetchone()
+    return {} if row is None else dict(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from shared.domain.events import Event
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
+from shared.domain.plate_lists import Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.segment import StoredDetection
 
@@ -125,7 +126,7 @@ class CameraBatch:
     """Detections of one camera, each id once, in order of captured_at.
 
     oldest_ms, newest_ms: the camera's frames in the buffer, None while it is empty; the newest
-    tells how late a detection is.
+    tells how late a detection is. matches: by detection id, the lists that its plate is on.
     """
 
     camera_id: str
@@ -133,6 +134,7 @@ class CameraBatch:
     policy: RecordingPolicy
     oldest_ms: int | None = None
     newest_ms: int | None = None
+    matches: Mapping[str, tuple[Match, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class DetectionRows(Protocol):
         oldest_ms: int | None,
         policy: RecordingPolicy,
         newest_ms: int | None = None,
+        *,
+        matches: Mapping[str, tuple[Match, ...]] | None = None,
     ) -> list[Accepted]:
         """Record detections of one camera, in one transaction with the window changes that they
         ask for. Idempotent. The arguments are those of `CameraBatch`.

@@ -14,6 +14,7 @@ from shared.domain.found_passes import (
     FoundDetection,
     FoundPass,
     Listed,
+    PassHit,
     PlateDay,
     Review,
 )
@@ -44,7 +45,9 @@ class PassFilter:
 
     plate: with * and ?; fuzzy: also nearly equal ones. from_ms, to_ms: when a pass began. day_from,
     day_to: between these times of day in `zone`, over midnight where the first is later. Dwell: of
-    passes that have ended. attributes: names and values, as text or as JSON has them.
+    passes that have ended. acknowledged: of hits,
+    whether somebody has seen all of them. attributes: names and values, as text or as JSON has
+    them.
     """
 
     camera_id: str | None = None
@@ -61,6 +64,9 @@ class PassFilter:
     max_dwell_s: float | None = None
     recorded: bool | None = None
     review: Review | None = None
+    hit: bool | None = None
+    acknowledged: bool | None = None
+    list_name: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,6 +120,12 @@ class PassRows(Protocol):
 
         review: None leaves it as it is and changes the note alone.
         """
+
+    def hits(self, pass_id: UUID) -> list[PassHit]:
+        """Returns the lists that a pass is on, the most urgent first."""
+
+    def acknowledge(self, pass_id: UUID, note: str | None, who: str) -> int:
+        """Note that somebody has seen a pass's hits. Returns how many had waited for that."""
 
     def days_of_plate(
         self, plate: str, zone: str, cameras: Sequence[str] | None, limit: int

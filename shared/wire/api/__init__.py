@@ -32,10 +32,12 @@ from shared.wire.api.jobs import (
     Stats,
 )
 from shared.wire.api.passes import (
+    Acknowledgement,
     DetectionPage,
     FoundDetection,
     Pass,
     PassDetail,
+    PassHit,
     PassPage,
     PassReview,
     PlateDay,
@@ -84,6 +86,7 @@ __all__ = [
     "AcceptedPlate",
     "AccessEntry",
     "AccessLog",
+    "Acknowledgement",
     "BulkOutcome",
     "BulkRequest",
     "BulkResult",
@@ -123,6 +126,7 @@ __all__ = [
     "Overlap",
     "Pass",
     "PassDetail",
+    "PassHit",
     "PassPage",
     "PassReview",
     "PlateDay",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.domain.found_passes import Review
 from shared.domain.lifecycle import DetectionOutcome, SegmentStatus
+from shared.domain.plate_lists import ListKind
 from shared.wire.api.answer import Answer
 from shared.wire.detections import ReadPlate
 
@@ -40,6 +41,7 @@ class Pass(Answer):
     best_at: datetime
     attributes: dict[str, Any]
     recorded: bool
+    hit: bool = Field(description="A plate on a watch list was read.")
     quiet_since: datetime | None
     corrected_plate: str | None
     review: Review | None
@@ -88,8 +90,41 @@ class ReviewLine(Answer):
     note: str | None
 
 
+class PassHit(Answer):
+    """A list that a pass is on, as it was when the plate was read. Callers without the right to the
+    lists see that and when, not which and why.
+    """
+
+    id: UUID
+    list_name: str | None
+    kind: ListKind
+    entry: str | None
+    plate: str
+    distance: float | None
+    detection_id: str
+    at: datetime
+    name: str | None
+    reason: str | None
+    priority: int | None
+    instructions: str | None
+    alerted: bool
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_note: str | None
+
+
+class Acknowledgement(BaseModel):
+    """Somebody has seen the hits of a pass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+
+
 class PassDetail(Pass):
-    """One pass with its reads (the first 1,000), segments and reviews."""
+    """One pass with its reads (the first 1,000), segments, lists and reviews."""
+
+    hits: list[PassHit]
 
     detections: list[FoundDetection]
     segments: list[SegmentOfPass]

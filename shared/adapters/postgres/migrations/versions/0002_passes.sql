@@ -21,6 +21,7 @@ CREATE TABLE passes (
     -- The most (ms of capture time) that a read came late: the pass stays open that long after the gap.
     late_ms integer NOT NULL DEFAULT 0,
     recorded boolean NOT NULL DEFAULT false,
+    hit boolean NOT NULL DEFAULT false,
     -- A vehicle that stays: recorded since, quiet since, and where it stood when it became quiet.
     loud_since timestamptz NOT NULL,
     quiet_since timestamptz,
@@ -39,6 +40,7 @@ CREATE INDEX passes_by_time ON passes (first_at, id);
 CREATE INDEX passes_by_camera ON passes (camera_id, first_at, id);
 CREATE INDEX passes_by_attribute ON passes USING gin (attributes jsonb_path_ops);
 CREATE INDEX passes_by_dwell ON passes ((ended_at - first_at)) WHERE ended_at IS NOT NULL;
+CREATE INDEX passes_hit ON passes (first_at, id) WHERE hit;
 CREATE INDEX passes_reviewed ON passes (first_at, id) WHERE review IS NOT NULL;
 
 -- The plates that a pass was read as. `corrected`: nobody read it, a person wrote it.
@@ -60,6 +62,34 @@ CREATE TABLE pass_plates (
 CREATE INDEX pass_plates_by_key ON pass_plates (plate_key, pass_id);
 CREATE INDEX pass_plates_like ON pass_plates USING gin (plate_key gin_trgm_ops);
 CREATE INDEX pass_plates_near ON pass_plates USING gin (plate_folded gin_trgm_ops);
+
+-- The lists that a pass's plate was on when it was read, each once. They outlive the list. Of a watch list that is a hit;
+-- `alerted` is false in its quiet hours, and while it cools down after the last alert of this plate.
+CREATE TABLE pass_hits (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    pass_id uuid NOT NULL REFERENCES passes (id) ON DELETE CASCADE,
+    list_id uuid NOT NULL,
+    list_name text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('known', 'watch', 'ignore')),
+    entry text NOT NULL,
+    plate text NOT NULL,
+    plate_key text COLLATE "C" NOT NULL,
+    distance double precision NOT NULL,
+    detection_id text NOT NULL,
+    at timestamptz NOT NULL,
+    name text,
+    reason text,
+    priority integer,
+    instructions text,
+    alerted boolean NOT NULL,
+    acknowledged_at timestamptz,
+    acknowledged_by text,
+    acknowledged_note text,
+    UNIQUE (pass_id, list_id)
+);
+CREATE INDEX pass_hits_of_a_list ON pass_hits (list_id, at);
+CREATE INDEX pass_hits_alerted ON pass_hits (list_id, plate_key, at) WHERE alerted;
+CREATE INDEX pass_hits_waiting ON pass_hits (at) WHERE kind = 'watch' AND acknowledged_at IS NULL;
 
 -- A pass that became part of another one: whoever was told its id finds the other.
 CREATE TABLE joined_passes (

@@ -1,0 +1,85 @@
+"""The lists that passes are on, and the alerts of those that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from shared.adapters.postgres.database import Connection
+from shared.domain.media import Detection
+from shared.domain.plate_lists import Match
+from shared.domain.plates import plate_key
+from shared.domain.timing import from_ms
+
+
+@dataclass(frozen=True, slots=True)
+class PassMatch:
+    """A read of a pass is on a list."""
+
+    pass_id: UUID
+    detection: Detection
+    match: Match
+
+
+def write_hits(connection: Connection, found: Sequence[PassMatch]) -> None:
+    """Write each list of a pass once; the first read of a wanted plate is an alert, unless the list
+    is quiet or cools down.
+    """
+    if not found:
+        return
+    connection.execute(
+        """
+        WITH new AS (
+            SELECT DISTINCT ON (pass_id, list_id) * FROM jsonb_to_recordset(%s) AS given (pass_id uuid,
+                   camera_id text, list_id uuid, list_name text, kind text, entry text, plate text, plate_key text,
+                   distance float8, detection_id text, at timestamptz, name text, reason text, priority integer,
+                   instructions text, confidence float8, quiet boolean, cool_down float8)
+             ORDER BY pass_id, list_id, at, distance
+        ), put AS (
+            INSERT INTO pass_hits (pass_id, list_id, list_name, kind, entry, plate, plate_key, distance, detection_id,
+                   at, name, reason, priority, instructions, alerted)
+            SELECT pass_id, list_id, list_name, kind, entry, plate, plate_key, distance, detection_id, at,
+                   name, reason, priority, instructions,
+                   kind = 'watch' AND NOT quiet AND NOT EXISTS (
+                       SELECT FROM pass_hits h WHERE h.list_id = new.list_id AND h.plate_key = new.plate_key
+                          AND h.alerted AND h.at <= new.at AND h.at > new.at - make_interval(secs => new.cool_down))
+              FROM new ON CONFLICT (pass_id, list_id) DO NOTHING RETURNING *
+        )
+        INSERT INTO outbox (name, body)
+        SELECT 'plate.hit', jsonb_build_object('hit_id', p.id, 'pass_id', p.pass_id, 'camera_id', n.camera_id,
+               'plate', p.plate, 'confidence', n.confidence, 'captured_at', p.at, 'detection_id', p.detection_id,
+               'list', p.list_name, 'entry', p.entry, 'distance', p.distance, 'name', p.name, 'reason', p.reason,
+               'priority', p.priority, 'instructions', p.instructions)
+          FROM put p JOIN new n USING (pass_id, list_id) WHERE p.alerted ORDER BY p.at
+        """,
+        [Jsonb([_row(each) for each in found])],
+    )
+
+
+def _row(found: PassMatch) -> dict[str, Any]:
+    plates, entry = found.match.plate_list, found.match.entry
+    plate = found.detection.plate or ""
+    return {
+        "pass_id": str(found.pass_id),
+        "camera_id": found.detection.camera_id,
+        "list_id": str(plates.list_id),
+        "list_name": plates.name,
+        "kind": plates.kind,
+        "entry": entry.plate,
+        "plate": plate,
+        "plate_key": plate_key(plate),
+        "distance": found.match.distance,
+        "detection_id": found.detection.detection_id,
+        "at": from_ms(found.detection.captured_ms).isoformat(),
+        "name": entry.name,
+        "reason": entry.reason,
+        "priority": entry.priority,
+        "instructions": entry.instructions,
+        "confidence": found.detection.confidence,
+        "quiet": plates.is_quiet(found.detection.captured_ms),
+        "cool_down": plates.cool_down_seconds,
+    }
