@@ -63,13 +63,13 @@ check: $(STAMP) ## Format, lint, types, import rules
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: lock
-# The image's lock is the runtime's, but for OpenCV without windows in the same version. The backend that builds our own
+# The image's lock is the runtime's and the extra mqtt's, but for OpenCV without windows in the same version. The backend that builds our own
 # wheel is locked too: it runs while the image is made.
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --group dev --extra embedded -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --group dev --extra embedded --extra mqtt -o requirements/dev.txt
 	sed -n 's/^opencv-python==\([^ ]*\).*/opencv-python-headless==\1/p' requirements/runtime.txt > requirements/image.in
-	$(COMPILE) pyproject.toml requirements/image.in --override requirements/image-without.in -c requirements/runtime.txt -o requirements/image.txt
+	$(COMPILE) pyproject.toml requirements/image.in --extra mqtt --override requirements/image-without.in -c requirements/runtime.txt -o requirements/image.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | $(COMPILE) - -o requirements/build.txt
 
 ##@ Test

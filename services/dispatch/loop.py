@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from services.dispatch.lanes import Lane
+from services.dispatch.mqtt import Mqtt
 from services.dispatch.wiring import World
 from shared.domain.errors import PlatereelError, told
 from shared.runtime.logs import logger
@@ -37,6 +38,8 @@ def run(world: World, stopping: threading.Event) -> None:
         steps["cameras"] = lambda: _watch(world) or stopping.wait(CAMERAS_SECONDS)  # type: ignore[func-returns-value]
     for lane in world.webhooks:
         steps[f"webhook {lane.name}"] = partial(_send, lane)
+    if world.mqtt is not None:
+        steps["mqtt"] = partial(_carry, *world.mqtt)
     threads = [
         threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
         for name, step in steps.items()
@@ -44,7 +47,7 @@ def run(world: World, stopping: threading.Event) -> None:
     for thread in threads:
         thread.start()
     _repeat("pacer", lambda: _pace(world), stopping)
-    for bell in (world.events_wait, *(lane.bell for lane in world.webhooks)):
+    for bell in (world.events_wait, *(lane.bell for lane in world.lanes)):
         bell.ring()
     until_s = world.clock.monotonic() + BLOCK_SECONDS * 4
     for thread in threads:
@@ -59,7 +62,7 @@ def _relay(world: World) -> None:
     if world.pacer.relay() == 0:
         world.events_wait.wait(TICK_SECONDS)
         return
-    for lane in world.webhooks:
+    for lane in world.lanes:
         lane.bell.ring()
 
 
@@ -70,6 +73,11 @@ def _watch(world: World) -> None:
 
 def _send(lane: Lane) -> None:
     if lane.send() == 0:
+        lane.bell.wait(WEBHOOK_SECONDS)
+
+
+def _carry(mqtt: Mqtt, lane: Lane) -> None:
+    if not mqtt.ready() or lane.send() == 0:
         lane.bell.wait(WEBHOOK_SECONDS)
 
 

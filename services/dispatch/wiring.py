@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from services.dispatch.bell import Bell
 from services.dispatch.camera_news import CameraWatcher
 from services.dispatch.closing import Closing
+from services.dispatch.dead_letters import DeadLetters
+from services.dispatch.frigate import FrigateReads, topics_of
 from services.dispatch.holding import Holding
 from services.dispatch.intake import Intake, IntakePorts
 from services.dispatch.known_plates import KnownPlates
 from services.dispatch.lanes import Lane
+from services.dispatch.mqtt import CAMERA_NEWS, Mqtt, Publishing
 from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.policies import Policies
@@ -29,12 +32,17 @@ from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.plate_list_changes import PostgresPlateListChanges
 from shared.adapters.postgres.webhooks import PostgresWebhookRows
+from shared.adapters.redis.detections import RedisDetections
 from shared.adapters.webhooks import HttpWebhooks
 from shared.deployment import Deployment
 from shared.domain.job import JobKind
 from shared.domain.ports import Clock
+from shared.runtime.configuration import ConfigurationError
 from shared.runtime.pulse import pulse
+from shared.runtime.sections import MqttSettings
 from shared.runtime.settings import Settings
+from shared.wire.doors.understood import Door
+from shared.wire.mqtt import LANE, Topics, mqtt_address
 
 CONNECTIONS = 9
 PUSH = "push:"
@@ -50,6 +58,7 @@ class World:
     intake: Intake
     pacer: Pacer
     webhooks: tuple[Lane, ...]
+    mqtt: tuple[Mqtt, Lane] | None
     cameras: CameraWatcher
     clock: Clock
     deployment: Deployment
@@ -59,8 +68,15 @@ class World:
     events_wait: Bell
     alive: Callable[[], None]
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Everybody who gets events."""
+        return self.webhooks if self.mqtt is None else (*self.webhooks, self.mqtt[1])
+
     def close(self) -> None:
         """Close connections."""
+        if self.mqtt is not None:
+            self.mqtt[0].close()
         self.rows.close()
         self.list_changes.close()
         self.deployment.close()
@@ -71,7 +87,9 @@ def build(settings: Settings) -> World:
     version's.
     """
     deployment = Deployment(
-        settings, "platereel-dispatch", connections=CONNECTIONS + len(settings.webhooks)
+        settings,
+        "platereel-dispatch",
+        connections=CONNECTIONS + len(settings.webhooks) + (settings.mqtt is not None),
     )
     with deployment.kept():
         deployment.require_version()
@@ -123,7 +141,7 @@ def _world(deployment: Deployment) -> World:
                 JobKind.CLEANUP: settings.cleanup_seconds,
                 JobKind.CHECK: settings.check_seconds,
             },
-            webhooks={webhook.name: webhook.events for webhook in settings.webhooks},
+            webhooks=_receivers(settings),
             behind_s=intake.in_hand.behind_s,
             policies=policies,
         )
@@ -134,6 +152,7 @@ def _world(deployment: Deployment) -> World:
         intake=intake,
         pacer=pacer,
         webhooks=sending,
+        mqtt=None if settings.mqtt is None else _mqtt(deployment, settings.mqtt, stream),
         cameras=_watcher(deployment),
         clock=clock,
         deployment=deployment,
@@ -155,6 +174,48 @@ def _watcher(deployment: Deployment) -> CameraWatcher:
         cameras=[each for each in settings.cameras if not settings.source(each).startswith(PUSH)],
         down_s=settings.camera_down_seconds,
     )
+
+
+def _receivers(settings: Settings) -> dict[str, Collection[str]]:
+    """Returns the names of the events that each lane gets."""
+    found: dict[str, Collection[str]] = {each.name: each.events for each in settings.webhooks}
+    if settings.mqtt is not None:
+        found[LANE] = {*settings.mqtt.events, *CAMERA_NEWS}
+    return found
+
+
+def _mqtt(deployment: Deployment, mqtt: MqttSettings, stream: RedisDetections) -> tuple[Mqtt, Lane]:
+    """Returns the way to the MQTT broker, and its lane."""
+    try:
+        from shared.adapters.mqtt import MqttBroker  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        wanted = "mqtt: needs paho-mqtt, which `pip install platereel[mqtt]` brings"
+        raise ConfigurationError([wanted]) from error
+    settings, database, bell = deployment.settings, deployment.database, Bell()
+    topics = Topics(mqtt.prefix)
+    broker = MqttBroker(
+        mqtt_address(mqtt.url.get_secret_value()),
+        client_id=f"platereel-{uuid4().hex[:12]}",
+        will=topics.online(there=False),
+        topics=[topics.status, *([] if mqtt.frigate is None else topics_of(mqtt.frigate))],
+        rung=bell.ring,
+    )
+    letters = DeadLetters(stream, PostgresDetectionRows(database))
+    way = Mqtt(
+        broker=broker,
+        publishing=Publishing(
+            topics=topics,
+            discovery=mqtt.discovery,
+            events=mqtt.events,
+            cameras=tuple(settings.cameras),
+        ),
+        news=PostgresCameraNewsRows(database),
+        clock=deployment.clock,
+        frigate=None
+        if mqtt.frigate is None
+        else FrigateReads(stream, letters, Door(cameras=tuple(settings.cameras))),
+    )
+    return way, way.lane(PostgresWebhookRows(database), bell)
 
 
 def _webhooks(settings: Settings, deployment: UUID) -> dict[str, Webhook]:

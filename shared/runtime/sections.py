@@ -23,6 +23,7 @@ from shared.domain.names import CAMERA_ID, PLAIN_NAME
 from shared.domain.policy import Reads, Record
 from shared.domain.retention import MAX_DAYS
 from shared.runtime.quantities import Bytes, Days, Seconds
+from shared.wire.mqtt import mqtt_address
 from shared.wire.urls import unusable_source
 from shared.wire.webhooks import key_of
 
@@ -40,6 +41,7 @@ WebhookEvent = Literal[
     EventName.CAMERA_DOWN,
     EventName.CAMERA_UP,
 ]
+TOPIC = r"^[A-Za-z0-9_.-]{1,40}(/[A-Za-z0-9_.-]{1,40}){0,4}$"
 _SCALE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}|0?\.[0-9]+|1(\.0+)?")
 _SOURCE = re.compile(r"(synthetic:|file:|https?://|rtsps?://|/dev/video|push:)")
 _REMOTE = re.compile(r"(https?|rtsps?)://")
@@ -190,6 +192,33 @@ class WebhookSettings(_Model):
     @classmethod
     def _check_secret(cls, value: SecretStr) -> SecretStr:
         key_of(value.get_secret_value())
+        return value
+
+
+class MqttSettings(_Model):
+    """The MQTT broker to which events and cameras' states are published.
+
+    discovery: where Home Assistant looks for what there is; None: nowhere. frigate: the prefix of
+    Frigate's topics, from which plates are taken; None: none are.
+    """
+
+    url: SecretStr
+    prefix: Annotated[str, Field(pattern=TOPIC)] = "platereel"
+    discovery: Annotated[str, Field(pattern=TOPIC)] | None = "homeassistant"
+    events: list[WebhookEvent] = [
+        EventName.PLATE_READ,
+        EventName.PASS_CLOSED,
+        EventName.SEGMENT_READY,
+        EventName.SEGMENT_FAILED,
+        EventName.CAMERA_DOWN,
+        EventName.CAMERA_UP,
+    ]
+    frigate: Annotated[str, Field(pattern=TOPIC)] | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: SecretStr) -> SecretStr:
+        mqtt_address(value.get_secret_value())
         return value
 
 

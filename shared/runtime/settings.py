@@ -20,10 +20,12 @@ from shared.runtime.sections import (
     ApiSettings,
     CameraName,
     CameraSettings,
+    MqttSettings,
     RecordingSettings,
     StoreRetentionSettings,
     WebhookSettings,
 )
+from shared.wire.mqtt import LANE
 from shared.wire.urls import RTSP
 
 ENV_PREFIX = "PLATEREEL_"
@@ -47,6 +49,7 @@ class Settings(BaseSettings):
     api: ApiSettings = Field(default_factory=ApiSettings)
     cameras: dict[CameraName, CameraSettings] = Field(default_factory=dict)
     webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
+    mqtt: MqttSettings | None = None
 
     database_url: SecretStr | None = None
     frames_url: SecretStr | None = None
@@ -95,6 +98,12 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"two webhooks are called {twice[0]}")
         return value
+
+    @model_validator(mode="after")
+    def _check_lanes(self) -> Settings:
+        if self.mqtt is not None and any(webhook.name == LANE for webhook in self.webhooks):
+            raise ValueError(f"webhooks: {LANE} is the name of what goes to mqtt; choose another")
+        return self
 
     @model_validator(mode="after")
     def _check_policies(self) -> Settings:

@@ -104,7 +104,7 @@ def test_lanes_are_woken_when_events_were_relayed(relayed: int) -> None:
     events = Bell()
     events.ring()
     world = SimpleNamespace(
-        pacer=SimpleNamespace(relay=lambda: relayed), events_wait=events, webhooks=lanes
+        pacer=SimpleNamespace(relay=lambda: relayed), events_wait=events, lanes=lanes
     )
     _relay(cast("Any", world))
     assert [lane.bell._rung.is_set() for lane in lanes] == [relayed > 0] * 2

@@ -39,6 +39,7 @@ from shared.domain.ports.frames import (
     Parking,
 )
 from shared.domain.ports.jobs import JobRows, Progress
+from shared.domain.ports.mqtt import Message, MessageBroker
 from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, StoreSpace
 from shared.domain.ports.offers import Offer, OfferRows
 from shared.domain.ports.pacer import LiveSegment, PacerRows
@@ -105,6 +106,8 @@ __all__ = [
     "JobRows",
     "LiveSegment",
     "Marked",
+    "Message",
+    "MessageBroker",
     "ObjectStore",
     "Offer",
     "OfferRows",

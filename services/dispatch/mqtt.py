@@ -1,0 +1,111 @@
+"""Publishes events and cameras' states over MQTT, and takes what Frigate reports there.
+
+Its deliveries are rows of a lane of its own, as those of a webhook: while the broker is away they
+wait, however long that is, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from services.dispatch.bell import Bell
+from services.dispatch.frigate import FrigateReads
+from services.dispatch.lanes import Lane, Refused
+from shared.domain.errors import Retryable
+from shared.domain.events import EventName
+from shared.domain.ports import CameraNewsRows, Clock, MessageBroker, WebhookDelivery, WebhookRows
+from shared.wire.mqtt import LANE, ONLINE, MqttMessage, Topics, discovery
+
+CAMERA_NEWS = frozenset({EventName.CAMERA_DOWN, EventName.CAMERA_UP})
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """What is published, and where: events by name, and for Home Assistant (None: not)."""
+
+    topics: Topics
+    discovery: str | None
+    events: Collection[str]
+    cameras: Collection[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Mqtt:
+    """The way to the broker. One thread uses it. frigate: None where nothing is taken from
+    there.
+    """
+
+    broker: MessageBroker
+    publishing: Publishing
+    news: CameraNewsRows
+    clock: Clock
+    frigate: FrigateReads | None = None
+    _came: deque[tuple[str, bytes]] = field(default_factory=deque)
+    _pause_s: float = 0.0
+    _again_s: float = float("-inf")
+
+    def lane(self, deliveries: WebhookRows, bell: Bell) -> Lane:
+        """Returns the lane of its deliveries."""
+        return Lane(LANE, self, deliveries, self.clock, bell, patient=True)
+
+    def ready(self) -> bool:
+        """Be connected, and take what came. Returns False while the broker is given a pause.
+
+        Raises Retryable while a server is away.
+        """
+        if self.clock.monotonic() < self._again_s:
+            return False
+        try:
+            if self.broker.connect():
+                self.broker.publish(self._announced())
+        except Retryable:
+            self._pause_s = min(LONGEST_PAUSE_SECONDS, max(1.0, self._pause_s * 2))
+            self._again_s = self.clock.monotonic() + self._pause_s
+            raise
+        self._pause_s = 0.0
+        self._take()
+        return True
+
+    def carry(self, delivery: WebhookDelivery) -> Refused | None:
+        """Publish an event and what follows from it. A camera's state is the newest that was told:
+        an older event may come after a newer one.
+        """
+        topics, name, body = self.publishing.topics, delivery.name, delivery.body
+        messages: list[MqttMessage] = []
+        if name in CAMERA_NEWS:
+            news = self.news.told().get(str(body.get("camera_id")))
+            messages += [] if news is None else [topics.camera(news)]
+        if name in self.publishing.events:
+            last_plate = topics.last_plate(name, body)
+            messages += [topics.event(name, body), *([last_plate] if last_plate else [])]
+        self.broker.publish(messages)
+        return None
+
+    def close(self) -> None:
+        """Say that Platereel is gone, and disconnect."""
+        self.broker.close(self.publishing.topics.online(there=False))
+
+    def _announced(self) -> list[MqttMessage]:
+        """Returns what a broker must know that may have lost everything."""
+        to = self.publishing
+        found = [to.topics.online(there=True)]
+        if to.discovery is not None:
+            found += discovery(to.topics, to.discovery, to.cameras, to.events)
+        told = self.news.told()
+        return found + [to.topics.camera(told[each]) for each in to.cameras if each in told]
+
+    def _take(self) -> None:
+        """Handle messages one by one. One that cannot be stored now stays the first."""
+        self._came.extend(self.broker.received())
+        while self._came:
+            topic, payload = self._came[0]
+            if topic == self.publishing.topics.status:
+                # Another dispatcher has gone, and said so for both.
+                if payload != ONLINE:
+                    self.broker.publish([self.publishing.topics.online(there=True)])
+            elif self.frigate is not None:
+                self.frigate.take(payload)
+            self._came.popleft()

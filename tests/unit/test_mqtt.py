@@ -1,0 +1,149 @@
+"""Addresses, topics and settings of MQTT; the pauses between tries, with time that is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from services.dispatch.mqtt import LONGEST_PAUSE_SECONDS, Mqtt, Publishing
+from shared.domain.errors import Retryable
+from shared.domain.events import EventName
+from shared.domain.ports import Message
+from shared.runtime.configuration import ConfigurationError, load
+from shared.wire.mqtt import MqttAddress, Topics, discovery, mqtt_address
+from tests.support.twins import SimulatedClock
+
+WRONG_URLS = [
+    "",
+    "mqtt://",
+    "http://broker",
+    "broker:1883",
+    "mqtt://broker:port",
+    "mqtt://broker:99999",
+    "mqtt://broker/topic",
+    "mqtt://broker?x=1",
+    "mqtts://[::1",
+]
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("mqtt://broker", MqttAddress("broker", 1883, secure=False)),
+        ("mqtts://broker/", MqttAddress("broker", 8883, secure=True)),
+        ("mqtt://[::1]:99", MqttAddress("::1", 99, secure=False)),
+        (
+            "mqtts://me:p%40ss%2Fword@b.example:1",
+            MqttAddress("b.example", 1, secure=True, user="me", password="p@ss/word"),
+        ),
+    ],
+)
+def test_addresses_are_read(url: str, address: MqttAddress) -> None:
+    assert mqtt_address(url) == address
+    assert "word" not in repr(address)
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="mqtt://user:password@host"):
+        mqtt_address(url)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("{}", "mqtt.url"),
+        ("{url: 'redis://secret-word@h'}", "mqtt.url"),
+        ("{url: 'mqtt://h', prefix: 'a/#'}", "mqtt.prefix"),
+        ("{url: 'mqtt://h', prefix: ''}", "mqtt.prefix"),
+        ("{url: 'mqtt://h', frigate: '+'}", "mqtt.frigate"),
+        ("{url: 'mqtt://h', discovery: /}", "mqtt.discovery"),
+        ("{url: 'mqtt://h', events: [camera.changed]}", "mqtt.events"),
+        ("{url: 'mqtt://h', topic: x}", "unknown key"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, lines: str, named: str) -> None:
+    path = tmp_path / "platereel.yaml"
+    path.write_text(f"mqtt: {lines}\n")
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        load(path, {})
+    assert "secret-word" not in str(caught.value)
+
+
+def test_a_webhook_does_not_take_the_name_of_the_lane(tmp_path: Path) -> None:
+    path = tmp_path / "platereel.yaml"
+    webhook = "webhooks: [{name: mqtt, url: 'https://x', secret: 0123456789abcdef}]\n"
+    path.write_text(webhook)
+    assert load(path, {}).webhooks
+    path.write_text(f"{webhook}mqtt: {{url: 'mqtt://h'}}\n")
+    with pytest.raises(ConfigurationError, match="another"):
+        load(path, {})
+
+
+def test_home_assistant_finds_each_camera_under_a_name_of_its_own() -> None:
+    cameras = ["a.b", "a_b", "a-b"]
+    topics = Topics("site/platereel")
+    found = list(discovery(topics, "ha", cameras, [EventName.PLATE_READ]))
+    bodies = [json.loads(each.payload) for each in found]
+    assert len({each.topic for each in found}) == len(found) == 6
+    assert len({each["unique_id"] for each in bodies}) == 6
+    assert all(each.retained for each in found)
+    assert {each["state_topic"] for each in bodies} == {
+        topic for camera in cameras for topic in (topics.state(camera), topics.plate(camera))
+    }
+    without = list(discovery(topics, "ha", cameras, [EventName.SEGMENT_READY]))
+    assert {each.topic.split("/")[1] for each in without} == {"binary_sensor"}
+
+
+@dataclass
+class Away:
+    """A broker that does not answer until it is back."""
+
+    tries: int = 0
+    back: bool = False
+    published: list[str] = field(default_factory=list)
+
+    def connect(self) -> bool:
+        self.tries += 1
+        if not self.back:
+            raise Retryable("the MQTT broker does not answer")
+        return self.tries > 0
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self.published += [each.topic for each in messages]
+
+    def received(self) -> list[tuple[str, bytes]]:
+        return []
+
+    def close(self, last: Message) -> None:
+        self.published.append(last.topic)
+
+
+class NoNews:
+    def told(self) -> dict[str, Any]:
+        return {}
+
+
+def test_a_broker_that_is_away_is_asked_seldom_and_found_soon() -> None:
+    clock, broker = SimulatedClock(), Away()
+    mqtt = Mqtt(
+        broker=broker,
+        publishing=Publishing(topics=Topics("p"), discovery=None, events=[], cameras=["gate"]),
+        news=cast("Any", NoNews()),
+        clock=clock,
+    )
+    for _ in range(3600):
+        with suppress(Retryable):
+            assert not mqtt.ready()
+        clock.sleep(1.0)
+    assert 3600 / LONGEST_PAUSE_SECONDS <= broker.tries <= 3600 / LONGEST_PAUSE_SECONDS + 6
+    broker.back = True
+    clock.sleep(LONGEST_PAUSE_SECONDS)
+    assert mqtt.ready()
+    assert broker.published == ["p/status"]
