@@ -29,6 +29,7 @@ NEEDED = {
     "file": "evidence.zip",
     "pass_id": UUID,
     "plate": "AB123CD",
+    "list_": "nobody",
     "what": "confirmed",
 }
 WORDS = [
