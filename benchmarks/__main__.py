@@ -22,6 +22,7 @@ NAMES = (
     "trigger",
     "intake",
     "alert",
+    "lists",
     "ready",
     "scale",
     "memory",

@@ -11,7 +11,8 @@ from shared.domain.plate_matcher import Matcher
 from shared.domain.ports import Clock, PlateListChanges
 from shared.runtime.logs import logger
 
-READ_AT_ONCE = 500
+READ_AT_ONCE = 1000
+MOST_REMOVED = 20_000
 LOOK_SECONDS = 30.0
 BEFORE_ALL = UUID(int=0)
 # Other threads get the processor between so many entries.
@@ -50,8 +51,9 @@ class KnownPlates:
     def load(self) -> None:
         """Read what has changed since the last time; the first time, everything.
 
-        The number of entries at a revision tells whether some were deleted. What changes while it
-        is read has a later revision, and is read again after its own notification.
+        Where the number of entries shows that more were deleted than the database remembers, all
+        ids are compared. What changes while it is read has a later revision, and is read again
+        after its own notification.
         """
         revision, count = self._rows.now()
         self._looked_s = self._clock.monotonic()
@@ -65,9 +67,10 @@ class KnownPlates:
             last, entry = page[-1]
             read = (last, entry.entry_id)
             news |= {each.entry_id: each for _, each in page}
-        gone: set[UUID] = set()
-        if len(before.entries.keys() | news.keys()) != count:
-            gone = (before.entries.keys() | news.keys()) - self._ids()
+        known = before.entries.keys() | news.keys()
+        gone = known & set(self._rows.removed(self._revision, MOST_REMOVED))
+        if len(known) - len(gone) != count:
+            gone = known - self._ids()
         lists = self._rows.lists()
         entries = [each for key, each in news.items() if key not in gone]
         self.matcher = before.changed(lists, entries, gone, self._paced)
@@ -77,7 +80,7 @@ class KnownPlates:
     def _ids(self) -> set[UUID]:
         found: set[UUID] = set()
         after = BEFORE_ALL
-        while page := self._rows.entry_ids(after, READ_AT_ONCE * 10):
+        while page := self._rows.entry_ids(after, READ_AT_ONCE):
             after = page[-1]
             found.update(page)
         return found

@@ -18,7 +18,7 @@ from benchmarks.harness import Row, compare, holds, report, save
 ROOT = Path(__file__).parents[2]
 NEED_FFMPEG = {"writer", "copy", "packets"}
 # On one site: to start one takes longer than to try these.
-TOGETHER = (("trigger", "intake", "alert"), ("capture", "ready"))
+TOGETHER = (("trigger", "intake", "alert", "lists"), ("capture", "ready"))
 ALONE = tuple((name,) for name in NAMES if not any(name in group for group in TOGETHER))
 
 

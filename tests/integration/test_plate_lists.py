@@ -244,6 +244,10 @@ def test_a_change_is_read_alone_and_a_reading_in_pieces_is_whole(
     after = known.matcher.entries
     assert {each.plate for each in after.values()} == {*plates, "XY1"} - {"AB3"}
     assert all(after[key] is entry for key, entry in before.items() if entry.plate != "AB3")
+    rows.remove("staff", rows.entry_of("staff", "AB4").entry_id, ME)
+    world.database.execute("DELETE FROM plate_list_removals")  # as an hour later
+    known.load()
+    assert _on(known, world, "AB4") == []
     world.database.execute("UPDATE plate_list_revision SET revision = 1")
     world.database.execute("DELETE FROM plate_list_entries WHERE plate <> 'AB1'")
     known.load()

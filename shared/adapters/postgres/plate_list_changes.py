@@ -48,6 +48,12 @@ class PostgresPlateListChanges:
         )
         return [(row["revision"], entry_of_row(row)) for row in rows]
 
+    def removed(self, after: int, limit: int) -> list[UUID]:
+        rows = self._database.fetch(
+            "SELECT entry_id FROM plate_list_removals WHERE revision > %s LIMIT %s", after, limit
+        )
+        return as_uuids(rows, "entry_id")
+
     def entry_ids(self, after: UUID, limit: int) -> list[UUID]:
         rows = self._database.fetch(
             "SELECT id FROM plate_list_entries WHERE id > %s ORDER BY id LIMIT %s", after, limit

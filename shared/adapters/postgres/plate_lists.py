@@ -239,6 +239,9 @@ class PostgresPlateListRows:
             ).fetchone()
             if row is None:
                 raise NotFound("the database has lost the revision of its lists")
+            connection.execute(
+                "DELETE FROM plate_list_removals WHERE removed_at < now() - interval '1 hour'"
+            )
             yield connection, int(row["revision"])
             log_access(
                 connection=connection,

@@ -128,6 +128,11 @@ class PlateListChanges(Protocol):
     def changed(self, after: tuple[int, UUID], limit: int) -> list[tuple[int, ListEntry]]:
         """Returns entries that changed after a revision and an entry's id of it, in that order."""
 
+    def removed(self, after: int, limit: int) -> list[UUID]:
+        """Returns ids of entries that were deleted after a revision, at most so many and only such
+        as were deleted lately.
+        """
+
     def entry_ids(self, after: UUID, limit: int) -> list[UUID]:
         """Returns the ids of all entries after one, in order."""
 

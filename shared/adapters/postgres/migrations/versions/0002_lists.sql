@@ -46,4 +46,20 @@ CREATE INDEX plate_list_entries_changed ON plate_list_entries (revision, id);
 -- What accepts more plates than its own.
 CREATE INDEX plate_list_entries_wide ON plate_list_entries (list_id) WHERE tolerance > 0 OR plate_key ~ '[*?]';
 
+-- Entries that were deleted within the last hour. A dispatcher that has missed more compares all ids with its own.
+CREATE TABLE plate_list_removals (
+    revision bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    removed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (revision, entry_id)
+);
+CREATE INDEX plate_list_removals_old ON plate_list_removals (removed_at);
+CREATE FUNCTION note_removed_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO plate_list_removals (revision, entry_id) SELECT r.revision, w.id FROM was w, plate_list_revision r;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER entries_leave_a_trace AFTER DELETE ON plate_list_entries REFERENCING OLD TABLE AS was
+    FOR EACH STATEMENT EXECUTE FUNCTION note_removed_entries();
+
 ALTER TABLE api_keys ADD COLUMN lists boolean NOT NULL DEFAULT false;
