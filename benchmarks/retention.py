@@ -129,7 +129,6 @@ def _ports(database: Database, store: ObjectStore) -> CleanupPorts:
         clock=SystemClock(),
         policy=RetentionPolicy(),
         grace_s=0.0,
-        history_days=365.0,
         parts=parts,
     )
 

@@ -85,7 +85,6 @@ def _world(deployment: Deployment) -> World:
             clock=clock,
             policy=settings.retention_policy(),
             grace_s=settings.delete_grace_seconds,
-            history_days=settings.retention.history_days,
             parts=PartsPorts(rows=consistency, store=store, kept_s=settings.parts_kept_seconds),
             period_s=settings.cleanup_seconds,
         ),

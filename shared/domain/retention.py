@@ -68,12 +68,27 @@ class RetentionRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadsKept:
+    """For how many days reads that no clip shows are kept; None: for ever. cameras: those that have
+    days of their own.
+    """
+
+    days: float | None = None
+    cameras: Mapping[str, float | None] = field(default_factory=dict)
+
+    def days_of(self, camera_id: str) -> float | None:
+        """Returns the days of a camera."""
+        return self.cameras.get(camera_id, self.days)
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionPolicy:
     """The rule of all cameras together, and the rules of cameras that have their own.
 
     `free_bytes`: what must stay free in the store. `min_days`: no pressure, of bytes or space,
     takes a younger clip. `guard_share`: of all clips, what one run may archive beyond what is
-    usual.
+    usual. `max_days`: no clip or read that is not protected is kept longer, whatever its camera,
+    its class or a request says. `reads` and `access_log_days`: of rows.
     """
 
     overall: RetentionRule = field(default_factory=RetentionRule)
@@ -82,10 +97,13 @@ class RetentionPolicy:
     free_bytes: int | None = None
     min_days: float = 0.0
     guard_share: float = 0.5
+    max_days: float | None = None
+    reads: ReadsKept = field(default_factory=ReadsKept)
+    access_log_days: float = 730.0
 
     def days_of(self, camera_id: str) -> float | None:
         """Returns how many days a camera's clips are kept: by its own rule where it has one."""
-        return self.cameras.get(camera_id, self.overall).days
+        return capped(self.cameras.get(camera_id, self.overall).days, self.max_days)
 
     def days_for(self, clip: Clip) -> float | None:
         """Returns how many days this clip is kept: the longest of its camera's and its classes'."""
@@ -93,7 +111,8 @@ class RetentionPolicy:
             self.days_of(clip.camera_id),
             *(each.days for each in self.classes if each.holds(clip)),
         ]
-        return None if None in days else max(day for day in days if day is not None)
+        longest = None if None in days else max(day for day in days if day is not None)
+        return capped(longest, self.max_days)
 
     def max_bytes_of(self, camera_id: str) -> int | None:
         """Returns the camera's own limit of bytes, or None."""
@@ -109,6 +128,13 @@ class RetentionPolicy:
             return self
         cameras = {camera_id: replace(rule, days=days) for camera_id, rule in self.cameras.items()}
         return replace(self, overall=replace(self.overall, days=days), cameras=cameras)
+
+
+def capped(days: float | None, max_days: float | None) -> float | None:
+    """Returns days, at most so many; None: for ever."""
+    if days is None or max_days is None:
+        return max_days if days is None else days
+    return min(days, max_days)
 
 
 def may_archive(clips: int, usual: int, guard_share: float) -> int:

@@ -101,9 +101,13 @@ class RecordingSettings(_Model):
 
 
 class RetentionSettings(_Model):
-    """How long and how much is kept. Unset means no limit of that kind (overall: 30 days)."""
+    """How long and how much is kept. Unset means no limit of that kind (overall: 30 days).
+
+    reads_days: of reads that no clip shows; unset: as long as clips.
+    """
 
     days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
+    reads_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
     bytes: Annotated[Bytes, Field(ge=0)] | None = None
 
 
@@ -134,9 +138,20 @@ class StoreRetentionSettings(RetentionSettings):
 
     free_bytes: Annotated[Bytes, Field(ge=0)] | None = None
     min_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] = 0.0
-    history_days: Annotated[Days, Field(ge=1, le=MAX_DAYS)] = 365.0
+    max_days: Annotated[Days, Field(gt=0, le=MAX_DAYS)] | None = None
+    access_log_days: Annotated[Days, Field(ge=1, le=MAX_DAYS)] = 730.0
     guard_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     classes: list[ContentClassSettings] = Field(default_factory=list, max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_what_came_instead(cls, given: object) -> object:
+        if isinstance(given, dict) and "history_days" in given:
+            raise ValueError(
+                "history_days is now two: reads_days (rows of deleted clips, and detections without a clip) and "
+                "access_log_days"
+            )
+        return given
 
 
 class CameraSettings(RecordingSettings):

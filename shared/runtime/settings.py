@@ -14,7 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from shared.domain.codec import Codec
 from shared.domain.policy import RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
-from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
+from shared.domain.retention import (
+    ContentClass,
+    ReadsKept,
+    RetentionPolicy,
+    RetentionRule,
+    capped,
+)
 from shared.runtime.quantities import Bytes, Seconds
 from shared.runtime.sections import (
     ApiSettings,
@@ -220,12 +226,32 @@ class Settings(BaseSettings):
             free_bytes=overall.free_bytes,
             min_days=overall.min_days,
             guard_share=overall.guard_share,
+            max_days=overall.max_days,
+            reads=self._reads_kept(),
+            access_log_days=overall.access_log_days,
+        )
+
+    def _reads_kept(self) -> ReadsKept:
+        """By a camera's own reads_days, else the general one, else as long as the camera's clips;
+        never longer than max_days.
+        """
+        general, most = self.retention.reads_days, self.retention.max_days
+
+        def kept(camera_id: str) -> float | None:
+            own = self.cameras[camera_id].retention
+            days = general if own is None or own.reads_days is None else own.reads_days
+            return self.kept_days(camera_id) if days is None else capped(days, most)
+
+        return ReadsKept(
+            capped(self.retention.days if general is None else general, most),
+            {camera_id: kept(camera_id) for camera_id in self.cameras},
         )
 
     def kept_days(self, camera_id: str) -> float | None:
         """Returns how many days a camera's clips are kept; None: for ever."""
         own = self.cameras[camera_id].retention if camera_id in self.cameras else None
-        return self.retention.days if own is None or own.days is None else own.days
+        days = self.retention.days if own is None or own.days is None else own.days
+        return capped(days, self.retention.max_days)
 
     def source(self, camera_id: str) -> str:
         """Returns a camera's source with its password: never log it, see `shown`."""

@@ -14,7 +14,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.job import JobKind
 from shared.domain.ports import StoreSpace
-from shared.domain.retention import ContentClass, RetentionPolicy, RetentionRule
+from shared.domain.retention import ContentClass, ReadsKept, RetentionPolicy, RetentionRule
 from tests.support.jobs import cleanup
 from tests.support.rows import ready
 from tests.support.world import World
@@ -39,7 +39,7 @@ def clip(
     return segment_id
 
 
-def ports(world: World, policy: RetentionPolicy, history_days: float = 365) -> CleanupPorts:
+def ports(world: World, policy: RetentionPolicy) -> CleanupPorts:
     parts = PartsPorts(rows=world.consistency, store=world.store, kept_s=0)
     return CleanupPorts(
         rows=world.retention,
@@ -49,7 +49,6 @@ def ports(world: World, policy: RetentionPolicy, history_days: float = 365) -> C
         clock=world.clock,
         policy=policy,
         grace_s=0,
-        history_days=history_days,
         parts=parts,
     )
 
@@ -282,17 +281,18 @@ def test_history_is_kept_and_forgotten_later(world: World) -> None:
         "UPDATE video_segments SET continues = %s WHERE id = %s", gone, continued
     )
     PostgresAccessRows(world.database).note("me", "download", gone, {})
-    policy = RetentionPolicy(RetentionRule(30, None))
+    policy = RetentionPolicy(RetentionRule(30, None), reads=ReadsKept(365), access_log_days=365)
     assert cleanup(ports(world, policy), {})["history_purged"] == 0
     row = world.segments.get(gone)
     assert (row.status, row.archived_by, row.archived_reason) == ("expired", "retention", "age")
     assert world.segments.by_detection("a", f"{gone}-0")[0].id == gone
     for statement in (
-        "UPDATE video_segments SET expired_at = now() - interval '400 days' WHERE status = 'expired'",
+        "UPDATE video_segments SET expired_at = now() - interval '2 days' WHERE status = 'expired'",
         "UPDATE detections SET created_at = now() - interval '400 days'",
         "UPDATE access_log SET at = now() - interval '400 days'",
     ):
         world.database.execute(statement)
+    policy = replace(policy, reads=ReadsKept(35))
     assert cleanup(ports(world, policy), {})["history_purged"] >= 3
     assert world.detections.get("a", f"{gone}-0") is None
     assert world.detections.get("a", f"{continued}-0") is not None, "a segment still tells of it"
@@ -365,3 +365,45 @@ def test_a_share_of_one_never_stops(world: World) -> None:
         ]
         == 30
     )
+
+
+def test_reads_are_kept_for_their_cameras_days_and_the_log_for_its_own(world: World) -> None:
+    """What a clip that is there shows, stays, however old."""
+    old = {camera: ready(world, camera, -20 * DAY_S, ["AB1"]) for camera in ("a", "b", "c")}
+    for change in (
+        "status = 'expiring'",
+        "status = 'expired', expired_at = now() - interval '2 days'",
+    ):
+        world.database.execute(f"UPDATE video_segments SET {change}")
+    there = ready(world, "a", 100, ["AB2"])
+    for camera in ("a", "b"):
+        world.database.execute(
+            "INSERT INTO detections (detection_id, camera_id, captured_at, confidence, outcome)"
+            " VALUES ('alone', %s, now(), 0.1, 'below_threshold')",
+            camera,
+        )
+    world.database.execute("UPDATE detections SET created_at = now() - interval '20 days'")
+    access = PostgresAccessRows(world.database)
+    access.note("me", "view", there, {})
+    world.database.execute("UPDATE access_log SET at = now() - interval '20 days'")
+    kept = ReadsKept(10, {"b": 30, "c": None})
+    policy = RetentionPolicy(RetentionRule(None, None), reads=kept, access_log_days=30)
+    assert cleanup(ports(world, policy), {})["history_purged"] == 3
+    left = world.database.fetch("SELECT detection_id, camera_id FROM detections ORDER BY 2, 1")
+    assert [(row["camera_id"], row["detection_id"]) for row in left] == sorted(
+        [("a", f"{there}-0"), ("b", f"{old['b']}-0"), ("b", "alone"), ("c", f"{old['c']}-0")]
+    )
+    assert len(world.database.fetch("SELECT FROM access_log")) == 1
+    policy = RetentionPolicy(RetentionRule(None, None), access_log_days=10)
+    assert cleanup(ports(world, policy), {})["history_purged"] == 1
+    assert world.database.fetch("SELECT FROM access_log") == []
+
+
+def test_nothing_unprotected_is_kept_beyond_max_days(world: World) -> None:
+    old = clip(world, "a", 40, ["XY1"])
+    kept = clip(world, "b", 40)
+    world.segments.protect(kept, protected=True, who="me", note=None)
+    classes = [ContentClass("wanted", None, ["XY*"])]
+    policy = RetentionPolicy(RetentionRule(None, None), classes=classes, max_days=30)
+    cleanup(ports(world, policy), {})
+    assert statuses(world, [old, kept]) == ["expired", "ready"]

@@ -74,7 +74,6 @@ def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 
         clock=world.clock,
         policy=policy or RetentionPolicy(RetentionRule(30, None)),
         grace_s=grace_s,
-        history_days=365,
         parts=parts,
     )
 

@@ -39,6 +39,29 @@ cameras:
     assert policy.days_of("gate-2") == 90
 
 
+def test_reads_are_kept_as_long_as_clips_unless_told_and_nothing_beyond_max_days(
+    tmp_path: Path,
+) -> None:
+    text = """
+retention: {days: 30, access_log_days: 900, max_days: 60}
+cameras:
+  plain:  {source: "push:"}
+  longer: {source: "push:", retention: {days: 90}}
+  own:    {source: "push:", retention: {days: 10, reads_days: 45}}
+"""
+    policy = load(write(tmp_path, text), {}).retention_policy()
+    cameras = ("plain", "longer", "own", "gone")
+    assert [policy.days_of(camera) for camera in cameras] == [30, 60, 10, 30]
+    assert [policy.reads.days_of(camera) for camera in cameras] == [30, 60, 45, 30]
+    assert policy.access_log_days == 900, "who looked is asked for later than what was there"
+    general = text.replace("days: 30,", "days: 30, reads_days: 365,")
+    policy = load(write(tmp_path, general), {}).retention_policy()
+    assert [policy.reads.days_of(camera) for camera in cameras] == [60, 60, 45, 60]
+    assert policy.requested(365).days_of("plain") == 60
+    for_ever = load(write(tmp_path, "retention: {days: null}\n"), {}).retention_policy()
+    assert for_ever.reads.days_of("any") is None
+
+
 def test_the_template_is_valid(tmp_path: Path) -> None:
     assert list(load(write(tmp_path, TEMPLATE), {}).cameras) == ["demo-1"]
 
@@ -93,6 +116,7 @@ def test_nested_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("defaults: {fps: 15}\ndefaults: {fps: 10}\n", ":2: defaults: given twice"),
         ("defaults: {fps: [1\n", "not YAML"),
         ("retention: {days: -1}\n", ":1: retention.days"),
+        ("retention: {history_days: 90}\n", "reads_days"),
         (
             "cameras:\n  a: {source: 'push:', max_segment_seconds: 10}\n",
             "exceed max_segment_seconds",

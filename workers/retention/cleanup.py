@@ -299,10 +299,19 @@ class _Cleanup:
             )
         while self.ports.counters.fold(FOLD_BATCH) == FOLD_BATCH and not self.over(1.0):
             continue
+        rows, policy = self.ports.rows, self.policy
+        kinds: tuple[Callable[[], int], ...] = (
+            lambda: rows.purge_reads(policy.reads, BATCH),
+            lambda: rows.purge_access_log(policy.access_log_days, BATCH),
+        )
+        return all(self._purged(purge) for purge in kinds)
+
+    def _purged(self, purge: Callable[[], int]) -> bool:
+        """Delete rows of one kind, a batch at a time. Returns whether all are deleted."""
         while not self.over(1.0):
-            went = self.ports.rows.purge_history(self.ports.history_days * DAY_SECONDS, BATCH)
+            went = purge()
             self.state.totals.history_purged += went
-            if went < BATCH:
+            if went == 0:
                 return True
         return False
 

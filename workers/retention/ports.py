@@ -30,6 +30,5 @@ class CleanupPorts:
     clock: Clock
     policy: RetentionPolicy
     grace_s: float
-    history_days: float
     parts: PartsPorts
     period_s: float = 0.0

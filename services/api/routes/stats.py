@@ -11,6 +11,7 @@ from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer
 from services.api.ports import ApiPorts
 from shared.domain.growth import LOOKED_AT_DAYS, forecast
+from shared.domain.retention import capped
 from shared.domain.statistics import Totals
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
@@ -57,7 +58,7 @@ def _capacity(ports: ApiPorts, found: Totals, *, limited: bool) -> schemas.Capac
         today=today,
         used_bytes=used,
         limit_bytes=limit,
-        kept_days=retention.days,
+        kept_days=capped(retention.days, retention.max_days),
     )
     return schemas.Capacity(
         limited_by=limited_by,

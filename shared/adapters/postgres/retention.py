@@ -9,8 +9,9 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from shared.adapters.postgres.database import Connection, Database, as_uuids
+from shared.adapters.postgres.history import purge_access_log, purge_reads
 from shared.domain.ports import Marked
-from shared.domain.retention import Clip, Verdict
+from shared.domain.retention import Clip, ReadsKept, Verdict
 from shared.domain.timing import from_ms, to_ms
 
 _PLATES: LiteralString = "ARRAY(SELECT p.plate FROM segment_plates p WHERE p.segment_id = s.id)"
@@ -20,6 +21,9 @@ _LABELS: LiteralString = """
            WHERE l.segment_id = s.id AND a.key = ANY(%(attributes)s)
              AND a.value NOT IN ('false', 'null', '0', '""', '[]', '{}'))
 """
+
+
+DAY_SECONDS = 86_400.0
 
 
 class PostgresRetentionRows:
@@ -152,60 +156,13 @@ class PostgresRetentionRows:
             list(segment_ids),
         )
 
-    def purge_history(self, older_than_s: float, limit: int) -> int:
-        """The access log stays as long.
-
-        Detections are deleted with the last segment that shows them.
-        """
+    def purge_reads(self, kept: ReadsKept, limit: int) -> int:
         with self._database.transaction() as connection:
-            given = {"age": older_than_s, "limit": limit}
-            row = connection.execute(
-                """
-                WITH old AS (
-                    SELECT id FROM video_segments s
-                     WHERE status = 'expired' AND expired_at < now() - make_interval(secs => %(age)s)
-                       AND NOT EXISTS (SELECT FROM segment_parts p WHERE p.segment_id = s.id)
-                     ORDER BY expired_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
-                shown AS (
-                    SELECT DISTINCT detection_id, camera_id FROM segment_detections
-                     WHERE segment_id IN (SELECT id FROM old)),
-                gone AS (DELETE FROM video_segments WHERE id IN (SELECT id FROM old) RETURNING id)
-                SELECT (SELECT count(*) FROM gone) AS purged,
-                       ARRAY(SELECT detection_id FROM shown) AS ids, ARRAY(SELECT camera_id FROM shown) AS cameras
-                """,
-                given,
-            ).fetchone()
-            purged, shown = (
-                (0, ([], [])) if row is None else (int(row["purged"]), (row["ids"], row["cameras"]))
-            )
-            purged += connection.execute(
-                """
-                DELETE FROM detections d USING unnest(%s::text[], %s::text[]) AS shown (id, camera)
-                 WHERE d.detection_id = shown.id AND d.camera_id = shown.camera AND d.outcome <> 'pending'
-                   AND NOT EXISTS (SELECT FROM segment_detections l
-                                    WHERE l.detection_id = d.detection_id AND l.camera_id = d.camera_id)
-                """,
-                shown,
-            ).rowcount
-            purged += connection.execute(
-                """
-                DELETE FROM detections WHERE (detection_id, camera_id) IN (
-                    SELECT detection_id, camera_id FROM detections d
-                     WHERE outcome IN ('below_threshold', 'rejected')
-                       AND created_at < now() - make_interval(secs => %(age)s)
-                     ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-                """,
-                given,
-            ).rowcount
-            purged += connection.execute(
-                """
-                DELETE FROM access_log WHERE id IN (
-                    SELECT id FROM access_log WHERE at < now() - make_interval(secs => %(age)s)
-                     ORDER BY at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-                """,
-                given,
-            ).rowcount
-        return purged
+            return purge_reads(connection, kept, limit)
+
+    def purge_access_log(self, days: float, limit: int) -> int:
+        with self._database.transaction() as connection:
+            return purge_access_log(connection, days * DAY_SECONDS, limit)
 
 
 def mark(connection: Connection, reasons: dict[UUID, str], who: str) -> list[UUID]:

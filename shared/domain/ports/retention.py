@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.retention import Clip, Verdict
+from shared.domain.retention import Clip, ReadsKept, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,10 @@ class RetentionRows(Protocol):
         before.
         """
 
-    def purge_history(self, older_than_s: float, limit: int) -> int:
-        """Delete history rows: of expired segments, of detections without a segment, of the access
-        log. Returns how many.
+    def purge_reads(self, kept: ReadsKept, limit: int) -> int:
+        """Delete reads that are older than their camera's days: rows of expired segments with the
+        detections that only they show, and detections without a segment. Returns how many rows.
         """
+
+    def purge_access_log(self, days: float, limit: int) -> int:
+        """Delete lines of the access log that are older. Returns how many."""

@@ -13,5 +13,5 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Make tables, columns, indexes and triggers."""
-    for part in ("passes", "lists", "cameras"):
+    for part in ("passes", "lists", "cameras", "access"):
         run_sql(f"0002_{part}.sql")
