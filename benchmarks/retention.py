@@ -23,6 +23,7 @@ from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.storage.address import parse_storage_url
 from shared.adapters.storage.opening import open_store
@@ -122,6 +123,7 @@ def _rounds(
 def _ports(database: Database, store: ObjectStore) -> CleanupPorts:
     parts = PartsPorts(rows=PostgresConsistencyRows(database), store=store, kept_s=0.0)
     return CleanupPorts(
+        pictures=PostgresPictureRows(database),
         rows=PostgresRetentionRows(database),
         counters=PostgresCounterRows(database),
         store=store,

@@ -11,6 +11,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.writer import PostgresWriterRows
 from shared.adapters.redis.client import kinds
@@ -70,6 +71,7 @@ def _world(deployment: Deployment) -> World:
             parking_bytes=lambda camera_id: settings.limits(camera_id).max_bytes // PARKED_SHARE,
             store=store,
             rows=PostgresWriterRows(database),
+            pictures=PostgresPictureRows(database),
             video=video,
             clock=clock,
             threads=ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch"),
@@ -79,6 +81,7 @@ def _world(deployment: Deployment) -> World:
         ),
         cleanup=CleanupPorts(
             rows=PostgresRetentionRows(database),
+            pictures=PostgresPictureRows(database),
             counters=counters,
             store=store,
             jobs=jobs,

@@ -11,6 +11,7 @@ from services.api.auth.keys import KeyRing
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
 from services.api.media.event_bell import EventBell
+from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
 from shared.domain.ports import (
     AccessRows,
@@ -45,6 +46,7 @@ class ApiPorts:
     counters: CounterRows
     detections: DetectionRows
     passes: PassRows
+    pass_pictures: PassPictures
     lists: PlateListRows
     stream: DetectionStream
     buffers: FrameBuffer

@@ -13,6 +13,7 @@ from services.api.auth.keys import key_ring
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
 from services.api.media.event_bell import EventBell
+from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.postgres.access import PostgresAccessRows
@@ -21,6 +22,7 @@ from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.passes import PostgresPassRows
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
@@ -63,6 +65,13 @@ def _ports(deployment: Deployment) -> ApiPorts:
         counters=PostgresCounterRows(database),
         detections=PostgresDetectionRows(database),
         passes=PostgresPassRows(database),
+        pass_pictures=PassPictures(
+            rows=PostgresPictureRows(database),
+            segments=PostgresSegmentRows(database),
+            frames=deployment.buffers,
+            store=deployment.store,
+            video=_video,
+        ),
         lists=PostgresPlateListRows(database),
         stream=deployment.stream(f"api-{os.getpid()}"),
         buffers=deployment.buffers,

@@ -76,6 +76,10 @@ class PassCalls(HttpApi):
         body = {"review": review, "plate": plate, "note": note}
         return self._send(api.PassDetail, "PATCH", f"passes/{pass_id}", body)
 
+    def picture(self, pass_id: UUID | str, kind: Literal["plate", "scene"] = "plate") -> bytes:
+        """Returns a picture of a pass's best read, as JPEG."""
+        return self._answer("GET", f"passes/{pass_id}/{kind}.jpg").data
+
     def acknowledge(self, pass_id: UUID | str, note: str | None = None) -> api.PassDetail:
         """Note that somebody has seen the hits of a pass."""
         path = f"passes/{pass_id}/acknowledge"

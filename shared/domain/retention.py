@@ -21,7 +21,8 @@ GUARD_FROM = 20  # clips: a small site may archive all it has
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A ready or failed segment, as retention sees it; `labels` are the attributes its detections
-    have set.
+    have set. hit_days: how long the lists that its plates are on want their hits kept; None: as the
+    rest.
     """
 
     segment_id: UUID
@@ -31,6 +32,7 @@ class Clip:
     protected: bool
     plates: Sequence[str] = ()
     labels: Sequence[str] = ()
+    hit_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class RetentionPolicy:
     max_days: float | None = None
     reads: ReadsKept = field(default_factory=ReadsKept)
     access_log_days: float = 730.0
+    pictures_days: float | None = None
 
     def days_of(self, camera_id: str) -> float | None:
         """Returns how many days a camera's clips are kept: by its own rule where it has one."""
@@ -110,6 +113,7 @@ class RetentionPolicy:
         days = [
             self.days_of(clip.camera_id),
             *(each.days for each in self.classes if each.holds(clip)),
+            *(() if clip.hit_days is None else (clip.hit_days,)),
         ]
         longest = None if None in days else max(day for day in days if day is not None)
         return capped(longest, self.max_days)

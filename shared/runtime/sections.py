@@ -139,6 +139,7 @@ class StoreRetentionSettings(RetentionSettings):
     free_bytes: Annotated[Bytes, Field(ge=0)] | None = None
     min_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] = 0.0
     max_days: Annotated[Days, Field(gt=0, le=MAX_DAYS)] | None = None
+    pictures_days: Annotated[Days, Field(ge=0, le=MAX_DAYS)] | None = None
     access_log_days: Annotated[Days, Field(ge=1, le=MAX_DAYS)] = 730.0
     guard_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     classes: list[ContentClassSettings] = Field(default_factory=list, max_length=100)

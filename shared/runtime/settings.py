@@ -229,7 +229,17 @@ class Settings(BaseSettings):
             max_days=overall.max_days,
             reads=self._reads_kept(),
             access_log_days=overall.access_log_days,
+            pictures_days=self._pictures_days(),
         )
+
+    def _pictures_days(self) -> float | None:
+        """As long as any camera's reads, unless they have days of their own."""
+        own = self.retention.pictures_days
+        if own is not None:
+            return capped(own, self.retention.max_days)
+        kept = self._reads_kept()
+        days = [kept.days, *kept.cameras.values()]
+        return None if None in days else max(each for each in days if each is not None)
 
     def _reads_kept(self) -> ReadsKept:
         """By a camera's own reads_days, else the general one, else as long as the camera's clips;

@@ -16,14 +16,18 @@ Broker Redis
     PREFIX:events            stream, outgoing events
 Storage
     videos/YYYY-MM-DD/{segment id}_{epoch second of start}.mp4     thumbnails/ likewise, .jpg
+    pictures/YYYY-MM-DD/{pass id}-plate.jpg, -scene.jpg            of a pass's best read
     parts/{segment id}/{number}-{run token}.{codec}                .platereel: the sentinel
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
+from shared.domain.pictures import PictureKind
 from shared.domain.timing import from_ms
 
 SENTINEL = ".platereel"
@@ -93,6 +97,22 @@ def video_key(segment_id: UUID, start_ms: int) -> str:
 def thumbnail_key(segment_id: UUID, start_ms: int) -> str:
     """Returns where its picture is stored."""
     return f"thumbnails/{from_ms(start_ms):%Y-%m-%d}/{segment_id}_{start_ms // 1000}.jpg"
+
+
+def picture_path(pass_id: UUID, captured_ms: int) -> str:
+    """Returns what the keys of a pass's pictures begin with, by the day of the read."""
+    return f"pictures/{from_ms(captured_ms):%Y-%m-%d}/{pass_id}"
+
+
+def picture_keys(pass_id: UUID, captured_ms: int) -> tuple[str, Callable[[PictureKind], str]]:
+    """Returns what the keys of a pass's pictures begin with, and what gives the key of each."""
+    path = picture_path(pass_id, captured_ms)
+    return path, partial(picture_key, path)
+
+
+def picture_key(path: str, kind: PictureKind) -> str:
+    """Returns where a picture of a pass is stored."""
+    return f"{path}-{kind}.jpg"
 
 
 def parts_prefix(segment_id: UUID) -> str:

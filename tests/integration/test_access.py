@@ -53,6 +53,8 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
     ("GET", "/v2/video/passes"): (VIEWER, "list"),
     ("GET", "/v2/video/passes/{pass_id}"): (VIEWER, "pass"),
+    ("GET", "/v2/video/passes/{pass_id}/plate.jpg"): (VIEWER, "picture"),
+    ("GET", "/v2/video/passes/{pass_id}/scene.jpg"): (VIEWER, "picture"),
     ("PATCH", "/v2/video/passes/{pass_id}"): (OPERATOR, "pass"),
     ("POST", "/v2/video/passes/{pass_id}/acknowledge"): (OPERATOR, "hit"),
     ("GET", "/v2/video/plates/{plate}"): (VIEWER, "list"),
@@ -233,6 +235,8 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404 if foreign and status != 503 else status == 503
     if kind == "hit":  # these passes are none
         return status == 404 if foreign else status == 409
+    if kind == "picture":  # their detections have no place
+        return status == 404 if foreign else status in {200, 404}
     if kind == "stream":  # these clips are rows without parts or pictures
         return status == 404 if foreign else status not in {401, 403}
     if foreign and kind in {"segment", "camera", "detection", "pass"}:

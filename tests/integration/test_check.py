@@ -51,7 +51,7 @@ def test_a_sound_store_is_clean_twice(world: World) -> None:
     made(world)
     for _ in range(2):
         report = check(checking(world, age_floor_s=3600), {"deep": True})
-        assert (report["clean"], report["objects"], report["clips"]) == (True, 6, 1)
+        assert (report["clean"], report["objects"], report["clips"]) == (True, 7, 1)
 
 
 def test_objects_that_no_row_expects_go_when_they_are_old_enough(world: World) -> None:

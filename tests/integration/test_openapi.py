@@ -66,6 +66,9 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     )
     world.film("cam", 0, 30)
     (streamed,) = accept(world, "cam", 10, "d1")
+    world.database.execute(
+        "UPDATE detections SET bbox = '[10, 10, 60, 20]' WHERE camera_id = 'cam'"
+    )
     finish(world, "cam")
     world.database.execute("UPDATE passes SET hit = true")
     ready(world, "cam1", 900, status="failed")

@@ -14,6 +14,7 @@ from shared.domain.media import Box, Detection
 from shared.domain.passes import CameraPasses
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, CameraBatch, OpenPass
+from shared.domain.retention import ReadsKept
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -213,3 +214,33 @@ def test_counters_know_every_read_and_pass(world: World, size: int) -> None:
         "SELECT kind, sum(number)::int AS n FROM read_totals GROUP BY 1 ORDER BY 1"
     )
     assert rows == [{"kind": "pass", "n": 3}, {"kind": "recorded", "n": 202}]
+    assert world.counters.fold(1_000) > 0
+    assert world.counters.differences() == []
+    world.database.execute("UPDATE read_counters SET number = number + 5 WHERE kind = 'pass'")
+    (wrong,) = world.counters.differences()
+    assert "pass: -5" in wrong
+    world.counters.recount()
+    assert world.counters.differences() == []
+
+
+def test_old_reads_go_with_their_passes_and_hits_stay_for_their_list(world: World) -> None:
+    for at_s, plate in ((-10 * 86_400, "AB123CD"), (-10 * 86_400 + 60, "XY987ZZ"), (0, "LM555XX")):
+        accept(world, [replace(read(world, at_s, plate), confidence=0.3)])
+    world.passes.close_passes(world.passes.open_passes())
+    world.database.execute("UPDATE detections SET created_at = captured_at")
+    world.database.execute(
+        """
+        WITH watched AS (INSERT INTO plate_lists (name, kind, hit_days) VALUES ('stolen', 'watch', 20) RETURNING id)
+        INSERT INTO pass_hits (pass_id, list_id, list_name, kind, entry, plate, plate_key, distance, detection_id, at,
+               alerted)
+        SELECT p.id, w.id, 'stolen', 'watch', p.plate, p.plate, p.plate, 0, p.best_detection_id, p.first_at, true
+          FROM passes p CROSS JOIN watched w WHERE p.plate = 'XY987ZZ'
+        """
+    )
+    kept = ReadsKept(days=5)
+    assert world.retention.purge_passes(kept, 100) == 0  # their reads are there
+    assert world.retention.purge_reads(kept, 100) == 1
+    assert world.retention.purge_passes(kept, 100) == 1
+    left = world.database.fetch("SELECT plate FROM passes ORDER BY first_at")
+    assert [row["plate"] for row in left] == ["XY987ZZ", "LM555XX"]
+    assert world.counters.differences() == []

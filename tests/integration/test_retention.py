@@ -12,6 +12,7 @@ import pytest
 
 from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.domain.job import JobKind
 from shared.domain.ports import StoreSpace
 from shared.domain.retention import ContentClass, ReadsKept, RetentionPolicy, RetentionRule
@@ -42,6 +43,7 @@ def clip(
 def ports(world: World, policy: RetentionPolicy) -> CleanupPorts:
     parts = PartsPorts(rows=world.consistency, store=world.store, kept_s=0)
     return CleanupPorts(
+        pictures=PostgresPictureRows(world.database),
         rows=world.retention,
         counters=world.counters,
         store=world.store,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.video.av_video import AvVideo
 from shared.domain.ports import ClipFacts, Progress
 from shared.domain.retention import RetentionPolicy, RetentionRule
@@ -67,6 +68,7 @@ def clip(world: World, camera: str, days_ago: float, size: int = 100) -> UUID:
 def ports(world: World, policy: RetentionPolicy | None = None, grace_s: float = 0) -> CleanupPorts:
     parts = PartsPorts(rows=world.consistency, store=world.store, kept_s=0)
     return CleanupPorts(
+        pictures=PostgresPictureRows(world.database),
         rows=world.retention,
         counters=world.counters,
         store=world.store,

@@ -20,6 +20,7 @@ from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
+from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.postgres.writer import PostgresWriterRows
@@ -86,6 +87,7 @@ class World:
             parking_bytes=lambda _: PARKING_BYTES,
             store=self.store,
             rows=self.writing,
+            pictures=PostgresPictureRows(self.database),
             video=AvVideo(),
             clock=self.clock,
             threads=THREADS,

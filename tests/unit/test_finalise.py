@@ -120,6 +120,7 @@ def waiting(tmp_path: Path, parts: int = PARTS) -> tuple[Rows, WriterPorts]:
         parking_bytes=lambda _: 0,
         store=store,
         rows=cast("Any", rows),
+        pictures=none,
         video=AvVideo(),
         clock=CLOCK,
         threads=ThreadPoolExecutor(4),

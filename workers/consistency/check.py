@@ -14,6 +14,7 @@ later, in another process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from math import isinf
 from typing import Any
@@ -100,8 +101,10 @@ class _Check:
         """Work bite by bite until everything is done or the time is up."""
         until = self._ports.clock.monotonic() + self._longest_s
         phases: dict[str, Callable[[str], str | None]] = {
-            "parts/": lambda after: self._objects("parts/", after),
-            "thumbnails/": lambda after: self._objects("thumbnails/", after),
+            **{
+                each: partial(self._objects, each)
+                for each in ("parts/", "pictures/", "thumbnails/")
+            },
             "videos/": self._clips,
             "deep": self._deep,
             "unfinished": self._unfinished,

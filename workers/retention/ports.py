@@ -9,6 +9,7 @@ from shared.domain.ports import (
     CounterRows,
     JobRows,
     ObjectStore,
+    PictureRows,
     RetentionRows,
 )
 from shared.domain.retention import RetentionPolicy
@@ -24,6 +25,7 @@ class CleanupPorts:
     """
 
     rows: RetentionRows
+    pictures: PictureRows
     counters: CounterRows
     store: ObjectStore
     jobs: JobRows

@@ -14,6 +14,7 @@ from shared.domain.ports import (
     ObjectStore,
     PacketBuffer,
     Parking,
+    PictureRows,
     Video,
     WriterRows,
 )
@@ -34,6 +35,7 @@ class WriterPorts:
     parking_bytes: Callable[[str], int]
     store: ObjectStore
     rows: WriterRows
+    pictures: PictureRows
     video: Video
     clock: Clock
     threads: Executor

@@ -19,6 +19,7 @@ from shared.runtime.logs import logger
 from shared.runtime.metrics import PART_SECONDS, PARTS
 from shared.wire.keys import part_key
 from workers.writer.lease import Lease
+from workers.writer.pictures import store_pictures, take_pictures
 from workers.writer.ports import WriterPorts
 from workers.writer.reading import Reading
 
@@ -48,10 +49,13 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
             since=began, still_s=STILL_SECONDS, stalled=ports.stalled,
         ) as lease:  # fmt: skip
             data, facts = _waiting(run, ports) or Reading(run, ports, lease.progress).encode()
+            taken = take_pictures(run, ports)
             if lease.lost:
                 log.warning("part_lease_lost")
                 return _ended("lost")
             result = _store(run=run, data=data, facts=facts, ports=ports, lease=lease)
+            if result == "done":
+                store_pictures(taken, ports)
     except MemoryError:
         log.error("part_out_of_memory", attempts=run.attempts)
         ports.rows.fail_part(run.part_id, run.token, "out of memory", retryable=False)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Query, Request, Response
 
 from services.api.bodies import data_router
 from services.api.callers import Operator, Ports, Viewer, require_lists
@@ -30,6 +30,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.events import OF_LISTS
 from shared.domain.found_passes import DetailedPass, FoundPass, Listed, Review
 from shared.domain.lifecycle import DetectionOutcome
+from shared.domain.pictures import PictureKind
 from shared.domain.plate_lists import ListKind
 from shared.domain.ports import DetectionFilter, PassFilter, ReadOrder
 from shared.wire import api as schemas
@@ -47,6 +48,7 @@ LIST_FIELDS = (OF_LISTS - {"list"}) | {"list_name"}
 MOST_DAYS = 1_000
 SHOWN = 5
 
+_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 _ATTRIBUTES: dict[str, Any] = {
     "parameters": [
         {
@@ -189,6 +191,29 @@ def _detail(ports: ApiPorts, caller: Caller, found: DetailedPass) -> schemas.Pas
         ]
     return schemas.PassDetail.model_validate(
         vars(found) | {"hits": told, "dwell_seconds": found.dwell_seconds}
+    )
+
+
+@router.get("/passes/{pass_id}/plate.jpg", response_class=Response, responses=_PICTURE)
+def plate_picture(ports: Ports, caller: Viewer, pass_id: UUID) -> Response:
+    """Returns a picture of the plate, of the pass's best read; 404 where its detector did not say
+    where the plate is, or nothing shows it any more.
+    """
+    return _picture(ports, caller, pass_id, PictureKind.PLATE)
+
+
+@router.get("/passes/{pass_id}/scene.jpg", response_class=Response, responses=_PICTURE)
+def scene_picture(ports: Ports, caller: Viewer, pass_id: UUID) -> Response:
+    """Returns the whole frame of the pass's best read; 404 where nothing shows it any more."""
+    return _picture(ports, caller, pass_id, PictureKind.SCENE)
+
+
+def _picture(ports: ApiPorts, caller: Caller, pass_id: UUID, kind: PictureKind) -> Response:
+    found = pass_of(ports, caller, pass_id)
+    picture = ports.pass_pictures.of(found, kind)
+    ports.looks.shown(caller, f"{kind} picture", {"pass_id": str(found.id), "plate": found.plate})
+    return Response(
+        picture, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"}
     )
 
 

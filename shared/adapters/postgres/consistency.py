@@ -48,6 +48,9 @@ class PostgresConsistencyRows:
             UNION ALL
             SELECT object_key, segment_id, (facts->>'size_bytes')::bigint FROM segment_parts
              WHERE object_key = ANY(%(keys)s)
+            UNION ALL
+            SELECT key, p.id, NULL FROM unnest(%(keys)s::text[]) AS key
+              JOIN passes p ON p.picture_path = regexp_replace(key, '-(plate|scene)[.]jpg$', '')
             """,
             {"keys": list(keys)},
         )

@@ -10,6 +10,7 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
+from shared.adapters.postgres import read_counters
 from shared.adapters.postgres.database import Connection, Database
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.statistics import CameraTotals, DayTotals, Totals
@@ -114,7 +115,8 @@ class PostgresCounterRows:
             """,
             limit,
         )
-        return 0 if row is None else int(row["n"])
+        reads = read_counters.fold(self._database, limit)
+        return max(reads, 0 if row is None else int(row["n"]))
 
     def differences(self) -> list[str]:
         """Counts in one statement, so that a change meanwhile is no difference."""
@@ -127,13 +129,17 @@ class PostgresCounterRows:
              ORDER BY 1, 2
             """
         )
-        return [
-            f"{row['camera_id']} {row['day']} {row['status']}: {row['segments']:+} clips, {row['bytes']:+} bytes"
-            for row in days
-        ] + [
-            f"{row['camera_id']} {row['status']}: the camera's counter is not the sum of its days"
-            for row in cameras
-        ]
+        return (
+            [
+                f"{row['camera_id']} {row['day']} {row['status']}: {row['segments']:+} clips, {row['bytes']:+} bytes"
+                for row in days
+            ]
+            + [
+                f"{row['camera_id']} {row['status']}: the camera's counter is not the sum of its days"
+                for row in cameras
+            ]
+            + read_counters.differences(self._database)
+        )
 
     def recount(self) -> None:
         """Adds what is missing as a change, so that nobody else waits."""
@@ -146,6 +152,7 @@ class PostgresCounterRows:
                 {_COUNTED} {_WRONG}
                 """
             )
+        read_counters.recount(self._database)
 
 
 def _rebuild(connection: Connection) -> None:

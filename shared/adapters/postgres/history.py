@@ -37,11 +37,29 @@ _SEGMENTS: LiteralString = f"""
     SELECT (SELECT count(*) FROM gone) AS purged,
            ARRAY(SELECT detection_id FROM shown) AS ids, ARRAY(SELECT camera_id FROM shown) AS cameras
 """
-_DETECTIONS: LiteralString = """
+# A hit is kept for its list's days where these are more.
+_KEPT_FOR_A_LIST: LiteralString = """
+    EXISTS (SELECT FROM pass_hits h JOIN plate_lists l ON l.id = h.list_id
+             WHERE h.pass_id = {} AND h.at >= now() - make_interval(secs => l.hit_days * 86400))
+"""
+_PASSES: LiteralString = f"""
+    WITH RECURSIVE {_AGED.format(table="passes")},
+    old AS (
+        SELECT p.id FROM aged CROSS JOIN LATERAL (
+            SELECT id FROM passes p
+             WHERE p.camera_id = aged.camera_id AND p.ended_at < now() - make_interval(secs => aged.days * 86400)
+               AND p.picture_path IS NULL AND NOT EXISTS (SELECT FROM detections d WHERE d.pass_id = p.id)
+               AND NOT {_KEPT_FOR_A_LIST.format("p.id")}
+             ORDER BY p.ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) p
+         LIMIT %(limit)s)
+    DELETE FROM passes WHERE id IN (SELECT id FROM old)
+"""
+_DETECTIONS: LiteralString = f"""
     DELETE FROM detections d USING unnest(%s::text[], %s::text[]) AS shown (id, camera)
      WHERE d.detection_id = shown.id AND d.camera_id = shown.camera AND d.outcome <> 'pending'
        AND NOT EXISTS (SELECT FROM segment_detections l
                         WHERE l.detection_id = d.detection_id AND l.camera_id = d.camera_id)
+       AND NOT {_KEPT_FOR_A_LIST.format("d.pass_id")}
 """
 _UNRECORDED: LiteralString = f"""
     WITH RECURSIVE {_AGED.format(table="detections")},
@@ -52,6 +70,7 @@ _UNRECORDED: LiteralString = f"""
                AND d.created_at < now() - make_interval(secs => aged.days * 86400)
                AND NOT EXISTS (SELECT FROM segment_detections l
                                 WHERE l.detection_id = d.detection_id AND l.camera_id = d.camera_id)
+               AND NOT {_KEPT_FOR_A_LIST.format("d.pass_id")}
              ORDER BY d.created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) d
          LIMIT %(limit)s)
     SELECT ARRAY(SELECT detection_id FROM old) AS ids, ARRAY(SELECT camera_id FROM old) AS cameras
@@ -77,6 +96,15 @@ def purge_reads(connection: Connection, kept: ReadsKept, limit: int) -> int:
         return 0
     detections = [segments[name] + unrecorded[name] for name in ("ids", "cameras")]
     return int(segments["purged"]) + connection.execute(_DETECTIONS, detections).rowcount
+
+
+def purge_passes(connection: Connection, kept: ReadsKept, limit: int) -> int:
+    """Delete passes that have ended so long ago, whose reads are all gone, and whose pictures
+    are.
+    """
+    own: Mapping[str, float | None] = kept.cameras
+    given = {"days": kept.days, "cameras": list(own), "own": list(own.values()), "limit": limit}
+    return connection.execute(_PASSES, given).rowcount
 
 
 def purge_access_log(connection: Connection, older_than_s: float, limit: int) -> int:

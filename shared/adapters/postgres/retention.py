@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from shared.adapters.postgres.database import Connection, Database, as_uuids
-from shared.adapters.postgres.history import purge_access_log, purge_reads
+from shared.adapters.postgres.history import purge_access_log, purge_passes, purge_reads
 from shared.domain.ports import Marked
 from shared.domain.retention import Clip, ReadsKept, Verdict
 from shared.domain.timing import from_ms, to_ms
@@ -23,6 +23,10 @@ _LABELS: LiteralString = """
 """
 
 
+_HIT_DAYS: LiteralString = """
+    (SELECT max(i.hit_days) FROM segment_detections l JOIN detections d USING (detection_id, camera_id)
+       JOIN pass_hits h ON h.pass_id = d.pass_id JOIN plate_lists i ON i.id = h.list_id WHERE l.segment_id = s.id)
+"""
 DAY_SECONDS = 86_400.0
 
 
@@ -84,7 +88,7 @@ class PostgresRetentionRows:
             f"""
             SELECT id, camera_id, coalesce(end_time, deadline) AS ended,
                    CASE WHEN status = 'ready' THEN file_size_bytes ELSE 0 END AS size, {plates} AS plates,
-                   {labels} AS labels
+                   {labels} AS labels, {_HIT_DAYS} AS hit_days
               FROM video_segments s
              WHERE status IN ('ready', 'failed') AND NOT protected AND {camera} AND {further}
                AND coalesce(end_time, deadline) < %(before)s
@@ -102,7 +106,7 @@ class PostgresRetentionRows:
         return [
             Clip(
                 row["id"], row["camera_id"], to_ms(row["ended"]), row["size"] or 0, protected=False,
-                plates=row["plates"], labels=row["labels"],
+                plates=row["plates"], labels=row["labels"], hit_days=row["hit_days"],
             )
             for row in rows
         ]  # fmt: skip
@@ -159,6 +163,10 @@ class PostgresRetentionRows:
     def purge_reads(self, kept: ReadsKept, limit: int) -> int:
         with self._database.transaction() as connection:
             return purge_reads(connection, kept, limit)
+
+    def purge_passes(self, kept: ReadsKept, limit: int) -> int:
+        with self._database.transaction() as connection:
+            return purge_passes(connection, kept, limit)
 
     def purge_access_log(self, days: float, limit: int) -> int:
         with self._database.transaction() as connection:

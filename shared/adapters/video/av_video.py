@@ -18,9 +18,11 @@ from shared.adapters.video.encoder import CopiedPictures, PartEncoder, picture_f
 from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.fragments import cut, fragment_of, streamable
 from shared.adapters.video.join import frame_times_ms, join
+from shared.adapters.video.jpeg import cropped_jpeg
+from shared.adapters.video.stills import still
 from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
-from shared.domain.media import Frame
+from shared.domain.media import Box, Frame
 from shared.domain.parts import ClipForm, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
@@ -41,6 +43,12 @@ class AvVideo:
 
     def picture(self, keyframe: Frame) -> bytes:
         return picture_of(keyframe)
+
+    def crop(self, jpeg: bytes, box: Box) -> bytes:
+        return cropped_jpeg(jpeg, box)
+
+    def still(self, source: BinaryIO, at_ms: int) -> bytes:
+        return still(source, at_ms)
 
     def copier(self, base_ms: int, picture_ms: int | None = None) -> CopiedPackets:
         return CopiedPackets(base_ms, picture_ms)

@@ -50,6 +50,7 @@ from shared.domain.ports.passes import (
     PassRows,
     ReadOrder,
 )
+from shared.domain.ports.pictures import PictureRows
 from shared.domain.ports.plate_lists import (
     EntryPage,
     Imported,
@@ -125,6 +126,7 @@ __all__ = [
     "PassRows",
     "PendingMark",
     "PendingPage",
+    "PictureRows",
     "PlateListChanges",
     "PlateListRows",
     "Progress",

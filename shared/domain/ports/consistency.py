@@ -12,9 +12,11 @@ from shared.domain.lifecycle import SegmentStatus
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An object that a row expects: its segment, and its size where the row has one."""
+    """An object that a row expects: its segment (of a picture, its pass), and its size where the
+    row has one.
+    """
 
-    segment_id: UUID
+    row_id: UUID
     size_bytes: int | None
 
 
@@ -46,7 +48,9 @@ class ConsistencyRows(Protocol):
         """Returns the id that the store's sentinel must hold."""
 
     def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
-        """Returns which of these keys some row expects (videos/, thumbnails/, parts/)."""
+        """Returns which of these keys some row expects (videos/, thumbnails/, parts/,
+        pictures/).
+        """
 
     def count_ready(self) -> int:
         """Returns how many clips are ready."""

@@ -76,5 +76,10 @@ class RetentionRows(Protocol):
         detections that only they show, and detections without a segment. Returns how many rows.
         """
 
+    def purge_passes(self, kept: ReadsKept, limit: int) -> int:
+        """Delete passes that are older than their camera's days and have neither reads nor pictures
+        any more. Returns how many.
+        """
+
     def purge_access_log(self, days: float, limit: int) -> int:
         """Delete lines of the access log that are older. Returns how many."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from shared.domain.media import Frame
+from shared.domain.media import Box, Frame
 from shared.domain.parts import ClipForm, EncodedPart, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 
@@ -51,6 +51,16 @@ class Video(Protocol):
     def picture(self, keyframe: Frame) -> bytes:
         """Returns a keyframe of a copied camera as a JPEG; raises BadInput when it cannot be
         decoded.
+        """
+
+    def crop(self, jpeg: bytes, box: Box) -> bytes:
+        """Returns a part of a picture with some of what is around it, as a JPEG; raises BadInput
+        where the box lies outside, or the picture cannot be decoded.
+        """
+
+    def still(self, source: BinaryIO, at_ms: int) -> bytes:
+        """Returns what a clip shows at a time after its first frame, as a JPEG; raises Permanent
+        where it cannot be decoded.
         """
 
     def copier(self, base_ms: int, picture_ms: int | None = None) -> PartCopying:

@@ -32,6 +32,9 @@ CREATE TABLE passes (
     note text,
     -- Whose picture is stored: the detection's id.
     picture_of text,
+    -- What the keys of its pictures begin with, and whether there is one of the plate.
+    picture_path text,
+    picture_plate boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX passes_open ON passes (camera_id) WHERE ended_at IS NULL;
@@ -40,6 +43,8 @@ CREATE INDEX passes_by_time ON passes (first_at, id);
 CREATE INDEX passes_by_camera ON passes (camera_id, first_at, id);
 CREATE INDEX passes_by_attribute ON passes USING gin (attributes jsonb_path_ops);
 CREATE INDEX passes_by_dwell ON passes ((ended_at - first_at)) WHERE ended_at IS NOT NULL;
+CREATE INDEX passes_pictured ON passes (first_at, id) WHERE picture_path IS NOT NULL;
+CREATE INDEX passes_by_picture ON passes (picture_path) WHERE picture_path IS NOT NULL;
 CREATE INDEX passes_hit ON passes (first_at, id) WHERE hit;
 CREATE INDEX passes_reviewed ON passes (first_at, id) WHERE review IS NOT NULL;
 
