@@ -44,6 +44,7 @@ PARTS_BATCH = 200
 HALF_FROM = 20
 MOST_REPAIRS = 3
 SETTLED_SECONDS = 3600.0
+OBJECTS = ("parts/", "pictures/", "thumbnails/")
 BAD_CLIPS = (Kind.MISSING, Kind.WRONG_SIZE, Kind.DAMAGED)
 
 _log = logger(__name__)
@@ -101,10 +102,7 @@ class _Check:
         """Work bite by bite until everything is done or the time is up."""
         until = self._ports.clock.monotonic() + self._longest_s
         phases: dict[str, Callable[[str], str | None]] = {
-            **{
-                each: partial(self._objects, each)
-                for each in ("parts/", "pictures/", "thumbnails/")
-            },
+            **{each: partial(self._objects, each) for each in OBJECTS},
             "videos/": self._clips,
             "deep": self._deep,
             "unfinished": self._unfinished,
@@ -132,8 +130,7 @@ class _Check:
             "findings": self._findings.as_json(),
         }  # fmt: skip
 
-    # Looking. Each bite begins after a key and answers the key that the next begins after, None at
-    # the end.
+    # Looking. A bite begins after a key and answers the one that the next begins after, else None.
 
     def _objects(self, prefix: str, after: str) -> str | None:
         """Find objects that no row expects, and note them as suspects."""
