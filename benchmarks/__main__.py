@@ -28,6 +28,8 @@ NAMES = (
     "memory",
     "density",
     "api",
+    "plates",
+    "car_park",
     "retention",
     "check",
 )

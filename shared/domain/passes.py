@@ -63,7 +63,8 @@ class Variant:
 class Pass:
     """One vehicle going by one camera once.
 
-    first_ms, last_ms: capture time of its first and last read. variants: by normal form. best: its
+    first_ms, last_ms: capture time of its first and last read. variants: by normal form. key: that
+    of its best plate, None where nobody could read one. best: its
     best plate's best read, or of all reads where none has a plate. late_ms: the most that one of
     them came late. hit: a read of it is on a watch list.
     """
@@ -75,6 +76,7 @@ class Pass:
     best: BestRead
     stay: Stay
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    key: str | None = None
     first_box: Box | None = None
     last_box: Box | None = None
     attributes: JsonObject = field(default_factory=dict)
@@ -83,17 +85,9 @@ class Pass:
     hit: bool = False
 
     @property
-    def key(self) -> str | None:
-        """The normal form of its best plate; None where nobody could read one."""
-        if not self.variants:
-            return None
-        return min(self.variants, key=lambda key: (-self.variants[key].confidence_sum, key))
-
-    @property
     def plate(self) -> str | None:
         """Its best plate, as it was read."""
-        key = self.key
-        return None if key is None else self.variants[key].plate
+        return None if self.key is None else self.variants[self.key].plate
 
     def near(self, first_ms: int, last_ms: int, gap_ms: int) -> bool:
         """Returns whether it is at most the gap away from a stretch of time."""
@@ -101,9 +95,13 @@ class Pass:
 
     def is_one_with(self, other: Pass, gap_ms: int) -> bool:
         """Returns whether the two are the same pass."""
-        return self.near(other.first_ms, other.last_ms, gap_ms) and any(
-            alike(mine, its) for mine in self.variants for its in other.variants
-        )
+        return self.near(other.first_ms, other.last_ms, gap_ms) and self.is_alike(other)
+
+    def is_alike(self, other: Pass) -> bool:
+        """Returns whether two of their plates are alike, whatever their times."""
+        if not self.variants.keys().isdisjoint(other.variants):
+            return True
+        return any(alike(mine, its) for mine in self.variants for its in other.variants)
 
     def overlap(self, box: Box | None) -> float:
         """Returns how far a box is that of the vehicle (intersection over union), 0 to 1."""
@@ -125,6 +123,7 @@ class Pass:
             last_ms=last.last_ms,
             reads=first.reads + second.reads,
             variants=variants,
+            key=_best_key(variants, first, second),
             best=better.best,
             stay=first.stay.with_(second.stay),
             first_box=first.first_box or second.first_box,
@@ -134,8 +133,22 @@ class Pass:
             recorded=first.recorded or second.recorded,
             hit=first.hit or second.hit,
         )
-        best = joined.key
-        return joined if best is None else replace(joined, best=variants[best].best)
+        if joined.key is None:
+            return joined
+        return replace(joined, best=variants[joined.key].best)
+
+
+def best_key(variants: Mapping[str, Variant], among: Iterable[str]) -> str | None:
+    """Returns the plate with the greatest sum of confidences."""
+    return min(among, key=lambda key: (-variants[key].confidence_sum, key), default=None)
+
+
+def _best_key(variants: Mapping[str, Variant], first: Pass, second: Pass) -> str | None:
+    """Returns the best plate of two passes together: one of their best, or one that both have."""
+    smaller, larger = sorted((first, second), key=lambda each: len(each.variants))
+    among = {key for key in smaller.variants if key in larger.variants}
+    among |= {key for key in (first.key, second.key) if key is not None}
+    return best_key(variants, among)
 
 
 def read_alone(detection: Detection, late_ms: int, pass_id: UUID) -> Pass:
@@ -155,6 +168,7 @@ def read_alone(detection: Detection, late_ms: int, pass_id: UUID) -> Pass:
         best=best,
         stay=Stay(loud_since_ms=detection.captured_ms),
         variants=variants,
+        key=key or None,
         first_box=detection.bbox,
         last_box=detection.bbox,
         attributes=detection.attributes,
@@ -181,12 +195,31 @@ class CameraPasses:
         one = self._one_with(alone, detection.bbox)
         placed = self._joined([alone, *one], keep=[each.pass_id for each in one])
         self.passes[placed.pass_id] = placed
-        self.settle(placed.pass_id)
+        if self._reaches_another(placed, alone, one):
+            self.settle(placed.pass_id)
         return self.now(placed.pass_id)
+
+    def _reaches_another(self, placed: Pass, alone: Pass, before: Sequence[Pass]) -> bool:
+        """Returns whether a pass has become one with another by a read. Of passes that were near
+        before, only the new plate can make them one: a vehicle that stands for hours has hundreds
+        of misreads, and comparing all of them for every read would take seconds.
+        """
+        return any(
+            other.is_alike(alone)
+            or any(
+                not each.near(other.first_ms, other.last_ms, self.gap_ms) and each.is_alike(other)
+                for each in before
+            )
+            for other in self.passes.values()
+            if other.pass_id != placed.pass_id
+            and other.near(placed.first_ms, placed.last_ms, self.gap_ms)
+        )
 
     def hear(self, pass_id: UUID, detection: Detection, most_ms: int | None) -> bool:
         """Returns whether a detection of a pass is quiet. most_ms: see `Stay.read`."""
         found = self.passes[pass_id]
+        if not _is_surely(found, detection):
+            return False
         stay, quiet = found.stay.read(detection.captured_ms, detection.bbox, most_ms)
         self.passes[pass_id] = replace(found, stay=stay)
         return quiet
@@ -205,6 +238,8 @@ class CameraPasses:
 
     def joins_hit(self, detection: Detection) -> bool:
         """Returns whether a detection is of a pass that is a hit, without placing it."""
+        if not any(each.hit for each in self.passes.values()):
+            return False
         alone = read_alone(detection, 0, self.mint())
         return any(each.hit for each in self._one_with(alone, detection.bbox))
 
@@ -259,6 +294,20 @@ class CameraPasses:
                 del self.passes[pass_id]
                 self.gone[pass_id] = whole.pass_id
         return whole
+
+
+def _is_surely(found: Pass, detection: Detection) -> bool:
+    """Returns whether a read can only be of the pass's own vehicle: its plate is alike to the best
+    one, or it stands where that vehicle parks. Others, which misreads connect with it, are never
+    quiet because of it.
+    """
+    key = plate_key(detection.plate) if detection.plate else ""
+    return (
+        not key
+        or found.key is None
+        or alike(key, found.key)
+        or (detection.bbox is not None and found.stay.stands(detection.bbox))
+    )
 
 
 def _distance_ms(pass_: Pass, at_ms: int) -> int:

@@ -48,9 +48,23 @@ def alike(one: str, other: str) -> bool:
         return True
     if abs(len(one) - len(other)) > 1:
         return False
-    if min(len(one), len(other)) < SHORT:
-        return plate_folded(one) == plate_folded(other)
-    return plate_distance(one, other) <= ALIKE
+    if plate_folded(one) == plate_folded(other):
+        return plate_distance(one, other) <= ALIKE
+    # Of folded plates that differ, only those are no further apart that differ in one edit.
+    return min(len(one), len(other)) >= SHORT and _one_edit(one, other)
+
+
+def _one_edit(one: str, other: str) -> bool:
+    """Returns whether one insertion, deletion or replacement makes one of the other."""
+    same = next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None
+    )
+    if same is None:
+        return True
+    if len(one) == len(other):
+        return one[same + 1 :] == other[same + 1 :]
+    shorter, longer = sorted((one, other), key=len)
+    return shorter[same:] == longer[same + 1 :]
 
 
 def _edits(one: str, other: str) -> int:

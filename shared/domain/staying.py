@@ -29,7 +29,7 @@ class Stay:
             return self, False
         if self.quiet_since_ms is not None:
             return self._quiet(at_ms, box, self.quiet_since_ms)
-        returned = self.parked is not None and box is not None and self._stands(box)
+        returned = self.parked is not None and box is not None and self.stands(box)
         if not returned and at_ms - self.loud_since_ms <= most_ms:
             return self, False
         parked = self.parked if returned else box
@@ -40,12 +40,13 @@ class Stay:
             return self, False
         if box is None or self.parked is None:
             return replace(self, parked=self.parked or box), True
-        if self._stands(box):
+        if self.stands(box):
             return self, True
         # Where it stood stays known: if it was a shaking box alone, it is quiet again at once.
         return replace(self, loud_since_ms=at_ms, quiet_since_ms=None), False
 
-    def _stands(self, box: Box) -> bool:
+    def stands(self, box: Box) -> bool:
+        """Returns whether a vehicle is where it was when it became quiet."""
         return self.parked is not None and self.parked.overlap(box) >= SAME_PLACE
 
     def with_(self, other: Stay) -> Stay:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.plates import plate_distance, plate_key
+from shared.domain.plates import ALIKE, SHORT, alike, plate_distance, plate_key
 
 plates = st.text("A01OIBD8S5Z2Ä- x", max_size=9)
 
@@ -39,3 +39,24 @@ def test_it_is_a_distance(one: str, other: str, third: str) -> None:
 def test_one_edit_is_at_most_one_apart(plate: str, place: int, character: str) -> None:
     changed = plate[:place] + character + plate[place + 1 :]
     assert plate_distance(plate, changed) <= 1
+
+
+@given(plates.map(plate_key), plates.map(plate_key))
+def test_alike_is_near_by_the_distance(one: str, other: str) -> None:
+    if min(len(one), len(other)) >= SHORT:
+        assert alike(one, other) == (plate_distance(one, other) <= ALIKE)
+    else:
+        assert not alike(one, other) or plate_distance(one, other) < 1
+
+
+@given(
+    st.text("A01OIB8S5", min_size=4, max_size=9),
+    st.integers(0, 8),
+    st.sampled_from(["", "7", "OO"]),
+)
+def test_alike_is_near_by_the_distance_for_plates_that_hardly_differ(
+    one: str, place: int, put: str
+) -> None:
+    other = one[:place] + put + one[place + 1 :]
+    if len(other) >= SHORT:
+        assert alike(one, other) == (plate_distance(one, other) <= ALIKE)

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection
 from shared.domain.media import Box
-from shared.domain.passes import BestRead, CameraPasses, Pass, Variant
+from shared.domain.passes import BestRead, CameraPasses, Pass, Variant, best_key
 from shared.domain.staying import Stay
 from shared.domain.timing import from_ms, to_ms
 
@@ -217,6 +217,15 @@ def _variant_row(pass_id: UUID, key: str, variant: Variant) -> dict[str, Any]:
 
 def _pass(row: DictRow) -> Pass:
     quiet = row["quiet_since"]
+    variants = {
+        key: Variant(
+            plate=plate,
+            reads=reads,
+            confidence_sum=total,
+            best=BestRead(detection_id, at_ms, confidence),
+        )
+        for key, plate, reads, total, detection_id, at_ms, confidence in row["variants"] or ()
+    }
     return Pass(
         pass_id=row["id"],
         first_ms=to_ms(row["first_at"]),
@@ -228,15 +237,8 @@ def _pass(row: DictRow) -> Pass:
             quiet_since_ms=None if quiet is None else to_ms(quiet),
             parked=box_of(row["parked_box"]),
         ),
-        variants={
-            key: Variant(
-                plate=plate,
-                reads=reads,
-                confidence_sum=total,
-                best=BestRead(detection_id, at_ms, confidence),
-            )
-            for key, plate, reads, total, detection_id, at_ms, confidence in row["variants"] or ()
-        },
+        variants=variants,
+        key=best_key(variants, variants),
         first_box=box_of(row["first_box"]),
         last_box=box_of(row["last_box"]),
         attributes=row["attributes"],
