@@ -58,7 +58,7 @@ def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) ->
     Raises BadInput where the file is no evidence archive, or is laid out in any other way than an
     export.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         entries = read_layout(file, str(path))
         data = _small(file, entries, MANIFEST, MOST_MANIFEST_BYTES)
         manifest = parse_manifest(data)
@@ -70,16 +70,18 @@ def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) ->
         )
         if not signed_by(data, signature, manifest.public_key):
             verdict.problems.append(f"{SIGNATURE}: not a signature of {MANIFEST} by its key")
-        if key is not None and _bare(key) not in {
-            _bare(manifest.public_key),
-            _bare(verdict.fingerprint),
-        }:
+        if key is not None and not is_key(key, manifest.public_key):
             verdict.problems.append(
                 f"signed with the key {verdict.fingerprint}, not with the one given"
             )
         verdict.problems += _wrong_names([entry.name for entry in entries], manifest)
         verdict.problems += _wrong_files(file, entries, manifest, progress)
     return verdict
+
+
+def is_key(given: str, public_key: str) -> bool:
+    """Returns whether a key or a fingerprint that was given is of this public key."""
+    return _bare(given) in {_bare(public_key), _bare(fingerprint(public_key))}
 
 
 def _bare(key: str) -> str:
@@ -144,7 +146,8 @@ def _as_listed(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Yields a file to read; raises BadInput where that cannot be."""
     try:
         with path.open("rb") as file:
             yield file

@@ -22,6 +22,7 @@ from shared.adapters.redis.detections import RedisDetections
 from shared.deployment import Deployment
 from shared.domain.camera import CameraState
 from shared.domain.ports import Clock, FrameBuffer, ObjectStore
+from shared.domain.purpose import PurposeRule
 from shared.runtime.addresses import Addresses
 from shared.runtime.settings import Settings
 from workers.consistency.sentinel import claim_store
@@ -76,6 +77,7 @@ class Desk:
     cameras: RedisCameras
     store: ObjectStore
     clock: Clock
+    purpose_required: bool
 
 
 @contextmanager
@@ -98,6 +100,7 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
             cameras=deployment.cameras,
             store=deployment.store,
             clock=deployment.clock,
+            purpose_required=settings.access.purpose is PurposeRule.REQUIRED,
         )
 
 

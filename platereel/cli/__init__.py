@@ -25,7 +25,8 @@ from platereel.cli import (
 )
 from platereel.cli.beginnings import before_anything, end
 from platereel.embedded.supervisor import Stopped
-from shared.domain.errors import PlatereelError, told
+from shared.domain.errors import BadInput, PlatereelError, told
+from shared.domain.purpose import Purpose, checked, state
 from shared.runtime.configuration import ConfigurationError
 from shared.wire.urls import masked
 
@@ -53,8 +54,19 @@ def _always(
             "--version", callback=_version, is_eager=True, help="Print the version and end."
         ),
     ] = False,
+    purpose: Annotated[
+        str | None, typer.Option(help="Why, for the access log: what this command does there.")
+    ] = None,
+    case: Annotated[str | None, typer.Option(help="The number of a case, for the same.")] = None,
 ) -> None:
-    return
+    state(Purpose(_stated("--purpose", purpose), _stated("--case", case)))
+
+
+def _stated(option: str, text: str | None) -> str | None:
+    try:
+        return None if text is None else checked(text)
+    except ValueError as error:
+        raise BadInput(option, str(error)) from None
 
 
 for group in (

@@ -7,18 +7,24 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
+from shared.domain.errors import BadInput
+from shared.domain.purpose import stated
 from shared.runtime.configuration import CONFIG_VARIABLE, ConfigurationError, load
 from shared.runtime.settings import Settings
-from shared.wire.bounded_json import load_json
+from shared.wire.bounded_json import load_json, printable
+
+if TYPE_CHECKING:
+    from platereel.wiring import Desk
 
 DEFAULT_CONFIG = Path("platereel.yaml")
 DEFAULT_DATA = Path("data")
@@ -147,6 +153,27 @@ def who() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return f"cli:{os.getuid()}"
+
+
+def check_purpose(world: Desk) -> None:
+    """Refuse what needs a purpose and has none."""
+    if world.purpose_required and stated().purpose is None:
+        raise BadInput(
+            "--purpose",
+            "say why: this deployment requires it, as in `platereel --purpose TEXT segments show ID`",
+        )
+
+
+def look(
+    world: Desk, action: str, details: Mapping[str, Any], segment_id: UUID | None = None
+) -> None:
+    """Write into the access log what a command is about to show, and why."""
+    check_purpose(world)
+    told = {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in details.items()
+    }
+    world.access.note(who(), action, segment_id, told)
 
 
 def write_whole(target: Path, pieces: Iterable[bytes]) -> None:

@@ -19,6 +19,7 @@ from platereel.cli.context import (
     JsonOption,
     console,
     deployment,
+    look,
     plain,
     print_json,
     who,
@@ -107,6 +108,8 @@ def list_passes(
     )
     order = ReadOrder.NEAREST if fuzzy else ReadOrder.NEWEST
     with desk(deployment(config, data)) as world:
+        if where.plate is not None:
+            look(world, "list", {"what": "passes", "plate": where.plate})
         if as_csv:
             _write_csv(_every(world.passes, where, order))
             return
@@ -195,6 +198,7 @@ def show(
 
     with desk(deployment(config, data)) as world:
         found = world.passes.get(_id(pass_id))
+        look(world, "view", {"what": "pass", "pass_id": str(found.id), "plate": found.plate})
     if json:
         print_json(_as_json(found))
     else:

@@ -15,9 +15,11 @@ from platereel.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    check_purpose,
     console,
     deployment,
     errors,
+    look,
     print_json,
     who,
     write_whole,
@@ -73,6 +75,7 @@ def import_file(
     if read.problems and not (partial or dry_run):
         raise refusal(read.problems)
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         done = world.lists.load(name, read.entries, who(), dry_run=dry_run)
     report = report_of(read, done, dry_run=dry_run)
     if json:
@@ -102,6 +105,7 @@ def export(
     if output is None and json:
         raise BadInput("--json", "standard output has the file, and nothing else")
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         pieces = csv_of(world.lists.every_entry(name, who()))
         if output is None:
             sys.stdout.writelines(pieces)
@@ -126,6 +130,7 @@ def preview(
 
     asked = checked(schemas.PreviewRequest, {"plate": plate, "tolerance": tolerance, "days": days})
     with desk(deployment(config, data)) as world:
+        look(world, "list", {"what": "preview", "plate": asked.plate})
         since = from_ms(world.clock.now_ms()) - timedelta(days=asked.days)
         seen = world.lists.seen(asked.plate, asked.tolerance, since, SHOWN_SEGMENTS)
         others = world.lists.holding(asked.plate)

@@ -13,6 +13,7 @@ from platereel.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    check_purpose,
     console,
     deployment,
     print_json,
@@ -144,6 +145,7 @@ def create(
     }  # fmt: skip
     settings = ListSettings(**dict(checked(schemas.ListRequest, given)))
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         made = world.lists.create(settings, who())
     if json:
         print_json(schemas.PlateList.model_validate(made).model_dump(mode="json"))
@@ -162,6 +164,7 @@ def delete(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         found = world.lists.get(name)
         if found.entries and sys.stdin.isatty() and not (yes or json):
             typer.confirm(f"Delete {name} with its {found.entries} entries?", abort=True, err=True)
@@ -201,6 +204,7 @@ def add(
     }  # fmt: skip
     entry = settings_of(checked(schemas.EntryRequest, given))
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         others = [each for each in world.lists.holding(plate) if each.name != list_]
         made = world.lists.add(list_, entry, who())
     if json:
@@ -222,6 +226,7 @@ def remove(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
+        check_purpose(world)
         entry = world.lists.entry_of(list_, plate)
         world.lists.remove(list_, entry.entry_id, who())
     if json:

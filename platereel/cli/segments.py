@@ -20,6 +20,7 @@ from platereel.cli.context import (
     deployment,
     errors,
     human_bytes,
+    look,
     plain,
     print_json,
     who,
@@ -70,6 +71,8 @@ def list_segments(
 
     where = SegmentFilter(camera_id=camera, status=status, plate=plate, fuzzy=fuzzy)
     with desk(deployment(config, data)) as world:
+        if plate is not None:
+            look(world, "list", {"what": "segments", "plate": plate})
         page = world.segments.search(
             where=where,
             limit=limit,
@@ -136,6 +139,7 @@ def show(
 
     with desk(deployment(config, data)) as world:
         row = world.segments.get(_id(segment))
+        look(world, "view", {"what": "segment"}, row.id)
     if json:
         print_json(_as_json(row))
         return
@@ -174,6 +178,7 @@ def get(
         row = world.segments.get(_id(segment))
         if row.status != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
+        look(world, "download", {"bytes": "all", "by": "command"}, row.id)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""verify: whether an evidence archive is what was signed."""
+"""verify: whether an evidence archive, or an exported access log, is what was signed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from platereel.cli.context import JsonOption, console, errors, plain, print_json
 
 if TYPE_CHECKING:
+    from platereel.log_verification import LogVerdict
     from platereel.verification import Verdict
+    from shared.wire.evidence import Manifest
+    from shared.wire.signed_lines import Seal
 
 
 def register(app: typer.Typer) -> None:
@@ -20,19 +23,21 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The archive.")],
+    file: Annotated[Path, typer.Argument(help="The archive, or the log.")],
     key: Annotated[
         str | None, typer.Option(help="Public key or fingerprint that it must be signed with.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check an evidence archive: its signature, and every file in it.
+    """Check an evidence archive or an exported access log: its signature, and all that it signs.
 
     Exit status 0: everything is as it was signed with the given key. 1: something is not. 2:
     nothing is wrong, but without --key nobody knows whose archive this is.
     """
-    from platereel.verification import verify as check
+    from platereel.log_verification import is_archive, verify_log
+    from platereel.verification import verify as verify_archive
 
+    check = verify_archive if is_archive(file) else verify_log
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         bar = bars.add_task(plain(file.name), total=None)
@@ -47,7 +52,14 @@ def verify(
         raise typer.Exit(1 if verdict.problems else 2)
 
 
-def _as_json(verdict: Verdict) -> dict[str, object]:
+def _as_json(verdict: Verdict | LogVerdict) -> dict[str, object]:
+    if not hasattr(verdict, "manifest"):
+        seal = verdict.seal
+        return {
+            "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
+            "public_key": seal.public_key, "deployment": seal.deployment, "made_at": seal.made_at,
+            "made_by": seal.made_by, "asked": dict(seal.asked), "lines": seal.lines,
+        }  # fmt: skip
     manifest = verdict.manifest
     return {
         "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
@@ -57,7 +69,7 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _say(verdict: Verdict) -> None:
+def _say(verdict: Verdict | LogVerdict) -> None:
     """Print a line for each problem, then the verdict.
 
     A line break inside text of the archive is escaped.
@@ -65,10 +77,14 @@ def _say(verdict: Verdict) -> None:
     for problem in verdict.problems:
         console.print(plain(problem, keep=""), highlight=False, soft_wrap=True)
     told = {True: "as signed", False: "NOT as signed", None: "not judged"}[verdict.ok]
-    manifest = verdict.manifest
-    made = f"made {manifest.made_at} by {manifest.made_by}, key {verdict.fingerprint}"
+    if hasattr(verdict, "manifest"):
+        facts: Manifest | Seal = verdict.manifest
+        what = f"segment {verdict.manifest.segment}"
+    else:
+        facts, what = verdict.seal, f"{verdict.seal.lines} lines of the access log"
+    made = f"made {facts.made_at} by {facts.made_by}, key {verdict.fingerprint}"
     console.print(
-        plain(f"{told}: segment {manifest.segment}, {made}", keep=""),
+        plain(f"{told}: {what}, {made}", keep=""),
         highlight=False,
         soft_wrap=True,
     )

@@ -225,8 +225,13 @@ async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return at_least(caller, Role.ADMIN)
 
 
-async def _list_keeper(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-    return require_all_cameras(require_lists(caller))
+async def _list_keeper(
+    request: Request, ports: Ports, caller: Annotated[Caller, Depends(_caller)]
+) -> Caller:
+    keeper = require_all_cameras(require_lists(caller))
+    if request.method not in SAFE:
+        ports.looks.require_purpose()
+    return keeper
 
 
 def require_lists(caller: Caller) -> Caller:

@@ -16,15 +16,20 @@ from uuid import UUID
 
 from services.api.media.range_response import Span
 from shared.domain.access import Caller
-from shared.domain.errors import PlatereelError
+from shared.domain.errors import BadInput, PlatereelError
 from shared.domain.ports import AccessRows, Clock
+from shared.domain.purpose import PURPOSE_HEADER, stated
 from shared.runtime.logs import logger
 
 SAME_SECONDS = 600.0
 REMEMBERED, MOST_STRETCHES = 10_000, 32
 
 _log = logger(__name__)
-_Key = tuple[str, str, str]
+UNSTATED = (
+    "say why: with every search for a plate, look at a clip or a pass, download, export and change of a list, this "
+    f"deployment needs the header {PURPOSE_HEADER} (or {PURPOSE_HEADER.lower()} in the query, or the session's purpose)"
+)
+_Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +60,22 @@ class _Line:
 class Looks:
     """Writes the lines.
 
+    purpose_required: no clip, pass or read is shown, and no plate is searched for, unless the
+    request states a purpose; then these raise BadInput.
+
     It remembers them for this process alone, so several processes write more lines, never fewer.
     """
 
     access: AccessRows
     clock: Clock
+    purpose_required: bool = False
     _lines: OrderedDict[_Key, _Line] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def sent(self, caller: Caller, segment_id: UUID, span: Span) -> None:
         """Note that bytes of a clip are about to be sent. A whole clip is always a line."""
-        key = (caller.name, "download", str(segment_id))
+        self.require_purpose()
+        key = self._key(caller, "download", str(segment_id))
         known = self._known(key)
         if known is not None and known.covers(span) and not span.whole:
             return
@@ -73,10 +83,27 @@ class Looks:
         now = self.clock.monotonic()
         self._remember(key, (known or _Line(now)).with_span(span, now))
 
+    def exported(self, caller: Caller, segment_id: UUID) -> None:
+        """Note that evidence of a clip is about to be made."""
+        self.require_purpose()
+        self.access.note(caller.name, "export", segment_id, {})
+
+    def require_purpose(self) -> None:
+        """Raise BadInput where a purpose is required and none is stated."""
+        if self.purpose_required and stated().purpose is None:
+            raise BadInput(PURPOSE_HEADER, UNSTATED)
+
+    @staticmethod
+    def _key(caller: Caller, action: str, subject: str) -> _Key:
+        """The same look for another purpose is another line."""
+        why = stated()
+        return caller.name, action, subject, why.purpose, why.case
+
     def handed_over(self, caller: Caller, segment_id: UUID) -> None:
         """Note that the store is about to send a clip, by a link that is good for about ten
         minutes.
         """
+        self.require_purpose()
         self._once(
             caller=caller,
             action="download",
@@ -87,6 +114,7 @@ class Looks:
 
     def viewed(self, caller: Caller, what: str, segment_id: UUID) -> None:
         """Note that pictures or facts of a segment are about to be shown."""
+        self.require_purpose()
         self._once(
             caller=caller,
             action="view",
@@ -113,6 +141,7 @@ class Looks:
 
     def shown(self, caller: Caller, what: str, facts: Mapping[str, Any]) -> None:
         """Note that something that is no segment is about to be shown."""
+        self.require_purpose()
         given = {name: str(value) for name, value in facts.items() if value is not None}
         self._once(
             caller=caller,
@@ -124,6 +153,8 @@ class Looks:
 
     def listed(self, caller: Caller, what: str, asked: Mapping[str, Any]) -> None:
         """Note that a list is about to be shown, and what was asked for."""
+        if asked.get("plate") is not None:
+            self.require_purpose()
         given = {name: str(value) for name, value in asked.items() if value is not None}
         self._once(
             caller=caller,
@@ -141,7 +172,7 @@ class Looks:
         subject: str,
         details: Mapping[str, Any],
     ) -> None:
-        key = (caller.name, action, subject)
+        key = self._key(caller, action, subject)
         if self._known(key) is None:
             self.access.note(caller.name, action, segment_id, details, lasting=False)
             self._remember(key, _Line(self.clock.monotonic()))

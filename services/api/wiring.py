@@ -29,6 +29,7 @@ from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.deployment import Deployment
 from shared.domain.ports import Tokens, Video
+from shared.domain.purpose import PurposeRule
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 
@@ -98,7 +99,7 @@ def _ports(deployment: Deployment) -> ApiPorts:
         watch=CameraWatch(states, list(settings.cameras), clock),
         bell=EventBell(deployment.event_feed, clock),
         viewers=Viewers(),
-        looks=Looks(access, clock),
+        looks=Looks(access, clock, settings.access.purpose is PurposeRule.REQUIRED),
         checks=deployment.checks(),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
+from shared.client.access_log import AccessLogCalls
 from shared.client.http import ApiError, Progress
 from shared.client.passes import PassCalls
 from shared.client.plate_lists import PlateListCalls
@@ -29,7 +30,7 @@ class Event:
     body: Mapping[str, Any]
 
 
-class ApiClient(PassCalls, PlateListCalls):
+class ApiClient(PassCalls, PlateListCalls, AccessLogCalls):
     """Talks to one API. Use it as a context manager; threads may share it.
 
     Reads are tried again when the API is away for a moment; changes only where a second try changes

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 import urllib3
 from pydantic import BaseModel
 
+from shared.domain.purpose import CASE_HEADER, PURPOSE_HEADER
+
 PREFIX = "/v2/video"
 CHUNK = 1 << 20
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5.0, 30.0, 3
@@ -37,9 +39,24 @@ class HttpApi:
     nothing more. Times must have a zone. Raises ApiError.
     """
 
-    def __init__(self, base_url: str, key: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        purpose: str | None = None,
+        case: str | None = None,
+    ) -> None:
+        """purpose, case: why this program looks, for the access log of the API."""
         self._base = base_url.rstrip("/")
-        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        given = {
+            "Authorization": None if key is None else f"Bearer {key}",
+            PURPOSE_HEADER: purpose,
+            CASE_HEADER: case,
+        }
+        self._headers: dict[str, Any] = {
+            name: value.encode() for name, value in given.items() if value is not None
+        }
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             headers=self._headers,
@@ -56,9 +73,15 @@ class HttpApi:
         """Close all connections."""
         self._pool.clear()
 
-    def _fetch(self, path: str, target: Path, progress: Progress) -> Path:
+    def _fetch(
+        self,
+        path: str,
+        target: Path,
+        progress: Progress,
+        headers: Mapping[str, str] | None = None,
+    ) -> Path:
         temporary = target.with_name(f".{target.name}.part")
-        answer = self._answer("GET", path, stream=True)
+        answer = self._answer("GET", path, headers=headers, stream=True)
         length = answer.headers.get("Content-Length")
         total, done = int(length) if length else None, 0
         try:
@@ -76,9 +99,7 @@ class HttpApi:
         return target
 
     def _read(self, model: type[Model], path: str, query: Mapping[str, Any] | None = None) -> Model:
-        given = {
-            name: _written(value) for name, value in (query or {}).items() if value is not None
-        }
+        given = {name: written(value) for name, value in (query or {}).items() if value is not None}
         return model.model_validate_json(
             self._answer("GET", f"{path}?{urlencode(given)}" if given else path).data
         )
@@ -147,7 +168,8 @@ def _sent(body: Mapping[str, Any] | bytes | None) -> dict[str, Any]:
     return {"json": dict(body)}
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """Returns a value as a query has it."""
     if isinstance(value, bool):
         return str(value).lower()
     return value.isoformat() if isinstance(value, date | time) else str(value)

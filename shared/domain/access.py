@@ -64,7 +64,35 @@ class AccessEntry:
     who: str
     action: str
     segment_id: UUID | None
+    purpose: str | None
+    case: str | None
     details: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessFilter:
+    """Which lines of the access log are asked for. purpose: a part of it, whatever its case; plate:
+    as it was searched for.
+    """
+
+    who: str | None = None
+    action: str | None = None
+    segment_id: UUID | None = None
+    purpose: str | None = None
+    case: str | None = None
+    plate: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSession:
+    """An open session: whose it is, by which key of the settings it was opened, and why."""
+
+    caller: Caller
+    key_digest: str | None
+    purpose: str | None
+    case: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from shared.domain.codec import Codec
 from shared.domain.events import EventName
 from shared.domain.names import CAMERA_ID, PLAIN_NAME
 from shared.domain.policy import Reads, Record
+from shared.domain.purpose import PurposeRule
 from shared.domain.retention import MAX_DAYS
 from shared.runtime.quantities import Bytes, Days, Seconds
 from shared.wire.mqtt import mqtt_address
@@ -236,6 +237,12 @@ class MqttSettings(_Model):
     def _check_url(cls, value: SecretStr) -> SecretStr:
         mqtt_address(value.get_secret_value())
         return value
+
+
+class AccessSettings(_Model):
+    """Whether people must say why they look."""
+
+    purpose: PurposeRule = PurposeRule.OFF
 
 
 class JwtSettings(_Model):

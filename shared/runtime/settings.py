@@ -23,6 +23,7 @@ from shared.domain.retention import (
 )
 from shared.runtime.quantities import Bytes, Seconds
 from shared.runtime.sections import (
+    AccessSettings,
     ApiSettings,
     CameraName,
     CameraSettings,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
         default_factory=lambda: StoreRetentionSettings(days=30)
     )
     api: ApiSettings = Field(default_factory=ApiSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     cameras: dict[CameraName, CameraSettings] = Field(default_factory=dict)
     webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
     mqtt: MqttSettings | None = None

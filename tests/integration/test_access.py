@@ -275,6 +275,7 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
     secret = made.json()["secret"]
     assert doors.ask("GET", "/v2/video/session", secret).json() == {
         "name": "guard", "role": "operator", "lists": False, "cameras": [OWN], "csrf_token": None,
+        "purpose_rule": "off",
     }  # fmt: skip
     listed = doors.ask("GET", "/v2/video/keys", BOSS)
     assert secret not in listed.text

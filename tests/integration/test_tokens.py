@@ -86,7 +86,8 @@ def test_a_token_says_who_may_what(world: World, api: TestClient) -> None:
     assert api.get("/v2/video/session").status_code == 401
     bearer = {"Authorization": f"Bearer {token(cameras=['cam1'])}"}
     assert api.get("/v2/video/session", headers=bearer).json() == {
-        "name": "ann", "role": "operator", "cameras": ["cam1"], "csrf_token": None,
+        "name": "ann", "role": "operator", "lists": False, "cameras": ["cam1"], "csrf_token": None,
+        "purpose_rule": "off",
     }  # fmt: skip
     assert api.get(f"/v2/video/segments/{own}", headers=bearer).status_code == 200
     assert api.get(f"/v2/video/segments/{foreign}", headers=bearer).status_code == 404

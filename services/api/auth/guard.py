@@ -14,8 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import errors
 from services.api.auth.forwarded import Proxies, Unreadable, is_forwarded, is_secure
+from services.api.auth.purposes import purpose_of
 from services.api.bodies import DATA
-from shared.domain.errors import PlatereelError
+from shared.domain.errors import BadInput, PlatereelError
+from shared.domain.purpose import state
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_QUERY_BYTES = 8 * 1024
@@ -69,6 +71,7 @@ class Guard:
             self._look_behind_the_proxy(request)
             or await self._name_refusal(scope)
             or self._refusal(request)
+            or _purpose_refusal(request)
         )
         path: str = scope["path"]
 
@@ -131,6 +134,16 @@ class Guard:
         except Unreadable as error:
             return errors.problem(400, str(error))
         return None
+
+
+def _purpose_refusal(request: Request) -> Response | None:
+    """State for all that follows why the request is made; refuse a purpose that cannot be read."""
+    try:
+        state(purpose_of(request))
+    except BadInput as error:
+        told = [{"field": error.field, "message": error.reason}]
+        return errors.problem(422, error.message, errors=told)
+    return None
 
 
 def _missing(present: Sequence[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.domain.access import Caller, Role
 from shared.domain.ports import AccessRows, Tokens
+from shared.domain.purpose import stated
 from shared.runtime.configuration import ConfigurationError
 
 SHORTEST_SECRET = 16
@@ -69,13 +70,14 @@ class KeyRing:
 
     def by_session(self, token: str) -> Caller | None:
         """Returns whose session this is, with the role and cameras that its key has now; None where
-        that key is gone.
+        that key is gone. The session's purpose is that of a request that states none.
         """
         found = self.access.session(token)
         if found is None:
             return None
-        caller, key_digest = found
-        return caller if key_digest is None else self.callers.get(key_digest)
+        stated().fill(found.purpose, found.case)
+        digest = found.key_digest
+        return found.caller if digest is None else self.callers.get(digest)
 
     def door_open(self) -> bool:
         """Returns whether this machine needs no key: no key was ever made, and only this machine

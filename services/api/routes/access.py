@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Cookie, Depends, HTTPException, Query, Request, Response
@@ -19,11 +20,15 @@ from services.api.callers import (
     refuse_other_sites,
     require_all_cameras,
 )
-from services.api.parameters import Text
-from shared.domain.access import Caller, Role, StoredKey
+from services.api.parameters import Plate, Text
+from services.api.ports import ApiPorts
+from services.api.signed_log import SIGNED_ANSWER, signed_answer, wanted_form
+from shared.domain.access import AccessFilter, Caller, Role, StoredKey
 from shared.domain.errors import BadInput
+from shared.domain.purpose import stated
 from shared.domain.timing import from_ms
 from shared.wire import api as schemas
+from shared.wire.moments import Moment, ms_of
 
 Token = Annotated[str | None, Cookie(alias=COOKIE, include_in_schema=False)]
 
@@ -38,6 +43,7 @@ def login(
 
     The cookie is HttpOnly; changes need the returned csrf_token as X-CSRF-Token.
     """
+    stated().fill(body.purpose, body.case)
     identity = ports.keys.by_secret(body.key.get_secret_value())
     opened = None if identity is None else ports.keys.login(identity)
     if opened is None:
@@ -55,13 +61,13 @@ def login(
         secure=request.state.secure,
         path="/",
     )
-    return _session(caller, csrf_token(token))
+    return _session(ports, caller, csrf_token(token))
 
 
 @router.get("/session")
-def who_am_i(caller: Viewer, token: Token = None) -> schemas.Session:
+def who_am_i(ports: Ports, caller: Viewer, token: Token = None) -> schemas.Session:
     """Returns the caller, and the session's csrf_token (null without a session)."""
-    return _session(caller, None if token is None else csrf_token(token))
+    return _session(ports, caller, None if token is None else csrf_token(token))
 
 
 @router.delete("/session", status_code=204)
@@ -110,38 +116,57 @@ def revoke_key(ports: Ports, caller: Admin, name: str) -> None:
     ports.access.revoke_key(name, caller.name)
 
 
-@router.get("/access-log")
+@router.get("/access-log", response_model=schemas.AccessLog, responses=SIGNED_ANSWER)
 def access_log(
     ports: Ports,
     caller: Admin,
+    request: Request,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     who: Text | None = None,
     action: Text | None = None,
     segment_id: UUID | None = None,
-) -> schemas.AccessLog:
-    """Returns who searched, watched, downloaded, exported, protected, deleted, logged in or out, or
-    made keys; newest first.
+    purpose: Text | None = None,
+    case: Text | None = None,
+    plate: Plate | None = None,
+    from_: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
+) -> Any:
+    """Returns who searched, watched, downloaded, exported, corrected, protected, deleted, changed a
+    list, logged in or out, or made keys; newest first. `purpose` finds a part of it, `plate` what
+    was searched for. With `Accept: text/csv` or `application/x-ndjson`, all lines that match,
+    signed with the deployment's key; `platereel verify` checks them.
     """
     require_all_cameras(caller)
-    items = ports.access.log(
-        before=before, limit=limit, who=who, action=action, segment_id=segment_id
+    where = AccessFilter(
+        who=who,
+        action=action,
+        segment_id=segment_id,
+        purpose=purpose,
+        case=case,
+        plate=plate,
+        from_ms=ms_of(from_),
+        to_ms=ms_of(to),
     )
-    ports.looks.listed(
-        caller, "access-log", {"who": who, "action": action, "segment_id": segment_id}
-    )
+    asked = {name: value for name, value in asdict(where).items() if value is not None}
+    items = ports.access.log(where, before, limit)
+    ports.looks.listed(caller, "access-log", asked)
+    form = wanted_form(request)
+    if form is not None:
+        return signed_answer(ports, caller, where, form)
     return schemas.AccessLog.model_validate(
         {"items": items, "next_before": items[-1].id if len(items) == limit else None}
     )
 
 
-def _session(caller: Caller, csrf: str | None) -> schemas.Session:
+def _session(ports: ApiPorts, caller: Caller, csrf: str | None) -> schemas.Session:
     return schemas.Session(
         name=caller.name,
         role=str(caller.role),
         lists=caller.keeps_lists,
         cameras=caller.scope,
         csrf_token=csrf,
+        purpose_rule=ports.settings.access.purpose,
     )
 
 

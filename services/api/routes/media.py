@@ -111,7 +111,7 @@ def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
     if isinstance(clip, Response):
         return clip
     check_unchanged(ports.store, clip)
-    ports.access.note(caller.name, "export", segment_id, {})
+    ports.looks.exported(caller, segment_id)
     made_at = from_ms(ports.clock.now_ms())
     evidence = Evidence(
         segment=ports.segments.get(segment_id),

@@ -12,11 +12,19 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.database import Connection, Database
-from shared.domain.access import AccessEntry, Caller, Role, StoredKey
+from shared.adapters.postgres.access_log import access_log, log_access
+from shared.adapters.postgres.database import Database
+from shared.domain.access import (
+    AccessEntry,
+    AccessFilter,
+    Caller,
+    FoundSession,
+    Role,
+    StoredKey,
+)
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.purpose import stated
 
 PREFIX = "plr"
 LOOKUP_BYTES, SECRET_BYTES = 6, 32
@@ -130,8 +138,8 @@ class PostgresAccessRows:
             connection.execute("DELETE FROM sessions WHERE expires_at < now()")
             connection.execute(
                 """
-                INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, expires_at)
-                VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+                INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, purpose, case_number, expires_at)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
                 """,
                 [
                     _digest(token),
@@ -140,6 +148,8 @@ class PostgresAccessRows:
                     caller.scope,
                     key_id,
                     key_digest,
+                    stated().purpose,
+                    stated().case,
                     seconds,
                 ],
             )
@@ -152,11 +162,11 @@ class PostgresAccessRows:
             )
         return token
 
-    def session(self, token: str) -> tuple[Caller, str | None] | None:
+    def session(self, token: str) -> FoundSession | None:
         """A session ends with its key."""
         row = self._database.fetch_one(
             """
-            SELECT s.name, coalesce(k.role, s.role) AS role, s.key_digest,
+            SELECT s.name, coalesce(k.role, s.role) AS role, s.key_digest, s.purpose, s.case_number,
                    CASE WHEN k.id IS NULL THEN s.cameras ELSE k.cameras END AS cameras
               FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
              WHERE s.digest = %s AND s.expires_at > now() AND k.revoked_at IS NULL
@@ -164,7 +174,14 @@ class PostgresAccessRows:
             """,
             _digest(token),
         )
-        return None if row is None else (_caller(row), row["key_digest"])
+        if row is None:
+            return None
+        return FoundSession(
+            caller=_caller(row),
+            key_digest=row["key_digest"],
+            purpose=row["purpose"],
+            case=row["case_number"],
+        )
 
     def close_session(self, token: str, who: str) -> None:
         with self._database.transaction() as connection:
@@ -208,39 +225,8 @@ class PostgresAccessRows:
                 details=details,
             )
 
-    def log(
-        self,
-        before: int | None,
-        limit: int,
-        who: str | None,
-        action: str | None,
-        segment_id: UUID | None,
-    ) -> list[AccessEntry]:
-        given = {
-            "before": before,
-            "limit": limit,
-            "who": who,
-            "action": action,
-            "segment": segment_id,
-        }
-        conditions: list[LiteralString] = ["true"]
-        if before is not None:
-            conditions.append("id < %(before)s")
-        if who is not None:
-            conditions.append("who = %(who)s")
-        if action is not None:
-            conditions.append("action = %(action)s")
-        if segment_id is not None:
-            conditions.append("segment_id = %(segment)s")
-        where: LiteralString = " AND ".join(conditions)
-        rows = self._database.fetch(
-            f"""
-            SELECT id, at, who, action, segment_id, details FROM access_log WHERE {where}
-             ORDER BY id DESC LIMIT %(limit)s
-            """,
-            given,
-        )
-        return [AccessEntry(**row) for row in rows]
+    def log(self, where: AccessFilter, before: int | None, limit: int) -> list[AccessEntry]:
+        return access_log(self._database, where, before, limit)
 
 
 def _digest(secret: str) -> bytes:
@@ -266,18 +252,4 @@ def _stored(row: DictRow) -> StoredKey:
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
-    )
-
-
-def log_access(
-    connection: Connection,
-    who: str,
-    action: str,
-    segment_id: UUID | None,
-    details: Mapping[str, Any],
-) -> None:
-    """Write a line of the access log in the caller's transaction."""
-    connection.execute(
-        "INSERT INTO access_log (who, action, segment_id, details) VALUES (%s, %s, %s, %s)",
-        [who, action, segment_id, Jsonb(dict(details))],
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.pacer import WAKE
 from shared.domain.errors import NotFound

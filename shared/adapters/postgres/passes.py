@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from shared.adapters.postgres import detection_search, pass_search
-from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.listing import key_asked
 from shared.domain.errors import BadInput, Conflict, NotFound

@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.sql import SQL, Identifier, Placeholder
 
-from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.plate_list_import import import_entries
 from shared.adapters.postgres.plate_list_rows import (

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from psycopg.rows import DictRow
 
-from shared.adapters.postgres.access import log_access
+from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.part_facts import form_of_row, stored_part
 from shared.adapters.postgres.retention import mark

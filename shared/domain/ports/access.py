@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from shared.domain.access import AccessEntry, Caller, Role, StoredKey
+from shared.domain.access import AccessEntry, AccessFilter, Caller, FoundSession, Role, StoredKey
 
 
 class Signer(Protocol):
@@ -64,11 +64,11 @@ class AccessRows(Protocol):
     def open_session(
         self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float
     ) -> str:
-        """Begin a session. Returns its token."""
+        """Begin a session, with the purpose that is stated. Returns its token."""
 
-    def session(self, token: str) -> tuple[Caller, str | None] | None:
-        """Returns whose session that is, as its key's row is now, and the digest of the settings'
-        key that opened it; None where there is none.
+    def session(self, token: str) -> FoundSession | None:
+        """Returns the session of a token, with its key's row as it is now; None where there is
+        none.
         """
 
     def close_session(self, token: str, who: str) -> None:
@@ -88,17 +88,10 @@ class AccessRows(Protocol):
         *,
         lasting: bool = True,
     ) -> None:
-        """Write a line of the access log.
+        """Write a line of the access log, with the purpose that is stated.
 
         lasting=False: it need not be on disk at once; a power cut may lose it.
         """
 
-    def log(
-        self,
-        before: int | None,
-        limit: int,
-        who: str | None,
-        action: str | None,
-        segment_id: UUID | None,
-    ) -> list[AccessEntry]:
+    def log(self, where: AccessFilter, before: int | None, limit: int) -> list[AccessEntry]:
         """Returns lines of the access log before an id, newest first."""

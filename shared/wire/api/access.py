@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from shared.domain.names import CAMERA_ID, KEY_NAME
+from shared.domain.purpose import MOST_CHARACTERS, PurposeRule, checked
 from shared.wire.api.answer import Answer
 from shared.wire.moments import Moment
 
 CameraId = Annotated[str, Field(pattern=f"^{CAMERA_ID.pattern}$")]
+
+
+Stated = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(checked)]
 
 
 class Login(BaseModel):
@@ -21,6 +25,10 @@ class Login(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     key: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+    purpose: Stated | None = Field(
+        None, description="Why: for every request of the session that states no other."
+    )
+    case: Stated | None = None
 
 
 class Session(BaseModel):
@@ -31,6 +39,7 @@ class Session(BaseModel):
     lists: bool = Field(description="Whether the caller may see and change the lists of plates.")
     cameras: list[str] | None = Field(description="null: all.")
     csrf_token: str | None
+    purpose_rule: PurposeRule = Field(description="Whether a purpose is asked for, or required.")
 
 
 class KeyRequest(BaseModel):
@@ -93,6 +102,8 @@ class AccessEntry(Answer):
     who: str
     action: str
     segment_id: UUID | None
+    purpose: str | None
+    case: str | None
     details: dict[str, Any]
 
 
