@@ -29,7 +29,8 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import CameraBatch
 
 RESIDENTS, VISITORS, WATCHED, PARKED = 200, 40, 3, 2
-EVERY_MS, HOUR_MS, DAY_HOURS = 200, 3_600_000, 24
+EVERY_MS, HOUR_MS, DAY_MS, QUICK_MS = 200, 3_600_000, 86_400_000, 480_000
+QUICK_SHARE = 20  # of a quick run, one of so many vehicles
 AT_ONCE = 200
 GATE, YARD = "gate", "yard"
 MISREAD = 0.2  # of reads
@@ -61,8 +62,7 @@ class Seen:
 
 def run(*, quick: bool) -> list[Row]:
     """Passes against the truth, hours recorded with and without quiet."""
-    hours = 1 if quick else DAY_HOURS
-    seen = list(_day(hours))
+    seen = list(_day(QUICK_MS, QUICK_SHARE) if quick else _day(DAY_MS, 1))
     rows: list[Row] = []
     recorded: dict[str, float] = {}
     for name, policy in (
@@ -96,21 +96,22 @@ def _plate(chance: random.Random) -> str:
     return "".join(chance.choice(kind) for kind in kinds)
 
 
-def _day(hours: int) -> Iterator[Seen]:
-    """Yields the day's reads in order of capture."""
+def _day(span_ms: int, share: int) -> Iterator[Seen]:
+    """Yields the reads of a day in order of capture. share: there is one of so many vehicles."""
     chance = random.Random(11)  # noqa: S311 - a simulation, the same in every run
-    plates = [_plate(chance) for _ in range(RESIDENTS + VISITORS + WATCHED + PARKED)]
-    base_ms = SystemClock().now_ms() - (hours + 1) * HOUR_MS
+    residents, visitors = RESIDENTS // share, VISITORS // share
+    plates = [_plate(chance) for _ in range(residents + visitors + WATCHED + PARKED)]
+    base_ms = SystemClock().now_ms() - span_ms - HOUR_MS
     reads: list[Seen] = []
-    moving = plates[: RESIDENTS + VISITORS + WATCHED]
+    moving = plates[: residents + visitors + WATCHED]
     for number, plate in enumerate(moving):
-        trips = 2 if number < RESIDENTS else 1
+        trips = 2 if number < residents else 1
         for trip in range(trips * 2):
-            start_ms = base_ms + chance.randrange(hours * HOUR_MS - 10_000)
+            start_ms = base_ms + chance.randrange(span_ms - 10_000)
             reads += _drive(chance, plate, f"{plate}/{trip}", start_ms)
     for plate in plates[-PARKED:]:
-        arrival = base_ms + chance.randrange(hours * HOUR_MS // 4)
-        leaving = base_ms + hours * HOUR_MS * 3 // 4 + chance.randrange(hours * HOUR_MS // 5)
+        arrival = base_ms + chance.randrange(span_ms // 8)
+        leaving = base_ms + span_ms * 7 // 8 + chance.randrange(span_ms // 10)
         reads += _park(chance, plate, arrival, leaving)
     reads.sort(key=lambda each: each.detection.captured_ms)
     yield from reads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -25,13 +25,14 @@ from platereel.cli.context import (
     who,
 )
 from shared.domain.errors import BadInput
-from shared.domain.found_passes import DetailedPass, FoundPass, Review
+from shared.domain.found_passes import DetailedPass, FoundPass, PassHit, Review
 from shared.domain.ports import PassFilter, PassRows, ReadOrder
 from shared.domain.timing import to_ms
 from shared.wire import api as schemas
 
 Identifier = Annotated[str, typer.Argument(help="The pass's id.")]
 PAGE = 1_000
+LINES = frozenset({"detections", "segments", "reviews", "variants", "hits"})
 
 
 def register(app: typer.Typer) -> None:
@@ -182,9 +183,10 @@ def _write_csv(found: Iterator[FoundPass]) -> None:
         writer.writerow([getattr(each, column) for column in columns])
 
 
-def _as_json(found: DetailedPass) -> dict[str, Any]:
-    """Returns a pass as the API answers it."""
-    return schemas.PassDetail.model_validate(found).model_dump(mode="json")
+def _as_json(found: DetailedPass, hits: Sequence[PassHit]) -> dict[str, Any]:
+    """Returns a pass as the API answers it to those who may see the lists."""
+    told = vars(found) | {"hits": hits, "dwell_seconds": found.dwell_seconds}
+    return schemas.PassDetail.model_validate(told).model_dump(mode="json")
 
 
 def show(
@@ -198,23 +200,23 @@ def show(
 
     with desk(deployment(config, data)) as world:
         found = world.passes.get(_id(pass_id))
+        hits = world.passes.hits(found.id)
         look(world, "view", {"what": "pass", "pass_id": str(found.id), "plate": found.plate})
     if json:
-        print_json(_as_json(found))
+        print_json(_as_json(found, hits))
     else:
-        _print(found)
+        _print(found, hits)
 
 
-def _print(found: DetailedPass) -> None:
-    for name, value in _as_json(found).items():
-        if name not in {"detections", "segments", "reviews", "variants"} and value not in (
-            None,
-            [],
-            "",
-        ):
+def _print(found: DetailedPass, hits: Sequence[PassHit]) -> None:
+    for name, value in _as_json(found, ()).items():
+        if value not in (None, [], "") and name not in LINES:
             console.print(plain(f"{name:18} {value}", keep=""), highlight=False)
     for variant in found.variants:
         line = f"read as            {variant.plate}: {variant.reads} times, at best {variant.confidence:.2f}"
+        console.print(plain(line, keep=""), highlight=False)
+    for hit in hits:
+        line = f"on the list        {hit.list_name} ({hit.kind}): {hit.name or hit.reason or hit.entry}"
         console.print(plain(line, keep=""), highlight=False)
     for segment in found.segments:
         line = f"segment            {segment.segment_id} {segment.status} at {segment.offset_ms / 1000:+.2f} s"
@@ -247,7 +249,8 @@ def review(
         ) from None
     with desk(deployment(config, data)) as world:
         found = world.passes.review(_id(pass_id), what, plate, note, who())
+        hits = world.passes.hits(found.id)
     if json:
-        print_json(_as_json(found))
+        print_json(_as_json(found, hits))
     else:
         console.print(plain(f"{found.id} {found.plate or '?'} {_state(found)}", keep=""))
