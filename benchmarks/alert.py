@@ -1,5 +1,5 @@
-"""Alert: a detection on the stream until its event is with who waits for it, on loopback: a webhook
-and a listener of the API's server-sent events.
+"""Alert: a detection of a wanted plate on the stream until its hit is with who waits for it, on
+loopback: a webhook and a listener of the API's server-sent events.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from statistics import median, quantiles
 import redis
 
 from benchmarks.harness import Row, report
-from benchmarks.site import site, wait_for
+from benchmarks.site import Site, site, wait_for
 from platereel.embedded.processes import free_ports
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.plate_lists import PostgresPlateListRows
+from shared.domain.plate_lists import EntrySettings, ListKind, ListSettings
 
 DETECTIONS, WARM_UP = 200, 5
 # prime to each other and to the polls that events could wait for
 PAUSES_S = (0.067, 0.113, 0.179, 0.231, 0.293)
+PLATE = "AB123CD"
 LISTEN = "/v2/video/events"
 CONFIG = """
 api: {{port: {api}}}
 webhooks:
   - {{name: here, url: "http://127.0.0.1:{hook}/", private: true, secret: "{secret}",
-     events: [segment.recording]}}
+     events: [plate.hit]}}
 defaults: {{buffer_seconds: 2, post_event_seconds: 4}}
 cameras:
 """
@@ -39,7 +43,7 @@ Listening = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Milliseconds of each way, over as many detections, each of a camera that records nothing
+    """Milliseconds of each way, over as many detections, each of a camera that has seen nothing
     yet.
     """
     count, warm_up = (4, 1) if quick else (DETECTIONS, WARM_UP)
@@ -51,6 +55,7 @@ def run(*, quick: bool) -> list[Row]:
     posted: Arrivals = {}
     streamed: Arrivals = {}
     with _receiver(hook, posted), site(config) as place, place.broker() as broker:
+        _watch(place)
         place.run("dispatch", "dispatch")
         place.run("api", "api")
         listening = wait_for("the API", partial(_listen, api), every_s=0.1)
@@ -74,10 +79,24 @@ def _rows(way: str, waits_ms: list[float]) -> list[Row]:
 def _detect(broker: redis.Redis, camera: str, number: int) -> float:
     """Publish a detection after a pause. Returns when."""
     time.sleep(PAUSES_S[number % len(PAUSES_S)])
-    detection = json.dumps({"detection_id": f"of-{camera}", "camera_id": camera, "confidence": 0.9})
+    detection = json.dumps(
+        {"detection_id": f"of-{camera}", "camera_id": camera, "confidence": 0.9, "plate": PLATE}
+    )
     began = time.perf_counter()
     broker.xadd("detections", {"json": detection})
     return began
+
+
+def _watch(place: Site) -> None:
+    """Put the plate on a watch list, before the dispatcher reads the lists."""
+    database = Database(place.addresses.database, max_size=1)
+    database.open()
+    try:
+        rows = PostgresPlateListRows(database)
+        rows.create(ListSettings(name="wanted", kind=ListKind.WATCH), "benchmark")
+        rows.add("wanted", EntrySettings(plate=PLATE), "benchmark")
+    finally:
+        database.close()
 
 
 @contextmanager
@@ -136,5 +155,5 @@ def _hear(answer: http.client.HTTPResponse, arrived: Arrivals) -> None:
         for text in answer:
             if text.startswith(b"data:"):
                 body = json.loads(text.removeprefix(b"data:"))
-                if body["event"] == "segment.recording":
+                if body["event"] == "plate.hit":
                     _note(arrived, body)
