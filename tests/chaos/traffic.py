@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import Any, Self
 
 import redis
@@ -19,6 +20,11 @@ from tests.chaos.history import History
 from tests.chaos.site import Site
 
 LATE_SECONDS = 3.0
+
+
+def plate_of(number: int) -> str:
+    """A plate that is like no other, so that every detection is a vehicle of its own."""
+    return md5(str(number).encode(), usedforsecurity=False).hexdigest()[:7].upper()
 
 
 @dataclass
@@ -68,7 +74,7 @@ class Traffic:
         self.sent += 1
         body = {
             "detection_id": f"{self.seed}-{self.began}-{self.sent}", "camera_id": camera,
-            "captured_at": round(captured_at, 3), "confidence": 0.9, "plate": f"AB{self.sent % 1000:03d}CD",
+            "captured_at": round(captured_at, 3), "confidence": 0.9, "plate": plate_of(self.sent),
         }  # fmt: skip
         self.send(body, door or self._chance.choice(self.doors))
         return body

@@ -80,7 +80,7 @@ def with_points(ports: Any, names: tuple[str, ...], points: Points) -> Any:
     return replace(ports, **{name: Port(name, getattr(ports, name), points) for name in names})
 
 
-WRITER = ("frames", "parking", "store", "rows")
+WRITER = ("frames", "parking", "store", "rows", "pictures")
 
 
 def _write_part(world: World, job: dict[str, Any], points: Points) -> None:
@@ -93,7 +93,7 @@ def _finalise(world: World, job: dict[str, Any], points: Points) -> None:
 
 def _cleanup(world: World, job: dict[str, Any], points: Points) -> None:
     parts = with_points(world.cleanup.parts, ("rows", "store"), points)
-    ports = with_points(world.cleanup, ("rows", "counters", "store", "jobs"), points)
+    ports = with_points(world.cleanup, ("rows", "pictures", "counters", "store", "jobs"), points)
     cleanup(replace(ports, parts=parts), job["params"])
 
 
@@ -122,8 +122,9 @@ def _run(job: dict[str, Any]) -> None:
     else:
         offering = with_points(dispatch.pacer.ports.offering, ("rows", "queue"), points)
         holding = with_points(dispatch.pacer.ports.holding, ("holds", "rows"), points)
+        closing = with_points(dispatch.pacer.ports.closing, ("rows",), points)
         pacer_ports = with_points(dispatch.pacer.ports, ("rows", "frames"), points)
-        Pacer(replace(pacer_ports, offering=offering, holding=holding)).tick()
+        Pacer(replace(pacer_ports, offering=offering, holding=holding, closing=closing)).tick()
 
 
 def main() -> None:
