@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.domain.errors import NotFound, Permanent
 from shared.domain.ports import Clock, ObjectStore, ReadyClip, Video
-from workers.workspace import workspace
+from shared.runtime.workspace import workspace
 
 
 def damage(

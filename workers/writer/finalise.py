@@ -22,7 +22,7 @@ from shared.domain.parts import Joined, Piece, pre_roll_delivered_ms
 from shared.domain.ports import ClipFacts, FinaliseRun
 from shared.runtime.logs import logger
 from shared.runtime.metrics import SEGMENTS
-from workers.workspace import workspace
+from shared.runtime.workspace import workspace
 from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
 

@@ -19,6 +19,7 @@ from shared.adapters.video.encoders import Encoders, one_thread
 from shared.adapters.video.fragments import cut, fragment_of, streamable
 from shared.adapters.video.join import frame_times_ms, join
 from shared.adapters.video.jpeg import cropped_jpeg
+from shared.adapters.video.rendering import render
 from shared.adapters.video.stills import still
 from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
@@ -26,6 +27,7 @@ from shared.domain.media import Box, Frame
 from shared.domain.parts import ClipForm, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
+from shared.domain.rendition import Rendition
 
 
 class AvVideo:
@@ -113,6 +115,9 @@ class AvVideo:
 
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
         return cut(source, span_ms, shift_ms)
+
+    def render(self, source: BinaryIO, wanted: Sequence[Rendition], folder: Path) -> None:
+        render(source, wanted, folder)
 
     def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:
         return len(frame_times_ms(path, progress))

@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 from shared.domain.media import Box, Frame
 from shared.domain.parts import ClipForm, EncodedPart, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
+from shared.domain.rendition import Rendition
 
 
 class PartEncoding(Protocol):
@@ -106,6 +107,12 @@ class Video(Protocol):
     def cut(self, source: BinaryIO, span_ms: tuple[int, int], shift_ms: int) -> Fragment:
         """Returns what a clip shows in a span of its own time, as a fragment whose times are later
         by `shift_ms`.
+        """
+
+    def render(self, source: BinaryIO, wanted: Sequence[Rendition], folder: Path) -> None:
+        """Write changed copies of a clip into `folder`: H.264, every frame at its own time.
+
+        Raises Conflict where the clip does not decode.
         """
 
     def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:

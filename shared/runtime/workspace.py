@@ -1,4 +1,4 @@
-"""A finaliser's temporary folder, and the folders of those that were killed."""
+"""Temporary folders for clips, and those that killed processes left behind."""
 
 from __future__ import annotations
 
