@@ -91,8 +91,8 @@ def _bare(key: str) -> str:
 
 
 def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
-    """Yields problems of names: each must be there once, be listed, and have its file; a clip must
-    be among them.
+    """Yields problems of names: each must be there once, be listed, and have its file; a clip, or
+    a changed copy of it, must be among them.
     """
     listed = {each.name for each in manifest.files}
     for name, count in Counter(names).items():
@@ -104,6 +104,9 @@ def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
         yield f"{name}: missing"
     if not any(name.endswith(".mp4") for name in listed):
         yield "no clip is listed"
+    for made in (manifest.overlay, manifest.redaction):
+        if made is not None and made.name not in listed:
+            yield f"{made.name}: not among the files of the manifest that tells of it"
 
 
 def _wrong_files(

@@ -201,6 +201,18 @@ class Deployment:
         with kinds("broker"):
             self.broker.ping()
 
+    def server_clocks(self, camera_id: str) -> dict[str, Callable[[], int]]:
+        """Returns a call for each server whose clock matters to a camera: that clock, ms since
+        1970. A call raises Retryable while its server does not answer.
+        """
+
+        def of_frames() -> int:
+            with self.frame_servers.talking(self.keys.frames(camera_id)) as server:
+                seconds, microseconds = server.time()
+            return int(seconds) * 1000 + int(microseconds) // 1000
+
+        return {"database": self.database.now_ms, "frames Redis": of_frames}
+
     def checks(self) -> dict[str, Callable[[], object]]:
         """Returns a call for each server, which raises unless it answers.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,12 +62,16 @@ def _as_json(verdict: Verdict | LogVerdict) -> dict[str, object]:
             "public_key": seal.public_key, "deployment": seal.deployment, "made_at": seal.made_at,
             "made_by": seal.made_by, "asked": dict(seal.asked), "lines": seal.lines,
         }  # fmt: skip
-    manifest = verdict.manifest
+    manifest, redaction = verdict.manifest, verdict.manifest.redaction
     return {
         "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
         "public_key": manifest.public_key, "deployment": manifest.deployment, "segment": manifest.segment,
         "made_at": manifest.made_at, "made_by": manifest.made_by,
         "files": [{"name": f.name, "bytes": f.size_bytes, "sha256": f.sha256} for f in manifest.files],
+        "has_clip": manifest.has_clip,
+        "clip_sha256": None if manifest.clip is None else manifest.clip.sha256,
+        "overlay": None if manifest.overlay is None else asdict(manifest.overlay),
+        "redaction": None if redaction is None else {**asdict(redaction), "complete": redaction.complete},
     }  # fmt: skip
 
 
@@ -88,6 +94,8 @@ def _say(verdict: Verdict | LogVerdict) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for line in _of_copies(manifest):
+        console.print(plain(line, keep=""), highlight=False, soft_wrap=True)
     if verdict.ok is None:
         console.print(
             "all is as whoever has that key signed it, and anybody can sign with an own key: give --key with the "
@@ -95,3 +103,22 @@ def _say(verdict: Verdict | LogVerdict) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _of_copies(manifest: Manifest) -> Iterator[str]:
+    """Yields what a person must know of the films in the archive."""
+    if manifest.clip is not None and not manifest.has_clip:
+        yield f"the clip as it was recorded is not in it; its SHA-256 is {manifest.clip.sha256}"
+    if manifest.overlay is not None:
+        yield f"{manifest.overlay.name} is a copy with times and plates drawn in"
+    redaction = manifest.redaction
+    if redaction is None:
+        return
+    kept = "no plate" if redaction.plate is None else redaction.plate
+    yield f"{redaction.name} is a copy in which plates are blurred; {kept} was to stay visible"
+    for each in redaction.not_blurred:
+        yield f"NOT blurred: pass {each.pass_id} ({each.reason})"
+    if redaction.reads_not_blurred:
+        yield f"NOT blurred: {redaction.reads_not_blurred} reads without a box"
+    if redaction.reads_not_kept:
+        yield "the camera did not keep all reads: plates that nothing is known of are NOT blurred"

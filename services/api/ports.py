@@ -10,6 +10,7 @@ from services.api.auth.attempts import Attempts
 from services.api.auth.keys import KeyRing
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
+from services.api.media.copies import Copying
 from services.api.media.event_bell import EventBell
 from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
@@ -38,7 +39,7 @@ from shared.runtime.settings import Settings
 class ApiPorts:
     """Ports, settings and readiness checks (name -> a call that raises when that server cannot be
     used). `video` loads its libraries at the first call: most of these processes never play
-    anything.
+    anything. server_clocks: see `Deployment`.
     """
 
     segments: SegmentRows
@@ -67,4 +68,6 @@ class ApiPorts:
     bell: EventBell
     viewers: Viewers
     looks: Looks
+    copying: Copying
+    server_clocks: Callable[[str], Mapping[str, Callable[[], int]]]
     checks: Mapping[str, Callable[[], object]]

@@ -12,6 +12,7 @@ from services.api.auth.attempts import Attempts
 from services.api.auth.keys import key_ring
 from services.api.looks import Looks
 from services.api.media.camera_pictures import CameraPictures
+from services.api.media.copies import Copying
 from services.api.media.event_bell import EventBell
 from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
@@ -100,6 +101,8 @@ def _ports(deployment: Deployment) -> ApiPorts:
         bell=EventBell(deployment.event_feed, clock),
         viewers=Viewers(),
         looks=Looks(access, clock, settings.access.purpose is PurposeRule.REQUIRED),
+        copying=Copying(),
+        server_clocks=deployment.server_clocks,
         checks=deployment.checks(),
     )
 

@@ -149,6 +149,14 @@ class ReviewLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReviewedPass(FoundPass):
+    """A pass with the lists that it is on, and with reviews in order of time."""
+
+    hits: Sequence[PassHit]
+    reviews: Sequence[ReviewLine]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DetailedPass(FoundPass):
     """A pass with its reads (the first of very many), segments and reviews, each in order of
     time.

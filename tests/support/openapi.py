@@ -48,12 +48,10 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
             for parameter in operation.get("parameters", []):
                 if parameter["name"] in values:
                     parameter["schema"] = {"enum": list(values[parameter["name"]])}
-            # A cursor goes without an offset, which no description can say.
-            kept = [
-                each
-                for each in operation.get("parameters", [])
-                if each["name"] not in {"cursor", "before"}
-            ]
+            # A cursor goes without an offset, and a plate in evidence with redact: no description
+            # can say that.
+            alone = {"redact", "plate"} if path == f"{SEGMENT}/export" else {"cursor", "before"}
+            kept = [each for each in operation.get("parameters", []) if each["name"] not in alone]
             operation["parameters"] = kept
     schemas = found["components"]["schemas"]
     schemas["Login"]["properties"]["key"] = {"enum": [facts.key]}
@@ -101,7 +99,7 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
         clips = [facts.streamed]
     values: dict[str, Sequence[Any]] = {
         "segment_id": clips, "detection_id": [facts.detection], "pass_id": facts.passes,
-        "name": facts.names, "tz": ["UTC", "Europe/Berlin"],
+        "name": facts.names, "tz": ["UTC", "Europe/Berlin"], "overlay": [False], "original": [True],
         "maker": ["milesight"], "confidence": [0.9], "from_ms": [facts.piece[0]], "to_ms": [facts.piece[1]],
     }  # fmt: skip
     if "/lists/{name}" in path:

@@ -9,6 +9,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from platereel.cli import main
 from platereel.verification import verify
 from shared.adapters.signing import Ed25519Signer
 from shared.domain.errors import BadInput
-from shared.wire.evidence import fingerprint, parse_manifest
+from shared.wire.evidence import (
+    Manifest,
+    NotBlurred,
+    Overlay,
+    Redaction,
+    fingerprint,
+    parse_manifest,
+)
 from tests.support.archives import FACTS, FILES, OURS, genuine, manifest_of, signed, zipped
 
 FORGERS = Ed25519Signer(b"f" * 32)
@@ -259,3 +267,71 @@ def test_any_damage_is_found(tmp_path: Path, data: st.DataObject) -> None:
     except BadInput:
         return
     assert verdict.ok is False or damaged == whole
+
+
+def second(files: dict[str, bytes] = FILES, **changes: Any) -> Manifest:
+    """A manifest of the second format, about the clip of FILES."""
+    clip = next(each for each in manifest_of(FILES).files if each.name.endswith(".mp4"))
+    return replace(manifest_of(files), clip=clip, **changes)
+
+
+def archived(manifest: Manifest, files: dict[str, bytes]) -> bytes:
+    return zipped(*signed(manifest.encode()).items(), *files.items())
+
+
+REDACTION = Redaction(
+    name="redacted.mp4",
+    plate="AB\x1b[2J",
+    kept=["1"],
+    blurred=["2"],
+    not_blurred=[NotBlurred("3", "no box")],
+    reads_blurred=1,
+    reads_not_blurred=2,
+    reads_not_kept=True,
+)
+REDACTED = {"segment.json": FACTS, "redacted.mp4": b"blurred"}
+
+
+def test_both_formats_are_verified(check: Check) -> None:
+    for data in (genuine(), archived(second(), FILES)):
+        code, said = check(data, "--key", PRINT, "--json")
+        assert (code, json.loads(said)["has_clip"]) == (0, True)
+    assert parse_manifest(second().encode()) == second()
+
+
+def test_a_missing_clip_and_what_is_not_blurred_are_told(check: Check) -> None:
+    whole = archived(second(REDACTED, redaction=REDACTION), REDACTED)
+    code, said = check(whole, "--key", PRINT)
+    assert code == 0
+    assert "the clip as it was recorded is not in it; its SHA-256 is" in said
+    assert "NOT blurred: pass 3 (no box)" in said
+    assert "NOT blurred: 2 reads without a box" in said
+    assert "did not keep all reads" in said
+    assert "\x1b" not in said
+    told = json.loads(check(whole, "--key", PRINT, "--json")[1])
+    assert (told["has_clip"], told["redaction"]["complete"]) == (False, False)
+    assert told["clip_sha256"] == second().clip.sha256  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        second(REDACTED, redaction=replace(REDACTION, name="other.mp4")),
+        second(REDACTED, overlay=Overlay("overlay.mp4", "UTC")),
+    ],
+    ids=["a redacted copy", "an overlay"],
+)
+def test_a_copy_that_is_told_of_and_not_there(check: Check, manifest: Manifest) -> None:
+    code, said = check(archived(manifest, REDACTED), "--key", PRINT)
+    assert code == 1
+    assert "not among the files of the manifest" in said
+
+
+def test_a_clip_is_there_or_not(check: Check) -> None:
+    """No other film under its name, and no word of it that its files do not bear out."""
+    forged = {**FILES, "gate-1.mp4": b"another film"}
+    code, said = check(archived(second(forged), forged), "--key", PRINT)
+    assert code == 1
+    assert "lists another file under the name of its clip" in said
+    lying = second().encode().replace(b'"included": true', b'"included": false')
+    assert check(zipped(*signed(lying).items(), *FILES.items()), "--key", PRINT)[0] == 1

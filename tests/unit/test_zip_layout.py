@@ -21,13 +21,12 @@ from hypothesis import strategies as st
 
 from platereel import zip_layout
 from platereel.verification import verify
-from services.api.media.evidence import Evidence, archive
+from services.api.media.evidence import archive, clip_file, listed
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import BadInput
 from shared.domain.segment import Clip
 from shared.wire.evidence import fingerprint
 from tests.support.archives import FILES, OURS, manifest_of, signed, streamed
-from tests.support.segments import a_segment
 from tests.support.twins import MemoryObjects
 
 CLIP = "gate-1.mp4"
@@ -227,14 +226,13 @@ def exported(clip: bytes = b"PK\x07\x08 is no film" * 20) -> bytes:
     """What the API sends."""
     store = MemoryObjects(SystemClock())
     store.put("clip", clip, "video/mp4")
-    store.put("picture", b"\xff\xd8picture", "image/jpeg")
     made = datetime(2026, 11, 26, 10, tzinfo=UTC)
-    segment = replace(a_segment(), file_path="clip", thumbnail_path="picture")
     film = Clip(key="clip", size_bytes=len(clip), sha256=sha256(clip).hexdigest(), frame_count=1)
-    wanted = Evidence(
-        segment=segment, clip=film, name="gate-1", deployment="site", made_at=made, made_by="local"
-    )
-    return b"".join(archive(store, OURS, wanted))
+    large = clip_file(store, film, CLIP)
+    small = {"segment.json": FILES["segment.json"], "gate-1.jpg": b"\xff\xd8picture"}
+    files = [*(listed(name, data) for name, data in small.items()), large.listed]
+    manifest = replace(manifest_of({}), files=files, clip=large.listed)
+    return b"".join(archive(OURS, manifest, made, small, [large]))
 
 
 def every_damage(whole: bytes, step: int = 1) -> Iterator[bytes]:

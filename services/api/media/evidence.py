@@ -1,25 +1,32 @@
-"""Evidence archives, written while they are sent: clip, picture, facts, manifest and signature."""
+"""Evidence archives, written while they are sent: the small files, manifest and signature, then
+pictures and films.
+"""
 
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from shared.domain.errors import Conflict, NotFound, Permanent
+from shared.domain.errors import Conflict, Permanent
 from shared.domain.ports import ObjectStore, Signer
-from shared.domain.segment import Clip, DetailedSegment
-from shared.wire import api as schemas
+from shared.domain.segment import Clip
 from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
 
 README = """What is in this archive:
-  the clip as it was recorded, a picture of it, and segment.json: what is known of it, with its detections;
+  the clip as it was recorded (unless manifest.json says that it was left out) and a picture of it;
+  viewer.html: unpack the archive, open this file in a browser, and it shows all that follows;
+  overlay.mp4, redacted.mp4: copies with times and plates drawn in, or with plates blurred, where these were asked for;
+  segment.json: what is known of the clip, with its detections;
+  passes.json: which vehicles passed, each with its reads, boxes and corrections; pictures/ has pictures of them;
+  clocks.json: how the clocks of the servers stood when this archive was made;
+  access-log.json: who looked at the clip until then;
   manifest.json lists these files with their SHA-256, and manifest.sig signs it (Ed25519).
 `platereel verify FILE --key FINGERPRINT` checks everything and ends with 0 when all is as it was signed, with 1 when
 it is not. Get the fingerprint from the deployment (GET /v2/video/signing-key), never from this archive: without --key
@@ -74,51 +81,44 @@ class _Zip:
         return self._pipe.take()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What goes into one archive: the segment with its detections, its clip, and who asked for
-    it.
+@dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A file that is never held in memory: what it must be, and how to read it."""
+
+    listed: ListedFile
+    read: Callable[[], Iterator[bytes]]
+
+
+def listed(name: str, data: bytes) -> ListedFile:
+    """Returns a small file as a manifest lists it."""
+    return ListedFile(name, len(data), sha256(data).hexdigest())
+
+
+def clip_file(store: ObjectStore, clip: Clip, name: str) -> LargeFile:
+    """Returns the clip as a file of that name."""
+    file = ListedFile(name, clip.size_bytes, clip.sha256)
+    return LargeFile(file, partial(unchanged, partial(store.stream, clip.key), file))
+
+
+def archive(
+    signer: Signer,
+    manifest: Manifest,
+    made_at: datetime,
+    small: Mapping[str, bytes],
+    large: Sequence[LargeFile],
+) -> Iterator[bytes]:
+    """Yields the archive's bytes, never more than a piece of a large file at once.
+
+    Stops when a file is no longer what the manifest says, so that no whole archive arrives.
     """
-
-    segment: DetailedSegment
-    clip: Clip
-    name: str
-    deployment: str
-    made_at: datetime
-    made_by: str
-
-
-def archive(store: ObjectStore, signer: Signer, evidence: Evidence) -> Iterator[bytes]:
-    """Yields the archive's bytes, never more than a piece of the clip at once.
-
-    Stops when the clip is no longer what was recorded, so that no whole archive arrives.
-    """
-    segment, clip = evidence.segment, evidence.clip
-    small = {"README.txt": README.encode(), "segment.json": _facts(segment)}
-    if segment.thumbnail_path is not None:
-        picture = _picture(store, segment.thumbnail_path)
-        if picture is not None:
-            small[f"{evidence.name}.jpg"] = picture
-    film = f"{evidence.name}.mp4"
-    listed = [
-        ListedFile(name, len(data), sha256(data).hexdigest())
-        for name, data in sorted(small.items())
-    ]
-    listed.append(ListedFile(film, clip.size_bytes, clip.sha256))
-    manifest = Manifest(
-        deployment=evidence.deployment,
-        segment=str(segment.id),
-        made_at=evidence.made_at.isoformat(),
-        made_by=evidence.made_by,
-        public_key=signer.public_key,
-        files=listed,
-    ).encode()
-    small |= {MANIFEST: manifest, SIGNATURE: signer.sign(manifest).encode() + b"\n"}
-    into = _Zip(evidence.made_at)
+    data = manifest.encode()
+    into = _Zip(made_at)
     try:
-        for name, data in small.items():
-            yield from into.add(name, len(data), iter([data]))
-        yield from into.add(film, clip.size_bytes, _unchanged(store, clip))
+        signature = signer.sign(data).encode() + b"\n"
+        for name, content in {**small, MANIFEST: data, SIGNATURE: signature}.items():
+            yield from into.add(name, len(content), iter([content]))
+        for each in large:
+            yield from into.add(each.listed.name, each.listed.size_bytes, each.read())
     finally:
         rest = into.end()  # what broke off is closed too, and its end is not sent
     yield rest
@@ -129,31 +129,19 @@ def check_unchanged(store: ObjectStore, clip: Clip) -> None:
     recorded.
     """
     try:
-        deque(_unchanged(store, clip), maxlen=0)
+        deque(clip_file(store, clip, clip.key).read(), maxlen=0)
     except Permanent as error:
         raise Conflict(error.message) from error
 
 
-def _facts(segment: DetailedSegment) -> bytes:
-    facts = schemas.SegmentDetail.model_validate(segment).model_dump(mode="json", by_alias=True)
-    return json.dumps(facts, indent=2, sort_keys=True).encode() + b"\n"
-
-
-def _picture(store: ObjectStore, key: str) -> bytes | None:
-    try:
-        return store.get(key)
-    except NotFound:
-        return None
-
-
-def _unchanged(store: ObjectStore, clip: Clip) -> Iterator[bytes]:
-    """Yields the clip's bytes; the last piece only when all together are what was recorded."""
+def unchanged(read: Callable[[], Iterator[bytes]], file: ListedFile) -> Iterator[bytes]:
+    """Yields a file's bytes; the last piece only when all together are what they must be."""
     digest, size, last = sha256(), 0, b""
-    for piece in store.stream(clip.key):
+    for piece in read():
         digest.update(piece)
         size += len(piece)
         yield last
         last = piece
-    if digest.hexdigest() != clip.sha256 or size != clip.size_bytes:
-        raise Permanent(f"{clip.key} is not what was recorded")
+    if digest.hexdigest() != file.sha256 or size != file.size_bytes:
+        raise Permanent(f"{file.name} is not what was recorded")
     yield last

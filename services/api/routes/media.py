@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -11,17 +11,22 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from services.api.availability import clip_of
 from services.api.bodies import data_router
 from services.api.callers import Ports, Viewer, segment_of
-from services.api.media.evidence import Evidence, archive, check_unchanged
+from services.api.media.clip_facts import EvidencePorts
+from services.api.media.exporting import export as make_export
+from services.api.media.exporting import header_of
 from services.api.media.range_response import Content, matches, resolve, serve
+from services.api.media.redaction import Wanted
+from services.api.parameters import Plate, TimeZone, zone_named
+from services.api.ports import ApiPorts
 from shared.domain.errors import NotFound
 from shared.domain.segment import Segment
-from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 from shared.wire.clip_names import clip_name
 from shared.wire.evidence import fingerprint
 
 LINK_SECONDS = 600.0
 VIDEO, ZIP = "video/mp4", "application/zip"
+NOT_BLURRED = "Platereel-Not-Blurred"
 
 
 _DOWNLOADED: dict[int | str, dict[str, Any]] = {
@@ -33,6 +38,18 @@ _DOWNLOADED: dict[int | str, dict[str, Any]] = {
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}}, 304: {"description": "It is what the client has."}
 }  # fmt: skip
+
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {ZIP: {}},
+        "headers": {
+            NOT_BLURRED: {
+                "description": "With redact: how many passes and reads are not blurred, and why.",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
 
 router = data_router("media")
 
@@ -96,36 +113,65 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
     return Response(picture, media_type="image/jpeg", headers=_kept(etag))
 
 
-@router.get(
-    "/segments/{segment_id}/export",
-    response_class=StreamingResponse,
-    responses={200: {"content": {ZIP: {}}}},
-)
-def export(ports: Ports, caller: Viewer, segment_id: UUID) -> Response:
-    """Returns evidence as a zip: clip, facts, detections, hashes of all, and a signature.
+@router.get("/segments/{segment_id}/export", response_class=StreamingResponse, responses=_EXPORTED)
+def export(
+    ports: Ports,
+    caller: Viewer,
+    segment_id: UUID,
+    overlay: Annotated[
+        bool, Query(description="With a copy that has times, plates and boxes in its pictures.")
+    ] = False,
+    redact: Annotated[
+        Literal["others"] | None,
+        Query(description="With a copy in which all plates but `plate` are blurred."),
+    ] = None,
+    plate: Plate | None = None,
+    time_zone: TimeZone = "UTC",
+    original: Annotated[
+        bool, Query(description="false, with redact: without the clip as it was recorded.")
+    ] = True,
+) -> Response:
+    """Returns evidence as a zip: clip, passes, clocks, access log, a page that shows it all, hashes
+    and a signature.
 
-    `platereel verify` checks it.
+    `platereel verify` checks it. `tz` is the zone of the times in overlay.mp4.
     """
     segment = segment_of(ports, caller, segment_id)
+    wanted = Wanted(
+        overlay=overlay,
+        redact=redact is not None,
+        plate=plate,
+        zone=zone_named(time_zone),
+        original=original,
+    )
     clip = clip_of(segment)
     if isinstance(clip, Response):
         return clip
-    check_unchanged(ports.store, clip)
-    ports.looks.exported(caller, segment_id)
-    made_at = from_ms(ports.clock.now_ms())
-    evidence = Evidence(
-        segment=ports.segments.get(segment_id),
-        clip=clip,
-        name=_name(segment),
-        deployment=str(ports.deployment_id),
-        made_at=made_at,
-        made_by=caller.name,
-    )
+    made = make_export(_evidence(ports), ports.copying, caller, segment_id, clip, wanted)
     headers = {
-        "Content-Disposition": f'attachment; filename="{evidence.name}.zip"',
+        "Content-Disposition": f'attachment; filename="{made.name}.zip"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(archive(ports.store, ports.signer, evidence), 200, headers, ZIP)
+    if made.redaction is not None:
+        headers[NOT_BLURRED] = header_of(made.redaction)
+    return StreamingResponse(made.pieces, 200, headers, ZIP)
+
+
+def _evidence(ports: ApiPorts) -> EvidencePorts:
+    return EvidencePorts(
+        segments=ports.segments,
+        passes=ports.passes,
+        lists=ports.lists,
+        access=ports.access,
+        states=ports.states,
+        store=ports.store,
+        signer=ports.signer,
+        video=ports.video,
+        clock=ports.clock,
+        settings=ports.settings,
+        deployment=str(ports.deployment_id),
+        server_clocks=ports.server_clocks,
+    )
 
 
 @router.get("/signing-key")

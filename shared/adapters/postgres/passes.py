@@ -21,6 +21,7 @@ from shared.domain.found_passes import (
     PassHit,
     PlateDay,
     Review,
+    ReviewedPass,
     ReviewLine,
     SegmentOfPass,
 )
@@ -35,6 +36,14 @@ READS_SHOWN = 1_000
 _FOUND: LiteralString = f"""
     SELECT {pass_search.COLUMNS} FROM passes p
      WHERE id = coalesce((SELECT now FROM joined_passes WHERE was = %(id)s), %(id)s)
+"""
+_HITS: LiteralString = """
+    SELECT pass_id, id, list_name, kind, entry, plate, distance, detection_id, at, name, reason, priority, instructions,
+           alerted, acknowledged_at, acknowledged_by, acknowledged_note
+      FROM pass_hits WHERE pass_id = ANY(%s) ORDER BY kind = 'watch' DESC, priority NULLS LAST, at, id
+"""
+_REVIEWS: LiteralString = """
+    SELECT pass_id, at, who, review, plate, note FROM pass_reviews WHERE pass_id = ANY(%s) ORDER BY id
 """
 
 
@@ -108,6 +117,26 @@ class PostgresPassRows:
         with self._database.transaction() as connection:
             return _detailed(connection, _found(connection, pass_id))
 
+    def reviewed(self, pass_ids: Sequence[UUID]) -> list[ReviewedPass]:
+        given = [list(pass_ids)]
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                f"SELECT {pass_search.COLUMNS} FROM passes p WHERE id = ANY(%s) ORDER BY first_at, id",
+                given,
+            ).fetchall()
+            hits, reviews = (
+                connection.execute(statement, given).fetchall() for statement in (_HITS, _REVIEWS)
+            )
+        return [
+            ReviewedPass(
+                **pass_search.pass_values(row),
+                distance=0.0,
+                hits=[_hit(each) for each in hits if each["pass_id"] == row["id"]],
+                reviews=[_review_line(each) for each in reviews if each["pass_id"] == row["id"]],
+            )
+            for row in found
+        ]
+
     def review(
         self, pass_id: UUID, review: Review | None, plate: str | None, note: str | None, who: str
     ) -> DetailedPass:
@@ -139,15 +168,7 @@ class PostgresPassRows:
             return _detailed(connection, after)
 
     def hits(self, pass_id: UUID) -> list[PassHit]:
-        rows = self._database.fetch(
-            """
-            SELECT id, list_name, kind, entry, plate, distance, detection_id, at, name, reason, priority, instructions,
-                   alerted, acknowledged_at, acknowledged_by, acknowledged_note
-              FROM pass_hits WHERE pass_id = %s ORDER BY kind = 'watch' DESC, priority NULLS LAST, at, id
-            """,
-            pass_id,
-        )
-        return [PassHit(**row | {"kind": ListKind(row["kind"])}) for row in rows]
+        return [_hit(row) for row in self._database.fetch(_HITS, [pass_id])]
 
     def acknowledge(self, pass_id: UUID, note: str | None, who: str) -> int:
         """Writes to the access log."""
@@ -215,10 +236,7 @@ def _detailed(connection: Connection, row: DictRow) -> DetailedPass:
         """,
         [row["id"]],
     ).fetchall()
-    lines = connection.execute(
-        "SELECT at, who, review, plate, note FROM pass_reviews WHERE pass_id = %s ORDER BY id",
-        [row["id"]],
-    ).fetchall()
+    lines = connection.execute(_REVIEWS, [[row["id"]]]).fetchall()
     return DetailedPass(
         **pass_search.pass_values(row),
         distance=0.0,
@@ -226,8 +244,18 @@ def _detailed(connection: Connection, row: DictRow) -> DetailedPass:
         segments=[
             SegmentOfPass(**each | {"status": SegmentStatus(each["status"])}) for each in segments
         ],
-        reviews=[ReviewLine(**each | {"review": Review(each["review"])}) for each in lines],
+        reviews=[_review_line(each) for each in lines],
     )
+
+
+def _hit(row: DictRow) -> PassHit:
+    values = {name: value for name, value in row.items() if name != "pass_id"}
+    return PassHit(**values | {"kind": ListKind(row["kind"])})
+
+
+def _review_line(row: DictRow) -> ReviewLine:
+    values = {name: value for name, value in row.items() if name != "pass_id"}
+    return ReviewLine(**values | {"review": Review(row["review"])})
 
 
 def _note_review(

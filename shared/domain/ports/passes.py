@@ -17,6 +17,7 @@ from shared.domain.found_passes import (
     PassHit,
     PlateDay,
     Review,
+    ReviewedPass,
 )
 from shared.domain.lifecycle import DetectionOutcome
 
@@ -112,6 +113,9 @@ class PassRows(Protocol):
 
     def get(self, pass_id: UUID) -> DetailedPass:
         """Returns one pass, or the one that it is part of now. Raises NotFound."""
+
+    def reviewed(self, pass_ids: Sequence[UUID]) -> list[ReviewedPass]:
+        """Returns those of these passes that there are, in order of time."""
 
     def review(
         self, pass_id: UUID, review: Review | None, plate: str | None, note: str | None, who: str
