@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from services.api.media.clip_facts import EvidencePorts
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
@@ -19,9 +20,10 @@ from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.detections import RedisDetections
+from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.deployment import Deployment
 from shared.domain.camera import CameraState
-from shared.domain.ports import Clock, FrameBuffer, ObjectStore
+from shared.domain.ports import Clock, FrameBuffer, ObjectStore, Video
 from shared.domain.purpose import PurposeRule
 from shared.runtime.addresses import Addresses
 from shared.runtime.settings import Settings
@@ -102,6 +104,38 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
             clock=deployment.clock,
             purpose_required=settings.access.purpose is PurposeRule.REQUIRED,
         )
+
+
+@contextmanager
+def evidence_desk(settings: Settings) -> Iterator[EvidencePorts]:
+    """What an archive of evidence is made of, for one command. It is signed with
+    PLATEREEL_SIGNING_KEY where that is set here, else with the key in the database.
+    """
+    with Deployment(settings, NAME, connections=1) as deployment:
+        deployment.require_version()
+        database = deployment.database
+        access, given = PostgresAccessRows(database), settings.signing_key
+        seed = access.signing_seed() if given is None else seed_of(given.get_secret_value())
+        yield EvidencePorts(
+            segments=PostgresSegmentRows(database),
+            passes=PostgresPassRows(database),
+            lists=PostgresPlateListRows(database),
+            access=access,
+            states=deployment.cameras,
+            store=deployment.store,
+            signer=Ed25519Signer(seed),
+            video=_video,
+            clock=deployment.clock,
+            settings=settings,
+            deployment=str(PostgresConsistencyRows(database).deployment_id()),
+            server_clocks=deployment.server_clocks,
+        )
+
+
+def _video() -> Video:
+    from shared.adapters.video.av_video import AvVideo  # noqa: PLC0415 - two libraries of pictures
+
+    return AvVideo()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""segments: find, show, fetch, protect and delete clips from a terminal."""
+"""segments: find, show, fetch, export, protect and delete clips from a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
+from platereel.cli.clip_export import check_output, export, segment_id, target_of
 from platereel.cli.context import (
     ConfigOption,
     DataOption,
@@ -26,7 +26,7 @@ from platereel.cli.context import (
     who,
     write_whole,
 )
-from shared.domain.errors import BadInput, Conflict
+from shared.domain.errors import Conflict
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.ports import Order, SegmentFilter
 from shared.domain.segment import DetailedSegment, Segment
@@ -38,20 +38,16 @@ Identifier = Annotated[str, typer.Argument(help="The segment's id.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Find, show, fetch, protect and delete clips.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Find, show, fetch, export, protect and delete clips.", no_args_is_help=True
+    )
     group.command("list")(list_segments)
     group.command()(show)
     group.command()(get)
+    group.command()(export)
     group.command()(protect)
     group.command()(delete)
     app.add_typer(group, name="segments", rich_help_panel="Clips")
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadInput("segment id", f"{text!r} is not a UUID") from None
 
 
 def list_segments(
@@ -138,7 +134,7 @@ def show(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        row = world.segments.get(_id(segment))
+        row = world.segments.get(segment_id(segment))
         look(world, "view", {"what": "segment"}, row.id)
     if json:
         print_json(_as_json(row))
@@ -173,9 +169,9 @@ def get(
     """Fetch a clip's MP4."""
     from platereel.wiring import desk
 
-    _check_output(output, json=json)
+    check_output(output, "a clip", json=json)
     with desk(deployment(config, data)) as world:
-        row = world.segments.get(_id(segment))
+        row = world.segments.get(segment_id(segment))
         if row.status != SegmentStatus.READY:
             raise Conflict(f"segment {segment} is {_status(row)}; only a ready one has a clip")
         look(world, "download", {"bytes": "all", "by": "command"}, row.id)
@@ -196,7 +192,7 @@ def get(
                 sys.stdout.buffer.writelines(pieces)
                 return
             name = clip_name(row.camera_id, row.start_time, row.plates)
-            target = _target(output or Path(f"{row.id}.mp4"), f"{name}.mp4")
+            target = target_of(output or Path(f"{row.id}.mp4"), f"{name}.mp4")
             write_whole(target, pieces)
     if json:
         print_json(
@@ -217,22 +213,6 @@ def _told(pieces: Iterator[bytes], tell: Callable[[int], None]) -> Iterator[byte
         tell(len(piece))
 
 
-def _check_output(output: Path | None, *, json: bool) -> None:
-    """Refuse an output that cannot be written, before anything is fetched."""
-    if str(output) == "-" and json:
-        raise BadInput("--json", "standard output has the clip, and nothing else")
-    if str(output) == "-" and sys.stdout.isatty():
-        raise BadInput(
-            "--output", "a clip is no text for a terminal: send it to a file or a program"
-        )
-    if output is not None and not output.parent.is_dir():
-        raise BadInput("--output", f"there is no folder {output.parent}")
-
-
-def _target(output: Path, name: str) -> Path:
-    return output / name if output.is_dir() else output
-
-
 def protect(
     segment: Identifier,
     off: Annotated[bool, typer.Option("--off", help="Lift the protection.")] = False,
@@ -245,7 +225,7 @@ def protect(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        row = world.segments.protect(_id(segment), protected=not off, who=who(), note=note)
+        row = world.segments.protect(segment_id(segment), protected=not off, who=who(), note=note)
     if json:
         print_json(_as_json(row))
     else:
@@ -262,7 +242,7 @@ def delete(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        world.segments.archive(_id(segment), who())
+        world.segments.archive(segment_id(segment), who())
     if json:
         print_json({"id": segment, "deleted": True})
     else:

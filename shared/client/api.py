@@ -12,13 +12,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from shared.client.access_log import AccessLogCalls
-from shared.client.http import ApiError, Progress
+from shared.client.http import READ_SECONDS, ApiError, Progress
 from shared.client.passes import PassCalls
 from shared.client.plate_lists import PlateListCalls
 from shared.domain.lifecycle import SegmentStatus
 from shared.wire import api
 
 __all__ = ["ApiClient", "ApiError", "Event"]
+COPIES_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,31 @@ class ApiClient(PassCalls, PlateListCalls, AccessLogCalls):
         return self._fetch(f"segments/{segment_id}/download", path, progress)
 
     def export(
-        self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None
+        self,
+        segment_id: UUID | str,
+        path: Path,
+        progress: Progress = lambda *_: None,
+        *,
+        overlay: bool = False,
+        redact: Literal["others"] | None = None,
+        plate: str | None = None,
+        time_zone: str | None = None,
+        original: bool = True,
     ) -> Path:
-        """Fetch a clip's evidence archive; `platereel verify` checks it."""
-        return self._fetch(f"segments/{segment_id}/export", path, progress)
+        """Fetch a clip's evidence archive; `platereel verify` checks it, and says what could not be
+        blurred.
+
+        overlay: with a copy that has times (also in `time_zone`) and plates in its pictures.
+        redact: with one in which all plates but `plate` are blurred; `original=False` leaves out
+        the clip as it was recorded. Copies take up to ten minutes before the first byte.
+        """
+        query = {
+            "overlay": True if overlay else None, "redact": redact, "plate": plate, "tz": time_zone,
+            "original": None if original else False,
+        }  # fmt: skip
+        patience_s = COPIES_SECONDS if overlay or redact else READ_SECONDS
+        target = f"segments/{segment_id}/export"
+        return self._fetch(target, path, progress, query, patience_s=patience_s)
 
     def events(self, after: str | None = None) -> Iterator[Event]:
         """Yields events as they happen, after an event's id. Ends when the API ends the stream."""

@@ -78,10 +78,14 @@ class HttpApi:
         path: str,
         target: Path,
         progress: Progress,
+        query: Mapping[str, Any] | None = None,
+        *,
         headers: Mapping[str, str] | None = None,
+        patience_s: float = READ_SECONDS,
     ) -> Path:
+        """Returns the file, whole or not at all. patience_s: until the answer's first byte."""
         temporary = target.with_name(f".{target.name}.part")
-        answer = self._answer("GET", path, headers=headers, stream=True)
+        answer = self._answer("GET", _asked(path, query), headers=headers, stream=True, patience_s=patience_s)
         length = answer.headers.get("Content-Length")
         total, done = int(length) if length else None, 0
         try:
@@ -99,10 +103,7 @@ class HttpApi:
         return target
 
     def _read(self, model: type[Model], path: str, query: Mapping[str, Any] | None = None) -> Model:
-        given = {name: written(value) for name, value in (query or {}).items() if value is not None}
-        return model.model_validate_json(
-            self._answer("GET", f"{path}?{urlencode(given)}" if given else path).data
-        )
+        return model.model_validate_json(self._answer("GET", _asked(path, query)).data)
 
     def _send(
         self,
@@ -134,6 +135,7 @@ class HttpApi:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         again: bool = False,
+        patience_s: float = READ_SECONDS,
     ) -> urllib3.BaseHTTPResponse:
         """Returns an answer of 2xx; any other raises ApiError."""
         tries = TRIES - 1 if again or method == "GET" else 0
@@ -154,12 +156,18 @@ class HttpApi:
                 **_sent(body),
                 preload_content=not stream,
                 retries=retries,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=patience_s),
             )
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, f"{self._base} does not answer: {type(error).__name__}") from error
         if answer.status >= 300:  # noqa: PLR2004 - no success, as HTTP has it
             raise _refusal(answer)
         return answer
+
+
+def _asked(path: str, query: Mapping[str, Any] | None) -> str:
+    given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _sent(body: Mapping[str, Any] | bytes | None) -> dict[str, Any]:

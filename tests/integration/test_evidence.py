@@ -15,6 +15,8 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
+from platereel import ApiClient, ApiError
+from platereel.verification import verify
 from services.api.media import copies
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.domain.found_passes import Review
@@ -22,6 +24,7 @@ from shared.domain.media import Box
 from shared.domain.plate_lists import IgnoredReads, ListKind, ListSettings
 from shared.domain.policy import Reads, Record, RecordingPolicy
 from tests.support.clips import frames_of
+from tests.support.commands import Run
 from tests.support.evidence import OURS, THEIRS, TIMES, Archive, Read, found_passes, recorded, saw
 from tests.support.rows import ready
 from tests.support.world import World
@@ -255,3 +258,58 @@ def test_what_cannot_be_copied(
     assert (refused.status_code, "does not decode" in refused.json()["detail"]) == (409, True)
     assert app.state.ports.copying._lock.locked() is False
     assert zipfile.ZipFile(io.BytesIO(api.get(path.partition("?")[0]).content)).testzip() is None
+
+
+def test_a_terminal_makes_evidence_too(
+    world: World, api: TestClient, run: Run, tmp_path: Path
+) -> None:
+    segment_id = str(recorded(world, tmp_path))
+    key = api.get("/v2/video/signing-key").json()["fingerprint"]
+    options = (
+        "--overlay",
+        "--redact",
+        "others",
+        "--plate",
+        OURS,
+        "--no-original",
+        "--tz",
+        "Asia/Tokyo",
+    )
+    told = run("segments", "export", segment_id, "-o", "mine.zip", *options, "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == {
+        "id": segment_id, "path": "mine.zip", "fingerprint": key, "not_blurred": 0, "reads_not_kept": False,
+    }  # fmt: skip
+    verdict = verify(tmp_path / "mine.zip", key)
+    assert (verdict.problems, verdict.manifest.has_clip) == ([], False)
+    assert verdict.manifest.made_by.startswith("cli:")
+    said = run("segments", "export", segment_id)
+    assert key in said.stdout
+    (own,) = tmp_path.glob("cam1_*_AB123CD.zip")
+    assert verify(own, key).problems == []
+    for wrong, named in (
+        (("--plate", OURS), "plate: says which"), (("--redact", "all"), "--redact"), (("--tz", "Mars"), "tz: "),
+        (("--no-original",), "original: "), (("-o", "nowhere/x.zip"), "there is no folder nowhere"),
+    ):  # fmt: skip
+        refused = run("segments", "export", segment_id, *wrong)
+        assert (refused.returncode != 0, named in refused.stderr) == (True, True), refused
+    assert run("segments", "export", str(ready(world, "cam2", 0, status="failed"))).returncode == 1
+
+
+def test_the_client_takes_the_same_choices(world: World, address: str, tmp_path: Path) -> None:
+    segment_id = recorded(world, tmp_path)
+    with ApiClient(address) as client:
+        path = client.export(
+            segment_id,
+            tmp_path / "e.zip",
+            overlay=True,
+            redact="others",
+            plate=OURS,
+            original=False,
+        )
+        manifest = verify(path, None).manifest
+        assert manifest.redaction is not None
+        assert (manifest.has_clip, manifest.redaction.plate) == (False, OURS)
+        with pytest.raises(ApiError, match="plate") as refused:
+            client.export(segment_id, tmp_path / "f.zip", plate=OURS)
+        assert refused.value.status == 422
