@@ -257,6 +257,8 @@ def test_what_cannot_be_copied(
     refused = api.get(path)
     assert (refused.status_code, "does not decode" in refused.json()["detail"]) == (409, True)
     assert app.state.ports.copying._lock.locked() is False
+    noted = world.database.fetch("SELECT FROM access_log WHERE action = 'export'")
+    assert len(noted) == 1, "what was refused is no export"
     assert zipfile.ZipFile(io.BytesIO(api.get(path.partition("?")[0]).content)).testzip() is None
 
 

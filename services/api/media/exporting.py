@@ -77,12 +77,12 @@ def export(
     copies = renditions(facts, wanted)
     if copies:
         check_size(facts)
-    ports.access.note(who.name, "export", segment_id, wanted.details)
     with ExitStack() as until_sent:
         films = []
         if copies:
             with copying.turn():
                 films = make_copies(ports, clip, copies, until_sent)
+        ports.access.note(who.name, "export", segment_id, wanted.details)
         redaction = told_redaction(facts, wanted, drops_ignored=_drops_ignored(ports))
         if not wanted.original:
             facts = facts.only(kept_passes(facts, wanted))
