@@ -159,7 +159,7 @@ const readItems = data.reads.map((read) => {
 if (!data.reads.length) add(byId("reads"), "li", "none");
 
 for (const found of data.passes) {
-  const item = add(byId("passes"), "li", (found.plate || "?") + ": " + found.reads + " reads");
+  const item = add(byId("passes"), "li", (found.plate || "?") + ": " + found.reads + (found.reads === 1 ? " read" : " reads"));
   const more = [];
   if (found.hit) more.push("on a watch list");
   if (found.corrected_plate) more.push("corrected, read as " + found.read_plate);
