@@ -13,6 +13,7 @@ from platereel.cli.context import (
     ConfigOption,
     DataOption,
     JsonOption,
+    check_purpose,
     console,
     deployment,
     errors,
@@ -24,6 +25,7 @@ from platereel.cli.context import (
 )
 from shared.domain.access import Caller, Role
 from shared.domain.errors import BadInput, Conflict
+from shared.domain.purpose import PurposeRule
 from shared.wire.evidence import fingerprint
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def export(
         original=not without,
     )
     with evidence_desk(deployment(config, data)) as world:
+        check_purpose(required=world.settings.access.purpose is PurposeRule.REQUIRED)
         clip = world.segments.row(identifier).clip
         if clip is None:
             raise Conflict(f"segment {segment} has no clip: only a ready one has")

@@ -155,9 +155,9 @@ def who() -> str:
         return f"cli:{os.getuid()}"
 
 
-def check_purpose(world: Desk) -> None:
-    """Refuse what needs a purpose and has none."""
-    if world.purpose_required and stated().purpose is None:
+def check_purpose(*, required: bool) -> None:
+    """Refuse what needs a purpose and has none. required: whether the deployment asks for one."""
+    if required and stated().purpose is None:
         raise BadInput(
             "--purpose",
             "say why: this deployment requires it, as in `platereel --purpose TEXT segments show ID`",
@@ -168,7 +168,7 @@ def look(
     world: Desk, action: str, details: Mapping[str, Any], segment_id: UUID | None = None
 ) -> None:
     """Write into the access log what a command is about to show, and why."""
-    check_purpose(world)
+    check_purpose(required=world.purpose_required)
     told = {
         name: printable(value) if isinstance(value, str) else value
         for name, value in details.items()

@@ -75,7 +75,7 @@ def import_file(
     if read.problems and not (partial or dry_run):
         raise refusal(read.problems)
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         done = world.lists.load(name, read.entries, who(), dry_run=dry_run)
     report = report_of(read, done, dry_run=dry_run)
     if json:
@@ -105,7 +105,7 @@ def export(
     if output is None and json:
         raise BadInput("--json", "standard output has the file, and nothing else")
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         pieces = csv_of(world.lists.every_entry(name, who()))
         if output is None:
             sys.stdout.writelines(pieces)

@@ -145,7 +145,7 @@ def create(
     }  # fmt: skip
     settings = ListSettings(**dict(checked(schemas.ListRequest, given)))
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         made = world.lists.create(settings, who())
     if json:
         print_json(schemas.PlateList.model_validate(made).model_dump(mode="json"))
@@ -164,7 +164,7 @@ def delete(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         found = world.lists.get(name)
         if found.entries and sys.stdin.isatty() and not (yes or json):
             typer.confirm(f"Delete {name} with its {found.entries} entries?", abort=True, err=True)
@@ -204,7 +204,7 @@ def add(
     }  # fmt: skip
     entry = settings_of(checked(schemas.EntryRequest, given))
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         others = [each for each in world.lists.holding(plate) if each.name != list_]
         made = world.lists.add(list_, entry, who())
     if json:
@@ -226,7 +226,7 @@ def remove(
     from platereel.wiring import desk
 
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         entry = world.lists.entry_of(list_, plate)
         world.lists.remove(list_, entry.entry_id, who())
     if json:

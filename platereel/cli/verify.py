@@ -94,8 +94,9 @@ def _say(verdict: Verdict | LogVerdict) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for line in _of_copies(manifest):
-        console.print(plain(line, keep=""), highlight=False, soft_wrap=True)
+    if hasattr(verdict, "manifest"):
+        for line in _of_copies(verdict.manifest):
+            console.print(plain(line, keep=""), highlight=False, soft_wrap=True)
     if verdict.ok is None:
         console.print(
             "all is as whoever has that key signed it, and anybody can sign with an own key: give --key with the "

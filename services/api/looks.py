@@ -83,11 +83,6 @@ class Looks:
         now = self.clock.monotonic()
         self._remember(key, (known or _Line(now)).with_span(span, now))
 
-    def exported(self, caller: Caller, segment_id: UUID) -> None:
-        """Note that evidence of a clip is about to be made."""
-        self.require_purpose()
-        self.access.note(caller.name, "export", segment_id, {})
-
     def require_purpose(self) -> None:
         """Raise BadInput where a purpose is required and none is stated."""
         if self.purpose_required and stated().purpose is None:

@@ -59,4 +59,4 @@ class AccessLogCalls(HttpApi):
             name.rstrip("_"): written(value) for name, value in where.items() if value is not None
         }
         target = f"access-log?{urlencode(given)}" if given else "access-log"
-        return self._fetch(target, path, progress, {"Accept": _FORMS[form]})
+        return self._fetch(target, path, progress, headers={"Accept": _FORMS[form]})

@@ -85,7 +85,9 @@ class HttpApi:
     ) -> Path:
         """Returns the file, whole or not at all. patience_s: until the answer's first byte."""
         temporary = target.with_name(f".{target.name}.part")
-        answer = self._answer("GET", _asked(path, query), headers=headers, stream=True, patience_s=patience_s)
+        answer = self._answer(
+            "GET", _asked(path, query), headers=headers, stream=True, patience_s=patience_s
+        )
         length = answer.headers.get("Content-Length")
         total, done = int(length) if length else None, 0
         try:
@@ -166,7 +168,7 @@ class HttpApi:
 
 
 def _asked(path: str, query: Mapping[str, Any] | None) -> str:
-    given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+    given = {name: written(value) for name, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
 
 

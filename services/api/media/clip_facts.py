@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.domain.access import AccessEntry, Caller
+from shared.domain.access import AccessEntry, AccessFilter, Caller
 from shared.domain.errors import PlatereelError
 from shared.domain.found_passes import FoundDetection, ReviewedPass
 from shared.domain.policy import RecordingPolicy
@@ -247,7 +247,7 @@ def access_file(ports: EvidencePorts, segment_id: UUID, *, plates: bool) -> byte
 
 
 def _lines_before(ports: EvidencePorts, before: int | None, segment_id: UUID) -> list[AccessEntry]:
-    return ports.access.log(before, AT_ONCE, None, None, segment_id)
+    return ports.access.log(AccessFilter(segment_id=segment_id), before, AT_ONCE)
 
 
 def clocks_file(ports: EvidencePorts, camera_id: str, who: Caller) -> bytes:

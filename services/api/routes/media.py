@@ -147,6 +147,7 @@ def export(
     clip = clip_of(segment)
     if isinstance(clip, Response):
         return clip
+    ports.looks.require_purpose()
     made = make_export(_evidence(ports), ports.copying, caller, segment_id, clip, wanted)
     headers = {
         "Content-Disposition": f'attachment; filename="{made.name}.zip"',
