@@ -159,10 +159,10 @@ def _state(found: FoundPass) -> str:
 
 
 def _every(rows: PassRows, where: PassFilter, order: ReadOrder) -> Iterator[FoundPass]:
-    page = rows.search(where, PAGE, None, order)
+    page = rows.search(where, PAGE, None, order, plain=True)
     yield from page.items
     while page.next_cursor is not None:
-        page = rows.search(where, PAGE, page.next_cursor, order)
+        page = rows.search(where, PAGE, page.next_cursor, order, plain=True)
         yield from page.items
 
 

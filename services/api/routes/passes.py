@@ -129,14 +129,20 @@ def list_passes(
         _passes, ports, where, sort or (ReadOrder.NEAREST if fuzzy else ReadOrder.NEWEST)
     )
     if wants_csv(request):
-        return csv_answer("passes", PASS_COLUMNS, read)
+        return csv_answer("passes", PASS_COLUMNS, partial(read, plain=True))
     return _page(read(limit, cursor))
 
 
 def _passes(
-    ports: ApiPorts, where: PassFilter, order: ReadOrder, limit: int, cursor: str | None
+    ports: ApiPorts,
+    where: PassFilter,
+    order: ReadOrder,
+    limit: int,
+    cursor: str | None,
+    *,
+    plain: bool = False,
 ) -> Listed[FoundPass]:
-    return ports.passes.search(where, limit, cursor, order)
+    return ports.passes.search(where, limit, cursor, order, plain=plain)
 
 
 def _page(page: Listed[FoundPass]) -> schemas.PassPage:
@@ -276,11 +282,11 @@ def list_detections(
     ports.looks.listed(caller, "detections", dict(request.query_params) | {"cursor": None})
     order = sort or ReadOrder.NEWEST
 
-    def read(most: int, after: str | None) -> Listed[Any]:
-        return ports.passes.detections(where, most, after, order)
+    def read(most: int, after: str | None, *, plain: bool = False) -> Listed[Any]:
+        return ports.passes.detections(where, most, after, order, plain=plain)
 
     if wants_csv(request):
-        return csv_answer("detections", DETECTION_COLUMNS, read)
+        return csv_answer("detections", DETECTION_COLUMNS, partial(read, plain=True))
     page = read(limit, cursor)
     return schemas.DetectionPage.model_validate(
         {

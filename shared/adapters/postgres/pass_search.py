@@ -25,9 +25,12 @@ from shared.domain.found_passes import FoundPass, Listed, PlateVariant, Review
 from shared.domain.ports import PassFilter, ReadOrder
 from shared.domain.timing import from_ms
 
-COLUMNS: LiteralString = """
+_PLAIN: LiteralString = """
     id, camera_id, first_at, last_at, ended_at, reads, coalesce(corrected_plate, plate) AS plate, plate AS read_plate,
-    confidence, best_detection_id, best_at, attributes, recorded, hit, quiet_since, corrected_plate, review, note,
+    confidence, best_detection_id, best_at, attributes, recorded, hit, quiet_since, corrected_plate, review, note
+"""
+COLUMNS: LiteralString = f"""
+    {_PLAIN},
     (SELECT jsonb_agg(jsonb_build_array(v.plate, v.reads, v.confidence, v.confidence_sum)
                       ORDER BY v.confidence_sum DESC, v.plate)
        FROM pass_plates v WHERE v.pass_id = p.id AND v.reads > 0) AS variants
@@ -42,14 +45,23 @@ _NEAR: LiteralString = f"""
 
 
 def search(
-    connection: Connection, where: PassFilter, limit: int, cursor: str | None, order: ReadOrder
+    connection: Connection,
+    where: PassFilter,
+    limit: int,
+    cursor: str | None,
+    order: ReadOrder,
+    *,
+    plain: bool,
 ) -> Listed[FoundPass]:
-    """Returns one page and the number of matches, in the caller's transaction."""
+    """Returns one page and the number of matches, in the caller's transaction. plain: without the
+    number and the plates that passes were read as.
+    """
     found = pieces(where)
     if found.near:
         allow_near(connection)
-    total, more = total_of(connection, found, "kind = 'pass'")
-    rows = connection.execute(*_statement(found, limit, cursor, order)).fetchall()
+    total, more = (0, True) if plain else total_of(connection, found, "kind = 'pass'")
+    columns = _PLAIN if plain else COLUMNS
+    rows = connection.execute(*_statement(found, limit, cursor, order, columns)).fetchall()
     further = len(rows) > limit
     rows = rows[:limit]
     last = rows[-1] if further else None
@@ -61,9 +73,14 @@ def search(
     return Listed([pass_from_row(row) for row in rows], total, more, place)
 
 
-def pass_from_row(row: DictRow, **more: Any) -> FoundPass:
-    """Returns the pass in a row of COLUMNS. more: its distance, if the row has none."""
-    return FoundPass(**pass_values(row), **more)
+def pass_from_row(row: DictRow) -> FoundPass:
+    """Returns the pass in a row of COLUMNS and its distance.
+
+    Filled past the frozen dataclass's __init__, which costs five times as much.
+    """
+    found = object.__new__(FoundPass)
+    vars(found).update(pass_values(row))
+    return found
 
 
 def pass_values(row: DictRow) -> dict[str, Any]:
@@ -73,7 +90,7 @@ def pass_values(row: DictRow) -> dict[str, Any]:
         "review": None if row["review"] is None else Review(row["review"]),
         "variants": tuple(
             PlateVariant(plate=plate, reads=reads, confidence=best, confidence_sum=total)
-            for plate, reads, best, total in row["variants"] or ()
+            for plate, reads, best, total in row.get("variants") or ()
         ),
     }
 
@@ -167,7 +184,7 @@ def _add_plate(found: Pieces, where: PassFilter) -> None:
 
 
 def _statement(
-    found: Pieces, limit: int, cursor: str | None, order: ReadOrder
+    found: Pieces, limit: int, cursor: str | None, order: ReadOrder, columns: LiteralString
 ) -> tuple[LiteralString, dict[str, Any]]:
     """Selects the page's ids first, then reads the other columns of these rows."""
     way: LiteralString = "ASC" if order is ReadOrder.OLDEST else "DESC"
@@ -188,7 +205,7 @@ def _statement(
         WITH {prefix} page AS MATERIALIZED (
             SELECT p.id AS page_id, {found.distance} AS distance FROM {found.source}
              WHERE {where} ORDER BY {keys} LIMIT %(limit)s)
-        SELECT {COLUMNS}, distance FROM page JOIN passes p ON p.id = page_id ORDER BY {outer}
+        SELECT {columns}, distance FROM page JOIN passes p ON p.id = page_id ORDER BY {outer}
     """
     return statement, args
 

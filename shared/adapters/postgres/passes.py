@@ -92,16 +92,28 @@ class PostgresPassRows:
         return 0 if row is None else int(row["n"])
 
     def search(
-        self, where: PassFilter, limit: int, cursor: str | None, order: ReadOrder
+        self,
+        where: PassFilter,
+        limit: int,
+        cursor: str | None,
+        order: ReadOrder,
+        *,
+        plain: bool = False,
     ) -> Listed[FoundPass]:
         with self._database.transaction() as connection:
-            return pass_search.search(connection, where, limit, cursor, order)
+            return pass_search.search(connection, where, limit, cursor, order, plain=plain)
 
     def detections(
-        self, where: DetectionFilter, limit: int, cursor: str | None, order: ReadOrder
+        self,
+        where: DetectionFilter,
+        limit: int,
+        cursor: str | None,
+        order: ReadOrder,
+        *,
+        plain: bool = False,
     ) -> Listed[FoundDetection]:
         with self._database.transaction() as connection:
-            return detection_search.search(connection, where, limit, cursor, order)
+            return detection_search.search(connection, where, limit, cursor, order, plain=plain)
 
     def detections_with_id(self, detection_id: str) -> list[FoundDetection]:
         rows = self._database.fetch(

@@ -99,14 +99,29 @@ class PassRows(Protocol):
         """
 
     def search(
-        self, where: PassFilter, limit: int, cursor: str | None, order: ReadOrder
+        self,
+        where: PassFilter,
+        limit: int,
+        cursor: str | None,
+        order: ReadOrder,
+        *,
+        plain: bool = False,
     ) -> Listed[FoundPass]:
-        """Returns a page of passes. BadInput names what is wrong."""
+        """Returns a page of passes. BadInput names what is wrong.
+
+        plain: without the plates that they were read as, and without a total: for long lists.
+        """
 
     def detections(
-        self, where: DetectionFilter, limit: int, cursor: str | None, order: ReadOrder
+        self,
+        where: DetectionFilter,
+        limit: int,
+        cursor: str | None,
+        order: ReadOrder,
+        *,
+        plain: bool = False,
     ) -> Listed[FoundDetection]:
-        """Returns a page of detections. BadInput names what is wrong."""
+        """Returns a page of detections. BadInput names what is wrong. plain: without a total."""
 
     def detections_with_id(self, detection_id: str) -> list[FoundDetection]:
         """Returns the detections of this id, in order of camera: ids are per camera."""
