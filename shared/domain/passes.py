@@ -103,12 +103,14 @@ class Pass:
             return True
         return any(alike(mine, its) for mine in self.variants for its in other.variants)
 
-    def overlap(self, box: Box | None) -> float:
-        """Returns how far a box is that of the vehicle (intersection over union), 0 to 1."""
-        known = [each for each in (self.first_box, self.last_box) if each is not None]
-        if box is None:
-            return float(not known)  # neither tells anything: nothing speaks against it
-        return max((each.overlap(box) for each in known), default=0.0)
+    def overlap(self, box: Box | None, at_ms: int) -> float:
+        """Returns how far a box at a time is that of the vehicle (intersection over union), 0 to 1:
+        of the read nearest in time. The next vehicle comes from where this one came from.
+        """
+        if box is None:  # if neither tells anything, nothing speaks against it
+            return float(self.first_box is None)
+        nearest = self.first_box if at_ms - self.first_ms < self.last_ms - at_ms else self.last_box
+        return 0.0 if nearest is None else nearest.overlap(box)
 
     def with_(self, other: Pass) -> Pass:
         """Returns both together, under the id of the one that began first."""
@@ -271,7 +273,7 @@ class CameraPasses:
         """Returns the nearest pass that has the same box, of those that the plate allows."""
         at_ms = alone.first_ms
         near = [
-            (other.overlap(box), other)
+            (other.overlap(box, at_ms), other)
             for other in self.passes.values()
             if other.near(at_ms, at_ms, self.gap_ms)
             and not (alone.variants and other.variants)

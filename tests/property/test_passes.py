@@ -159,6 +159,15 @@ def test_reads_without_a_plate_follow_their_box() -> None:
     }
 
 
+def test_the_next_vehicle_is_not_taken_for_the_one_that_came_before_it_from_the_same_place() -> (
+    None
+):
+    first = [read(n, 400 * n, TRUE, box=box) for n, box in enumerate(boxes())]
+    following = [read(10 + n, 6_000 + 400 * n, None, box=box) for n, box in enumerate(boxes())]
+    _, groups = grouped(first + following)
+    assert sorted(len(group) for group in groups.values()) == [8, 8]
+
+
 def test_reads_with_neither_plate_nor_box_are_one_pass_and_no_plates() -> None:
     _, groups = grouped([read(0, 0), *(read(n, 900 * n, None) for n in range(1, 6))])
     assert sorted(len(group) for group in groups.values()) == [1, 5]
