@@ -31,7 +31,7 @@ from shared.domain.ports import CameraBatch
 RESIDENTS, VISITORS, WATCHED, PARKED = 200, 40, 3, 2
 EVERY_MS, HOUR_MS, DAY_MS, QUICK_MS = 200, 3_600_000, 86_400_000, 480_000
 QUICK_SHARE = 20  # of a quick run, one of so many vehicles
-AT_ONCE = 200
+AT_ONCE = 1_000
 GATE, YARD = "gate", "yard"
 MISREAD = 0.2  # of reads
 CONFUSED = {
@@ -174,7 +174,7 @@ def _watch(database: Database, seen: Sequence[Seen]) -> None:
 
 
 def _accept(database: Database, seen: Sequence[Seen], policy: RecordingPolicy) -> None:
-    """As a dispatcher takes them that reads two hundred at a time."""
+    """As a dispatcher takes a backlog, in larger batches than it reads."""
     rows, passes = PostgresDetectionRows(database), PostgresPassRows(database)
     changes = PostgresPlateListChanges(database)
     known = KnownPlates(changes, SystemClock())

@@ -17,6 +17,7 @@ from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
+from shared.adapters.postgres.plate_records import PostgresPlateRecordRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.redis.cameras import RedisCameras
 from shared.adapters.redis.detections import RedisDetections
@@ -74,6 +75,7 @@ class Desk:
     passes: PostgresPassRows
     access: PostgresAccessRows
     lists: PostgresPlateListRows
+    records: PostgresPlateRecordRows
     detections: PostgresDetectionRows
     stream: RedisDetections
     cameras: RedisCameras
@@ -97,6 +99,7 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
             passes=PostgresPassRows(database),
             access=PostgresAccessRows(database),
             lists=PostgresPlateListRows(database),
+            records=PostgresPlateRecordRows(database),
             detections=PostgresDetectionRows(database),
             stream=deployment.stream("cli"),
             cameras=deployment.cameras,

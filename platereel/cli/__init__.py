@@ -17,6 +17,7 @@ from platereel.cli import (
     passes,
     plan,
     plate_lists,
+    plate_records,
     processes,
     segments,
     trigger,
@@ -70,7 +71,8 @@ def _stated(option: str, text: str | None) -> str | None:
 
 
 for group in (
-    demo, up, processes, configure, plan, doctor, trigger, segments, passes, verify, plate_lists, keys, jobs,
+    demo, up, processes, configure, plan, doctor, trigger, segments, passes, verify, plate_lists, plate_records, keys,
+    jobs,
 ):  # fmt: skip
     group.register(app)
 

@@ -27,6 +27,7 @@ from services.api.routes import (
     media,
     passes,
     plate_lists,
+    plate_records,
     segments,
     stats,
     streaming,
@@ -65,7 +66,8 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
     for each in (
-        segments, passes, media, streaming, detections, doors, plate_lists, stats, jobs, cameras, events, access,
+        segments, passes, media, streaming, detections, doors, plate_lists, plate_records, stats, jobs, cameras, events,
+        access,
     ):  # fmt: skip
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
     app.include_router(health.router)

@@ -83,6 +83,11 @@ class Looks:
         now = self.clock.monotonic()
         self._remember(key, (known or _Line(now)).with_span(span, now))
 
+    def exported_plate(self, caller: Caller, plate: str) -> None:
+        """Note that everything that is kept of a plate is about to be sent."""
+        self.require_purpose()
+        self.access.note(caller.name, "export", None, {"what": "plate", "plate": plate})
+
     def require_purpose(self) -> None:
         """Raise BadInput where a purpose is required and none is stated."""
         if self.purpose_required and stated().purpose is None:

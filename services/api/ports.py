@@ -27,6 +27,7 @@ from shared.domain.ports import (
     ObjectStore,
     PassRows,
     PlateListRows,
+    PlateRecordRows,
     RetentionRows,
     SegmentRows,
     Signer,
@@ -49,6 +50,7 @@ class ApiPorts:
     passes: PassRows
     pass_pictures: PassPictures
     lists: PlateListRows
+    records: PlateRecordRows
     stream: DetectionStream
     buffers: FrameBuffer
     pictures: CameraPictures

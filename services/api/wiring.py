@@ -25,6 +25,7 @@ from shared.adapters.postgres.jobs import PostgresJobRows
 from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
+from shared.adapters.postgres.plate_records import PostgresPlateRecordRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
 from shared.adapters.signing import Ed25519Signer, seed_of
@@ -75,6 +76,7 @@ def _ports(deployment: Deployment) -> ApiPorts:
             video=_video,
         ),
         lists=PostgresPlateListRows(database),
+        records=PostgresPlateRecordRows(database),
         stream=deployment.stream(f"api-{os.getpid()}"),
         buffers=deployment.buffers,
         pictures=CameraPictures(

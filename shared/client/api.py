@@ -15,6 +15,7 @@ from shared.client.access_log import AccessLogCalls
 from shared.client.http import READ_SECONDS, ApiError, Progress
 from shared.client.passes import PassCalls
 from shared.client.plate_lists import PlateListCalls
+from shared.client.plate_records import PlateRecordCalls
 from shared.domain.lifecycle import SegmentStatus
 from shared.wire import api
 
@@ -31,7 +32,7 @@ class Event:
     body: Mapping[str, Any]
 
 
-class ApiClient(PassCalls, PlateListCalls, AccessLogCalls):
+class ApiClient(PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls):
     """Talks to one API. Use it as a context manager; threads may share it.
 
     Reads are tried again when the API is away for a moment; changes only where a second try changes

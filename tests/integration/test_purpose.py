@@ -109,6 +109,8 @@ def test_where_it_is_required_nothing_is_shown_without(world: World, strict: Tes
         ("GET", f"{segment}/stream.m3u8", None),
         ("GET", f"{segment}/export", None),
         ("GET", f"{LOG}?plate=AB123CD", None),
+        ("GET", "/v2/video/plates/AB123CD/export", None),
+        ("POST", "/v2/video/plates/AB123CD/erase", {"dry_run": True}),
         ("POST", "/v2/video/lists", {"name": "staff", "kind": "known"}),
         ("POST", "/v2/video/lists/staff/entries", {"plate": "AB1"}),
         ("DELETE", "/v2/video/lists/staff", None),
@@ -240,6 +242,8 @@ def test_a_command_needs_a_purpose_where_it_is_required(
         ("segments", "show", clip),
         ("segments", "get", clip, "-o", str(tmp_path / "clip.mp4")),
         ("passes", "list", "--plate", "AB*"),
+        ("plates", "export", "AB1"),
+        ("plates", "erase", "AB1", "--yes"),
         ("lists", "create", "staff", "--kind", "known"),
         ("lists", "add", "staff", "AB1"),
         ("lists", "preview", "AB1"),
@@ -255,7 +259,8 @@ def test_a_command_needs_a_purpose_where_it_is_required(
         done = run("--purpose", "theft", *command)
         assert done.returncode == 0, (command, done.stderr)
     assert [line[0] for line in _lines(world)] == [
-        "list", "view", "download", "list", "list.create", "entry.add", "list", "list.export", "list.delete",
+        "list", "view", "download", "list", "export", "erase", "list.create", "entry.add", "list", "list.export",
+        "list.delete",
     ]  # fmt: skip
     assert {line[1] for line in _lines(world)} == {"theft"}
     assert run("segments", "list").returncode == 0

@@ -60,6 +60,7 @@ from shared.domain.ports.plate_lists import (
     Seen,
     SeenPlate,
 )
+from shared.domain.ports.plate_records import Erasure, PlateRecordRows, RefusedClip
 from shared.domain.ports.retention import Marked, RetentionRows
 from shared.domain.ports.segments import (
     Order,
@@ -95,6 +96,7 @@ __all__ = [
     "DetectionRows",
     "DetectionStream",
     "EntryPage",
+    "Erasure",
     "EventFeed",
     "EventSink",
     "Expectation",
@@ -129,9 +131,11 @@ __all__ = [
     "PictureRows",
     "PlateListChanges",
     "PlateListRows",
+    "PlateRecordRows",
     "Progress",
     "ReadOrder",
     "ReadyClip",
+    "RefusedClip",
     "RetentionRows",
     "Seen",
     "SeenPlate",

@@ -63,6 +63,7 @@ from shared.wire.api.plate_lists import (
     PreviewRequest,
     SeenPlate,
 )
+from shared.wire.api.plate_records import ErasureRequest, PlateErasure, RefusedClip
 from shared.wire.api.segments import (
     BulkOutcome,
     BulkRequest,
@@ -106,6 +107,7 @@ __all__ = [
     "EntryPage",
     "EntryPatch",
     "EntryRequest",
+    "ErasureRequest",
     "FoundDetection",
     "Gap",
     "Health",
@@ -130,6 +132,7 @@ __all__ = [
     "PassPage",
     "PassReview",
     "PlateDay",
+    "PlateErasure",
     "PlateHistory",
     "PlateList",
     "PlateLists",
@@ -137,6 +140,7 @@ __all__ = [
     "Preview",
     "PreviewRequest",
     "Problem",
+    "RefusedClip",
     "ReviewLine",
     "SeenPlate",
     "Segment",
