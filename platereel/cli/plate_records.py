@@ -97,7 +97,7 @@ def erase(
     if sys.stdin.isatty() and not (dry_run or yes or json):
         typer.confirm(f"Erase everything that is kept of {asked}?", abort=True, err=True)
     with desk(deployment(config, data)) as world:
-        check_purpose(world)
+        check_purpose(required=world.purpose_required)
         if dry_run:
             look(world, "list", {"what": "erasure", "plate": asked})
         found = erase_records(asked, world.records, world.store, who(), dry_run=dry_run)
