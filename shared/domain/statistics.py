@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from shared.domain.lifecycle import SegmentStatus
@@ -40,6 +40,8 @@ class Totals:
     by_status: Mapping[SegmentStatus, int]  # of all segments, not of ready ones alone
     cameras: list[CameraTotals]
     days: list[DayTotals]
+    passes: int = 0
+    reads: Mapping[str, int] = field(default_factory=dict)  # by outcome; `counted`: not stored
 
     @property
     def segments(self) -> int:

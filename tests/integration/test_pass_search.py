@@ -267,6 +267,8 @@ def test_the_client_finds_and_corrects(world: World, client: ApiClient) -> None:
     changed = client.review(detail.id, Review.CORRECTED, plate="AB123CE")
     assert (changed.plate, changed.reviews[0].who) == ("AB123CE", "local")
     assert client.detections(outcome=DetectionOutcome.QUIET).total == 3
+    stats = client.stats()
+    assert (stats.passes, stats.reads) == (5, {"below_threshold": 1, "quiet": 3, "recorded": 11})
     read = client.detection("cam1-40-XY987ZZ")
     assert (read.attributes, read.bbox) == ({"direction": "out", "a.b": True}, [1, 2, 30, 10])
     history = client.plate("AB 123 CD")

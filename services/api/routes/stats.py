@@ -26,7 +26,7 @@ def stats(
     ports: Ports, caller: Viewer, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
 ) -> schemas.Stats:
     """Returns totals, per camera, and per UTC day of the last `days`, of the caller's cameras."""
-    found = ports.counters.stats(max(days, LOOKED_AT_DAYS + 1), caller.scope)
+    found = ports.counters.stats(max(days, LOOKED_AT_DAYS + 1), caller.scope, days)
     first = from_ms(ports.clock.now_ms()).date() - timedelta(days=days - 1)
     return schemas.Stats(
         segments=found.segments,
@@ -39,6 +39,8 @@ def stats(
         by_status=dict(found.by_status),
         capacity=_capacity(ports, found, limited=caller.scope is None),
         cameras=[schemas.CameraStats.model_validate(camera) for camera in found.cameras],
+        passes=found.passes,
+        reads=dict(found.reads),
         days=[schemas.DayStats.model_validate(day) for day in found.days if day.day >= first],
     )
 

@@ -51,7 +51,9 @@ class PostgresCounterRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
+    def stats(
+        self, days: int, cameras: Sequence[str] | None = None, reads_days: int = 30
+    ) -> Totals:
         """Costs O(cameras), and cameras times `days` for the days, never O(segments)."""
         given = {"days": days, "cameras": None if cameras is None else list(cameras)}
         with self._database.transaction() as connection:
@@ -73,8 +75,11 @@ class PostgresCounterRows:
                 """,
                 given,
             ).fetchall()
+            reads = read_counters.counted(connection, reads_days, cameras)
         return Totals(
             by_status=_by_status(states),
+            passes=reads.pop("pass", 0),
+            reads=reads,
             cameras=[
                 CameraTotals(
                     camera_id=row["camera_id"],

@@ -4,9 +4,10 @@ adds that up. `counted` is what was counted and not stored, so no row says wheth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString
 
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Connection, Database
 
 _WRONG: LiteralString = """
     WITH facts AS (SELECT camera_id, day, kind, count(*) AS number FROM read_facts GROUP BY 1, 2, 3),
@@ -16,6 +17,20 @@ _WRONG: LiteralString = """
       FROM facts f FULL JOIN totals t USING (camera_id, day, kind)
      WHERE coalesce(f.number, 0) <> coalesce(t.number, 0)
 """
+
+
+def counted(connection: Connection, days: int, cameras: Sequence[str] | None) -> dict[str, int]:
+    """Returns the passes (`pass`) and the detections by outcome of the last days."""
+    rows = connection.execute(
+        """
+        SELECT kind, sum(number)::bigint AS n FROM read_totals
+         WHERE day > (now() AT TIME ZONE 'UTC')::date - %(days)s
+           AND (%(cameras)s::text[] IS NULL OR camera_id = ANY(%(cameras)s))
+         GROUP BY kind HAVING sum(number) > 0 ORDER BY kind
+        """,
+        {"days": days, "cameras": None if cameras is None else list(cameras)},
+    ).fetchall()
+    return {row["kind"]: int(row["n"]) for row in rows}
 
 
 def fold(database: Database, limit: int) -> int:

@@ -11,9 +11,11 @@ from shared.domain.statistics import Totals
 class CounterRows(Protocol):
     """Counts of segments. The statements that change a segment change them too."""
 
-    def stats(self, days: int, cameras: Sequence[str] | None = None) -> Totals:
+    def stats(
+        self, days: int, cameras: Sequence[str] | None = None, reads_days: int = 30
+    ) -> Totals:
         """Returns totals, per camera, and per day of the last `days` days; of these cameras alone
-        where given.
+        where given. reads_days: of so many days passes and detections are counted.
         """
 
     def fold(self, limit: int) -> int:

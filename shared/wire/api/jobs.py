@@ -91,6 +91,10 @@ class Stats(BaseModel):
     capacity: Capacity
     cameras: list[CameraStats]
     days: list[DayStats]
+    passes: int = Field(description="Of the last `days`.")
+    reads: dict[str, int] = Field(
+        description="Detections of the last `days` by outcome; `counted` were not stored."
+    )
 
 
 class Health(BaseModel):
