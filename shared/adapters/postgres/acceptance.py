@@ -124,7 +124,7 @@ def record(
         camera = _Camera(batch, near, before)
         _take(plan, camera, stored)
         if near.gone:
-            widen(connection, batch.camera_id, near)
+            widen(connection, batch.camera_id, near, before)
         _decide(plan, camera, windows.get(batch.camera_id, CameraWindows()))
         _keep(plan, camera, stored)
     _write(connection, plan)

@@ -66,9 +66,11 @@ def passes_in(rows: Iterable[DictRow]) -> dict[str, dict[UUID, Pass]]:
     return found
 
 
-def widen(connection: Connection, camera_id: str, passes: CameraPasses) -> None:
+def widen(
+    connection: Connection, camera_id: str, passes: CameraPasses, before: dict[UUID, Pass]
+) -> None:
     """Join what has become one with passes that were joined: these reach further than the reads
-    near which passes were loaded.
+    near which passes were loaded. before: gets what is loaded now, as it is in the database.
     """
     looked: set[tuple[int, int]] = set()
     while True:
@@ -82,7 +84,7 @@ def widen(connection: Connection, camera_id: str, passes: CameraPasses) -> None:
         near = passes_in(ask_passes(connection, ranges).fetchall()).get(camera_id, {})
         for pass_id, found in near.items():
             if pass_id not in passes.passes and pass_id not in passes.gone:
-                passes.passes[pass_id] = found
+                passes.passes[pass_id] = before[pass_id] = found
         for each in joined:
             passes.settle(each.pass_id)
 
