@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -57,6 +57,29 @@ def write_hits(connection: Connection, found: Sequence[PassMatch]) -> None:
           FROM put p JOIN new n USING (pass_id, list_id) WHERE p.alerted ORDER BY p.at
         """,
         [Jsonb([_row(each) for each in found])],
+    )
+
+
+def join_hits(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
+    """Give the hits of passes to those that they are part of now. Of several of one list, one that
+    alerted stays, because its id was told; of these, one that somebody has seen.
+    """
+    pairs = [list(gone), list(gone.values())]
+    joined: LiteralString = "unnest(%s::uuid[], %s::uuid[]) AS joined (was, now)"
+    connection.execute(
+        f"""
+        DELETE FROM pass_hits WHERE id IN (
+            SELECT id FROM (
+                SELECT h.id, row_number() OVER (PARTITION BY coalesce(joined.now, h.pass_id), h.list_id
+                             ORDER BY h.alerted DESC, h.acknowledged_at NULLS LAST, h.at, h.id) AS place
+                  FROM pass_hits h LEFT JOIN {joined} ON joined.was = h.pass_id
+                 WHERE h.pass_id = ANY(%s)) ranked
+             WHERE place > 1)
+        """,
+        [*pairs, [*gone, *gone.values()]],
+    )
+    connection.execute(
+        f"UPDATE pass_hits SET pass_id = joined.now FROM {joined} WHERE pass_id = joined.was", pairs
     )
 
 

@@ -14,6 +14,8 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection
+from shared.adapters.postgres.pass_hits import join_hits
+from shared.adapters.postgres.pass_reviews import hold_reviews
 from shared.domain.media import Box
 from shared.domain.passes import BestRead, CameraPasses, Pass, Variant, best_key
 from shared.domain.staying import Stay
@@ -141,9 +143,10 @@ def write_passes(
 
 
 def _join(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
-    """Give what passes had to those that they are part of now; of two corrections the later
-    one's.
+    """Give what passes had to those that they are part of now; of what people said, the newest
+    holds.
     """
+    whole = list(set(gone.values()))
     pairs = [list(gone), list(gone.values())]
     joined: LiteralString = "unnest(%s::uuid[], %s::uuid[]) AS joined (was, now)"
     connection.execute(
@@ -156,21 +159,16 @@ def _join(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
     )
     connection.execute(
         f"""
-        UPDATE passes p SET corrected_plate = coalesce(p.corrected_plate, w.corrected_plate),
-               review = coalesce(p.review, w.review), note = coalesce(p.note, w.note)
-          FROM {joined} JOIN passes w ON w.id = joined.was
-         WHERE p.id = joined.now AND (w.review IS NOT NULL OR w.note IS NOT NULL)
+        UPDATE passes p SET note = w.note FROM (
+            SELECT joined.now, max(passes.note) AS note FROM {joined} JOIN passes ON passes.id = joined.was
+             WHERE passes.note IS NOT NULL GROUP BY joined.now) w
+         WHERE p.id = w.now AND p.note IS NULL
         """,
         pairs,
     )
-    connection.execute(
-        f"""
-        UPDATE pass_hits h SET pass_id = joined.now FROM {joined}
-         WHERE h.pass_id = joined.was
-           AND NOT EXISTS (SELECT FROM pass_hits o WHERE o.pass_id = joined.now AND o.list_id = h.list_id)
-        """,
-        pairs,
-    )
+    hold_reviews(connection, whole)
+    connection.execute("SELECT name_plates(%s)", [whole])
+    join_hits(connection, gone)
     connection.execute(
         f"UPDATE joined_passes j SET now = joined.now FROM {joined} WHERE j.now = joined.was", pairs
     )

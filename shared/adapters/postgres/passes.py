@@ -12,7 +12,8 @@ from shared.adapters.postgres import detection_search, pass_search
 from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.listing import key_asked
-from shared.domain.errors import BadInput, Conflict, NotFound
+from shared.adapters.postgres.pass_reviews import note_review
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.found_passes import (
     DetailedPass,
     FoundDetection,
@@ -27,7 +28,6 @@ from shared.domain.found_passes import (
 )
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.plate_lists import ListKind
-from shared.domain.plates import plate_key
 from shared.domain.ports import DetectionFilter, OpenPass, PassFilter, ReadOrder
 from shared.domain.timing import from_ms, to_ms
 
@@ -159,7 +159,7 @@ class PostgresPassRows:
             lock_camera(connection, _found(connection, pass_id)["camera_id"])
             before = _found(connection, pass_id)
             if review is not None:
-                _note_review(connection, before["id"], review, plate, note, who)
+                note_review(connection, before["id"], review, plate, note, who)
             elif note is not None:
                 connection.execute(
                     "UPDATE passes SET note = %s WHERE id = %s", [note, before["id"]]
@@ -268,60 +268,3 @@ def _hit(row: DictRow) -> PassHit:
 def _review_line(row: DictRow) -> ReviewLine:
     values = {name: value for name, value in row.items() if name != "pass_id"}
     return ReviewLine(**values | {"review": Review(row["review"])})
-
-
-def _note_review(
-    connection: Connection,
-    pass_id: UUID,
-    review: Review,
-    plate: str | None,
-    note: str | None,
-    who: str,
-) -> None:
-    """Add a line, and let the newest that is not undone hold."""
-    standing = _standing(connection, pass_id)
-    if review is Review.UNDONE:
-        if not standing:
-            raise Conflict(f"nothing was said of pass {pass_id} that could be undone")
-        standing = standing[:-1]
-    else:
-        standing.append({"review": str(review), "plate": plate, "note": note})
-    connection.execute(
-        "INSERT INTO pass_reviews (pass_id, who, review, plate, note) VALUES (%s, %s, %s, %s, %s)",
-        [pass_id, who, str(review), plate, note],
-    )
-    holds = standing[-1] if standing else {"review": None, "note": None}
-    # Whoever confirms a pass that was corrected means the plate that it has now.
-    corrected = next((each["plate"] for each in reversed(standing) if each["plate"]), None)
-    connection.execute(
-        "UPDATE passes SET review = %s, corrected_plate = %s, note = coalesce(%s, note) WHERE id = %s",
-        [holds["review"], corrected, holds["note"], pass_id],
-    )
-    connection.execute("DELETE FROM pass_plates WHERE pass_id = %s AND reads = 0", [pass_id])
-    connection.execute(
-        "UPDATE pass_plates SET corrected = false WHERE pass_id = %s AND corrected", [pass_id]
-    )
-    if corrected is not None:
-        key = plate_key(corrected)
-        if not key:
-            raise BadInput("plate", "has no letter or digit")
-        connection.execute(
-            """
-            INSERT INTO pass_plates (pass_id, plate_key, plate, reads, confidence, confidence_sum, corrected)
-            VALUES (%s, %s, %s, 0, 1, 0, true) ON CONFLICT (pass_id, plate_key) DO UPDATE SET corrected = true
-            """,
-            [pass_id, key, corrected],
-        )
-
-
-def _standing(connection: Connection, pass_id: UUID) -> list[dict[str, Any]]:
-    """Returns what was said and not undone, oldest first."""
-    standing: list[dict[str, Any]] = []
-    for line in connection.execute(
-        "SELECT review, plate, note FROM pass_reviews WHERE pass_id = %s ORDER BY id", [pass_id]
-    ).fetchall():
-        if line["review"] == Review.UNDONE:
-            standing = standing[:-1]
-        else:
-            standing.append(dict(line))
-    return standing

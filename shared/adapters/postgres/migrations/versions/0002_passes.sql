@@ -103,7 +103,8 @@ CREATE TABLE joined_passes (
 );
 CREATE INDEX joined_passes_by_now ON joined_passes (now);
 
--- What people said of a pass, oldest first. The newest line that is not undone holds.
+-- What people said of a pass, oldest first. The newest line that stands holds; `stands` is false for one that was undone,
+-- and for the line that says so: of passes that became one, nobody could tell otherwise which line that was.
 CREATE TABLE pass_reviews (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pass_id uuid NOT NULL REFERENCES passes (id) ON DELETE CASCADE,
@@ -111,7 +112,8 @@ CREATE TABLE pass_reviews (
     who text NOT NULL,
     review text NOT NULL CHECK (review IN ('confirmed', 'corrected', 'rejected', 'undone')),
     plate text,
-    note text
+    note text,
+    stands boolean NOT NULL DEFAULT true
 );
 CREATE INDEX reviews_of_a_pass ON pass_reviews (pass_id, id);
 
@@ -141,19 +143,21 @@ BEGIN
                                   passes.corrected_plate IS NULL),
                                  (passes.corrected_plate, 1.0, true)) AS each (plate, confidence, shown)
      WHERE each.plate <> '' GROUP BY l.segment_id, each.plate
-    ON CONFLICT (segment_id, plate) DO UPDATE SET confidence = excluded.confidence
-     WHERE excluded.confidence > p.confidence;
+    ON CONFLICT (segment_id, plate) DO UPDATE
+       SET confidence = greatest(p.confidence, excluded.confidence), shown = p.shown OR excluded.shown
+     WHERE excluded.confidence > p.confidence OR excluded.shown > p.shown;
     UPDATE video_segments s SET best_confidence = best.confidence
       FROM (SELECT l.segment_id, max(d.confidence) AS confidence
               FROM linked l JOIN detections d USING (detection_id, camera_id) GROUP BY l.segment_id) best
      WHERE s.id = best.segment_id AND (s.best_confidence IS NULL OR s.best_confidence < best.confidence);
     RETURN NULL;
 END $$;
--- The best plate of a pass has changed, by a read or by a person: its segments' plates are made anew.
-CREATE FUNCTION note_pass_plate() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Makes the plates of segments that show some passes anew.
+CREATE FUNCTION name_plates(of_passes uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     concerned uuid[] := ARRAY(SELECT DISTINCT l.segment_id FROM detections d
-                              JOIN segment_detections l USING (detection_id, camera_id) WHERE d.pass_id = NEW.id);
+                              JOIN segment_detections l USING (detection_id, camera_id)
+                              WHERE d.pass_id = ANY (of_passes));
 BEGIN
     DELETE FROM segment_plates WHERE segment_id = ANY (concerned);
     INSERT INTO segment_plates (segment_id, plate, confidence, shown)
@@ -164,6 +168,11 @@ BEGIN
                                   passes.corrected_plate IS NULL),
                                  (passes.corrected_plate, 1.0, true)) AS each (plate, confidence, shown)
      WHERE l.segment_id = ANY (concerned) AND each.plate <> '' GROUP BY l.segment_id, each.plate;
+END $$;
+-- The best plate of a pass has changed, by a read or by a person.
+CREATE FUNCTION note_pass_plate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM name_plates(ARRAY[NEW.id]);
     RETURN NULL;
 END $$;
 CREATE TRIGGER passes_name_plates AFTER UPDATE OF plate, corrected_plate ON passes FOR EACH ROW
