@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
@@ -81,7 +82,11 @@ def _values(text: str) -> list[object]:
         value = json.loads(text)
     except ValueError:
         return [text]
-    return [text] if isinstance(value, str | dict | list) else [text, value]
+    if isinstance(value, str | dict | list):
+        return [text]
+    if isinstance(value, float) and not isfinite(value):  # JSON has no such number
+        return [text]
+    return [text, value]
 
 
 def pattern_of(key: str) -> str | None:
