@@ -60,8 +60,8 @@ class _Line:
 class Looks:
     """Writes the lines.
 
-    purpose_required: no clip, pass or read is shown, and no plate is searched for, unless the
-    request states a purpose; then these raise BadInput.
+    purpose_required: no clip, pass or read is shown, no plate is searched for, and no list is
+    exported, unless the request states a purpose; then these raise BadInput.
 
     It remembers them for this process alone, so several processes write more lines, never fewer.
     """

@@ -26,7 +26,14 @@ def cursors() -> Iterator[str]:
         yield cursor(LATER, [AN_ID], distance)
     for names in (["cam1", "x\x00"], ["cam1", "\ud800"], {"cam1": 1, "x": 2}, [AN_ID, AN_ID], []):
         yield cursor(LATER, names, 0)
-    for moment in ("2026-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", {}, 1):
+    moments: list[object] = [
+        "2026-01-01",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        {},
+        1,
+    ]
+    for moment in moments:
         yield cursor(moment, ["cam1", "x"], 0)
         yield cursor(moment, [AN_ID], 0)
     yield base64.urlsafe_b64encode(f'["{LATER}",["{AN_ID}"],1{"0" * 190}e1]'.encode()).decode()

@@ -22,8 +22,10 @@ from services.api.wiring import build
 from shared.adapters.postgres.access import PostgresAccessRows
 from shared.domain.access import AccessFilter
 from shared.domain.errors import BadInput
+from shared.domain.plate_lists import ListKind
 from shared.domain.purpose import MOST_CHARACTERS, PurposeRule
 from shared.runtime.sections import AccessSettings
+from tests.integration.test_hits import Lists
 from tests.support.commands import Run
 from tests.support.http import serving
 from tests.support.rows import clip_of
@@ -127,6 +129,34 @@ def test_where_it_is_required_nothing_is_shown_without(world: World, strict: Tes
     for path in ("/v2/video/segments", "/v2/video/cameras", "/v2/video/stats", "/v2/video/lists"):
         assert strict.get(path).status_code == 200, path
     assert strict.get("/v2/video/session").json()["purpose_rule"] == "required"
+
+
+def test_whatever_else_shows_a_clip_or_a_pass_needs_one(world: World, strict: TestClient) -> None:
+    """Also an answer to a change, and a list that is taken away as a whole."""
+    clip = f"/v2/video/segments/{clip_of(world)}"
+    lists = Lists(world)
+    lists.make("stolen", ListKind.WATCH, "LM555XX")
+    lists.accept(100, "LM555XX")
+    (one,) = world.passes.open_passes()
+    seen = f"/v2/video/passes/{one.pass_id}"
+    asked: list[tuple[str, str, Any]] = [
+        ("PATCH", clip, {"protected": True}),
+        ("PATCH", seen, {"review": "confirmed"}),
+        ("POST", f"{seen}/acknowledge", {}),
+        ("GET", f"/v2/video/detections?pass_id={one.pass_id}", None),
+        ("GET", "/v2/video/by-detection/LM555XX-100", None),
+        ("GET", "/v2/video/passes", None),
+        ("GET", "/v2/video/detections", None),
+    ]
+    as_csv = [(b"Accept", b"text/csv")]
+    for method, path, body in asked:
+        refused = strict.request(method, path, json=body, headers=as_csv)
+        assert refused.status_code == 422, (method, path)
+        assert refused.json()["errors"][0]["field"] == "X-Purpose"
+    assert world.passes.get(one.pass_id).review is None
+    for method, path, body in asked:
+        done = strict.request(method, path, json=body, headers=_sent(WHY) + as_csv)
+        assert done.status_code == 200, (method, path, done.text)
 
 
 def test_a_session_states_its_purpose_once(world: World, strict: TestClient) -> None:

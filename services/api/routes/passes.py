@@ -124,6 +124,8 @@ def list_passes(
         review=review,
         attributes=attributes_of(request),
     )
+    if wants_csv(request):
+        ports.looks.require_purpose()
     ports.looks.listed(caller, "passes", dict(request.query_params) | {"cursor": None})
     read = partial(
         _passes, ports, where, sort or (ReadOrder.NEAREST if fuzzy else ReadOrder.NEWEST)
@@ -169,6 +171,7 @@ def review_pass(
     ports: Ports, caller: Operator, pass_id: UUID, body: schemas.PassReview
 ) -> schemas.PassDetail:
     """Confirm, correct or reject a pass, or take that back. What was read stays beside it."""
+    ports.looks.require_purpose()
     pass_of(ports, caller, pass_id)
     found = ports.passes.review(pass_id, body.review, body.plate, body.note, caller.name)
     return _detail(ports, caller, found)
@@ -179,6 +182,7 @@ def acknowledge(
     ports: Ports, caller: Operator, pass_id: UUID, body: schemas.Acknowledgement
 ) -> schemas.PassDetail:
     """Note that somebody has seen the hits of a pass; 409 for a pass that is no hit."""
+    ports.looks.require_purpose()
     pass_of(ports, caller, pass_id)
     ports.passes.acknowledge(pass_id, body.note, caller.name)
     return _detail(ports, caller, ports.passes.get(pass_id))
@@ -279,6 +283,8 @@ def list_detections(
         pass_id=pass_id,
         attributes=attributes_of(request),
     )
+    if pass_id is not None or wants_csv(request):
+        ports.looks.require_purpose()
     ports.looks.listed(caller, "detections", dict(request.query_params) | {"cursor": None})
     order = sort or ReadOrder.NEWEST
 

@@ -90,6 +90,7 @@ def protect(
     ports: Ports, caller: Operator, segment_id: UUID, patch: schemas.SegmentPatch
 ) -> schemas.SegmentDetail:
     """Protect a segment from retention and deletion, or lift that."""
+    ports.looks.require_purpose()
     segment_of(ports, caller, segment_id)
     row = ports.segments.protect(
         segment_id, protected=patch.protected, who=caller.name, note=patch.note
@@ -160,6 +161,7 @@ def by_detection(
             f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id"
         )
     (detection,) = rows
+    ports.looks.require_purpose()
     items = ports.segments.by_detection(detection.camera_id, detection_id)
     ports.looks.listed(
         caller, "by-detection", {"detection_id": detection_id, "camera_id": detection.camera_id}
