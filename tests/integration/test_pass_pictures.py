@@ -29,8 +29,15 @@ def client(address: str) -> Iterator[ApiClient]:
         yield opened
 
 
-def see(world: World, at_s: float, box: Box | None, confidence: float = 0.9) -> Any:
-    detection = replace(world.detection("cam1", at_s, f"d{at_s}", confidence), bbox=box)
+def see(
+    world: World,
+    at_s: float,
+    box: Box | None,
+    confidence: float = 0.9,
+    plate: str = "AB123CD",
+) -> Any:
+    detection = world.detection("cam1", at_s, f"d{at_s}", confidence)
+    detection = replace(detection, bbox=box, plate=plate)
     batch = CameraBatch(
         camera_id="cam1",
         detections=[detection],
@@ -140,3 +147,20 @@ def test_pictures_are_known_to_the_check_and_go_with_retention(world: World) -> 
     row = world.database.fetch_one("SELECT picture_path, picture_plate FROM passes")
     assert row == {"picture_path": None, "picture_plate": False}
     assert world.passes.get(found.id).reads == 1
+
+
+def test_pictures_of_passes_that_became_one_are_its_own_or_go(world: World) -> None:
+    """Whichever has the best read. No picture stays that no row knows."""
+    world.film("cam1", 0, 20)
+    box = Box(40, 30, 60, 20)
+    see(world, 5.0, box, plate="AB12XCD")
+    see(world, 6.0, box, plate="AB123CE", confidence=0.95)
+    finish(world, "cam1")
+    assert len(pictures(world)) == 4
+    see(world, 7.0, box, plate="AB123CD", confidence=0.8)
+    (row,) = world.database.fetch("SELECT best_detection_id, picture_of, picture_path FROM passes")
+    assert row["picture_of"] == row["best_detection_id"] == "d6.0"
+    cleanup(ports(world, RetentionPolicy()), {})
+    path = row["picture_path"]
+    assert sorted(pictures(world)) == [f"{path}-plate.jpg", f"{path}-scene.jpg"]
+    assert world.database.fetch("SELECT * FROM left_pictures") == []

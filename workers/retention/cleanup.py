@@ -20,7 +20,7 @@ from shared.domain.retention import DAY_MS, Clip, Judge, RetentionPolicy, Verdic
 from shared.runtime.logs import logger
 from workers.process.job_turn import Step
 from workers.retention.parts import settle
-from workers.retention.pictures import purge_pictures
+from workers.retention.pictures import purge_left_pictures, purge_pictures
 from workers.retention.ports import CleanupPorts
 from workers.retention.state import State
 
@@ -304,6 +304,7 @@ class _Cleanup:
         kinds: tuple[Callable[[], int], ...] = (
             lambda: rows.purge_reads(policy.reads, BATCH),
             lambda: purge_pictures(self.ports, self.now_ms, BATCH),
+            lambda: purge_left_pictures(self.ports, BATCH),
             lambda: rows.purge_passes(policy.reads, BATCH),
             lambda: rows.purge_access_log(policy.access_log_days, BATCH),
         )

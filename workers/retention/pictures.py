@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.domain.pictures import PictureKind
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms
@@ -18,8 +20,22 @@ def purge_pictures(ports: CleanupPorts, now_ms: int, limit: int) -> int:
     if days is None:
         return 0
     old = ports.pictures.old(from_ms(now_ms - round(days * DAY_MS)), limit)
-    keys = {picture_key(path, kind): pass_id for pass_id, path in old for kind in PictureKind}
-    refused = {keys[key] for key in ports.store.delete(list(keys)) if key in keys}
-    gone = [pass_id for pass_id, _ in old if pass_id not in refused]
+    refused = _refused(ports, [path for _, path in old])
+    gone = [pass_id for pass_id, path in old if path not in refused]
     ports.pictures.forget(gone)
     return len(gone)
+
+
+def purge_left_pictures(ports: CleanupPorts, limit: int) -> int:
+    """Delete pictures that are no pass's any more. Returns how many passes had them."""
+    paths = ports.pictures.left(limit)
+    refused = _refused(ports, paths)
+    gone = [path for path in paths if path not in refused]
+    ports.pictures.forget_left(gone)
+    return len(gone)
+
+
+def _refused(ports: CleanupPorts, paths: Sequence[str]) -> set[str]:
+    """Delete all pictures with these paths. Returns the paths of those that the store keeps."""
+    keys = {picture_key(path, kind): path for path in paths for kind in PictureKind}
+    return {keys[key] for key in ports.store.delete(list(keys)) if key in keys}

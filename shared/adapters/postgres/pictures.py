@@ -79,6 +79,19 @@ class PostgresPictureRows:
             pass_ids,
         )
 
+    def left(self, limit: int) -> list[str]:
+        rows = self._database.fetch(
+            """
+            SELECT picture_path FROM left_pictures l
+             WHERE NOT EXISTS (SELECT FROM passes p WHERE p.picture_path = l.picture_path) LIMIT %s
+            """,
+            limit,
+        )
+        return [row["picture_path"] for row in rows]
+
+    def forget_left(self, paths: list[str]) -> None:
+        self._database.execute("DELETE FROM left_pictures WHERE picture_path = ANY(%s)", paths)
+
 
 def _wanted(row: DictRow) -> WantedPicture:
     return WantedPicture(

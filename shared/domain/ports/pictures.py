@@ -31,3 +31,9 @@ class PictureRows(Protocol):
 
     def forget(self, pass_ids: list[UUID]) -> None:
         """Note that the pictures of these passes are deleted."""
+
+    def left(self, limit: int) -> list[str]:
+        """Returns paths of pictures that are no pass's any more."""
+
+    def forget_left(self, paths: list[str]) -> None:
+        """Note that these are deleted."""

@@ -48,6 +48,19 @@ CREATE INDEX passes_by_picture ON passes (picture_path) WHERE picture_path IS NO
 CREATE INDEX passes_hit ON passes (first_at, id) WHERE hit;
 CREATE INDEX passes_reviewed ON passes (first_at, id) WHERE review IS NOT NULL;
 
+-- Pictures that are no pass's any more, because it became part of another or has others: the next cleanup deletes them.
+CREATE TABLE left_pictures (picture_path text PRIMARY KEY);
+CREATE FUNCTION leave_pictures() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO left_pictures (picture_path) SELECT OLD.picture_path
+     WHERE NOT EXISTS (SELECT FROM passes WHERE picture_path = OLD.picture_path) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER passes_leave_pictures AFTER DELETE ON passes FOR EACH ROW
+    WHEN (OLD.picture_path IS NOT NULL) EXECUTE FUNCTION leave_pictures();
+CREATE TRIGGER passes_change_pictures AFTER UPDATE OF picture_path ON passes FOR EACH ROW
+    WHEN (OLD.picture_path <> NEW.picture_path) EXECUTE FUNCTION leave_pictures();
+
 -- The plates that a pass was read as. `corrected`: nobody read it, a person wrote it.
 CREATE TABLE pass_plates (
     pass_id uuid NOT NULL REFERENCES passes (id) ON DELETE CASCADE,
