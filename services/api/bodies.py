@@ -63,34 +63,45 @@ def data_router(tag: str, path: str = "") -> APIRouter:
     return APIRouter(prefix=f"{DATA}{path}", tags=[tag], route_class=_JsonRoute)
 
 
-async def read_body(request: Request, field: str | None = None) -> Any:
-    """Returns the JSON of a request, with any content type or none, or in a form's field of that
-    name. Raises BadInput.
+async def read_body(request: Request) -> Any:
+    """Returns the JSON of a request, with any content type or none. Raises BadInput."""
+    try:
+        return await run_in_threadpool(load_json, await request.body())
+    except ValueError as error:
+        raise _unreadable("not JSON", error) from error
+
+
+async def read_form(request: Request, field: str, files: str) -> tuple[Any, list[bytes]]:
+    """Returns the JSON of a request, alone or in a form's field of that name, and the files that
+    the form has under another name. Raises BadInput.
     """
     try:
-        given = await _given(request, field)
-        return await run_in_threadpool(_loaded, given, field)
+        given, found = await _given(request, field, files)
+        return await run_in_threadpool(_loaded, given, field), found
     except (ValueError, HTTPException) as error:
-        what = f"neither JSON nor a form with JSON in its field `{field}`" if field else "not JSON"
-        raise BadInput(
-            "body",
-            f"{what}: {error}" if isinstance(error, json.JSONDecodeError | TooDeep) else what,
-        ) from error
+        what = f"neither JSON nor a form with JSON in its field `{field}`"
+        raise _unreadable(what, error) from error
 
 
-async def _given(request: Request, field: str | None) -> bytes | str:
-    if field is None or not request.headers.get("content-type", "").lower().startswith(MULTIPART):
-        return await request.body()
+def _unreadable(what: str, error: Exception) -> BadInput:
+    told = isinstance(error, json.JSONDecodeError | TooDeep)
+    return BadInput("body", f"{what}: {error}" if told else what)
+
+
+async def _given(request: Request, field: str, files: str) -> tuple[bytes | str, list[bytes]]:
+    if not request.headers.get("content-type", "").lower().startswith(MULTIPART):
+        return await request.body(), []
     async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
         value = form.get(field)
-        return await value.read() if isinstance(value, UploadFile) else value or ""
+        found = [await each.read() for each in form.getlist(files) if isinstance(each, UploadFile)]
+        return await value.read() if isinstance(value, UploadFile) else value or "", found
 
 
-def _loaded(given: bytes | str, field: str | None) -> Any:
+def _loaded(given: bytes | str, field: str) -> Any:
     try:
         return load_json(given)
     except ValueError:
-        if field is None or not isinstance(given, bytes):
+        if not isinstance(given, bytes):
             raise
         return load_json(parse_qs(given.decode(), max_num_fields=MOST_FIELDS).get(field, [""])[0])
 

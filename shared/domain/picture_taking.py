@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 from shared.domain.errors import BadInput
@@ -32,11 +33,11 @@ def from_clip(wanted: WantedPicture, source: BinaryIO, first_frame_ms: int, vide
 
 
 def _of(wanted: WantedPicture, scene: bytes, video: Video) -> Taken:
-    try:
-        plate = None if wanted.bbox is None else video.crop(scene, wanted.bbox)
-    except BadInput:  # the detector's box lies outside
-        plate = None
-    return Taken(wanted, scene, plate)
+    plate: bytes | None = None
+    if wanted.bbox is not None and PictureKind.PLATE in wanted.kinds:
+        with suppress(BadInput):  # the detector's box lies outside
+            plate = video.crop(scene, wanted.bbox)
+    return Taken(wanted, scene if PictureKind.SCENE in wanted.kinds else None, plate)
 
 
 def keep(
@@ -50,8 +51,9 @@ def keep(
 
     path: what their keys begin with. key: returns the key of one of them.
     """
-    store.put(key(PictureKind.SCENE), taken.scene, "image/jpeg")
-    if taken.plate is not None:
-        store.put(key(PictureKind.PLATE), taken.plate, "image/jpeg")
+    for kind in PictureKind:
+        picture = taken.of(kind)
+        if picture is not None:
+            store.put(key(kind), picture, "image/jpeg")
     if not rows.note(taken, path):
         store.delete([key(kind) for kind in PictureKind])

@@ -19,7 +19,7 @@ class PictureKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedPicture:
     """The best read of a pass whose pictures are not stored yet. bbox: of the plate, in pixels of
-    the camera's frames.
+    the camera's frames. kinds: those that its detector did not send itself.
     """
 
     pass_id: UUID
@@ -27,11 +27,14 @@ class WantedPicture:
     detection_id: str
     captured_ms: int
     bbox: Box | None
+    kinds: frozenset[PictureKind] = frozenset(PictureKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPictures:
-    """What is stored of a pass. path: what the keys begin with. kinds: which pictures there are."""
+    """What is stored of a pass, or of a detection. path: what the keys begin with. kinds: which
+    pictures there are.
+    """
 
     path: str
     kinds: frozenset[PictureKind]
@@ -39,8 +42,14 @@ class StoredPictures:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Pictures of a read, as JPEG; plate: None where the detector said no place, or a wrong one."""
+    """Pictures of a read, as JPEG; None where it is not wanted, and of a plate where the detector
+    said no place, or a wrong one.
+    """
 
     wanted: WantedPicture
-    scene: bytes
+    scene: bytes | None
     plate: bytes | None
+
+    def of(self, kind: PictureKind) -> bytes | None:
+        """Returns the picture of this kind."""
+        return self.scene if kind is PictureKind.SCENE else self.plate

@@ -45,6 +45,11 @@ LATENESS = Histogram(
 REJECTED = Counter(
     "platereel_detections_rejected_total", "Messages that did not validate.", ["field"]
 )
+OWN_PICTURES = Counter(
+    "platereel_own_pictures_total",
+    "Pictures that detectors sent, by what became of them.",
+    ["result"],
+)
 PARTS = Counter("platereel_parts_total", "Runs of parts by how they ended.", ["result"])
 PART_SECONDS = Histogram("platereel_part_seconds", "Time from a part's run to its commit.")
 WEBHOOKS = Counter(

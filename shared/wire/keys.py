@@ -17,6 +17,7 @@ Broker Redis
 Storage
     videos/YYYY-MM-DD/{segment id}_{epoch second of start}.mp4     thumbnails/ likewise, .jpg
     pictures/YYYY-MM-DD/{pass id}-plate.jpg, -scene.jpg            of a pass's best read
+    pictures/YYYY-MM-DD/d-{hash}-plate.jpg, -scene.jpg             a detector's own, of a detection
     parts/{segment id}/{number}-{run token}.{codec}                .platereel: the sentinel
 """
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from uuid import UUID
 
 from shared.domain.pictures import PictureKind
@@ -102,6 +104,12 @@ def thumbnail_key(segment_id: UUID, start_ms: int) -> str:
 def picture_path(pass_id: UUID, captured_ms: int) -> str:
     """Returns what the keys of a pass's pictures begin with, by the day of the read."""
     return f"pictures/{from_ms(captured_ms):%Y-%m-%d}/{pass_id}"
+
+
+def own_picture_path(camera_id: str, detection_id: str, captured_ms: int) -> str:
+    """Returns what the keys of a detector's own pictures begin with."""
+    name = sha256(f"{camera_id} {detection_id}".encode()).hexdigest()[:32]
+    return f"pictures/{from_ms(captured_ms):%Y-%m-%d}/d-{name}"
 
 
 def picture_keys(pass_id: UUID, captured_ms: int) -> tuple[str, Callable[[PictureKind], str]]:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.api.doors.messages import letter_of
+from services.api.doors.own_pictures import LeftOut, stored_pictures
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
 from shared.domain.errors import BadInput, Conflict, PlatereelError, Retryable
@@ -16,7 +17,11 @@ from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
 from shared.wire import api as schemas
 from shared.wire.detections import parse_detection
-from shared.wire.doors.understood import Skipped, Understood
+from shared.wire.doors.understood import Pictures, Skipped, Understood
+
+# of one message: a picture of the scene is stored for each read in it
+MOST_PICTURED = 8
+TOO_MANY = f"only the first {MOST_PICTURED} reads of a message have pictures"
 
 _log = logger(__name__)
 
@@ -26,6 +31,12 @@ def published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schem
 
     Sent again without a time, it is still the earlier one.
     """
+    return _published(ports, caller, body, ())[0]
+
+
+def _published(
+    ports: ApiPorts, caller: Caller, body: Mapping[str, Any], pictures: Pictures
+) -> tuple[schemas.DetectionReceipt, list[LeftOut]]:
     given = body.get("detection_id") if body.get("captured_at") is None else None
     before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
     if before is not None:
@@ -33,35 +44,47 @@ def published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schem
     detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
     if detection.camera_id not in ports.settings.cameras or not caller.sees(detection.camera_id):
         raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
-    ports.detections.publish(detection)
+    kept, left_out = stored_pictures(ports, detection, pictures) if pictures else (None, [])
+    ports.detections.publish(detection, kept)
     try:
         ports.stream.hint(detection.camera_id, detection.detection_id)
     except Retryable as error:
         _log.warning("hint_not_sent", detection_id=detection.detection_id, error=error.message)
     row = ports.detections.get(detection.camera_id, detection.detection_id)
-    return schemas.DetectionReceipt(
+    receipt = schemas.DetectionReceipt(
         detection_id=detection.detection_id,
         camera_id=detection.camera_id,
         captured_at=from_ms(detection.captured_ms),
         outcome=DetectionOutcome.PENDING if row is None else row.outcome,
     )
+    return receipt, left_out
 
 
 def all_published(
     ports: ApiPorts, caller: Caller, understood: Understood, message: bytes | JsonObject
 ) -> schemas.DetectionReceipts:
-    """Store each result's detection by itself; of a message with something wrong, keep a dead
-    letter.
+    """Store each result's detection by itself, with its pictures; of a message with something
+    wrong, keep a dead letter.
 
     Raises BadInput where none can be stored and something is wrong.
     """
     items: list[schemas.DetectionReceipt] = []
     skipped = list(understood.skipped)
+    left_out: list[schemas.PictureLeftOut] = []
     for index, detection in understood.detections:
         try:
-            items.append(published(ports, caller, detection))
+            pictures = understood.pictures.get(index, ())
+            taken = pictures if len(items) < MOST_PICTURED else ()
+            receipt, refused = _published(ports, caller, detection, taken)
         except (BadInput, Conflict) as error:
             skipped.append(Skipped(index, error.message))
+        else:
+            items.append(receipt)
+            refused += [LeftOut(kind, TOO_MANY) for kind, _ in pictures[len(taken) :]]
+            left_out += [
+                schemas.PictureLeftOut(result=index, kind=each.kind, reason=each.reason)
+                for each in refused
+            ]
     wrong = sorted((each for each in skipped if each.wrong), key=lambda each: each.index)
     if wrong:
         keep_dead_letter(ports, message, "; ".join(each.reason for each in wrong))
@@ -75,6 +98,7 @@ def all_published(
             schemas.SkippedResult(result=each.index, reason=each.reason)
             for each in sorted(skipped, key=lambda each: each.index)
         ],
+        pictures_left_out=left_out,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from fastapi import Query, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from services.api.bodies import DATA, FORM, MULTIPART, data_router, read_body
+from services.api.bodies import DATA, FORM, MULTIPART, data_router, read_form
 from services.api.callers import DoorOperator, Operator, Ports
 from services.api.doors.messages import MOST_REQUEST_BYTES, Received, receive
 from services.api.doors.publishing import all_published, keep_dead_letter
@@ -117,21 +117,26 @@ _BODY: dict[str, Any] = {
 async def report_plate_recognizer(
     ports: Ports, caller: Operator, request: Request, camera_id: CameraId = None
 ) -> schemas.DetectionReceipts:
-    """The webhook of Plate Recognizer, as JSON or as a form with a field `json`; its picture is not
-    kept. Every plate becomes a detection; other results are listed in `skipped`. 422 where all of
-    them are wrong. `camera_id` names the camera where Plate Recognizer uses another name.
+    """The webhook of Plate Recognizer, as JSON or as a form with a field `json`, and its picture in
+    the field `upload`. Every plate becomes a detection; other results are listed in `skipped`. 422
+    where all of them are wrong. `camera_id` names the camera where Plate Recognizer uses another
+    name.
     """
-    body = await read_body(request, "json")
+    body, scenes = await read_form(request, "json", "upload")
     if not isinstance(body, dict):
         raise BadInput("body", "not a JSON object")
-    return await run_in_threadpool(_plates_reported, ports, caller, body, camera_id)
+    return await run_in_threadpool(_plates_reported, ports, caller, body, camera_id, scenes)
 
 
 def _plates_reported(
-    ports: ApiPorts, caller: Caller, body: Mapping[str, Any], camera_id: str | None
+    ports: ApiPorts,
+    caller: Caller,
+    body: Mapping[str, Any],
+    camera_id: str | None,
+    scenes: Sequence[bytes],
 ) -> schemas.DetectionReceipts:
     try:
-        found = plate_recognizer.detections_of(body, camera_id)
+        found = plate_recognizer.detections_of(body, camera_id, scenes)
     except BadInput as error:
         keep_dead_letter(ports, body, error.message)
         raise

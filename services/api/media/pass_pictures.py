@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -32,11 +33,15 @@ class PassPictures:
 
     def of(self, found: DetailedPass, kind: PictureKind) -> bytes:
         """Returns a picture as JPEG. Raises NotFound where there is none and none can be taken."""
+        own = self.rows.own_of(found.id)
+        if own is not None and kind in own.kinds:
+            with suppress(NotFound):  # it was lost; what we take ourselves is left
+                return self.store.get(picture_key(own.path, kind))
         wanted = self.rows.wanted_of(found.id)
         taken = None if wanted is None else self._taken(found, wanted)
         if taken is not None:
             self._keep(taken)
-            picture = taken.scene if kind is PictureKind.SCENE else taken.plate
+            picture = taken.of(kind)
             if picture is not None:
                 return picture
         stored = self.rows.stored_of(found.id)

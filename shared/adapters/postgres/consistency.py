@@ -51,6 +51,9 @@ class PostgresConsistencyRows:
             UNION ALL
             SELECT key, p.id, NULL FROM unnest(%(keys)s::text[]) AS key
               JOIN passes p ON p.picture_path = regexp_replace(key, '-(plate|scene)[.]jpg$', '')
+            UNION ALL
+            SELECT key, d.pass_id, NULL FROM unnest(%(keys)s::text[]) AS key
+              JOIN detections d ON d.picture_path = regexp_replace(key, '-(plate|scene)[.]jpg$', '')
             """,
             {"keys": list(keys)},
         )

@@ -16,6 +16,7 @@ from shared.adapters.postgres.detection_rows import key_of
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Box, Detection
+from shared.domain.pictures import StoredPictures
 from shared.domain.plate_lists import Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import Accepted, CameraBatch, PendingMark, PendingPage
@@ -36,10 +37,10 @@ class PostgresDetectionRows:
         """Close the pool. Only for a repository that the doorway made; others share their pool."""
         self._database.close()
 
-    def publish(self, detection: Detection) -> None:
+    def publish(self, detection: Detection, pictures: StoredPictures | None = None) -> None:
         """Insert as `pending`. The same detection again changes nothing."""
         with self._database.transaction() as connection:
-            _insert(connection, detection)
+            _insert(connection, detection, pictures)
             stored = _stored(connection.execute(_ONE, key_of(detection)).fetchone(), detection)
         if not _same(stored, detection):
             raise Conflict(
@@ -173,12 +174,13 @@ def _one_storing() -> Iterator[None]:
         raise Retryable(f"somebody else has just stored it: {error.message}") from error
 
 
-def _insert(connection: Connection, detection: Detection) -> None:
+def _insert(connection: Connection, detection: Detection, pictures: StoredPictures | None) -> None:
     box = detection.bbox
     connection.execute(
         """
-        INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, bbox, attributes)
-        VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+        INSERT INTO detections (detection_id, camera_id, captured_at, confidence, plate, bbox, attributes,
+               picture_path, picture_kinds)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
         """,
         [
             detection.detection_id,
@@ -188,6 +190,8 @@ def _insert(connection: Connection, detection: Detection) -> None:
             detection.plate,
             None if box is None else Jsonb([box.x, box.y, box.width, box.height]),
             Jsonb(dict(detection.attributes)),
+            None if pictures is None else pictures.path,
+            None if pictures is None else sorted(pictures.kinds),
         ],
     )
 

@@ -11,12 +11,15 @@ from psycopg.rows import DictRow
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.pass_rows import box_of
 from shared.domain.pictures import PictureKind, StoredPictures, Taken, WantedPicture
+from shared.domain.ports.pictures import DetectionKey
 from shared.domain.timing import from_ms, to_ms
 
 _WANTED: LiteralString = """
-    SELECT p.id, p.camera_id, p.best_detection_id, p.best_at, d.bbox
+    SELECT p.id, p.camera_id, p.best_detection_id, p.best_at, d.bbox, d.picture_kinds
       FROM passes p JOIN detections d ON d.detection_id = p.best_detection_id AND d.camera_id = p.camera_id
      WHERE p.picture_of IS DISTINCT FROM p.best_detection_id
+       AND (d.picture_kinds IS NULL OR 'scene' <> ALL (d.picture_kinds)
+            OR ('plate' <> ALL (d.picture_kinds) AND d.bbox IS NOT NULL))
 """
 
 
@@ -43,22 +46,39 @@ class PostgresPictureRows:
 
     def stored_of(self, pass_id: UUID) -> StoredPictures | None:
         row = self._database.fetch_one(
-            "SELECT picture_path, picture_plate FROM passes WHERE id = %s AND picture_path IS NOT NULL",
+            """
+            SELECT picture_path, picture_plate AS plate, picture_scene AS scene FROM passes
+             WHERE id = %s AND picture_path IS NOT NULL
+            """,
             pass_id,
         )
         if row is None:
             return None
-        kinds = {PictureKind.SCENE} | ({PictureKind.PLATE} if row["picture_plate"] else set())
-        return StoredPictures(path=row["picture_path"], kinds=frozenset(kinds))
+        kinds = frozenset(kind for kind in PictureKind if row[kind])
+        return StoredPictures(path=row["picture_path"], kinds=kinds)
+
+    def own_of(self, pass_id: UUID) -> StoredPictures | None:
+        row = self._database.fetch_one(
+            """
+            SELECT d.picture_path, d.picture_kinds FROM passes p
+              JOIN detections d ON d.detection_id = p.best_detection_id AND d.camera_id = p.camera_id
+             WHERE p.id = %s AND d.picture_path IS NOT NULL
+            """,
+            pass_id,
+        )
+        if row is None:
+            return None
+        return StoredPictures(path=row["picture_path"], kinds=_kinds(row))
 
     def note(self, taken: Taken, path: str) -> bool:
         return self._database.execute(
             """
-            UPDATE passes SET picture_of = %s, picture_path = %s, picture_plate = %s WHERE id = %s
+            UPDATE passes SET picture_of = %s, picture_path = %s, picture_plate = %s, picture_scene = %s WHERE id = %s
             """,
             taken.wanted.detection_id,
             path,
             taken.plate is not None,
+            taken.scene is not None,
             taken.wanted.pass_id,
         ) == 1  # fmt: skip
 
@@ -75,7 +95,9 @@ class PostgresPictureRows:
 
     def forget(self, pass_ids: list[UUID]) -> None:
         self._database.execute(
-            "UPDATE passes SET picture_path = NULL, picture_plate = false WHERE id = ANY(%s)",
+            """
+            UPDATE passes SET picture_path = NULL, picture_plate = false, picture_scene = false WHERE id = ANY(%s)
+            """,
             pass_ids,
         )
 
@@ -92,6 +114,30 @@ class PostgresPictureRows:
     def forget_left(self, paths: list[str]) -> None:
         self._database.execute("DELETE FROM left_pictures WHERE picture_path = ANY(%s)", paths)
 
+    def old_own(self, before: datetime, limit: int) -> list[tuple[DetectionKey, str]]:
+        rows = self._database.fetch(
+            """
+            SELECT detection_id, camera_id, picture_path FROM detections
+             WHERE picture_path IS NOT NULL AND captured_at < %s
+             ORDER BY captured_at, camera_id, detection_id LIMIT %s
+            """,
+            before,
+            limit,
+        )
+        return [((row["camera_id"], row["detection_id"]), row["picture_path"]) for row in rows]
+
+    def forget_own(self, detections: list[DetectionKey]) -> None:
+        """The kinds stay: what the detector has sent is not taken from the clip later."""
+        self._database.execute(
+            """
+            UPDATE detections d SET picture_path = NULL
+              FROM unnest(%s::text[], %s::text[]) AS k (camera_id, detection_id)
+             WHERE d.camera_id = k.camera_id AND d.detection_id = k.detection_id
+            """,
+            [camera_id for camera_id, _ in detections],
+            [detection_id for _, detection_id in detections],
+        )
+
 
 def _wanted(row: DictRow) -> WantedPicture:
     return WantedPicture(
@@ -100,4 +146,9 @@ def _wanted(row: DictRow) -> WantedPicture:
         detection_id=row["best_detection_id"],
         captured_ms=to_ms(row["best_at"]),
         bbox=box_of(row["bbox"]),
+        kinds=frozenset(PictureKind) - _kinds(row),
     )
+
+
+def _kinds(row: DictRow) -> frozenset[PictureKind]:
+    return frozenset(PictureKind(each) for each in row["picture_kinds"] or ())

@@ -33,12 +33,12 @@ _PASSES: LiteralString = """
 """
 # Of no pass: from before there were passes, rejected ones, and those that nobody has looked at yet.
 _READS: LiteralString = f"""
-    SELECT detection_id, camera_id FROM detections WHERE pass_id = ANY(%(passes)s)
+    SELECT detection_id, camera_id, picture_path FROM detections WHERE pass_id = ANY(%(passes)s)
     UNION
-    SELECT detection_id, camera_id FROM detections d
+    SELECT detection_id, camera_id, picture_path FROM detections d
      WHERE pass_id IS NULL AND outcome NOT IN ('recorded', 'quiet') AND {_KEY_OF_READ} = %(key)s
     UNION
-    SELECT detection_id, camera_id FROM segment_plates s JOIN segment_detections l USING (segment_id)
+    SELECT detection_id, camera_id, picture_path FROM segment_plates s JOIN segment_detections l USING (segment_id)
       JOIN detections d USING (detection_id, camera_id)
      WHERE s.plate_key = %(key)s AND d.pass_id IS NULL AND {_KEY_OF_READ} = %(key)s
 """
@@ -89,12 +89,12 @@ class _Found:
 
     @property
     def pictures(self) -> list[str]:
-        return [
-            picture_key(row["picture_path"], kind)
-            for row in self.passes
-            if row["picture_path"] is not None
-            for kind in PictureKind
-        ]
+        return [picture_key(path, kind) for path in self.picture_paths for kind in PictureKind]
+
+    @property
+    def picture_paths(self) -> list[str]:
+        paths = [row["picture_path"] for row in (*self.passes, *self.reads)]
+        return [each for each in paths if each is not None]
 
     def erasure(self) -> Erasure:
         present = [row for row in self.clips if not row["archived"]]
@@ -102,7 +102,7 @@ class _Found:
             passes=len(self.passes),
             reads=len(self.reads),
             misreads=self.misreads,
-            pictures=sum(row["picture_path"] is not None for row in self.passes),
+            pictures=len(self.picture_paths),
             clips=as_uuids([row for row in present if not row["shows_others"]]),
             kept=as_uuids([row for row in present if row["shows_others"]]),
             refused=[

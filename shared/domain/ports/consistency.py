@@ -12,11 +12,11 @@ from shared.domain.lifecycle import SegmentStatus
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An object that a row expects: its segment (of a picture, its pass), and its size where the
-    row has one.
+    """An object that a row expects: its segment (of a picture, its pass, if it is of one), and its
+    size where the row has one.
     """
 
-    row_id: UUID
+    row_id: UUID | None
     size_bytes: int | None
 
 

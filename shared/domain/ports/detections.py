@@ -11,6 +11,7 @@ from uuid import UUID
 from shared.domain.events import Event
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Detection
+from shared.domain.pictures import StoredPictures
 from shared.domain.plate_lists import Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.segment import StoredDetection
@@ -164,8 +165,8 @@ class PendingPage:
 class DetectionRows(Protocol):
     """Rows of detections."""
 
-    def publish(self, detection: Detection) -> None:
-        """Store the detection as `pending`.
+    def publish(self, detection: Detection, pictures: StoredPictures | None = None) -> None:
+        """Store the detection as `pending`, with its detector's own pictures.
 
         The same detection again changes nothing; another one under its id raises Conflict.
         """

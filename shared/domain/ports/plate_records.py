@@ -25,10 +25,10 @@ class Erasure:
     """What goes, or went, when a plate is erased.
 
     reads: detections of its passes, and of no pass. misreads: reads of other vehicles that lose
-    this plate. pictures: passes that have some. clips: of this plate alone; they are marked for
-    deletion. kept: clips that show other plates, too. log_lines: of the access log, which lose the
-    plate. lists: those that have an entry of it; these stay. refused: where there is one, nothing
-    is erased.
+    this plate. pictures: passes that have some, and reads with their detector's own. clips: of this
+    plate alone; they are marked for deletion. kept: clips that show other plates, too. log_lines:
+    of the access log, which lose the plate. lists: those that have an entry of it; these stay.
+    refused: where there is one, nothing is erased.
     """
 
     passes: int
@@ -60,7 +60,7 @@ class PlateRecordRows(Protocol):
         """Returns what goes when the plate is erased. Changes nothing."""
 
     def pictures_of(self, plate: str) -> list[str]:
-        """Returns the keys of the pictures of its passes."""
+        """Returns the keys of the pictures of its passes and reads."""
 
     def erase(self, plate: str, who: str) -> tuple[Erasure, list[str]]:
         """Mark its clips, delete its passes with their reads, and take the plate from all other

@@ -35,7 +35,7 @@ class PlateErasure(Answer):
     passes: int
     reads: int
     misreads: int = Field(description="Reads of other vehicles, which lose this plate.")
-    pictures: int = Field(description="Passes of which there are pictures.")
+    pictures: int = Field(description="Passes with pictures, and reads with their detector's own.")
     clips: int = Field(description="Clips of this plate alone: marked for deletion.")
     clips_kept: int = Field(description="Clips that show other plates, too.")
     kept: list[UUID] = Field(description="The first of these.")

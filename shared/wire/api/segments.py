@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from shared.domain.lifecycle import SegmentStatus
+from shared.domain.pictures import PictureKind
 from shared.wire.api.answer import Answer
 
 
@@ -175,12 +176,23 @@ class SkippedResult(BaseModel):
     reason: str
 
 
+class PictureLeftOut(BaseModel):
+    """A picture that is not kept: its result's place in the message, from 0, and why."""
+
+    result: int
+    kind: PictureKind
+    reason: str
+
+
 class DetectionReceipts(BaseModel):
-    """The detections of one message are stored; `skipped` lists the results that are none."""
+    """The detections of one message are stored; `skipped` lists the results that are none, and
+    `pictures_left_out` pictures of the others that are not kept.
+    """
 
     items: list[DetectionReceipt]
     total: int
     skipped: list[SkippedResult] = []
+    pictures_left_out: list[PictureLeftOut] = []
 
 
 class DoorReceipts(DetectionReceipts):

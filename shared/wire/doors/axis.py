@@ -16,6 +16,7 @@ from shared.wire.doors.understood import (
     Door,
     Found,
     Message,
+    Pictures,
     Understood,
     inner,
     objects,
@@ -98,7 +99,7 @@ def _box(body: Message) -> list[float] | None:
     return values.box(*(body.get(name) for name in ("left", "top", "width", "height")))
 
 
-def _pictures(body: Message) -> Mapping[Any, bytes]:
+def _pictures(body: Message) -> Pictures:
     shown = {
         str(each.get("ImageType")).lower(): each.get("BinaryImage")
         for each in objects(body.get("ImageArray") or body.get("imageArray"))

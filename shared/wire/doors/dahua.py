@@ -48,10 +48,15 @@ def detections_of(body: Message, door: Door) -> Understood:
         "captured_at": values.moment(f"SnapInfo.{time}", snap.get(time), door),
     }
     plates = listed("Picture.Plate", list(objects(report["Plate"])))
-    return understood(partial(_read, report, each, door, shared) for each in plates)
+    return understood(
+        partial(_read, report, each, door, shared, alone=len(plates) == 1) for each in plates
+    )
 
 
-def _read(report: Message, plate: Message, door: Door, shared: dict[str, Any]) -> Found:
+def _read(
+    report: Message, plate: Message, door: Door, shared: dict[str, Any], *, alone: bool
+) -> Found:
+    """alone: it is the only plate of the message, so the picture of a plate is of this one."""
     if plate.get("IsExist") is False:
         raise NoPlate("Plate.PlateNumber")
     text = values.plate("Plate.PlateNumber", plate.get("PlateNumber"))
@@ -82,7 +87,7 @@ def _read(report: Message, plate: Message, door: Door, shared: dict[str, Any]) -
         attributes=told,
     )
     seen = values.pictures(
-        plate=inner(report, "CutoutPic").get("Content"),
+        plate=inner(report, "CutoutPic").get("Content") if alone else None,
         scene=inner(report, "NormalPic").get("Content"),
     )
     return found, seen

@@ -50,7 +50,7 @@ def _read(body: Message, door: Door) -> Found:
     shared = _shared(body, door, "timestamp")
     plate = values.plate("plate", body.get("plate"))
     found = _detection(body, shared, plate, values.fraction("score", body.get("score"), door))
-    return found, {}
+    return found, ()
 
 
 def _event(after: Message, door: Door) -> Found:
@@ -64,7 +64,7 @@ def _event(after: Message, door: Door) -> Found:
     beside = after.get("recognized_license_plate_score")
     score = paired if beside is None else beside
     confidence = values.fraction(f"{field}_score", score, door)
-    return _detection(after, shared, plate, confidence), {}
+    return _detection(after, shared, plate, confidence), ()
 
 
 def _shared(told: Message, door: Door, time: str, place: str = "") -> dict[str, Any]:

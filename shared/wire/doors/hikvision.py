@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from shared.domain.errors import BadInput
+from shared.domain.pictures import PictureKind
 from shared.wire.doors import values
 from shared.wire.doors.understood import (
     Attached,
     Door,
     Found,
     Message,
+    Pictures,
     Understood,
     inner,
     listed,
@@ -54,7 +56,7 @@ def detections_of(body: Message, door: Door) -> Understood:
     }
     plates = listed("ANPR", [*reads, *_further(alert, reads)])
     return understood(
-        partial(_read, alert, each, door, shared, _id(vendor_id, index))
+        partial(_read, alert, each, door, shared, vendor_id, index)
         for index, each in enumerate(plates)
     )
 
@@ -77,7 +79,8 @@ def _read(
     read: Message,
     door: Door,
     shared: Mapping[str, Any],
-    detection_id: str | None,
+    vendor_id: str | None,
+    index: int,
 ) -> Found:
     plate = values.plate("ANPR.licensePlate", read.get("licensePlate"))
     confidence = values.percent("ANPR.confidenceLevel", read.get("confidenceLevel"), door)
@@ -89,13 +92,13 @@ def _read(
         told["bbox_left_out"] = "the message does not say how large its picture is"
     found = values.detection(
         shared,
-        detection_id=detection_id,
+        detection_id=_id(vendor_id, index),
         bbox=bbox,
         plate=plate,
         confidence=confidence,
         attributes=told,
     )
-    return found, _pictures(seen, door.attached)
+    return found, _pictures(seen, door.attached, _PLATES if index == 0 else ())
 
 
 def _attributes(read: Message) -> dict[str, Any]:
@@ -128,14 +131,20 @@ def _box(alert: Message, read: Message, seen: list[Message]) -> list[float] | No
     return values.scaled(relative, THOUSANDTHS, size.get("width"), size.get("height"))
 
 
-def _pictures(seen: list[Message], attached: tuple[Attached, ...]) -> Mapping[Any, bytes]:
-    """Returns the files that the message names, by what it says that they show."""
+def _pictures(
+    seen: list[Message], attached: tuple[Attached, ...], plates: tuple[str, ...]
+) -> Pictures:
+    """Returns the files that the message names, by what it says that they show. plates: the names
+    of pictures of this read's plate; of a further plate there are none.
+    """
     kinds = {values.text(each.get("fileName")): values.text(each.get("type")) for each in seen}
-    shown: dict[str, bytes] = {}
+    shown: dict[str, list[bytes]] = {}
     for each in attached:
         kind = kinds.get(each.name) or each.name.rpartition(".")[0] or each.name
-        shown.setdefault(kind, each.data)
-    scene, plate = (
-        next((shown[name] for name in names if name in shown), None) for names in (_SCENES, _PLATES)
-    )
-    return values.pictures(plate=plate, scene=scene)
+        shown.setdefault(kind, []).append(each.data)
+    wanted = ((PictureKind.PLATE, plates), (PictureKind.SCENE, _SCENES))
+    return [
+        (kind, data)
+        for kind, names in wanted
+        for data in next((shown[name] for name in names if name in shown), ())
+    ]

@@ -97,7 +97,7 @@ def _result(
         confidence=values.percent("confidence", result.get("confidence"), door),
         attributes=_attributes(body, result, result.get("region")),
     )
-    return found, {}
+    return found, ()
 
 
 def _attributes(body: Message, plate: Message, region: object) -> dict[str, Any]:

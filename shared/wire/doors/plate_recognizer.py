@@ -8,21 +8,25 @@ rest is left out, and a result without a usable plate is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.errors import BadInput
+from shared.domain.pictures import PictureKind
 from shared.wire.doors.understood import MOST_PLATE, MOST_PLATES, Skipped, Understood
 from shared.wire.doors.values import number, text
 
 _TIME = TypeAdapter(datetime)
 
 
-def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
-    """Returns a detection for every plate. `camera_id` replaces the message's own.
+def detections_of(
+    body: Mapping[str, Any], camera_id: str | None, scenes: Sequence[bytes] = ()
+) -> Understood:
+    """Returns a detection for every plate. `camera_id` replaces the message's own. scenes: the
+    pictures that came with it.
 
     BadInput names what all results lack. A message that reports no picture (a heartbeat) has no
     detections.
@@ -54,7 +58,8 @@ def detections_of(body: Mapping[str, Any], camera_id: str | None) -> Understood:
                 )
             else:
                 found.append((index, {**shared, **detection}))
-    return Understood(tuple(found), tuple(skipped))
+    pictures = [(PictureKind.SCENE, each) for each in scenes]
+    return Understood(tuple(found), tuple(skipped), {index: pictures for index, _ in found})
 
 
 def _shared(data: Mapping[str, Any], camera_id: str | None) -> dict[str, Any]:

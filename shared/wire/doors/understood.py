@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, Literal
+from typing import Any
 
 from shared.domain.errors import BadInput
+from shared.domain.pictures import PictureKind
 
 MOST_PLATES = 100
 MOST_PLATE = 32
-PictureKind = Literal["plate", "scene"]
+# What each picture shows; there may be several of a kind.
+Pictures = Sequence[tuple[PictureKind, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,12 @@ class Skipped:
 class Understood:
     """Detections of a message, each with its result's place in the message, and what was skipped.
 
-    pictures: the message's own JPEG or PNG files by its result's place: of the plate, and of the
-    scene.
+    pictures: the message's own by its result's place, as they came: nobody has looked at them yet.
     """
 
     detections: tuple[tuple[int, dict[str, Any]], ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    pictures: Mapping[int, Mapping[PictureKind, bytes]] = field(default_factory=dict)
+    pictures: Mapping[int, Pictures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Door:
 
 Message = Mapping[str, Any]
 Adapter = Callable[[Message, Door], Understood]
-Found = tuple[dict[str, Any], Mapping[PictureKind, bytes]]
+Found = tuple[dict[str, Any], Pictures]
 
 
 class NoPlate(Exception):
@@ -92,7 +93,7 @@ def understood(results: Iterable[Callable[[], Found]], place: str = "") -> Under
     """
     detections: list[tuple[int, dict[str, Any]]] = []
     skipped: list[Skipped] = []
-    pictures: dict[int, Mapping[PictureKind, bytes]] = {}
+    pictures: dict[int, Pictures] = {}
     for index, read in enumerate(results):
         where = f"{place.format(index)}." if place else ""
         try:

@@ -16,19 +16,18 @@ from uuid import uuid5
 
 from shared.domain.errors import BadInput
 from shared.domain.names import DETECTION_ID
+from shared.domain.pictures import PictureKind
 from shared.domain.timing import from_ms
 from shared.wire.bounded_json import printable, unstorable
 from shared.wire.detections import FURTHEST_PIXEL, NAMESPACE
-from shared.wire.doors.understood import MOST_PLATE, Door, NoPlate, PictureKind
+from shared.wire.doors.understood import MOST_PLATE, Door, NoPlate, Pictures
 
 MOST_WORD = 128
-MOST_PICTURE_BYTES = 8_000_000
 # Epoch seconds reach this in the year 5138, epoch milliseconds did in 1973.
 _LEAST_MS = 1e11
 _NO_WORD = frozenset({"", "unknown", "unknow", "none", "null", "(null)", "n/a", "other", "-1"})
 _NO_PLATE = frozenset({"", "unknown", "noplate", "no plate", "none", "null", "(null)"})
 _COMPACT = "%Y%m%d %H%M%S"
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
 def text(value: object) -> str | None:
@@ -206,28 +205,21 @@ def attributes(detector: str, **told: object) -> dict[str, Any]:
 
 
 def picture(value: object) -> bytes | None:
-    """Returns a JPEG or PNG from bytes or base64 (also with `data:` before it); None for
-    anything else.
+    """Returns the bytes of a picture, given as they are or in base64 (also with `data:` before it);
+    empty where that cannot be read, None where there is none.
     """
-    if isinstance(value, str):
-        if len(value) > MOST_PICTURE_BYTES * 4 // 3 + 100:
-            return None
+    if isinstance(value, str) and value:
         try:
-            value = b64decode("".join(value.rpartition("base64,")[2].split()))
+            return b64decode("".join(value.rpartition("base64,")[2].split()))
         except (NotBase64, ValueError):
-            return None
-    fits = isinstance(value, bytes) and len(value) <= MOST_PICTURE_BYTES
-    return value if fits and isinstance(value, bytes) and value.startswith(_PICTURES) else None
+            return b""
+    return value if isinstance(value, bytes) else None
 
 
-def pictures(*, plate: object = None, scene: object = None) -> dict[PictureKind, bytes]:
-    """Returns those that are pictures."""
-    found: dict[PictureKind, bytes] = {}
-    if (of_plate := picture(plate)) is not None:
-        found["plate"] = of_plate
-    if (of_scene := picture(scene)) is not None:
-        found["scene"] = of_scene
-    return found
+def pictures(*, plate: object = None, scene: object = None) -> Pictures:
+    """Returns those that there are."""
+    found = ((PictureKind.PLATE, picture(plate)), (PictureKind.SCENE, picture(scene)))
+    return [(kind, data) for kind, data in found if data is not None]
 
 
 def detection(

@@ -32,9 +32,10 @@ CREATE TABLE passes (
     note text,
     -- Whose picture is stored: the detection's id.
     picture_of text,
-    -- What the keys of its pictures begin with, and whether there is one of the plate.
+    -- What the keys of its pictures begin with, and which there are: a detector's own ones stand at the detection.
     picture_path text,
     picture_plate boolean NOT NULL DEFAULT false,
+    picture_scene boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX passes_open ON passes (camera_id) WHERE ended_at IS NULL;
@@ -131,6 +132,11 @@ CREATE TABLE pass_reviews (
 CREATE INDEX reviews_of_a_pass ON pass_reviews (pass_id, id);
 
 ALTER TABLE detections ADD COLUMN pass_id uuid REFERENCES passes (id) ON DELETE SET NULL;
+-- The detector's own pictures: what their keys begin with, until they are deleted, and of which kinds they are or were.
+ALTER TABLE detections ADD COLUMN picture_path text;
+ALTER TABLE detections ADD COLUMN picture_kinds text[];
+CREATE INDEX detections_pictured ON detections (captured_at, camera_id, detection_id) WHERE picture_path IS NOT NULL;
+CREATE INDEX detections_by_picture ON detections (picture_path) WHERE picture_path IS NOT NULL;
 ALTER TABLE detections DROP CONSTRAINT detections_outcome_check;
 ALTER TABLE detections ADD CONSTRAINT detections_outcome_check CHECK
     (outcome IN ('pending', 'recorded', 'below_threshold', 'buffer_expired', 'rejected', 'quiet', 'ignored'));
