@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from shared.domain.media import Detection
-from shared.domain.plate_lists import ListEntry, Match
+from shared.domain.plate_lists import ListEntry, ListKind, Match
 from shared.domain.plate_matcher import Matcher
 from shared.domain.ports import Clock, PlateListChanges
 from shared.runtime.logs import logger
@@ -38,6 +38,11 @@ class KnownPlates:
         if detection.plate is None:
             return ()
         return self.matcher.matches(detection.plate, detection.camera_id, detection.captured_ms)
+
+    def watch_lists(self) -> list[str]:
+        """Returns the names of the watch lists, as they are now."""
+        lists = self.matcher.lists.values()
+        return [each.name for each in lists if each.kind is ListKind.WATCH]
 
     def follow(self, timeout_s: float) -> None:
         """Wait for a change, at most so long, and read it.

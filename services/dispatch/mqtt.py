@@ -7,7 +7,7 @@ wait, however long that is, and nothing else does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from services.dispatch.bell import Bell
@@ -16,7 +16,7 @@ from services.dispatch.lanes import Lane, Refused
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
 from shared.domain.ports import CameraNewsRows, Clock, MessageBroker, WebhookDelivery, WebhookRows
-from shared.wire.mqtt import LANE, ONLINE, MqttMessage, Topics, discovery
+from shared.wire.mqtt import LANE, ONLINE, MqttMessage, Topics, discovery, list_discovery
 
 CAMERA_NEWS = frozenset({EventName.CAMERA_DOWN, EventName.CAMERA_UP})
 LONGEST_PAUSE_SECONDS = 30.0
@@ -35,7 +35,7 @@ class Publishing:
 @dataclass(slots=True, kw_only=True)
 class Mqtt:
     """The way to the broker. One thread uses it. frigate: None where nothing is taken from
-    there.
+    there. watch_lists: returns the names of the lists as they are now.
     """
 
     broker: MessageBroker
@@ -43,6 +43,8 @@ class Mqtt:
     news: CameraNewsRows
     clock: Clock
     frigate: FrigateReads | None = None
+    watch_lists: Callable[[], Collection[str]] = tuple
+    _told_lists: frozenset[str] = frozenset()
     _came: deque[tuple[str, bytes]] = field(default_factory=deque)
     _pause_s: float = 0.0
     _again_s: float = float("-inf")
@@ -59,8 +61,9 @@ class Mqtt:
         if self.clock.monotonic() < self._again_s:
             return False
         try:
-            if self.broker.connect():
+            if anew := self.broker.connect():
                 self.broker.publish(self._announced())
+            self._tell_lists(anew=anew)
         except Retryable:
             self._pause_s = min(LONGEST_PAUSE_SECONDS, max(1.0, self._pause_s * 2))
             self._again_s = self.clock.monotonic() + self._pause_s
@@ -80,7 +83,9 @@ class Mqtt:
             messages += [] if news is None else [topics.camera(news)]
         if name in self.publishing.events:
             last_plate = topics.last_plate(name, body)
-            messages += [topics.event(name, body), *([last_plate] if last_plate else [])]
+            last_hit = topics.last_hit(name, body)
+            messages.append(topics.event(name, body))
+            messages += [each for each in (last_plate, last_hit) if each is not None]
         self.broker.publish(messages)
         return None
 
@@ -96,6 +101,23 @@ class Mqtt:
             found += discovery(to.topics, to.discovery, to.cameras, to.events)
         told = self.news.told()
         return found + [to.topics.camera(told[each]) for each in to.cameras if each in told]
+
+    def _tell_lists(self, *, anew: bool) -> None:
+        """Make Home Assistant find watch lists that are new, and forget those that are gone; anew:
+        all of them, because the broker may have lost everything.
+        """
+        to = self.publishing
+        if to.discovery is None or EventName.PLATE_HIT not in to.events:
+            return
+        now = frozenset(self.watch_lists())
+        names = now | self._told_lists if anew else now ^ self._told_lists
+        if names:
+            found = [
+                list_discovery(to.topics, to.discovery, name, there=name in now)
+                for name in sorted(names)
+            ]
+            self.broker.publish(found)
+            self._told_lists = now
 
     def _take(self) -> None:
         """Handle messages one by one. One that cannot be stored now stays the first."""

@@ -152,7 +152,9 @@ def _world(deployment: Deployment) -> World:
         intake=intake,
         pacer=pacer,
         webhooks=sending,
-        mqtt=None if settings.mqtt is None else _mqtt(deployment, settings.mqtt, stream),
+        mqtt=None
+        if settings.mqtt is None
+        else _mqtt(deployment, settings.mqtt, stream, known_plates.watch_lists),
         cameras=_watcher(deployment),
         clock=clock,
         deployment=deployment,
@@ -184,7 +186,12 @@ def _receivers(settings: Settings) -> dict[str, Collection[str]]:
     return found
 
 
-def _mqtt(deployment: Deployment, mqtt: MqttSettings, stream: RedisDetections) -> tuple[Mqtt, Lane]:
+def _mqtt(
+    deployment: Deployment,
+    mqtt: MqttSettings,
+    stream: RedisDetections,
+    watch_lists: Callable[[], Collection[str]],
+) -> tuple[Mqtt, Lane]:
     """Returns the way to the MQTT broker, and its lane."""
     try:
         from shared.adapters.mqtt import MqttBroker  # noqa: PLC0415 - of an extra
@@ -211,6 +218,7 @@ def _mqtt(deployment: Deployment, mqtt: MqttSettings, stream: RedisDetections) -
         ),
         news=PostgresCameraNewsRows(database),
         clock=deployment.clock,
+        watch_lists=watch_lists,
         frigate=None
         if mqtt.frigate is None
         else FrigateReads(stream, letters, Door(cameras=tuple(settings.cameras))),

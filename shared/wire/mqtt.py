@@ -4,6 +4,7 @@ PREFIX/status             retained: online, offline (the last will)
 PREFIX/events/NAME        each event, as webhooks get it
 PREFIX/camera/ID/state    retained: up or down, why and since when
 PREFIX/camera/ID/plate    the plate that was read last; a plate is not kept at the broker
+PREFIX/list/NAME/hit      the last hit of a watch list
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ class Topics:
         """The plate that a camera read last."""
         return f"{self.prefix}/camera/{camera_id}/plate"
 
+    def hit(self, list_name: str) -> str:
+        """The last hit of a watch list."""
+        return f"{self.prefix}/list/{list_name}/hit"
+
     def online(self, *, there: bool) -> MqttMessage:
         """Returns the message that Platereel is there, or not."""
         return MqttMessage(self.status, ONLINE if there else OFFLINE, retained=True)
@@ -102,6 +107,12 @@ class Topics:
         if name != EventName.PLATE_READ or not body.get("camera_id"):
             return None
         return MqttMessage(self.plate(str(body["camera_id"])), _json(body))
+
+    def last_hit(self, name: str, body: Mapping[str, Any]) -> MqttMessage | None:
+        """Returns the hit that an event tells of; None for other events."""
+        if name != EventName.PLATE_HIT or not body.get("list"):
+            return None
+        return MqttMessage(self.hit(str(body["list"])), _json(body))
 
     def camera(self, news: CameraNews) -> MqttMessage:
         """Returns how a camera is."""
@@ -144,6 +155,26 @@ def discovery(
                 "json_attributes_topic": topics.plate(camera_id),
             }
             yield _found(prefix, "sensor", slug, "plate", {**common, **plate})
+
+
+def list_discovery(topics: Topics, prefix: str, list_name: str, *, there: bool) -> MqttMessage:
+    """Returns what makes Home Assistant show the last hit of a watch list, or (not there) forget
+    it.
+    """
+    device = f"{_slug(topics.prefix)}_lists"
+    entity = _slug(list_name)
+    hit = {
+        "name": f"Last hit of {list_name}",
+        "unique_id": f"{device}_{entity}_hit",
+        "icon": "mdi:car-search",
+        "state_topic": topics.hit(list_name),
+        "value_template": "{{ value_json.plate }}",
+        "json_attributes_topic": topics.hit(list_name),
+        "availability_topic": topics.status,
+        "device": {"identifiers": [device], "name": "Lists of plates", "manufacturer": "Platereel"},
+    }
+    found = _found(prefix, "sensor", device, f"{entity}_hit", hit)
+    return found if there else MqttMessage(found.topic, b"", retained=True)
 
 
 def _found(prefix: str, kind: str, device: str, entity: str, body: object) -> MqttMessage:

@@ -12,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from services.dispatch.bell import Bell
 from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.frigate import FrigateReads, topics_of
+from services.dispatch.known_plates import KnownPlates
 from services.dispatch.lanes import Lane
 from services.dispatch.loop import run
 from services.dispatch.mqtt import CAMERA_NEWS, Mqtt, Publishing
 from services.dispatch.wiring import build
 from shared.adapters.mqtt import MqttBroker
 from shared.adapters.postgres.cameras import PostgresCameraNewsRows
+from shared.adapters.postgres.plate_list_changes import PostgresPlateListChanges
+from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.webhooks import PostgresWebhookRows
 from shared.adapters.redis.detections import RedisDetections
 from shared.domain.camera import CameraNews, CameraState
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
+from shared.domain.plate_lists import ListKind, ListSettings
 from shared.domain.timing import from_ms
 from shared.runtime.configuration import ConfigurationError
 from shared.runtime.sections import MqttSettings
@@ -190,6 +195,38 @@ def test_events_states_and_what_home_assistant_finds(world: World, broker: Mosqu
         assert later.last("platereel/status") == "offline", "it said that it goes"
         assert "platereel/camera/cam1/state" in kept
         assert not {topic for topic in kept if topic.endswith("/plate")}, "no plate is kept there"
+
+
+def test_the_last_hit_of_each_list_is_published(world: World, broker: Mosquitto) -> None:
+    """Lists come and go while dispatch runs."""
+    lists = PostgresPlateListRows(world.database)
+    known = KnownPlates(PostgresPlateListChanges(world.database), world.clock)
+    topic = "homeassistant/sensor/platereel_lists/stolen_hit/config"
+    with (
+        heard(broker) as listener,
+        dispatching(world, broker.url, events=[EventName.PLATE_HIT]) as site,
+    ):
+        site.mqtt.watch_lists = known.watch_lists
+        site.step()
+        for name, kind in (("stolen", ListKind.WATCH), ("staff", ListKind.KNOWN)):
+            lists.create(ListSettings(name=name, kind=kind), "ann")
+        known.load()
+        world.database.execute(
+            "INSERT INTO outbox (name, body) VALUES ('plate.hit', %s)",
+            Jsonb({"list": "stolen", "plate": "KX07ABC", "camera_id": "cam1"}),
+        )
+        world.pacing.relay_events(lambda events: [None] * len(events), 100, {LANE: ["plate.hit"]})
+        assert site.step() == 1
+        wait_until("the hit came", lambda: listener.last("platereel/list/stolen/hit"))
+        assert listener.last(topic)["state_topic"] == "platereel/list/stolen/hit"
+        lists.delete("stolen", "ann")
+        known.load()
+        site.step()
+        wait_until("it is forgotten", lambda: listener.last(topic) == "")
+        assert not [name for name, *_ in listener.got if "staff" in name]
+    with heard(broker) as later:
+        wait_until("what is kept", lambda: later.last("platereel/status"))
+        assert later.of(topic) == later.of("platereel/list/stolen/hit") == []
 
 
 def test_without_plates_among_the_events_none_is_published(world: World, broker: Mosquitto) -> None:

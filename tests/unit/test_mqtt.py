@@ -101,6 +101,75 @@ def test_home_assistant_finds_each_camera_under_a_name_of_its_own() -> None:
     assert {each.topic.split("/")[1] for each in without} == {"binary_sensor"}
 
 
+class Broker:
+    """A broker that is there, and loses its memory when `forget` is set."""
+
+    def __init__(self) -> None:
+        self.forgets, self.got = True, list[tuple[str, Any]]()
+
+    def connect(self) -> bool:
+        was, self.forgets = self.forgets, False
+        return was
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self.got += [
+            (each.topic, json.loads(each.payload) if each.payload else None)
+            for each in messages
+            if "list" in each.topic
+        ]
+
+    def received(self) -> list[tuple[str, bytes]]:
+        return []
+
+    def close(self, last: Message) -> None:
+        pass
+
+
+def test_home_assistant_follows_the_watch_lists() -> None:
+    broker, lists = Broker(), ["stolen", "a-b"]
+    publishing = Publishing(
+        topics=Topics("p"), discovery="ha", events=[EventName.PLATE_HIT], cameras=[]
+    )
+    mqtt = Mqtt(
+        broker=broker, publishing=publishing, news=cast("Any", NoNews()), clock=SimulatedClock(),
+        watch_lists=lambda: list(lists),
+    )  # fmt: skip
+
+    def told() -> dict[str, Any]:
+        broker.got.clear()
+        assert mqtt.ready()
+        return dict(broker.got)
+
+    stolen, other = "ha/sensor/p_lists/stolen_hit/config", "ha/sensor/p_lists/a-b_hit/config"
+    first = told()
+    assert set(first) == {stolen, other}
+    assert first[stolen]["state_topic"] == Topics("p").hit("stolen") == "p/list/stolen/hit"
+    assert first[stolen]["unique_id"] != first[other]["unique_id"]
+    assert told() == {}
+    lists.remove("stolen")
+    assert told() == {stolen: None}
+    lists.append("new")
+    assert set(told()) == {"ha/sensor/p_lists/new_hit/config"}
+    broker.forgets = True
+    lists.remove("a-b")  # while the connection was broken
+    again = told()
+    assert (set(again), again[other]) == ({other, "ha/sensor/p_lists/new_hit/config"}, None)
+
+
+@pytest.mark.parametrize(
+    "change", [{"discovery": None}, {"events": [EventName.PLATE_READ]}], ids=str
+)
+def test_no_list_is_named_where_that_is_not_asked_for(change: dict[str, Any]) -> None:
+    broker = Broker()
+    given = {"discovery": "ha", "events": [EventName.PLATE_HIT]} | change
+    mqtt = Mqtt(
+        broker=broker, publishing=Publishing(topics=Topics("p"), cameras=[], **given),
+        news=cast("Any", NoNews()), clock=SimulatedClock(), watch_lists=lambda: ["stolen"],
+    )  # fmt: skip
+    assert mqtt.ready()
+    assert broker.got == []
+
+
 @dataclass
 class Away:
     """A broker that does not answer until it is back."""
