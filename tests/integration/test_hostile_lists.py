@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.integration.test_joined_passes import accept
+from tests.support.passes import accept
 from tests.support.world import World
 
 LATER = "2026-01-01T00:00:00+00:00"

@@ -9,31 +9,13 @@ from uuid import UUID
 import pytest
 
 from shared.domain.found_passes import DetailedPass, Review
-from shared.domain.media import Detection
 from shared.domain.plate_lists import ListKind
-from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Accepted, CameraBatch, PassFilter, ReadOrder
-from tests.integration.test_hits import Lists
+from shared.domain.ports import CameraBatch, PassFilter, ReadOrder
+from tests.support.lists import POLICY, Lists
+from tests.support.passes import accept, read
 from tests.support.world import World
 
-POLICY = RecordingPolicy()
 GAP_S = POLICY.pass_gap_ms / 1000
-
-
-def read(world: World, at_s: float, plate: str) -> Detection:
-    return replace(world.detection("cam1", at_s, f"{plate}-{at_s}"), plate=plate)
-
-
-def accept(world: World, *reads: tuple[float, str]) -> list[Accepted]:
-    detections = [read(world, *each) for each in reads]
-    batch = CameraBatch(
-        camera_id="cam1",
-        detections=detections,
-        policy=POLICY,
-        oldest_ms=0,
-        newest_ms=max(each.captured_ms for each in detections),
-    )
-    return world.detections.accept_all([batch])["cam1"]
 
 
 def stretch(first_s: float, last_s: float, plate: str) -> list[tuple[float, str]]:

@@ -25,9 +25,9 @@ from shared.domain.errors import BadInput
 from shared.domain.plate_lists import ListKind
 from shared.domain.purpose import MOST_CHARACTERS, PurposeRule
 from shared.runtime.sections import AccessSettings
-from tests.integration.test_hits import Lists
 from tests.support.commands import Run
 from tests.support.http import serving
+from tests.support.lists import Lists
 from tests.support.rows import clip_of
 from tests.support.world import World
 
