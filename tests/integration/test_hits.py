@@ -136,3 +136,11 @@ def test_lists_joined_with_their_pass_stay_once(lists: Lists) -> None:
     assert len(lists.world.passes.hits(found.id)) == 1
     assert json.dumps(lists.told()[1]["pass_id"]).strip('"') != str(found.id)
     assert str(lists.world.passes.get(found.id).id) == str(found.id)
+
+
+def test_a_plate_cools_down_also_within_what_comes_at_once(lists: Lists) -> None:
+    """As after an hour in which nobody read detections."""
+    lists.make("stolen", ListKind.WATCH, "LM555XX", cool_down_seconds=50.0)
+    lists.accept_all([(at_s, "LM555XX", 0.9) for at_s in (0, 1, 30, 60, 90, 120)])
+    assert len(lists.told()) == 3
+    assert len(lists.world.passes.open_passes()) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -29,8 +30,29 @@ def write_hits(connection: Connection, found: Sequence[PassMatch]) -> None:
     """Write each list of a pass once; the first read of a wanted plate is an alert, unless the list
     is quiet or cools down.
     """
-    if not found:
-        return
+    for each in _rounds(found):
+        _write(connection, each)
+
+
+def _rounds(found: Sequence[PassMatch]) -> list[list[PassMatch]]:
+    """Returns the first match of each pass and list, in rounds: an alert is seen by the next one of
+    its plate only where that is written later.
+    """
+    firsts: dict[tuple[UUID, UUID], PassMatch] = {}
+    for each in sorted(found, key=lambda one: (one.detection.captured_ms, one.match.distance)):
+        firsts.setdefault((each.pass_id, each.match.plate_list.list_id), each)
+    rounds: list[list[PassMatch]] = []
+    before: Counter[tuple[UUID, str]] = Counter()
+    for each in firsts.values():
+        key = each.match.plate_list.list_id, plate_key(each.detection.plate or "")
+        if before[key] == len(rounds):
+            rounds.append([])
+        rounds[before[key]].append(each)
+        before[key] += bool(each.match.plate_list.cool_down_seconds)
+    return rounds
+
+
+def _write(connection: Connection, found: Sequence[PassMatch]) -> None:
     connection.execute(
         """
         WITH new AS (
