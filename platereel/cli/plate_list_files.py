@@ -31,7 +31,7 @@ from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 from shared.wire.plate_list_csv import csv_of, entries_of, reasons_of, refusal, report_of
 
-SHOWN_SEGMENTS = 20
+SHOWN_PASSES = 20
 Name = Annotated[str, typer.Argument(help="The list's name.")]
 Plate = Annotated[str, typer.Argument(help="A plate; * and ? are wildcards.")]
 ToleranceOption = Annotated[
@@ -125,14 +125,14 @@ def preview(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what an entry would accept: plates, lists that hold it, and recent clips."""
+    """Show what an entry would accept: plates, lists that hold it, and recent passes."""
     from platereel.wiring import desk
 
     asked = checked(schemas.PreviewRequest, {"plate": plate, "tolerance": tolerance, "days": days})
     with desk(deployment(config, data)) as world:
         look(world, "list", {"what": "preview", "plate": asked.plate})
         since = from_ms(world.clock.now_ms()) - timedelta(days=asked.days)
-        seen = world.lists.seen(asked.plate, asked.tolerance, since, SHOWN_SEGMENTS)
+        seen = world.lists.seen(asked.plate, asked.tolerance, since, SHOWN_PASSES)
         others = world.lists.holding(asked.plate)
     found = schemas.Preview.model_validate(
         {
@@ -148,6 +148,6 @@ def preview(
     console.print("accepts " + "  ".join(each.plate for each in found.accepted), highlight=False)
     tell_overlaps(others)
     for each in found.items:
-        line = f"{each.start_time:%m-%d %H:%M:%S} {each.camera_id} {each.plate} ({each.distance:g}) {each.segment_id}"
+        line = f"{each.first_at:%m-%d %H:%M:%S} {each.camera_id} {each.plate} ({each.distance:g}) {each.pass_id}"
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"{len(found.items)} of {found.total} clips")
+    console.print(f"{len(found.items)} of {found.total} passes")

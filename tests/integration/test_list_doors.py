@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,7 @@ from fastapi.testclient import TestClient
 from platereel import ApiClient, ApiError
 from shared.domain.plate_lists import MOST_PLATE
 from tests.support.commands import Run
-from tests.support.rows import ready
-from tests.support.world import World
+from tests.support.world import POLICY, World
 
 LISTS = "/v2/video/lists"
 
@@ -142,7 +142,8 @@ def test_changes_are_lines_of_the_access_log(api: TestClient, staff: str) -> Non
 
 
 def test_the_client_keeps_lists(world: World, address: str, tmp_path: Path) -> None:
-    clip = ready(world, "cam1", 0, ["A812CD"])
+    world.detections.accept([replace(world.detection("cam1", 0, "d"), plate="A812CD")], 0, POLICY)
+    (seen,) = world.passes.open_passes()
     with ApiClient(address) as client:
         client.create_list("staff", "known", time_zone="Europe/Berlin")
         until = datetime(2030, 1, 1, tzinfo=UTC)
@@ -151,7 +152,7 @@ def test_the_client_keeps_lists(world: World, address: str, tmp_path: Path) -> N
         assert client.change_list_entry("staff", entry.id, valid_until=None).valid_until is None
         assert client.change_list("staff", cameras=["cam1"]).cameras == ["cam1"]
         found = client.preview_entry("AB12CD", 0.1)
-        assert [each.segment_id for each in found.items] == [clip]
+        assert [(each.pass_id, each.plate) for each in found.items] == [(seen.pass_id, "A812CD")]
         assert [each.name for each in found.lists] == ["staff"]
         swapped = {each.plate: each.differs for each in found.accepted}
         assert swapped == {"AB12CD": [], "A812CD": [1], "ABI2CD": [2], "ABL2CD": [2], "AB1ZCD": [3],
@@ -169,7 +170,7 @@ def test_the_client_keeps_lists(world: World, address: str, tmp_path: Path) -> N
 
 
 def test_lists_from_the_terminal(world: World, run: Run, tmp_path: Path) -> None:
-    ready(world, "cam1", 0, ["A812CD"])
+    world.detections.accept([replace(world.detection("cam1", 0, "d"), plate="A812CD")], 0, POLICY)
     assert run("lists", "create", "staff", "--kind", "known").returncode == 0
     made = run(
         "lists", "create", "wanted", "--kind", "watch", "--quiet-hours", "22:00-06:00", "--json"

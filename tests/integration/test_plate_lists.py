@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import UUID
@@ -15,11 +16,11 @@ from services.dispatch.known_plates import KnownPlates
 from shared.adapters.postgres.plate_list_changes import PostgresPlateListChanges
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.domain.errors import BadInput, Conflict, NotFound
+from shared.domain.found_passes import Review
 from shared.domain.plate_lists import EntrySettings, IgnoredReads, ListKind, ListSettings
 from shared.domain.timing import from_ms
-from tests.support.rows import ready
 from tests.support.waiting import wait_until
-from tests.support.world import World
+from tests.support.world import POLICY, World
 
 ME = "cli:me"
 
@@ -141,22 +142,36 @@ def test_an_import_adds_and_changes_and_says_what_overlaps(
     ] == [("AB1", None, 0), ("AB2", "new", 0), ("AB3", None, 0.2)]
 
 
+def see(world: World, at_s: float, plate: str, confidence: float = 0.9) -> UUID:
+    """A read. Returns its pass."""
+    name = f"d{at_s}"
+    detection = replace(world.detection("cam1", at_s, name, confidence), plate=plate)
+    world.detections.accept([detection], 0, POLICY)
+    (found,) = world.passes.detections_with_id(name)
+    assert found.pass_id is not None
+    return found.pass_id
+
+
 def test_what_an_entry_would_have_matched(world: World, rows: PostgresPlateListRows) -> None:
-    clips = {
-        plate: ready(world, "cam1", at_s * 20, [plate])
+    passes = {
+        plate: see(world, at_s * 20, plate)
         for at_s, plate in enumerate(["AB12CD", "A812CD", "AX12CD", "ZZ99ZZ"])
     }
+    assert see(world, 1, "A812CD", 0.3) == passes["AB12CD"], "misread once"
+    world.passes.review(passes["ZZ99ZZ"], Review.CORRECTED, "AB12CO", None, ME)
     since = from_ms(world.base_ms) - timedelta(hours=1)
 
     def seen(plate: str, tolerance: float) -> dict[UUID, float]:
         found = rows.seen(plate, tolerance, since, 10)
         assert found.total == len(found.items)
-        return {each.segment_id: each.distance for each in found.items}
+        return {each.pass_id: each.distance for each in found.items}
 
-    assert seen("ab-12cd", 0) == {clips["AB12CD"]: 0}
-    assert seen("AB12CD", 0.1) == {clips["AB12CD"]: 0, clips["A812CD"]: 0.1}
-    assert seen("AB12CD", 1) == {clips["AB12CD"]: 0, clips["A812CD"]: 0.1, clips["AX12CD"]: 1}
-    assert seen("?Z9*", 0) == {clips["ZZ99ZZ"]: 0}
+    assert seen("ab-12cd", 0) == {passes["AB12CD"]: 0}
+    assert seen("AB12CD", 0.1) == {passes["AB12CD"]: 0, passes["A812CD"]: 0.1}
+    assert seen("AB12CD", 1) == {passes["AB12CD"]: 0, passes["A812CD"]: 0.1, passes["AX12CD"]: 1}
+    assert seen("A812CD", 0) == {passes["AB12CD"]: 0, passes["A812CD"]: 0}
+    assert seen("?Z9*", 0) == {passes["ZZ99ZZ"]: 0}
+    assert seen("AB12CO", 0) == {}, "a person wrote it, and nobody read it"
     assert len(rows.seen("*12*", 0, since, 1).items) == 1
     assert rows.seen("*12*", 0, since, 1).total == 3
     assert rows.seen("AB12CD", 0, from_ms(world.base_ms + 100_000), 9).total == 0

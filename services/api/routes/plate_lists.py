@@ -25,7 +25,7 @@ from shared.wire.plate_list_csv import csv_of, entries_of, refusal, report_of, s
 
 CSV = "text/csv"
 IMPORT = rf"{DATA}/lists/[^/]+/import"
-SHOWN_SEGMENTS = 100
+SHOWN_PASSES = 100
 _FILE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}}}
 }
@@ -52,10 +52,10 @@ def create_list(ports: Ports, caller: ListKeeper, body: schemas.ListRequest) -> 
 @router.post("/list-preview")
 def preview(ports: Ports, caller: ListKeeper, body: schemas.PreviewRequest) -> schemas.Preview:
     """Returns what an entry would accept: examples, the lists that hold the plate already, and the
-    recent segments that it would have matched. Changes nothing.
+    recent passes that it would have matched. Changes nothing.
     """
     since = from_ms(ports.clock.now_ms()) - timedelta(days=body.days)
-    seen = ports.lists.seen(body.plate, body.tolerance, since, SHOWN_SEGMENTS)
+    seen = ports.lists.seen(body.plate, body.tolerance, since, SHOWN_PASSES)
     ports.looks.listed(caller, "preview", {"plate": body.plate, "tolerance": body.tolerance})
     return schemas.Preview.model_validate(
         {

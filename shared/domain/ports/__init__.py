@@ -58,7 +58,7 @@ from shared.domain.ports.plate_lists import (
     PlateListChanges,
     PlateListRows,
     Seen,
-    SeenPlate,
+    SeenPass,
 )
 from shared.domain.ports.plate_records import Erasure, PlateRecordRows, RefusedClip
 from shared.domain.ports.retention import Marked, RetentionRows
@@ -138,7 +138,7 @@ __all__ = [
     "RefusedClip",
     "RetentionRows",
     "Seen",
-    "SeenPlate",
+    "SeenPass",
     "SegmentFilter",
     "SegmentRows",
     "Signer",

@@ -41,21 +41,21 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenPlate:
-    """A plate of a recent segment."""
+class SeenPass:
+    """A recent pass, and how far its nearest read is from an entry."""
 
-    segment_id: UUID
+    pass_id: UUID
     camera_id: str
-    start_time: datetime
+    first_at: datetime
     plate: str
     distance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Plates of recent segments that an entry would have matched; total counts all."""
+    """Recent passes that an entry would have matched; total counts all."""
 
-    items: Sequence[SeenPlate] = field(default_factory=list)
+    items: Sequence[SeenPass] = field(default_factory=list)
     total: int = 0
 
 
@@ -111,7 +111,7 @@ class PlateListRows(Protocol):
         """Returns the lists with entries that accept a plate, by name."""
 
     def seen(self, plate: str, tolerance: float, since: datetime, limit: int) -> Seen:
-        """Returns recent segments whose plate an entry would match, newest first."""
+        """Returns recent passes of which a read would match an entry, newest first."""
 
 
 class PlateListChanges(Protocol):

@@ -61,7 +61,7 @@ from shared.wire.api.plate_lists import (
     PlateLists,
     Preview,
     PreviewRequest,
-    SeenPlate,
+    SeenPass,
 )
 from shared.wire.api.plate_records import ErasureRequest, PlateErasure, RefusedClip
 from shared.wire.api.segments import (
@@ -144,7 +144,7 @@ __all__ = [
     "Problem",
     "RefusedClip",
     "ReviewLine",
-    "SeenPlate",
+    "SeenPass",
     "Segment",
     "SegmentDetail",
     "SegmentOfDetection",

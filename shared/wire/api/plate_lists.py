@@ -281,22 +281,22 @@ class AcceptedPlate(Answer):
     differs: list[int]
 
 
-class SeenPlate(Answer):
-    """A plate of a recent segment."""
+class SeenPass(Answer):
+    """A recent pass, its nearest read, and how far that is from the entry."""
 
-    segment_id: UUID
+    pass_id: UUID
     camera_id: str
-    start_time: datetime
+    first_at: datetime
     plate: str
     distance: float
 
 
 class Preview(BaseModel):
-    """What an entry would accept: examples, lists that hold the plate already, and recent segments,
-    newest first. total counts all of these.
+    """What an entry would accept: examples, lists that hold the plate already, and recent passes
+    that it would have matched, newest first. total counts all of these.
     """
 
     accepted: list[AcceptedPlate]
     lists: list[Overlap]
-    items: list[SeenPlate]
+    items: list[SeenPass]
     total: int
