@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from shared.domain.found_passes import Listed
+from shared.wire.plate_list_csv import FORMULA
 
 CSV = "text/csv"
 AT_ONCE = 2_000
@@ -65,4 +66,7 @@ def _written(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    # A spreadsheet takes such a text for a formula, unless an apostrophe goes before it.
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -20,7 +20,7 @@ MOST_LINES, MOST_BYTES = 200_000, 32 << 20
 WRITTEN_AT_ONCE = 500
 SHOWN_PROBLEMS, TOLD_PROBLEMS = 100, 10
 # A spreadsheet takes such a text for a formula, unless an apostrophe goes before it.
-_FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(value)
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _decoded(file: bytes) -> str:
@@ -179,7 +179,7 @@ def _entry(columns: Sequence[str], cells: Sequence[str]) -> EntrySettings:
     given: dict[str, object] = {}
     for column, cell in zip(columns, cells, strict=False):
         text = cell.strip()
-        if text.startswith("'") and text[1:].startswith(_FORMULA):
+        if text.startswith("'") and text[1:].startswith(FORMULA):
             text = text[1:]
         if text:
             given[column] = _value(column, text)

@@ -354,6 +354,13 @@ def test_lists_are_csv_of_exactly_what_is_filtered(world: World, address: str) -
     assert answer.status == 422
 
 
+def test_a_plate_is_no_formula_of_a_spreadsheet(world: World, address: str) -> None:
+    see(world, "cam1", 0, "=1+1")
+    answer = urllib3.request("GET", f"{address}/v2/video/passes", headers={"Accept": "text/csv"})
+    (row,) = csv.DictReader(io.StringIO(answer.data.decode()))
+    assert row["plate"] == "'=1+1"
+
+
 def test_csv_is_read_page_by_page(
     world: World, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
