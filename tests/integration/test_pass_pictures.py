@@ -158,8 +158,11 @@ def test_pictures_of_passes_that_became_one_are_its_own_or_go(world: World) -> N
     finish(world, "cam1")
     assert len(pictures(world)) == 4
     see(world, 7.0, box, plate="AB123CD", confidence=0.8)
-    (row,) = world.database.fetch("SELECT best_detection_id, picture_of, picture_path FROM passes")
+    (row,) = world.database.fetch(
+        "SELECT best_detection_id, picture_of, picture_path, picture_plate, picture_scene FROM passes"
+    )
     assert row["picture_of"] == row["best_detection_id"] == "d6.0"
+    assert (row["picture_plate"], row["picture_scene"]) == (True, True)
     cleanup(ports(world, RetentionPolicy()), {})
     path = row["picture_path"]
     assert sorted(pictures(world)) == [f"{path}-plate.jpg", f"{path}-scene.jpg"]

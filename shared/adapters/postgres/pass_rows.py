@@ -169,7 +169,8 @@ def _join(connection: Connection, gone: Mapping[UUID, UUID]) -> None:
     # The best read may be one of a pass that is gone, and so are its pictures.
     connection.execute(
         f"""
-        UPDATE passes p SET picture_of = w.picture_of, picture_path = w.picture_path, picture_plate = w.picture_plate
+        UPDATE passes p SET picture_of = w.picture_of, picture_path = w.picture_path,
+               picture_plate = w.picture_plate, picture_scene = w.picture_scene
           FROM {joined} JOIN passes w ON w.id = joined.was
          WHERE p.id = joined.now AND w.picture_of = p.best_detection_id AND w.picture_path IS NOT NULL
         """,
