@@ -198,7 +198,7 @@ def _insert(connection: Connection, detection: Detection, pictures: StoredPictur
 
 def _stored(row: DictRow | None, detection: Detection) -> DictRow:
     if row is None:
-        raise Conflict(
+        raise Retryable(
             "the detection was deleted while it was stored", detection_id=detection.detection_id
         )
     return row

@@ -183,8 +183,9 @@ class PostgresPassRows:
         return [_hit(row) for row in self._database.fetch(_HITS, [pass_id])]
 
     def acknowledge(self, pass_id: UUID, note: str | None, who: str) -> int:
-        """Writes to the access log."""
+        """Writes to the access log, under the camera's lock, as `review` does."""
         with self._database.transaction() as connection:
+            lock_camera(connection, _found(connection, pass_id)["camera_id"])
             found = _found(connection, pass_id)
             seen = connection.execute(
                 """
