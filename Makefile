@@ -74,12 +74,13 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 
 ##@ Test
 .PHONY: test
+# Most tests wait for servers half of their time, so there is one more of them at once than cores.
 # What waits for cameras in real time comes last, and not beside what takes all the processor it can get.
 # The second half runs whatever the first one said, and both must have passed.
 test: $(STAMP) ## All tests, on real servers that start as child processes
 ifeq ($(strip $(ARGS)),)
 	@first=0; second=0; \
-	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "not real_time" || first=$$?; \
+	$(BIN)/pytest -n $$(($(JOBS) + 1)) --dist loadscope -m "not real_time" || first=$$?; \
 	$(BIN)/pytest -n $(JOBS) --dist loadscope -m real_time || second=$$?; \
 	[ $$first -eq 0 ] && [ $$second -eq 0 ]
 else

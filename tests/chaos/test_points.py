@@ -33,6 +33,7 @@ from workers.writer.write_part import write_part
 
 PACER_EVERY = 4  # it has more points than all others together
 COPIED_EVERY = 3  # most of its points are those of every other codec
+UPKEEP_EVERY = 3  # cleanup and check begin anew wherever they were killed
 WHOLE = list(range(80, 140))
 Told = Callable[[Row], None]
 
@@ -207,7 +208,7 @@ def test_cleanup(world: World, victim: Victims, told: Told) -> None:
         assert world.status(kept) == "ready"
         return {"params": {}}
 
-    for point in points.each(job):
+    for point in points.each(job, every=UPKEEP_EVERY):
         cleanup(ports(world), {})
         check(checking(world), {"repair": True})  # objects of parts whose rows are gone
         assert world.status(old[0]) == "expired", point
@@ -231,7 +232,7 @@ def test_check_repairing(world: World, victim: Victims, told: Told, tmp_path: Pa
         world.store.put(f"parts/{uuid4()}/00000-dead.h264", b"x", "application/octet-stream")
         return {"params": {"repair": True}}
 
-    for point in points.each(job):
+    for point in points.each(job, every=UPKEEP_EVERY):
         check(checking(world), {"repair": True})
         finish(world, points.camera)
         whole(world=world, points=points, segment_id=segment[0], point=point, folder=tmp_path)

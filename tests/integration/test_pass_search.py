@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from platereel import ApiClient, ApiError
+from services.api.wiring import build
 from shared.adapters.postgres.listing import COUNTED
 from shared.domain.errors import BadInput, Conflict, NotFound
 from shared.domain.found_passes import Review
@@ -23,7 +24,9 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import CameraBatch, DetectionFilter, PassFilter, ReadOrder
 from shared.domain.timing import from_ms
 from tests.support.commands import Run
-from tests.support.world import World
+from tests.support.http import serving
+from tests.support.servers import Servers
+from tests.support.world import World, open_world
 
 POLICY = RecordingPolicy(max_pass_seconds=30)
 
@@ -32,6 +35,13 @@ POLICY = RecordingPolicy(max_pass_seconds=30)
 def client(address: str) -> Iterator[ApiClient]:
     with ApiClient(address) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(servers: Servers) -> Iterator[str]:
+    """One API for all questions that change nothing."""
+    with open_world(servers) as world, serving(build(world.settings)) as url:
+        yield url
 
 
 def see(
@@ -298,8 +308,8 @@ def test_the_client_finds_and_corrects(world: World, client: ApiClient) -> None:
         ("plates/%2A", "plate"),
     ],
 )
-def test_bad_questions_name_what_is_wrong(address: str, path: str, field: str) -> None:
-    answer = urllib3.request("GET", f"{address}/v2/video/{path}", retries=False)
+def test_bad_questions_name_what_is_wrong(shared: str, path: str, field: str) -> None:
+    answer = urllib3.request("GET", f"{shared}/v2/video/{path}", retries=False)
     assert answer.status == 422
     assert field in json.dumps(answer.json())
 
