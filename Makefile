@@ -101,4 +101,4 @@ bench: $(STAMP) ## Measure against peers, the ffmpeg command among them: all of 
 
 .PHONY: chaos
 chaos: $(STAMP) ## Inject every fault of docs/reliability.md and print the table (CHAOS_SECONDS= of the random mix, CHAOS_SEED=)
-	CHAOS=full CHAOS_SECONDS=$(CHAOS_SECONDS) $(BIN)/pytest tests/chaos $(ARGS)
+	CHAOS=full CHAOS_SECONDS=$(CHAOS_SECONDS) $(BIN)/pytest tests/chaos tests/benchmarks $(ARGS)
