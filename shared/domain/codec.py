@@ -27,7 +27,7 @@ class CodecRow:
     """One codec.
 
     suffix: of a part's object key. writer_s_per_megapixel: CPU seconds of one core for a million
-    pixels; clip_bytes_per_megapixel: how large those are in a clip at the default quality, None
+    pixels; clip_bytes_per_megapixel: how large those are in a clip as it is by default, None
     where a clip is as large as the camera's pictures. docs/performance.md says how to measure both
     again.
     """
@@ -53,8 +53,8 @@ class CodecRow:
 CODECS: Mapping[Codec, CodecRow] = {
     Codec.H264: CodecRow(
         suffix="h264",
-        writer_s_per_megapixel=0.0102,
-        clip_bytes_per_megapixel=7140.0,
+        writer_s_per_megapixel=0.0105,
+        clip_bytes_per_megapixel=11_200.0,
         default_quality=23,
         worst_quality=51,
         streamable=True,
@@ -62,8 +62,8 @@ CODECS: Mapping[Codec, CodecRow] = {
     ),
     Codec.HEVC: CodecRow(
         suffix="h265",
-        writer_s_per_megapixel=0.0287,
-        clip_bytes_per_megapixel=1800.0,
+        writer_s_per_megapixel=0.0358,
+        clip_bytes_per_megapixel=3070.0,
         default_quality=26,
         worst_quality=51,
         streamable=True,
@@ -71,8 +71,8 @@ CODECS: Mapping[Codec, CodecRow] = {
     ),
     Codec.AV1: CodecRow(
         suffix="obu",
-        writer_s_per_megapixel=0.0139,
-        clip_bytes_per_megapixel=2770.0,
+        writer_s_per_megapixel=0.0141,
+        clip_bytes_per_megapixel=5100.0,
         default_quality=35,
         worst_quality=63,
         streamable=True,
@@ -81,16 +81,17 @@ CODECS: Mapping[Codec, CodecRow] = {
     Codec.MP4V: CodecRow(
         suffix="m4v",
         writer_s_per_megapixel=0.0066,
-        clip_bytes_per_megapixel=6530.0,
+        clip_bytes_per_megapixel=8550.0,
         default_quality=4,
         worst_quality=31,
     ),
     Codec.MJPEG: CodecRow(
-        suffix="mjpeg", writer_s_per_megapixel=0.0004, clip_bytes_per_megapixel=None
+        suffix="mjpeg", writer_s_per_megapixel=0.0007, clip_bytes_per_megapixel=None
     ),
-    # The camera decides how large its packets are: here 4 Mbit/s at 1080p15.
+    # The camera decides how large its packets are: here 4 Mbit/s at 1080p15. Nearly all the work is
+    # the strip's: a keyframe every two seconds is decoded.
     Codec.COPY: CodecRow(
-        suffix="packets", writer_s_per_megapixel=0.0001, clip_bytes_per_megapixel=16_000.0
+        suffix="packets", writer_s_per_megapixel=0.0005, clip_bytes_per_megapixel=16_000.0
     ),
 }
 # Codecs that packets can be of; `copy` is none.

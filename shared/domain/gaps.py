@@ -10,6 +10,7 @@ from uuid import UUID
 
 from shared.domain.media import FrameMark
 from shared.domain.parts import Packet
+from shared.domain.strips import Sheet
 from shared.domain.timing import from_ms
 
 FREEZE_MS = 2_000
@@ -74,6 +75,7 @@ class PartFacts:
 
     first, last: the marks of the first and last frame that were read from the buffer; before,
     after: of the frames around them, None where there was none. gaps: missing frames inside.
+    size_bytes: of its object: the packets, and behind them the JPEG of its sheet, where it has one.
     silence: for a part without frames of a camera that had delivered none: what capture said of the
     camera; otherwise None.
     """
@@ -88,6 +90,12 @@ class PartFacts:
     thumbnail: bytes | None = None
     after: FrameMark | None = None
     silence: str | None = None
+    sheet: Sheet | None = None
+
+    @property
+    def packets_bytes(self) -> int:
+        """How many bytes of its object the packets are."""
+        return self.size_bytes - (0 if self.sheet is None else self.sheet.size_bytes)
 
     @property
     def trimmed(self) -> bool:

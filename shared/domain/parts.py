@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.strips import Sheet
+
 MIN_PART_MS = 1_000
 
 
@@ -77,20 +79,22 @@ class ClipForm:
 @dataclass(frozen=True, slots=True)
 class EncodedPart:
     """Packets in decode order, their index, and a hash of the parameters that all parts of a clip
-    share. thumbnail: a small JPEG, where one was asked for.
+    share. thumbnail: a small JPEG, where one was asked for. sheet: likewise, with its JPEG.
     """
 
     data: bytes
     index: tuple[Packet, ...]
     parameters_sha256: str
     thumbnail: bytes | None = None
+    sheet: tuple[Sheet, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One part to join: its start (ms since 1970), its packets or the file with them, and their
-    index. continues: whether the piece before ends where this one starts, with no packet lost.
-    skipped_bytes: how many bytes of the packets stand before the index's first packet.
+    index. What stands behind the packets is no part of them. continues: whether the piece before
+    ends where this one starts, with no packet lost. skipped_bytes: how many bytes of the packets
+    stand before the index's first packet.
     """
 
     start_ms: int
@@ -104,8 +108,12 @@ class Piece:
 
         A file is read anew, so that nobody holds a whole clip.
         """
-        data = self.data if isinstance(self.data, bytes) else self.data.read_bytes()
-        return data[self.skipped_bytes :] if self.skipped_bytes else data
+        size = sum(packet.size for packet in self.index)
+        if isinstance(self.data, bytes):
+            return self.data[self.skipped_bytes : self.skipped_bytes + size]
+        with self.data.open("rb") as file:
+            file.seek(self.skipped_bytes)
+            return file.read(size)
 
 
 @dataclass(frozen=True, slots=True)

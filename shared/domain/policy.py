@@ -31,6 +31,9 @@ class Reads(StrEnum):
 
 # Of the hold cap, what the tail of a window and the writers' own time need.
 HELD_BESIDE_SECONDS = 3.0
+KEYFRAME_SECONDS = 2.0
+# What an encoder does, and cannot be had where there is none.
+ENCODER_NEEDED = ("scale", "quality", "bitrate", "keyframe_seconds")
 _NOT_STORED = ("codec_before", "since_ms")
 
 
@@ -40,7 +43,7 @@ class RecordingPolicy:
 
     Seconds are seconds; `quality` is a CRF (h264, hevc, av1) or a quantiser (mp4v), smaller is
     better; `bitrate` (bits a second) takes its place; `encoder` names a family of hardware
-    encoders, `software`, or `auto`.
+    encoders, `software`, or `auto`; `keyframe_seconds` is 2 where it is not set.
     """
 
     buffer_seconds: float = 5.0
@@ -61,6 +64,7 @@ class RecordingPolicy:
     preset: str = "superfast"
     quality: int | None = None
     bitrate: int | None = None
+    keyframe_seconds: float | None = None
     scale: str | None = None
     color_range: str = "full"
     # of a camera whose connection decides: what it was recorded with until when; never in a row
@@ -118,6 +122,12 @@ class RecordingPolicy:
     def part_ms(self) -> int:
         """Length of a full part in milliseconds."""
         return round(self.part_seconds * 1000)
+
+    @property
+    def keyframe_ms(self) -> int | None:
+        """How far keyframes of a part are apart at most, in milliseconds; None: it has one."""
+        seconds = KEYFRAME_SECONDS if self.keyframe_seconds is None else self.keyframe_seconds
+        return round(seconds * 1000) or None
 
     @property
     def pass_gap_ms(self) -> int:
@@ -183,9 +193,7 @@ def unfit(policy: RecordingPolicy) -> str | None:
     if policy.quality is not None and worst is not None and policy.quality > worst:
         return f"quality of {codec} is 1 to {worst}, not {policy.quality}"
     if CODECS[codec].keeps_source:
-        asked = [
-            name for name in ("quality", "bitrate", "scale") if getattr(policy, name) is not None
-        ]
+        asked = [name for name in ENCODER_NEEDED if getattr(policy, name) is not None]
         if asked:
             return f"{asked[0]} cannot be set with codec {codec}, which keeps what the camera sends"
     return None

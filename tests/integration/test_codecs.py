@@ -362,3 +362,9 @@ def test_no_encoder_takes_the_machine_from_the_others(codec: Codec) -> None:
     encoder.add(picture, START_MS + 67)
     threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+
+
+@pytest.mark.parametrize(("name", "threads"), [("mpeg4", 1), ("libx264", 3)])
+def test_one_encoder_has_one_thread_whatever_is_idle(name: str, threads: int) -> None:
+    encoders = encoders_module.Encoders(lambda: 3)
+    assert encoders.open(name, RecordingPolicy(), 320, 180).thread_count == threads

@@ -71,9 +71,10 @@ def test_a_codec_that_is_encoded_has_options_and_a_limit(codec: Codec) -> None:
 
 @pytest.mark.parametrize("codec", [codec for codec in Codec if CODECS[codec].keeps_source])
 def test_what_a_camera_sends_has_no_quality_to_set(codec: Codec) -> None:
-    assert unfit(RecordingPolicy(codec=codec, quality=5)) == (
-        f"quality cannot be set with codec {codec}, which keeps what the camera sends"
-    )
+    for name in ("quality", "keyframe_seconds"):
+        assert unfit(RecordingPolicy.from_json({"codec": codec, name: 5})) == (
+            f"{name} cannot be set with codec {codec}, which keeps what the camera sends"
+        )
 
 
 def test_the_rows_of_a_newer_version_can_be_read() -> None:

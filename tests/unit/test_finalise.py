@@ -102,6 +102,7 @@ def waiting(tmp_path: Path, parts: int = PARTS) -> tuple[Rows, WriterPorts]:
         camera_id="gate",
         file_path="videos/clip.mp4",
         thumbnail_path="thumbnails/clip.jpg",
+        strip_path="strips/clip.jpg",
         start_ms=START_MS,
         deadline_ms=end_ms,
         trigger_ms=START_MS,

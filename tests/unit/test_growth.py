@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.growth import Forecast, forecast
+from shared.domain.growth import Capacity, Forecast, forecast, until_somebody_must_act
+from shared.domain.retention import RetentionPolicy, RetentionRule
 
 TODAY = date(2026, 11, 25)
 
@@ -58,3 +59,16 @@ def test_forecast(
         )
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("most", "free", "days_left"),
+    [(None, None, 0.0), (1000, None, None), (None, 10**9, None)],
+    ids=["nothing makes room", "retention.bytes", "retention.free_bytes"],
+)
+def test_nobody_is_called_where_the_oldest_clips_make_room(
+    most: int | None, free: int | None, days_left: float | None
+) -> None:
+    full = Capacity(used_bytes=1000, limit_bytes=1000, bytes_per_day=90, days_left=0.0)
+    policy = RetentionPolicy(overall=RetentionRule(30, most), cameras={}, free_bytes=free)
+    assert until_somebody_must_act(full, policy) == days_left

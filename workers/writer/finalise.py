@@ -20,11 +20,21 @@ from shared.domain.errors import Conflict, NotFound, Permanent, Retryable
 from shared.domain.gaps import Gap, GapCause, StoredPart, follows, gaps_of
 from shared.domain.parts import Joined, Piece, pre_roll_delivered_ms
 from shared.domain.ports import ClipFacts, FinaliseRun
+from shared.domain.strips import Strip
 from shared.runtime.logs import logger
-from shared.runtime.metrics import SEGMENTS
+from shared.runtime.metrics import (
+    CLIP_READY_SECONDS,
+    GAP_FRAMES,
+    LEASES_LOST,
+    SEGMENTS,
+    UPLOAD_SECONDS,
+    from_zero,
+)
+from shared.runtime.tracing import tell
 from shared.runtime.workspace import workspace
 from workers.writer.lease import Lease
 from workers.writer.ports import WriterPorts
+from workers.writer.strips import make_strip, packets_file, put_strip
 
 # What bounds a run is a stretch without progress; a clip of an hour over a slow line may take an
 # hour.
@@ -34,6 +44,10 @@ NO_FRAMES = "no_frames"
 _EXPLAINED = {GapCause.CAMERA_STARTED, GapCause.CAMERA_SILENT}
 
 _log = logger(__name__)
+from_zero(SEGMENTS, ("stale", "ready", NO_FRAMES, "lost", "retry", "failed"))
+from_zero(UPLOAD_SECONDS, ["clip"])
+from_zero(GAP_FRAMES, GapCause)
+from_zero(LEASES_LOST, ["clip"])
 
 
 def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
@@ -45,7 +59,12 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
     run = ports.rows.begin_finalise(segment_id, offer)
     if run is None:
         return _ended("stale")
-    log = _log.bind(segment_id=str(run.segment_id), camera_id=run.camera_id, token=run.token)
+    log = _log.bind(
+        segment_id=str(run.segment_id),
+        camera_id=run.camera_id,
+        token=run.token,
+        detection_ids=list(run.detections),
+    )
     try:
         with (
             Lease(
@@ -81,10 +100,20 @@ def finalise(segment_id: UUID, offer: int, ports: WriterPorts) -> str:
         ports.rows.fail_finalise(run.segment_id, run.token, error.message, retryable=False)
         return _ended("failed")
     log.info("segment_finished", result=result)
+    tell(
+        "join clip",
+        run.detections,
+        ports.clock.monotonic() - began,
+        camera_id=run.camera_id,
+        segment_id=str(run.segment_id),
+        result=result,
+    )
     return _ended(result)
 
 
 def _ended(result: str) -> str:
+    if result == "lost":
+        LEASES_LOST.labels("clip").inc()
     SEGMENTS.labels(result).inc()
     return result
 
@@ -119,13 +148,16 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
     )
     lease.progress()
     picture, size_bytes = _picture(run, parts), path.stat().st_size
+    strip = make_strip(run, parts, folder, joined, ports.video)
     with path.open("rb") as clip:
         digest = file_digest(clip, "sha256").hexdigest()
     if not lease.holds():
         return "lost"
     if picture is not None:
         ports.store.put(run.thumbnail_path, picture, "image/jpeg", allowed=lease.holds)
-    ports.store.put(run.file_path, path, "video/mp4", allowed=lease.holds)
+    has_strip = strip is not None and put_strip(run, strip[1], ports.store, lease)
+    with UPLOAD_SECONDS.labels("clip").time():
+        ports.store.put(run.file_path, path, "video/mp4", allowed=lease.holds)
     facts = _facts(
         run=run,
         joined=joined,
@@ -134,8 +166,20 @@ def _make(run: FinaliseRun, ports: WriterPorts, lease: Lease, folder: Path) -> s
         size_bytes=size_bytes,
         digest=digest,
         has_thumbnail=picture is not None,
+        strip=(run.strip_path, strip[0]) if strip is not None and has_strip else None,
     )
-    return "ready" if ports.rows.commit_ready(run.segment_id, run.token, facts) else "lost"
+    if not ports.rows.commit_ready(run.segment_id, run.token, facts):
+        return "lost"
+    _measure(run, gaps, ports)
+    return "ready"
+
+
+def _measure(run: FinaliseRun, gaps: tuple[Gap, ...], ports: WriterPorts) -> None:
+    """A clip that a check had made again ended long ago, which says nothing of the writers."""
+    if not run.mended:
+        CLIP_READY_SECONDS.observe(max(0.0, (ports.clock.now_ms() - run.deadline_ms) / 1000))
+    for gap in gaps:
+        GAP_FRAMES.labels(str(gap.cause)).inc(gap.frames)
 
 
 def _fetch(
@@ -179,7 +223,7 @@ def _packets(part: StoredPart, ports: WriterPorts, lease: Lease, folder: Path) -
     """
     if part.object_key is None or part.facts is None:
         return None
-    path = folder / f"part-{part.part_id}"
+    path = packets_file(folder, part)
     try:
         pieces = ports.store.stream(part.object_key)
         first = next(pieces, b"")
@@ -208,6 +252,7 @@ def _facts(
     digest: str,
     *,
     has_thumbnail: bool,
+    strip: tuple[str, Strip] | None,
 ) -> ClipFacts:
     given_up = sorted(
         {part.error or GapCause.WRITER_FAILED for part in parts if part.facts is None}
@@ -236,4 +281,5 @@ def _facts(
             for part in parts
             if part.facts is not None and part.facts.index
         ),
+        strip=strip,
     )

@@ -35,7 +35,7 @@ class Reading:
         self._gaps: list[Gap] = []
 
     def encode(self) -> tuple[bytes, PartFacts]:
-        """Returns the part's packets and facts.
+        """Returns what the part's object holds, its packets and its sheet, and the facts.
 
         Only the first part and the trigger's have a picture.
         """
@@ -44,17 +44,19 @@ class Reading:
         part = self._copied() if run.policy.copied else self._encoded()
         self._after = self._mark_after()
         made = EncodedPart(b"", (), "") if part is None else part.finish()
-        return made.data, PartFacts(
+        sheet, jpeg = made.sheet or (None, b"")
+        return made.data + jpeg, PartFacts(
             index=made.index,
             before=self._before,
             first=self._first,
             last=self._last,
             gaps=tuple(self._gaps),
-            size_bytes=len(made.data),
+            size_bytes=len(made.data) + len(jpeg),
             parameters_sha256=made.parameters_sha256,
             thumbnail=made.thumbnail,
             after=self._after,
             silence=self._silence(),
+            sheet=sheet,
         )
 
     def _mark_after(self) -> FrameMark | None:
@@ -100,7 +102,7 @@ class Reading:
     def _encoder(self, frame: Frame) -> PartEncoding:
         run, video = self._run, self._ports.video
         form = self._form(lambda: video.form(frame.data, run.policy))
-        return video.encoder(run.policy, form, run.start_ms, self._picture_ms())
+        return video.encoder(run.policy, form, run.start_ms, self._picture_ms(), sheet=True)
 
     def _copied(self) -> PartCopying | None:
         """Copy the stretch from the keyframe before it.
@@ -145,7 +147,7 @@ class Reading:
             self._form(lambda: self._ports.video.copied_form(keyframe))
         except BadInput:
             return None
-        return self._ports.video.copier(self._run.start_ms, self._picture_ms())
+        return self._ports.video.copier(self._run.start_ms, self._picture_ms(), sheet=True)
 
     def _form(self, proposed: Callable[[], ClipForm]) -> ClipForm:
         """Returns the clip's form: the proposed one, unless another part was first."""

@@ -16,7 +16,15 @@ from shared.domain.errors import Conflict, Permanent, Retryable
 from shared.domain.gaps import PartFacts
 from shared.domain.ports import PartRun
 from shared.runtime.logs import logger
-from shared.runtime.metrics import PART_SECONDS, PARTS
+from shared.runtime.metrics import (
+    ENCODE_RATIO,
+    LEASES_LOST,
+    PART_SECONDS,
+    PARTS,
+    UPLOAD_SECONDS,
+    from_zero,
+)
+from shared.runtime.tracing import tell
 from shared.wire.keys import part_key
 from workers.writer.lease import Lease
 from workers.writer.pictures import store_pictures, take_pictures
@@ -29,6 +37,9 @@ STILL_SECONDS = 20.0
 PUT_PATIENCE_SECONDS = 8.0  # without progress
 
 _log = logger(__name__)
+from_zero(PARTS, ("stale", "done", "lost", "parked", "retry", "failed"))
+from_zero(UPLOAD_SECONDS, ["part"])
+from_zero(LEASES_LOST, ["part"])
 
 
 def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
@@ -41,14 +52,18 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
     if run is None:
         return _ended("stale")
     log = _log.bind(
-        segment_id=str(run.segment_id), part=run.number, camera_id=run.camera_id, token=run.token
+        segment_id=str(run.segment_id),
+        part=run.number,
+        camera_id=run.camera_id,
+        token=run.token,
+        detection_ids=list(run.detections),
     )
     try:
         with Lease(
             lambda: ports.rows.renew_part(run.part_id, run.token), ports.clock,
             since=began, still_s=STILL_SECONDS, stalled=ports.stalled,
         ) as lease:  # fmt: skip
-            data, facts = _waiting(run, ports) or Reading(run, ports, lease.progress).encode()
+            data, facts = _waiting(run, ports) or _encoded(run, ports, lease)
             taken = take_pictures(run, ports)
             if lease.lost:
                 log.warning("part_lease_lost")
@@ -71,12 +86,31 @@ def write_part(part_id: UUID, offer: int, ports: WriterPorts) -> str:
         log.error("part_failed", error=error.message, attempts=run.attempts)
         ports.rows.fail_part(run.part_id, run.token, error.message, retryable=False)
         return _ended("failed")
-    PART_SECONDS.observe(ports.clock.monotonic() - began)
+    seconds = ports.clock.monotonic() - began
+    PART_SECONDS.observe(seconds)
+    tell(
+        "write part",
+        run.detections,
+        seconds,
+        camera_id=run.camera_id,
+        segment_id=str(run.segment_id),
+        part=run.number,
+        result=result,
+    )
     log.debug("part_written", frames=len(facts.index), size=len(data), result=result)
     return _ended(result)
 
 
+def _encoded(run: PartRun, ports: WriterPorts, lease: Lease) -> tuple[bytes, PartFacts]:
+    began = ports.clock.monotonic()
+    found = Reading(run, ports, lease.progress).encode()
+    ENCODE_RATIO.observe((ports.clock.monotonic() - began) / ((run.end_ms - run.start_ms) / 1000))
+    return found
+
+
 def _ended(result: str) -> str:
+    if result == "lost":
+        LEASES_LOST.labels("part").inc()
     PARTS.labels(result).inc()
     return result
 
@@ -100,13 +134,14 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
     if data:
         key = part_key(run.segment_id, run.number, run.token, CODECS[run.policy.codec].suffix)
         try:
-            ports.store.put(
-                key,
-                data,
-                "application/octet-stream",
-                patience_s=PUT_PATIENCE_SECONDS,
-                allowed=lease.holds,
-            )
+            with UPLOAD_SECONDS.labels("part").time():
+                ports.store.put(
+                    key,
+                    data,
+                    "application/octet-stream",
+                    patience_s=PUT_PATIENCE_SECONDS,
+                    allowed=lease.holds,
+                )
         except Retryable as error:
             return _park(run=run, data=data, facts=facts, refusal=error, ports=ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):

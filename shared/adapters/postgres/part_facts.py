@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from shared.domain.gaps import Gap, GapCause, PartFacts, StoredPart
 from shared.domain.media import FrameMark
 from shared.domain.parts import ClipForm, Packet
+from shared.domain.strips import Sheet
 from shared.domain.timing import from_ms, to_ms
 
 
@@ -62,6 +63,7 @@ def facts_json(facts: PartFacts) -> dict[str, Any]:
         "size_bytes": facts.size_bytes,
         "parameters_sha256": facts.parameters_sha256,
         "silence": facts.silence,
+        "sheet": None if facts.sheet is None else asdict(facts.sheet),
     }
 
 
@@ -83,11 +85,16 @@ def facts_of(row: DictRow) -> PartFacts | None:
         thumbnail=row["thumbnail"],
         after=_mark(stored.get("after")),
         silence=stored.get("silence"),
+        sheet=_sheet(stored.get("sheet")),
     )
 
 
 def _mark(stored: dict[str, Any] | None) -> FrameMark | None:
     return None if stored is None else FrameMark(**stored)
+
+
+def _sheet(stored: dict[str, Any] | None) -> Sheet | None:
+    return None if stored is None else Sheet(**{**stored, "times_ms": tuple(stored["times_ms"])})
 
 
 def stored_part(row: DictRow) -> StoredPart:

@@ -25,7 +25,7 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.recording import Closed, Effect, Extended, Late, Lengthened, Missed, Opened
 from shared.domain.timing import from_ms, to_ms
 from shared.domain.windows import Window
-from shared.wire.keys import thumbnail_key, video_key
+from shared.wire.keys import strip_key, thumbnail_key, video_key
 
 _OFFSET: LiteralString = """
     round(extract(epoch FROM d.captured_at - coalesce(s.first_frame_at, s.start_time)) * 1000)
@@ -129,9 +129,9 @@ def insert_segment(
     connection.execute(
         """
         WITH told AS (INSERT INTO outbox (name, body) VALUES (%s, %s))
-        INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline, covered_to,
-               trigger_time, continues, policy, codec, fps, error, late_ms, best_confidence)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, strip_path, start_time, deadline,
+               covered_to, trigger_time, continues, policy, codec, fps, error, late_ms, best_confidence)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         [
             *event,
@@ -140,6 +140,7 @@ def insert_segment(
             status if keeps_status else SegmentStatus.FINALIZING,
             video_key(window.segment_id, window.start_ms),
             thumbnail_key(window.segment_id, window.start_ms),
+            strip_key(window.segment_id, window.start_ms),
             start,
             from_ms(window.end_ms),
             start,

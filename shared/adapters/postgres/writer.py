@@ -5,6 +5,8 @@ token.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
@@ -28,6 +30,13 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun, PartRun
 from shared.domain.retry import PARKED_PAUSE_SECONDS, put_off, retry_decision
 from shared.domain.timing import from_ms, to_ms
+from shared.wire.keys import strip_key
+
+# enough to find a log line by; a vehicle that stays has thousands
+_DETECTIONS: LiteralString = """
+    ARRAY(SELECT d.detection_id FROM segment_detections d WHERE d.segment_id = s.id
+           ORDER BY d.offset_ms, d.detection_id LIMIT 20) AS detections
+"""
 
 
 class PostgresWriterRows:
@@ -39,14 +48,14 @@ class PostgresWriterRows:
     def begin_part(self, part_id: UUID, offer: int) -> PartRun | None:
         """The token is new for every run, and part of the object's key."""
         row = self._database.fetch_one(
-            """
+            f"""
             UPDATE segment_parts p SET state = 'running', token = %s, attempts = p.attempts + 1,
                    lease_until = now() + make_interval(secs => %s)
               FROM video_segments s
              WHERE p.id = %s AND p.state = 'queued' AND p.offer = %s AND s.id = p.segment_id
             RETURNING p.id, p.segment_id, p.number, p.start_time, p.end_time, p.token, p.attempts, p.parked, p.facts,
                       p.thumbnail, s.camera_id, s.trigger_time, s.policy, s.width, s.height, s.encoder,
-                      s.pixel_aspect
+                      s.pixel_aspect, {_DETECTIONS}
             """,
             uuid4().hex[:12],
             LEASE_SECONDS,
@@ -68,6 +77,7 @@ class PostgresWriterRows:
             policy=RecordingPolicy.from_json(row["policy"]),
             form=form_of_row(row),
             parked=facts_of(row) if row["parked"] else None,
+            detections=tuple(row["detections"]),
         )
 
     def renew_part(self, part_id: UUID, token: str) -> bool:
@@ -149,7 +159,7 @@ class PostgresWriterRows:
         """Reads the parts too."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                """
+                f"""
                 UPDATE video_segments s SET lease_token = %s, attempts = attempts + 1, updated_at = now(),
                        lease_until = now() + make_interval(secs => %s)
                  WHERE id = %s AND offer = %s AND offered_at IS NOT NULL AND status = 'finalizing'
@@ -158,6 +168,7 @@ class PostgresWriterRows:
                                     WHERE p.segment_id = s.id AND p.state NOT IN ('done', 'gap'))
                 RETURNING s.*, (SELECT coalesce(n.first_frame_at, n.start_time) FROM video_segments n
                                  WHERE n.id = s.continues AND n.status IN ('recording', 'finalizing', 'ready')) AS since
+                        , {_DETECTIONS}
                 """,
                 [uuid4().hex[:12], LEASE_SECONDS, segment_id, offer],
             ).fetchone()
@@ -172,6 +183,7 @@ class PostgresWriterRows:
             camera_id=row["camera_id"],
             file_path=row["file_path"],
             thumbnail_path=row["thumbnail_path"],
+            strip_path=strip_key(row["id"], to_ms(row["start_time"])),
             start_ms=to_ms(row["start_time"]),
             deadline_ms=to_ms(row["deadline"]),
             trigger_ms=to_ms(row["trigger_time"]),
@@ -182,6 +194,8 @@ class PostgresWriterRows:
             continues_from_ms=None if row["since"] is None else to_ms(row["since"]),
             parts=tuple(stored_part(part) for part in parts),
             closed_early=None if row["closed_early"] is None else GapCause(row["closed_early"]),
+            mended=row["repairs"] > 0,
+            detections=tuple(row["detections"]),
         )
 
     def renew_finalise(self, segment_id: UUID, token: str) -> bool:
@@ -203,7 +217,8 @@ class PostgresWriterRows:
                 UPDATE video_segments SET status = 'ready', first_frame_at = %s, end_time = %s, duration_seconds = %s,
                        file_size_bytes = %s, sha256 = %s, frame_count = %s, frames_lost = %s, gaps = %s,
                        pre_roll_requested_seconds = %s, pre_roll_delivered_seconds = %s,
-                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, truncated_reason = %s, fragments = %s,
+                       thumbnail_path = CASE WHEN %s THEN thumbnail_path END, strip_path = %s, strip = %s,
+                       truncated_reason = %s, fragments = %s,
                        error = NULL, lease_token = NULL, lease_until = NULL, updated_at = now()
                  WHERE id = %s AND lease_token = %s AND status = 'finalizing'
                 RETURNING camera_id, start_time, file_path
@@ -220,6 +235,8 @@ class PostgresWriterRows:
                     facts.pre_roll_requested_ms / 1000,
                     facts.pre_roll_delivered_ms / 1000,
                     facts.has_thumbnail,
+                    None if facts.strip is None else facts.strip[0],
+                    None if facts.strip is None else Jsonb(asdict(facts.strip[1])),
                     facts.truncated_reason,
                     Jsonb([list(span) for span in facts.fragments]),
                     segment_id,

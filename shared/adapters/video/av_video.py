@@ -21,6 +21,7 @@ from shared.adapters.video.join import frame_times_ms, join
 from shared.adapters.video.jpeg import cropped_jpeg
 from shared.adapters.video.rendering import render
 from shared.adapters.video.stills import still
+from shared.adapters.video.strips import strip_of
 from shared.domain.codec import Codec
 from shared.domain.errors import Permanent
 from shared.domain.media import Box, Frame
@@ -28,6 +29,7 @@ from shared.domain.parts import ClipForm, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import PartEncoding
 from shared.domain.rendition import Rendition
+from shared.domain.strips import PlacedSheet, Strip
 
 
 class AvVideo:
@@ -52,22 +54,36 @@ class AvVideo:
     def still(self, source: BinaryIO, at_ms: int) -> bytes:
         return still(source, at_ms)
 
-    def copier(self, base_ms: int, picture_ms: int | None = None) -> CopiedPackets:
-        return CopiedPackets(base_ms, picture_ms)
+    def copier(
+        self, base_ms: int, picture_ms: int | None = None, *, sheet: bool = False
+    ) -> CopiedPackets:
+        return CopiedPackets(base_ms, picture_ms, sheet=sheet)
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
         width, height, aspect = picture_form(jpeg, policy)
         return ClipForm(width, height, self._encoders.choose(policy), aspect)
 
     def encoder(
-        self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
+        self,
+        policy: RecordingPolicy,
+        form: ClipForm,
+        base_ms: int,
+        picture_ms: int | None = None,
+        *,
+        sheet: bool = False,
     ) -> PartEncoding:
         if policy.codec == Codec.MJPEG:
-            return CopiedPictures(form, base_ms, picture_ms)
-        return self._part_encoder(policy, form, base_ms, picture_ms)
+            return CopiedPictures(form, base_ms, picture_ms, sheet=sheet)
+        return self._part_encoder(policy, form, base_ms, picture_ms, sheet=sheet)
 
     def _part_encoder(
-        self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
+        self,
+        policy: RecordingPolicy,
+        form: ClipForm,
+        base_ms: int,
+        picture_ms: int | None = None,
+        *,
+        sheet: bool = False,
     ) -> PartEncoder:
         name = self._encoders.choose(policy, form.encoder or None)
         return PartEncoder(
@@ -77,6 +93,7 @@ class AvVideo:
             form=form,
             base_ms=base_ms,
             picture_ms=picture_ms,
+            sheet=sheet,
         )
 
     def reencode(
@@ -118,6 +135,9 @@ class AvVideo:
 
     def render(self, source: BinaryIO, wanted: Sequence[Rendition], folder: Path) -> None:
         render(source, wanted, folder)
+
+    def strip(self, sheets: Sequence[PlacedSheet], duration_ms: int) -> tuple[Strip, bytes] | None:
+        return strip_of(sheets, duration_ms)
 
     def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:
         return len(frame_times_ms(path, progress))

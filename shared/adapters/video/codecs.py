@@ -1,7 +1,7 @@
 """How each codec is made: which encoders, how those are set, and how their packets go into an MP4.
 
-Every encoder is set for parts that join: closed groups of pictures, one keyframe a part, parameter
-sets in the packets and the same in all parts (docs/design/parts-and-joins.md).
+Every encoder is set for parts that join: closed groups of pictures, no keyframe that it is not
+asked for, parameter sets in the packets and the same in all parts (docs/design/parts-and-joins.md).
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def samples_of(encoder: str) -> str:
 
 
 def options_of(encoder: str, policy: RecordingPolicy) -> dict[str, str]:
-    """Returns the options of an encoder without its bit rate: one keyframe at the start, no scene
-    cuts, closed groups.
+    """Returns the options of an encoder without its bit rate: keyframes at the start and where a
+    picture asks for one (then one that decoding can begin with), no scene cuts, closed groups.
     """
     make = _OPTIONS.get(encoder) or _OPTIONS[encoder.rpartition("_")[2]]
     return make(policy)
@@ -148,6 +148,7 @@ def _x264(policy: RecordingPolicy) -> dict[str, str]:
     options = {
         "preset": policy.preset,
         "bf": "3",
+        "forced-idr": "1",
         "x264-params": "open-gop=0:scenecut=0:keyint=infinite:stitchable=1:mbtree=1:rc-lookahead=20",
     }
     return options if policy.bitrate else options | {"crf": str(quality_of(policy))}
@@ -155,7 +156,11 @@ def _x264(policy: RecordingPolicy) -> dict[str, str]:
 
 def _x265(policy: RecordingPolicy) -> dict[str, str]:
     params = "open-gop=0:scenecut=0:keyint=-1:bframes=3:repeat-headers=1:info=0:pools=none:frame-threads=1"
-    options = {"preset": policy.preset, "x265-params": f"{params}:log-level=error"}
+    options = {
+        "preset": policy.preset,
+        "forced-idr": "1",
+        "x265-params": f"{params}:log-level=error",
+    }
     return options if policy.bitrate else options | {"crf": str(quality_of(policy))}
 
 
@@ -182,17 +187,18 @@ def _nvenc(policy: RecordingPolicy) -> dict[str, str]:
         "g": _ENDLESS,
         "bf": "0",
         "no-scenecut": "1",
+        "forced-idr": "1",
     }
     return options if policy.bitrate else options | {"rc": "vbr", "cq": str(quality_of(policy))}
 
 
 def _qsv(policy: RecordingPolicy) -> dict[str, str]:
-    options = {"preset": "veryfast", "g": _ENDLESS, "bf": "0"}
+    options = {"preset": "veryfast", "g": _ENDLESS, "bf": "0", "forced_idr": "1"}
     return options if policy.bitrate else options | {"global_quality": str(quality_of(policy))}
 
 
 def _amf(policy: RecordingPolicy) -> dict[str, str]:
-    options = {"quality": "speed", "g": _ENDLESS, "bf": "0"}
+    options = {"quality": "speed", "g": _ENDLESS, "bf": "0", "forced_idr": "1"}
     quantiser = str(quality_of(policy))
     return (
         options if policy.bitrate else options | {"rc": "cqp", "qp_i": quantiser, "qp_p": quantiser}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av.error
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders, encode, pixels_of
@@ -21,6 +21,7 @@ from shared.adapters.video.jpeg import (
     thumbnail,
     thumbnail_of,
 )
+from shared.adapters.video.strips import Tiles
 from shared.domain.codec import CODECS, Codec
 from shared.domain.errors import Permanent, Retryable
 from shared.domain.parts import ClipForm, EncodedPart, Packet
@@ -52,7 +53,7 @@ class PartEncoder:
     relative to it.
 
     picture_ms: the part's thumbnail is of the picture nearest to this capture time; None for no
-    thumbnail.
+    thumbnail. sheet: make one.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class PartEncoder:
         form: ClipForm,
         base_ms: int,
         picture_ms: int | None = None,
+        *,
+        sheet: bool = False,
     ) -> None:
         size = (form.width, form.height)
         self._encoders, self._name, self._aspect = encoders, name, form.aspect
@@ -71,8 +74,10 @@ class PartEncoder:
         self._pixels = pixels_of(name, policy, *size)
         self._decoder = JpegDecoder(self._pixels)
         self._codec = encoders.open(name, policy, *size, form.aspect)
+        self._keyframes = _Keyframes(policy.keyframe_ms)
         self._nearest = _Nearest(picture_ms)
         self._picture: VideoFrame | None = None
+        self._tiles = Tiles(size, form.aspect, base_ms) if sheet else None
         self._chunks: list[bytes] = []
         self._index: list[Packet] = []
 
@@ -89,10 +94,14 @@ class PartEncoder:
     def _encode(self, frame: VideoFrame, captured_ms: int) -> None:
         if self._nearest.is_nearer(captured_ms):
             self._picture = frame
+        if self._tiles is not None and self._tiles.wants(captured_ms):
+            self._tiles.add(frame, captured_ms)
         frame.pts = captured_ms - self._base_ms
         frame.time_base = MILLISECOND
         # a JPEG decodes as an I picture; kept, every frame would become a keyframe
-        frame.pict_type = 0
+        frame.pict_type = (
+            PictureType.I if self._keyframes.are_due(captured_ms) else PictureType.NONE
+        )
         self._take(frame)
 
     def finish(self) -> EncodedPart:
@@ -107,6 +116,7 @@ class PartEncoder:
             tuple(self._index),
             parameters_sha256(self._coded_as, self._chunks[0], *self._size),
             None if self._picture is None else thumbnail_of(self._picture, self._aspect),
+            None if self._tiles is None else self._tiles.sheet(),
         )
 
     def _take(self, frame: VideoFrame | None) -> None:
@@ -131,10 +141,13 @@ class CopiedPictures:
     Only those of another size than the clip are decoded.
     """
 
-    def __init__(self, form: ClipForm, base_ms: int, picture_ms: int | None = None) -> None:
+    def __init__(
+        self, form: ClipForm, base_ms: int, picture_ms: int | None = None, *, sheet: bool = False
+    ) -> None:
         self._size, self._aspect, self._base_ms = (form.width, form.height), form.aspect, base_ms
         self._nearest = _Nearest(picture_ms)
         self._picture: bytes | None = None
+        self._tiles = Tiles(self._size, form.aspect, base_ms) if sheet else None
         self._chunks: list[bytes] = []
         self._index: list[Packet] = []
 
@@ -145,6 +158,8 @@ class CopiedPictures:
             jpeg = with_pixel_aspect(resized_jpeg(jpeg, *self._size), self._aspect)
         if self._nearest.is_nearer(captured_ms):
             self._picture = jpeg
+        if self._tiles is not None and self._tiles.wants(captured_ms):
+            self._tiles.add(jpeg, captured_ms)
         self._chunks.append(jpeg)
         self._index.append(Packet(captured_ms - self._base_ms, len(jpeg), keyframe=True))
 
@@ -157,7 +172,28 @@ class CopiedPictures:
             tuple(self._index),
             parameters_sha256(Codec.MJPEG, self._chunks[0], *self._size),
             None if self._picture is None else thumbnail(self._picture),
+            None if self._tiles is None else self._tiles.sheet(),
         )
+
+
+class _Keyframes:
+    """Finds which frames of a part become keyframes: the first, and each after which the next would
+    come too late, if it comes as soon as this one did.
+    """
+
+    def __init__(self, most_ms: int | None) -> None:
+        self._most_ms = most_ms
+        self._last_ms: int | None = None
+        self._before_ms = 0
+
+    def are_due(self, captured_ms: int) -> bool:
+        step_ms, self._before_ms = captured_ms - self._before_ms, captured_ms
+        if self._last_ms is not None and (
+            self._most_ms is None or captured_ms + step_ms - self._last_ms <= self._most_ms
+        ):
+            return False
+        self._last_ms = captured_ms
+        return True
 
 
 class _Nearest:

@@ -22,6 +22,9 @@ from shared.adapters.video.priority import kept_priority
 from shared.domain.errors import Permanent
 from shared.domain.policy import RecordingPolicy
 
+# In a process whose encoders of MPEG-4 Part 2 had one thread and two in turn, some pictures were
+# coded against others than the decoder has, until the next keyframe.
+_ONE_THREAD = {"mpeg4"}
 _ON_TRIAL = "its trial has not ended yet"
 _PROBE_SIZE, _PROBE_FRAMES = (640, 368), 3
 
@@ -154,7 +157,7 @@ class Encoders:
         if aspect != (1, 1):
             context.sample_aspect_ratio = Fraction(*aspect)
         context.framerate = Fraction(policy.fps).limit_denominator(1001)
-        context.thread_count = self._threads()
+        context.thread_count = 1 if name in _ONE_THREAD else self._threads()
         tag_colours(context, full=pixels.full)
         if policy.bitrate:
             context.bit_rate = policy.bitrate

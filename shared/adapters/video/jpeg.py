@@ -91,11 +91,18 @@ def jpeg_of_frame(frame: VideoFrame, quality: int, aspect: tuple[int, int] = (1,
     if planes is None:
         image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
         return with_pixel_aspect(encode_jpeg(image, quality), aspect)
+    return with_pixel_aspect(planes_jpeg(planes, quality), aspect)
+
+
+def planes_jpeg(planes: tuple[Image, Image, Image], quality: int) -> bytes:
+    """Returns a JPEG of planes as `jpeg_planes` has them; raises BadInput when it cannot be
+    encoded.
+    """
     try:
-        jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality)
+        jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality)
     except ValueError as error:
         raise BadInput("frame", "a picture that cannot be encoded as JPEG") from error
-    return with_pixel_aspect(jpeg, aspect)
+    return jpeg
 
 
 def decode_bgr(jpeg: bytes) -> Image:

@@ -10,6 +10,7 @@ from shared.domain.media import Box, Frame
 from shared.domain.parts import ClipForm, EncodedPart, Fragment, Joined, Piece
 from shared.domain.policy import RecordingPolicy
 from shared.domain.rendition import Rendition
+from shared.domain.strips import PlacedSheet, Strip
 
 
 class PartEncoding(Protocol):
@@ -64,9 +65,11 @@ class Video(Protocol):
         where it cannot be decoded.
         """
 
-    def copier(self, base_ms: int, picture_ms: int | None = None) -> PartCopying:
+    def copier(
+        self, base_ms: int, picture_ms: int | None = None, *, sheet: bool = False
+    ) -> PartCopying:
         """Returns a copier for one part that starts at base_ms; its thumbnail is of the picture
-        shown at picture_ms.
+        shown at picture_ms. sheet: with a sheet of its keyframes.
         """
 
     def form(self, jpeg: bytes, policy: RecordingPolicy) -> ClipForm:
@@ -75,11 +78,17 @@ class Video(Protocol):
         """
 
     def encoder(
-        self, policy: RecordingPolicy, form: ClipForm, base_ms: int, picture_ms: int | None = None
+        self,
+        policy: RecordingPolicy,
+        form: ClipForm,
+        base_ms: int,
+        picture_ms: int | None = None,
+        *,
+        sheet: bool = False,
     ) -> PartEncoding:
         """Returns an encoder for one part that starts at base_ms; its thumbnail is of the picture
-        nearest to picture_ms. Where the form's encoder does not work on this host, another encoder
-        of the same codec is taken.
+        nearest to picture_ms. sheet: with a sheet. Where the form's encoder does not work on this
+        host, another encoder of the same codec is taken.
         """
 
     def reencode(
@@ -113,6 +122,11 @@ class Video(Protocol):
         """Write changed copies of a clip into `folder`: H.264, every frame at its own time.
 
         Raises Conflict where the clip does not decode.
+        """
+
+    def strip(self, sheets: Sequence[PlacedSheet], duration_ms: int) -> tuple[Strip, bytes] | None:
+        """Returns the strip of a clip that lasts so long, and its JPEG; None where the sheets show
+        nothing of it. A sheet that cannot be read is left out.
         """
 
     def count_frames(self, path: Path, progress: Callable[[], None] = lambda: None) -> int:

@@ -10,13 +10,15 @@ from uuid import UUID
 from shared.domain.gaps import Gap, GapCause, PartFacts, StoredPart
 from shared.domain.parts import ClipForm
 from shared.domain.policy import RecordingPolicy
+from shared.domain.strips import Strip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRun:
     """A writer's right to make one part until its lease runs out.
 
-    `parked`: the facts of packets that are encoded already.
+    `parked`: the facts of packets that are encoded already. `detections`: ids of the segment's
+    first ones, so that a log can be searched for them.
     """
 
     part_id: UUID
@@ -31,16 +33,21 @@ class PartRun:
     policy: RecordingPolicy
     form: ClipForm | None
     parked: PartFacts | None = None
+    detections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinaliseRun:
-    """A writer's right to finalise one segment."""
+    """A writer's right to finalise one segment. mended: a check sent it through again.
+
+    `detections`: as of a part.
+    """
 
     segment_id: UUID
     camera_id: str
     file_path: str
     thumbnail_path: str
+    strip_path: str
     start_ms: int
     deadline_ms: int
     trigger_ms: int
@@ -51,11 +58,13 @@ class FinaliseRun:
     continues_from_ms: int | None
     parts: tuple[StoredPart, ...]
     closed_early: GapCause | None = None
+    mended: bool = False
+    detections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFacts:
-    """What READY records of a finished clip."""
+    """What READY records of a finished clip. strip: where it is stored and what stands on it."""
 
     first_frame_ms: int
     duration_ms: int
@@ -69,6 +78,7 @@ class ClipFacts:
     has_thumbnail: bool
     truncated_reason: str | None
     fragments: tuple[tuple[int, int], ...] = ()
+    strip: tuple[str, Strip] | None = None
 
 
 class WriterRows(Protocol):
