@@ -23,8 +23,8 @@ from shared.wire.evidence import (
     ListedFile,
     Manifest,
     fingerprint,
-    parse_manifest,
 )
+from shared.wire.incident_evidence import IncidentManifest, parse_any_manifest
 
 MOST_MANIFEST_BYTES, MOST_SIGNATURE_BYTES = 1_000_000, 1_000
 
@@ -39,7 +39,7 @@ class Verdict:
     nothing is wrong and no key was given: an archive holds its own key, and a forger signs it anew.
     """
 
-    manifest: Manifest
+    manifest: Manifest | IncidentManifest
     fingerprint: str
     key_given: bool
     problems: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ def verify(path: Path, key: str | None, progress: Progress = lambda *_: None) ->
     with opened(path) as file:
         entries = read_layout(file, str(path))
         data = _small(file, entries, MANIFEST, MOST_MANIFEST_BYTES)
-        manifest = parse_manifest(data)
+        manifest = parse_any_manifest(data)
         verdict = Verdict(manifest, fingerprint(manifest.public_key), key is not None)
         signature = (
             _small(file, entries, SIGNATURE, MOST_SIGNATURE_BYTES)
@@ -90,7 +90,7 @@ def _bare(key: str) -> str:
     return plain.lower().replace(":", "") if ":" in plain else plain
 
 
-def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
+def _wrong_names(names: list[str], manifest: Manifest | IncidentManifest) -> Iterator[str]:
     """Yields problems of names: each must be there once, be listed, and have its file; a clip, or
     a changed copy of it, must be among them.
     """
@@ -104,13 +104,18 @@ def _wrong_names(names: list[str], manifest: Manifest) -> Iterator[str]:
         yield f"{name}: missing"
     if not any(name.endswith(".mp4") for name in listed):
         yield "no clip is listed"
+    if isinstance(manifest, IncidentManifest):
+        return
     for made in (manifest.overlay, manifest.redaction):
         if made is not None and made.name not in listed:
             yield f"{made.name}: not among the files of the manifest that tells of it"
 
 
 def _wrong_files(
-    file: BinaryIO, entries: list[Entry], manifest: Manifest, progress: Progress
+    file: BinaryIO,
+    entries: list[Entry],
+    manifest: Manifest | IncidentManifest,
+    progress: Progress,
 ) -> Iterator[str]:
     """Yields files whose bytes are not those that were signed.
 

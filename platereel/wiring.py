@@ -13,6 +13,8 @@ from shared.adapters.postgres.access import PostgresAccessRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.detections import PostgresDetectionRows
+from shared.adapters.postgres.invitations import PostgresInvitationRows
+from shared.adapters.postgres.made_cameras import PostgresMadeCameraRows
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
@@ -24,9 +26,10 @@ from shared.adapters.redis.detections import RedisDetections
 from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.deployment import Deployment
 from shared.domain.camera import CameraState
-from shared.domain.ports import Clock, FrameBuffer, ObjectStore, Video
+from shared.domain.ports import Clock, FrameBuffer, InvitationRows, ObjectStore, Video
 from shared.domain.purpose import PurposeRule
 from shared.runtime.addresses import Addresses
+from shared.runtime.live_cameras import take_made
 from shared.runtime.settings import Settings
 from workers.consistency.sentinel import claim_store
 
@@ -71,6 +74,7 @@ class Desk:
     """What the commands for clips use."""
 
     database: Database
+    made: PostgresMadeCameraRows
     segments: PostgresSegmentRows
     passes: PostgresPassRows
     access: PostgresAccessRows
@@ -93,8 +97,12 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
         if not any_schema:
             deployment.require_version()
         database = deployment.database
+        made = PostgresMadeCameraRows(database)
+        if not any_schema:
+            take_made(settings, made.all())
         yield Desk(
             database=database,
+            made=made,
             segments=PostgresSegmentRows(database),
             passes=PostgresPassRows(database),
             access=PostgresAccessRows(database),
@@ -107,6 +115,14 @@ def desk(settings: Settings, *, any_schema: bool = False) -> Iterator[Desk]:
             clock=deployment.clock,
             purpose_required=settings.access.purpose is PurposeRule.REQUIRED,
         )
+
+
+@contextmanager
+def invitations(settings: Settings) -> Iterator[tuple[InvitationRows, Clock]]:
+    """Invitations and the clock, for one command: it needs no server but the database."""
+    with Deployment(settings, NAME, connections=1) as deployment:
+        deployment.require_version()
+        yield PostgresInvitationRows(deployment.database), deployment.clock
 
 
 @contextmanager

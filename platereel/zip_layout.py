@@ -20,6 +20,7 @@ from shared.domain.errors import BadInput
 CHUNK = 1 << 20
 MOST_DIRECTORY_BYTES = 1_000_000
 LARGE = (1 << 31) - 1  # what is larger has its size in 64 bits
+_ROOM = 1.05  # the writer expects a file to grow by so much
 _ELSEWHERE = 0xFFFF_FFFF  # stands for a number that is written in 64 bits at another place
 _NARROW, _WIDE = 20, 45  # version of the format that a reader must know: 45 has sizes of 64 bits
 _UNIX, _REGULAR = 3 << 8, 0o600 << 16
@@ -32,8 +33,8 @@ class Entry:
     """A file of the archive.
 
     stamp: date and time, in the 32 bits of MS-DOS. version: `_WIDE` where the archive's writer had
-    to expect a large file. header_at: where its header begins; its data follow that, and the
-    descriptor follows the data.
+    to expect a large file; a record has it as well where the header is far behind. header_at: where
+    its header begins; its data follow that, and the descriptor follows the data.
     """
 
     name: str
@@ -64,11 +65,15 @@ class Entry:
     def record(self) -> bytes:
         """What stands in the directory: stored, a regular file, without a comment."""
         name, flags = self._name()
-        size, extra = self.size_bytes, b""
+        size, at, wide = self.size_bytes, self.header_at, list[int]()
         if size > LARGE:
-            size, extra = _ELSEWHERE, struct.pack("<2H2Q", 1, 16, size, size)
-        of_file = (self.version | _UNIX, self.version, flags, 0, self.stamp, self.crc, size, size)
-        of_record = (len(name), len(extra), 0, 0, 0, _REGULAR, self.header_at)
+            wide, size = [size, size], _ELSEWHERE
+        if at > LARGE:
+            wide, at = [*wide, at], _ELSEWHERE
+        extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+        version = _WIDE if wide else self.version
+        of_file = (version | _UNIX, version, flags, 0, self.stamp, self.crc, size, size)
+        of_record = (len(name), len(extra), 0, 0, 0, _REGULAR, at)
         return struct.pack("<4s4H4L5H2L", b"PK\x01\x02", *of_file, *of_record) + name + extra
 
     def _name(self) -> tuple[bytes, int]:
@@ -146,8 +151,13 @@ def _entry(directory: bytes, at: int, path: str) -> Entry:
         (header_at,) = struct.unpack_from("<L", directory, at + _RECORD_BYTES - 4)
         behind = at + _RECORD_BYTES + name_bytes
         name = directory[at + _RECORD_BYTES : behind].decode()
+        extra_at = behind + 4
         if size == _ELSEWHERE:
-            (size,) = struct.unpack_from("<Q", directory, behind + 4)
+            (size,) = struct.unpack_from("<Q", directory, extra_at)
+            extra_at += 16
+        if header_at == _ELSEWHERE:
+            (header_at,) = struct.unpack_from("<Q", directory, extra_at)
+            version = _WIDE if version == _WIDE and size * _ROOM > LARGE else _NARROW
     except (struct.error, UnicodeDecodeError):
         raise _unlike(path, "its directory") from None
     entry = Entry(

@@ -23,8 +23,10 @@ from shared.adapters.redis.frames import RedisFrames
 from shared.adapters.redis.packets import RedisPackets
 from shared.adapters.redis.parking import RedisParking
 from shared.adapters.redis.servers import FrameServers, frame_servers, ping
+from shared.domain.errors import BadInput
 from shared.domain.ports import ObjectStore
 from shared.runtime.addresses import addresses
+from shared.runtime.dependencies import Servers
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL, Keys
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from shared.adapters.celery_queue import CeleryQueue
     from shared.adapters.postgres.database import Database
+    from shared.adapters.redis.memory_check import NodeFacts
 
 
 class Deployment:
@@ -133,11 +136,13 @@ class Deployment:
     def buffers(self) -> CameraBuffers:
         """What each camera's recordings are made of: its JPEGs or its packets."""
         settings = self.settings
-        copied = {
-            camera: None if settings.may_be_copied(camera) else settings.policy(camera).copied
-            for camera in settings.cameras
-        }
-        return CameraBuffers(self.frames, self.packets, lambda camera: copied.get(camera, False))
+
+        def copied(camera_id: str) -> bool | None:
+            if camera_id not in settings.cameras:
+                return False
+            return None if settings.may_be_copied(camera_id) else settings.policy(camera_id).copied
+
+        return CameraBuffers(self.frames, self.packets, copied)
 
     @cached_property
     def parking(self) -> RedisParking:
@@ -196,6 +201,23 @@ class Deployment:
         self._opened.callback(store.close)
         return store
 
+    @cached_property
+    def backup_store(self) -> ObjectStore:
+        """Where backups are: a store of their own where the settings name one, else the clips'."""
+        from shared.adapters.storage.opening import open_store
+
+        given = self.settings.backup_url
+        if given is None:
+            return self.store
+        try:
+            store = open_store(
+                given.get_secret_value(), self.clock, public_url=None, **self._patience
+            )
+        except BadInput as error:
+            raise BadInput("PLATEREEL_BACKUP_URL", error.reason) from None
+        self._opened.callback(store.close)
+        return store
+
     def ping_broker(self) -> None:
         """Raise Retryable unless the broker answers, and lets us in."""
         with kinds("broker"):
@@ -212,6 +234,44 @@ class Deployment:
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return {"database": self.database.now_ms, "frames Redis": of_frames}
+
+    def redis_facts(self) -> Iterator[tuple[str, NodeFacts]]:
+        """Yields what each Redis says of itself, with its role: `frames` or `broker`.
+
+        Raises Retryable while one does not answer.
+        """
+        from shared.adapters.redis.memory_check import facts_of
+
+        for node in self.frame_servers.nodes():
+            yield "frames", facts_of(node)
+        yield "broker", facts_of(self.broker, "broker")
+
+    def servers(self) -> Servers:
+        """Returns what there is to ask of each server. The store tells no version.
+
+        Raises Permanent for an address of the store or the frames Redis that no client takes.
+        """
+        from shared.adapters.postgres.server_settings import wrong_settings as of_database
+        from shared.adapters.redis.memory_check import facts_of, wrong_settings
+
+        nodes = self.frame_servers.nodes
+        return Servers(
+            checks=self.checks(),
+            versions={
+                "database": self.database.version,
+                "frames": lambda: ", ".join(sorted({facts_of(each).version for each in nodes()})),
+                "broker": lambda: facts_of(self.broker, "broker").version,
+            },
+            settings={
+                "database": lambda: of_database(self.database),
+                "frames": lambda: [
+                    wrong
+                    for each in nodes()
+                    for wrong in wrong_settings(facts_of(each), durable=False)
+                ],
+                "broker": lambda: wrong_settings(facts_of(self.broker, "broker"), durable=True),
+            },
+        )
 
     def checks(self) -> dict[str, Callable[[], object]]:
         """Returns a call for each server, which raises unless it answers.

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from platereel.cli import (
+    backups,
+    cameras,
     configure,
     demo,
     doctor,
@@ -20,6 +22,7 @@ from platereel.cli import (
     plate_records,
     processes,
     segments,
+    service,
     trigger,
     up,
     verify,
@@ -71,8 +74,8 @@ def _stated(option: str, text: str | None) -> str | None:
 
 
 for group in (
-    demo, up, processes, configure, plan, doctor, trigger, segments, passes, verify, plate_lists, plate_records, keys,
-    jobs,
+    demo, up, service, processes, configure, plan, doctor, trigger, segments, passes, verify, plate_lists,
+    plate_records, keys, jobs, backups, cameras,
 ):  # fmt: skip
     group.register(app)
 

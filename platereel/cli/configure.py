@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +27,9 @@ from shared.runtime.logs import configure, logger, logs_everything
 from shared.runtime.settings import Settings
 from shared.runtime.startup import ready_within
 from shared.wire.urls import shown
+
+if TYPE_CHECKING:
+    from shared.adapters.postgres.migration_plan import PlannedTable
 
 WAIT_SECONDS = 30.0
 
@@ -81,7 +85,7 @@ def init(
     if path.exists() and not force:
         raise BadInput(str(path), "exists already; --force replaces it")
     path.write_text(TEMPLATE, encoding="utf-8")
-    console.print(f"wrote {path}; edit its cameras, then start it: up --config {path}")
+    console.print(f"wrote {path}; edit its cameras, then: platereel up --config {path}")
 
 
 def check(config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -129,6 +133,9 @@ def migrate(
             min=0, max=86_400, help="Seconds to wait for servers that do not answer or refuse us."
         ),
     ] = WAIT_SECONDS,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it would do to the database.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Bring the database to this version and claim the storage bucket.
@@ -136,9 +143,13 @@ def migrate(
     Safe to run again and from several hosts.
     """
     from platereel.wiring import prepare
+    from shared.adapters.postgres.schema import SCHEMA_VERSION
 
     settings = deployment(config, data)
     configure("migrate", settings.log_level, settings.log_format)
+    if plan:
+        _tell_plan(settings, wait, json=json)
+        return
     before, after = ready_within(lambda: prepare(settings), wait)
     if json:
         print_json({"ok": True, "before": before, "after": after})
@@ -146,3 +157,45 @@ def migrate(
         _log.info("migrated", before=before, after=after)
     else:
         console.print(f"schema {before or 'none'} -> {after}; storage is ready")
+        if after != SCHEMA_VERSION:
+            console.print(_newer(after))
+
+
+def _newer(version: str) -> str:
+    from shared.adapters.postgres.schema import SCHEMA_VERSION
+
+    return (
+        f"the schema is {version}, newer than this version's {SCHEMA_VERSION}, which can use it: "
+        "nothing to run"
+    )
+
+
+def _tell_plan(settings: Settings, wait: float, *, json: bool) -> None:
+    from shared.adapters.postgres.migration_plan import plan
+    from shared.runtime.addresses import addresses
+
+    url = addresses(settings).database
+    found = ready_within(lambda: plan(url), wait)
+    if json:
+        print_json(asdict(found))
+        return
+    if found.newer:
+        console.print(_newer(found.after))
+        return
+    if not found.steps:
+        console.print(f"schema {found.after}: nothing to run")
+        return
+    console.print(f"schema {found.before or 'none'} -> {found.after}, in one transaction:")
+    for step in found.steps:
+        told = "" if step.usable_from is None else f" (code before {step.usable_from} must be gone)"
+        console.print(f"{step.version} {step.kind}{told}: {step.what}", highlight=False)
+        for each in step.tables:
+            console.print(f"  {_work(each)}", highlight=False)
+
+
+def _work(table: PlannedTable) -> str:
+    """Returns what a step does to a table, in words."""
+    waits = "whoever uses it waits" if table.waits == "all" else "whoever writes it waits"
+    work = [f"reads {table.read} rows"] if table.read else []
+    work += [f"writes {table.rewritten} rows anew"] if table.rewritten else []
+    return f"{table.table}: {waits}; {', '.join(work) or 'touches no row'}"

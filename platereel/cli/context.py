@@ -70,7 +70,7 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """See the base."""
+        """Returns text with nothing in it that steers a terminal. options: rich's."""
         return super().render_str(plain(text), **options)
 
 
@@ -99,31 +99,48 @@ def deployment(config: Path | None, data: Path | None) -> Settings:
     the environment's.
     """
     path = config_path(config)
-    folder = data
-    if (
-        folder is None
-        and "PLATEREEL_DATABASE_URL" not in os.environ
-        and (DEFAULT_DATA / "run.json").exists()
-    ):
-        folder = DEFAULT_DATA
+    folder = _running_in(data)
     if folder is None:
         return load(path)
     running = _running(folder)
     own = folder / "platereel.yaml"
     settings = load(own if path is None and own.exists() else path)
-    for name, url in running.items():
-        setattr(settings, name, SecretStr(url))
+    for name in ("database_url", "frames_url", "broker_url", "storage_url"):
+        setattr(settings, name, SecretStr(running[name]))
     return settings
 
 
+def running_api(data: Path | None) -> str | None:
+    """Returns the API's address of the deployment that `deployment` finds in a data folder; None
+    where the environment has the addresses.
+    """
+    folder = _running_in(data)
+    return None if folder is None else _running(folder)["api_url"]
+
+
+def _running_in(data: Path | None) -> Path | None:
+    """Returns the data folder to look into: the one that is named, else that of `up` if one runs
+    there.
+    """
+    if (
+        data is None
+        and "PLATEREEL_DATABASE_URL" not in os.environ
+        and (DEFAULT_DATA / "run.json").exists()
+    ):
+        return DEFAULT_DATA
+    return data
+
+
 def _running(folder: Path) -> dict[str, str]:
-    """Returns the addresses of what runs in a data folder, by the names of their settings."""
+    """Returns the addresses of what runs in a data folder, by the names of their settings, and the
+    API's.
+    """
     run_file = folder / "run.json"
     try:
         told = load_json(run_file.read_bytes())
         return {
             name: str(told[name])
-            for name in ("database_url", "frames_url", "broker_url", "storage_url")
+            for name in ("database_url", "frames_url", "broker_url", "storage_url", "api_url")
         }
     except (FileNotFoundError, NotADirectoryError):
         reason = f"nothing runs in {folder}; start `platereel up --data {folder}`"

@@ -24,12 +24,21 @@ PREFIX = "platereel-metrics-"
 _log = logger(__name__)
 
 
-def count(settings: Settings, *, forks: bool = False) -> Callable[[], None]:
-    """Begin to count as the settings say.
+def count(settings: Settings, process: str, *, forks: bool = False) -> Callable[[], None]:
+    """Begin to count as the settings say, and say which version runs.
 
     Returns a call that a process which forks makes now and then. Raises ConfigurationError where
     the port is taken.
     """
+    look = _begin(settings, forks=forks)
+    # not before it is known where to count
+    from shared.runtime.metrics import tell_build
+
+    tell_build(process)
+    return look
+
+
+def _begin(settings: Settings, *, forks: bool) -> Callable[[], None]:
     if settings.metrics_dir is not None:
         _count_in(settings.metrics_dir)
     elif settings.metrics_port is not None:

@@ -86,8 +86,9 @@ def demo(
             clips = rehearsal.clips(data / "clips")
         ok = bool(clips) and all(clip["status"] == "ready" and clip["decodes"] for clip in clips)
         result = {"ok": ok, "api_url": stack.api_url, "clips": clips}
-        _tell(result, json)
-        if console.is_terminal and not leave and not stopping.is_set():
+        stays = console.is_terminal and not leave and not stopping.is_set()
+        _tell(result, json, stays=stays)
+        if stays:
             console.print("still running; Ctrl-C stops it", style="dim")
             while not stopping.wait(POLL_SECONDS):
                 stack.poll()
@@ -95,7 +96,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _tell(result: dict[str, Any], target: Path | None) -> None:
+def _tell(result: dict[str, Any], target: Path | None, *, stays: bool) -> None:
     from platereel.embedded.servers import write_private
 
     if target is not None:
@@ -129,7 +130,8 @@ def _tell(result: dict[str, Any], target: Path | None) -> None:
     for clip in result["clips"]:
         if clip["local_path"]:
             errors.print(f"  {_short(clip['local_path'])}", highlight=False, soft_wrap=True)
-    errors.print(f"{len(result['clips'])} clips; API {result['api_url']}/docs", highlight=False)
+    where = f"; watch them at {result['api_url']}" if stays else ""
+    errors.print(f"{len(result['clips'])} clips{where}", highlight=False)
 
 
 def _state(clip: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ MEANINGS = {
     "missing": "clip without its object",
     "wrong_size": "clip whose object has another size",
     "damaged": "clip that is not what was recorded",
+    "lost_strip": "clip without its strip",
     "unfinished": "recording that nobody goes on with",
     "failed": "failed segment that has footage",
     "leftover_parts": "finished segment with parts left",
@@ -158,7 +159,7 @@ def check(
     if json:
         print_json(result)
     else:
-        _print_report(result)
+        print_report(result)
     if result["open"]:
         raise typer.Exit(1)
 
@@ -181,7 +182,8 @@ def _bars() -> Progress:
     )
 
 
-def _print_report(result: dict[str, Any]) -> None:
+def print_report(result: dict[str, Any]) -> None:
+    """Print what a check found."""
     console.print(
         f"{result['objects']} objects, {result['clips']} clips{', read back' if result['deep'] else ''}"
     )

@@ -20,9 +20,10 @@ from platereel.cli.context import (
     print_json,
     who,
 )
-from shared.domain.access import Role, StoredKey
+from platereel.cli.invitations import KeyCameras, KeyLists, checked_rights, invite
+from shared.domain.access import StoredKey
 from shared.domain.errors import BadInput
-from shared.domain.names import CAMERA_ID, KEY_NAME
+from shared.domain.names import KEY_NAME
 from shared.domain.retention import MAX_DAYS
 from shared.domain.timing import from_ms
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
     group.command()(create)
     group.command("list")(list_keys)
+    group.command()(invite)
     group.command()(revoke)
     app.add_typer(group, name="keys", rich_help_panel="Maintenance")
 
@@ -45,13 +47,8 @@ def register(app: typer.Typer) -> None:
 def create(
     name: Annotated[str, typer.Argument(help="The key's name in lists and in the access log.")],
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
-    camera: Annotated[
-        list[str] | None, typer.Option(help="Only this camera; may be given again.")
-    ] = None,
-    lists: Annotated[
-        bool,
-        typer.Option("--lists", help="An operator may see and change the lists of plates, too."),
-    ] = False,
+    camera: KeyCameras = None,
+    lists: KeyLists = False,
     days: Annotated[
         float | None, typer.Option(help="Expires after so many days; else never.")
     ] = None,
@@ -69,15 +66,7 @@ def create(
     """
     from platereel.wiring import desk
 
-    try:
-        wanted = Role.named(role)
-    except ValueError as error:
-        raise BadInput("--role", str(error)) from None
-    for camera_id in camera or ():
-        if not CAMERA_ID.fullmatch(camera_id):
-            raise BadInput("--camera", f"{camera_id!r} is no camera's id")
-    if lists and wanted is Role.VIEWER:
-        raise BadInput("--lists", "is for an operator; a viewer sees no list")
+    wanted = checked_rights(role, camera, lists=lists).role
     if days is not None and not 0 < days <= MAX_DAYS:
         raise BadInput("--days", f"more than 0, at most {MAX_DAYS}")
     if not KEY_NAME.fullmatch(name):

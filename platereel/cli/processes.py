@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def capture(config: ConfigOption = None) -> None:
     """Read cameras into the frame buffer. Start more, and they share the cameras."""
     settings = begin("capture", config)
-    count(settings)
+    count(settings, "capture")
     from services.capture.__main__ import main
 
     main(settings)
@@ -39,7 +39,7 @@ def capture(config: ConfigOption = None) -> None:
 def detect(config: ConfigOption = None) -> None:
     """Find plates in the buffer's frames and publish detections."""
     settings = begin("detect", config)
-    count(settings)
+    count(settings, "detect")
     from services.detection.__main__ import main
 
     main(settings)
@@ -48,7 +48,7 @@ def detect(config: ConfigOption = None) -> None:
 def dispatch(config: ConfigOption = None) -> None:
     """Turn detections into recordings, and pace the writers. Two or more are fine."""
     settings = begin("dispatch", config)
-    count(settings)
+    count(settings, "dispatch")
     from services.dispatch.__main__ import main
 
     main(settings)
@@ -57,7 +57,7 @@ def dispatch(config: ConfigOption = None) -> None:
 def api(config: ConfigOption = None) -> None:
     """Serve the REST API."""
     settings = begin("api", config)
-    count(settings)
+    count(settings, "api")
     from services.api.__main__ import main
 
     main(settings)
@@ -72,8 +72,8 @@ def worker(
 ) -> None:
     """Run a Celery worker. Start more, on any host, to write more at once.
 
-    Retention and consistency checks need a worker of their own, one a deployment: --queues
-    retention,consistency.
+    Retention, consistency checks and backups need a worker of their own, one a deployment: --queues
+    retention,consistency,backup.
     """
     wanted = [queue.strip() for queue in queues.split(",")]
     unknown = sorted(set(wanted) - set(QUEUES))
@@ -83,7 +83,7 @@ def worker(
         together = f"{', '.join(UPKEEP_QUEUES)} would keep recordings waiting: start another worker for them"
         raise BadInput("--queues", together)
     settings = begin("worker", config)
-    look = count(settings, forks=True)
+    look = count(settings, "worker", forks=True)
     # SIGTERM as SIGQUIT: a soft shutdown, which ends in seconds; a run that is cut short is offered
     # again. Celery looks for it when it is imported.
     os.environ.setdefault(REMAP, "SIGQUIT")
@@ -120,7 +120,7 @@ def worker(
 def beat(config: ConfigOption = None) -> None:
     """Start cleanups and checks regularly. Several beats, or none, do no harm."""
     settings = begin("beat", config)
-    count(settings)
+    count(settings, "beat")
     from workers.app import build_app
     from workers.beat import run_beat
     from workers.wiring import check_broker

@@ -52,11 +52,9 @@ def trigger(
     from platereel.wiring import desk
 
     settings = deployment(config, data)
-    if settings.cameras and camera not in settings.cameras:
-        raise Permanent(
-            f"no camera {camera} in the configuration; there are {', '.join(settings.cameras)}"
-        )
     with desk(settings) as world:
+        if settings.cameras and camera not in settings.cameras:
+            raise Permanent(f"no camera {camera}; there are {', '.join(settings.cameras)}")
         body = {
             "camera_id": camera, "plate": plate, "confidence": confidence, "captured_at": at,
             "detection_id": f"cli-{uuid4()}",

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from platereel.cli.context import JsonOption, console, errors, plain, print_json
+from shared.wire.incident_evidence import IncidentManifest
 
 if TYPE_CHECKING:
     from platereel.log_verification import LogVerdict
@@ -62,6 +63,8 @@ def _as_json(verdict: Verdict | LogVerdict) -> dict[str, object]:
             "public_key": seal.public_key, "deployment": seal.deployment, "made_at": seal.made_at,
             "made_by": seal.made_by, "asked": dict(seal.asked), "lines": seal.lines,
         }  # fmt: skip
+    if isinstance(verdict.manifest, IncidentManifest):
+        return _incident_as_json(verdict, verdict.manifest)
     manifest, redaction = verdict.manifest, verdict.manifest.redaction
     return {
         "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
@@ -75,6 +78,20 @@ def _as_json(verdict: Verdict | LogVerdict) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _incident_as_json(
+    verdict: Verdict | LogVerdict, manifest: IncidentManifest
+) -> dict[str, object]:
+    return {
+        "ok": verdict.ok, "problems": verdict.problems, "fingerprint": verdict.fingerprint,
+        "public_key": manifest.public_key, "deployment": manifest.deployment, "title": manifest.title,
+        "made_at": manifest.made_at, "made_by": manifest.made_by,
+        "clips": [
+            {"segment": each.segment, "folder": each.folder, "clip_sha256": each.clip.sha256} for each in manifest.clips
+        ],
+        "files": [{"name": f.name, "bytes": f.size_bytes, "sha256": f.sha256} for f in manifest.files],
+    }  # fmt: skip
+
+
 def _say(verdict: Verdict | LogVerdict) -> None:
     """Print a line for each problem, then the verdict.
 
@@ -84,8 +101,8 @@ def _say(verdict: Verdict | LogVerdict) -> None:
         console.print(plain(problem, keep=""), highlight=False, soft_wrap=True)
     told = {True: "as signed", False: "NOT as signed", None: "not judged"}[verdict.ok]
     if hasattr(verdict, "manifest"):
-        facts: Manifest | Seal = verdict.manifest
-        what = f"segment {verdict.manifest.segment}"
+        facts: Manifest | IncidentManifest | Seal = verdict.manifest
+        what = _what(verdict.manifest)
     else:
         facts, what = verdict.seal, f"{verdict.seal.lines} lines of the access log"
     made = f"made {facts.made_at} by {facts.made_by}, key {verdict.fingerprint}"
@@ -106,8 +123,18 @@ def _say(verdict: Verdict | LogVerdict) -> None:
         )
 
 
-def _of_copies(manifest: Manifest) -> Iterator[str]:
+def _what(manifest: Manifest | IncidentManifest) -> str:
+    if isinstance(manifest, IncidentManifest):
+        title = "" if manifest.title is None else f" ({manifest.title})"
+        return f"an incident{title} of {len(manifest.clips)} clips"
+    return f"segment {manifest.segment}"
+
+
+def _of_copies(manifest: Manifest | IncidentManifest) -> Iterator[str]:
     """Yields what a person must know of the films in the archive."""
+    if isinstance(manifest, IncidentManifest):
+        yield from (f"{each.folder}: segment {each.segment}" for each in manifest.clips)
+        return
     if manifest.clip is not None and not manifest.has_clip:
         yield f"the clip as it was recorded is not in it; its SHA-256 is {manifest.clip.sha256}"
     if manifest.overlay is not None:

@@ -7,30 +7,40 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from services.api import errors
 from services.api.auth.forwarded import Proxies
 from services.api.auth.guard import Guard
 from services.api.doors import routes as doors
+from services.api.following import following
+from services.api.front import front_router, page
 from services.api.heartbeat import heartbeat
+from services.api.measured import Measured
 from services.api.openapi import describe
 from services.api.ports import ApiPorts
 from services.api.routes import (
     access,
+    camera_settings,
     cameras,
+    configuration,
     detections,
     events,
     health,
+    incidents,
+    invitations,
     jobs,
     media,
     passes,
     plate_lists,
     plate_records,
+    probes,
+    reads,
     segments,
+    shares,
     stats,
     streaming,
+    timeline,
 )
 from shared.wire.plate_list_csv import MOST_BYTES
 
@@ -48,7 +58,7 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with heartbeat(alive):
+        async with heartbeat(alive), following(ports.cameras):
             yield
         close()
 
@@ -65,15 +75,12 @@ def create_app(ports: ApiPorts, close: Callable[[], None], alive: Callable[[], N
     describe(app)
     proxies = Proxies(ports.settings.api.trusted_proxies)
     app.add_middleware(Guard, proxies=proxies, larger=LARGER, open_door=ports.keys.door_open)
+    app.add_middleware(Measured)
     for each in (
-        segments, passes, media, streaming, detections, doors, plate_lists, plate_records, stats, jobs, cameras, events,
-        access,
+        segments, passes, reads, timeline, media, streaming, detections, doors, plate_lists, plate_records, stats, jobs,
+        cameras, camera_settings, events, access, invitations, health, configuration, shares, incidents,
     ):  # fmt: skip
         app.include_router(each.router, responses=_PROBLEMS)  # type: ignore[arg-type]
-    app.include_router(health.router)
-    app.add_api_route("/", _front, include_in_schema=False)
+    app.include_router(probes.router)
+    app.include_router(front_router(page(ports.settings.storage_public_url)))
     return app
-
-
-def _front() -> RedirectResponse:
-    return RedirectResponse("/docs")

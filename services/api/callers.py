@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from math import ceil
 from typing import Annotated, cast
 from urllib.parse import urlsplit
@@ -25,7 +27,7 @@ from services.api.auth.forwarded import one_word
 from services.api.auth.keys import csrf_token
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller, Role
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, PlatereelError
 from shared.domain.segment import Segment
 
 COOKIE, CSRF_HEADER = "platereel_session", "X-CSRF-Token"
@@ -76,6 +78,22 @@ def _caller(
     if given is None:
         _check_site(request)
     return _let_in(request, ports, None if given is None else given.credentials, token, "Bearer")
+
+
+def _maybe_caller(
+    request: Request,
+    ports: Ports,
+    given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    token: Annotated[str | None, Security(_cookie)],
+) -> Caller | None:
+    """Returns who asks; None for a stranger, and while nobody can say."""
+    with suppress(PlatereelError):  # the database is away, which the answer will tell
+        try:
+            return _caller(request, ports, given, token)
+        except HTTPException as refusal:
+            if refusal.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+    return None
 
 
 def _door_caller(
@@ -241,6 +259,7 @@ def require_lists(caller: Caller) -> Caller:
     return caller
 
 
+MaybeCaller = Annotated[Caller | None, Depends(_maybe_caller)]
 Viewer = Annotated[Caller, Depends(_viewer)]
 Operator = Annotated[Caller, Depends(_operator)]
 DoorOperator = Annotated[Caller, Depends(_door_operator)]

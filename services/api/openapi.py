@@ -15,6 +15,7 @@ from shared.wire import api as schemas
 
 PROBLEM = "application/problem+json"
 _REFERENCE = {"$ref": "#/components/schemas/Problem"}
+_VALIDATION = "HTTPValidationError"
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
@@ -30,7 +31,7 @@ def describe(app: FastAPI) -> None:
                     if method in _METHODS:
                         _problems(operation["responses"], empty=method == "head")
             known = found["components"]["schemas"]
-            for name in ("HTTPValidationError", "ValidationError"):
+            for name in (_VALIDATION, "ValidationError"):
                 known.pop(name, None)
             known["Problem"] = schemas.Problem.model_json_schema(
                 ref_template="#/components/schemas/{model}"
@@ -42,9 +43,13 @@ def describe(app: FastAPI) -> None:
 
 
 def _problems(responses: dict[str, Any], *, empty: bool) -> None:
+    """What an operation itself answers with such a status stays."""
     for status, response in responses.items():
         if status >= "400" and status != "default":
-            response["content"] = {PROBLEM: {} if empty else {"schema": _REFERENCE}}
+            own = response.get("content", {})
+            if _VALIDATION in str(own):
+                own = {}
+            response["content"] = {**own, PROBLEM: {} if empty else {"schema": _REFERENCE}}
 
 
 def methods_of(request: Request) -> list[str]:

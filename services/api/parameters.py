@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Query, Request
@@ -31,6 +31,19 @@ def zone_named(name: str) -> ZoneInfo:
     if name not in ZONES:
         raise BadInput("tz", "no such time zone; write one as Europe/Berlin")
     return ZoneInfo(name)
+
+
+ATTRIBUTES: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "attribute.NAME",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 128},
+            "description": "An attribute that must have this value; NAME is its name.",
+        }
+    ]
+}
 
 
 def attributes_of(request: Request) -> dict[str, str]:

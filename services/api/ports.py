@@ -16,6 +16,7 @@ from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
 from shared.domain.ports import (
     AccessRows,
+    CameraNewsRows,
     CameraStates,
     Clock,
     CounterRows,
@@ -23,16 +24,23 @@ from shared.domain.ports import (
     DetectionStream,
     EventFeed,
     FrameBuffer,
+    HealthRows,
+    InvitationRows,
     JobRows,
+    MadeCameraRows,
     ObjectStore,
     PassRows,
     PlateListRows,
     PlateRecordRows,
     RetentionRows,
     SegmentRows,
+    ShareRows,
     Signer,
+    TimelineRows,
     Video,
 )
+from shared.runtime.dependencies import Servers
+from shared.runtime.live_cameras import LiveCameras
 from shared.runtime.settings import Settings
 
 
@@ -40,7 +48,7 @@ from shared.runtime.settings import Settings
 class ApiPorts:
     """Ports, settings and readiness checks (name -> a call that raises when that server cannot be
     used). `video` loads its libraries at the first call: most of these processes never play
-    anything. server_clocks: see `Deployment`.
+    anything. server_clocks, versions: see `Deployment`.
     """
 
     segments: SegmentRows
@@ -48,6 +56,7 @@ class ApiPorts:
     counters: CounterRows
     detections: DetectionRows
     passes: PassRows
+    timeline: TimelineRows
     pass_pictures: PassPictures
     lists: PlateListRows
     records: PlateRecordRows
@@ -55,6 +64,8 @@ class ApiPorts:
     buffers: FrameBuffer
     pictures: CameraPictures
     states: CameraStates
+    news: CameraNewsRows
+    health: HealthRows
     store: ObjectStore
     video: Callable[[], Video]
     jobs: JobRows
@@ -62,6 +73,8 @@ class ApiPorts:
     clock: Clock
     settings: Settings
     access: AccessRows
+    invitations: InvitationRows
+    shares: ShareRows
     keys: KeyRing
     attempts: Attempts
     signer: Signer
@@ -72,4 +85,6 @@ class ApiPorts:
     looks: Looks
     copying: Copying
     server_clocks: Callable[[str], Mapping[str, Callable[[], int]]]
-    checks: Mapping[str, Callable[[], object]]
+    servers: Servers
+    made: MadeCameraRows
+    cameras: LiveCameras

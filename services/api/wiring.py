@@ -18,20 +18,27 @@ from services.api.media.pass_pictures import PassPictures
 from services.api.media.streams import CameraWatch, Viewers
 from services.api.ports import ApiPorts
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.cameras import PostgresCameraNewsRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
+from shared.adapters.postgres.health import PostgresHealthRows
+from shared.adapters.postgres.invitations import PostgresInvitationRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.made_cameras import PostgresMadeCameraRows
 from shared.adapters.postgres.passes import PostgresPassRows
 from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.plate_lists import PostgresPlateListRows
 from shared.adapters.postgres.plate_records import PostgresPlateRecordRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.segments import PostgresSegmentRows
+from shared.adapters.postgres.shares import PostgresShareRows
+from shared.adapters.postgres.timeline import PostgresTimelineRows
 from shared.adapters.signing import Ed25519Signer, seed_of
 from shared.deployment import Deployment
 from shared.domain.ports import Tokens, Video
 from shared.domain.purpose import PurposeRule
+from shared.runtime.live_cameras import LiveCameras
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
 
@@ -61,13 +68,16 @@ def _ports(deployment: Deployment) -> ApiPorts:
     given = None if secret is None else secret.get_secret_value()
     keys = key_ring(given, settings.api.host, access, _tokens(settings))
     seed = access.signing_seed() if signing is None else seed_of(signing.get_secret_value())
-    states = deployment.cameras
+    states, made = deployment.cameras, PostgresMadeCameraRows(database)
+    cameras = LiveCameras(settings, made.all)
+    cameras.look()  # before the first request: what a camera reports is asked for once
     return ApiPorts(
         segments=PostgresSegmentRows(database),
         retention=PostgresRetentionRows(database),
         counters=PostgresCounterRows(database),
         detections=PostgresDetectionRows(database),
         passes=PostgresPassRows(database),
+        timeline=PostgresTimelineRows(database),
         pass_pictures=PassPictures(
             rows=PostgresPictureRows(database),
             segments=PostgresSegmentRows(database),
@@ -88,6 +98,8 @@ def _ports(deployment: Deployment) -> ApiPorts:
             copied=settings.has_packets,
         ),
         states=states,
+        news=PostgresCameraNewsRows(database),
+        health=PostgresHealthRows(database),
         store=deployment.store,
         video=_video,
         jobs=PostgresJobRows(database),
@@ -95,17 +107,21 @@ def _ports(deployment: Deployment) -> ApiPorts:
         clock=clock,
         settings=settings,
         access=access,
+        invitations=PostgresInvitationRows(database),
+        shares=PostgresShareRows(database),
         keys=keys,
         attempts=Attempts(clock),
         signer=Ed25519Signer(seed),
         deployment_id=PostgresConsistencyRows(database).deployment_id(),
-        watch=CameraWatch(states, list(settings.cameras), clock),
+        watch=CameraWatch(states, lambda: list(settings.cameras), clock),
         bell=EventBell(deployment.event_feed, clock),
         viewers=Viewers(),
         looks=Looks(access, clock, settings.access.purpose is PurposeRule.REQUIRED),
         copying=Copying(),
         server_clocks=deployment.server_clocks,
-        checks=deployment.checks(),
+        servers=deployment.servers(),
+        made=made,
+        cameras=cameras,
     )
 
 

@@ -13,9 +13,11 @@ from uuid import UUID
 
 from shared.client.access_log import AccessLogCalls
 from shared.client.http import READ_SECONDS, ApiError, Progress
+from shared.client.invitations import InvitationCalls
 from shared.client.passes import PassCalls
 from shared.client.plate_lists import PlateListCalls
 from shared.client.plate_records import PlateRecordCalls
+from shared.client.shares import ShareCalls
 from shared.domain.lifecycle import SegmentStatus
 from shared.wire import api
 
@@ -32,7 +34,9 @@ class Event:
     body: Mapping[str, Any]
 
 
-class ApiClient(PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls):
+class ApiClient(
+    PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls, InvitationCalls, ShareCalls
+):
     """Talks to one API. Use it as a context manager; threads may share it.
 
     Reads are tried again when the API is away for a moment; changes only where a second try changes
@@ -129,9 +133,17 @@ class ApiClient(PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls):
         """Returns how a job stands."""
         return self._read(api.JobState, f"jobs/{job_id}")
 
-    def stats(self, days: int = 30) -> api.Stats:
-        """Returns totals, per camera and per day."""
-        return self._read(api.Stats, "stats", {"days": days})
+    def stats(self, days: int = 30, time_zone: str = "UTC") -> api.Stats:
+        """Returns totals, per camera and per UTC day, and per camera and day of the time zone."""
+        return self._read(api.Stats, "stats", {"days": days, "tz": time_zone})
+
+    def health(self, time_zone: str = "UTC") -> api.DeploymentHealth:
+        """Returns what is wrong now and what to do about it. time_zone: of today's lost frames."""
+        return self._read(api.DeploymentHealth, "health", {"tz": time_zone})
+
+    def configuration(self) -> api.Configuration:
+        """Returns the API's settings, and where each value comes from."""
+        return self._read(api.Configuration, "configuration")
 
     def cameras(self) -> api.CameraList:
         """All cameras and their health."""
@@ -158,9 +170,24 @@ class ApiClient(PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls):
             {"from": from_, "to": to},
         )
 
+    def timeline(self, from_: datetime, to: datetime, cameras: Sequence[str] = ()) -> api.Timeline:
+        """Returns segments, passes and gaps of up to 31 days, in columns; by default of all cameras
+        that the key is for.
+        """
+        query = {"from": from_, "to": to, "camera_id": list(cameras)}
+        return self._read(api.Timeline, "timeline", query)
+
     def snapshot(self, camera_id: str) -> bytes:
         """Returns the camera's newest picture, as JPEG."""
         return self._answer("GET", f"cameras/{quote(camera_id, safe='')}/snapshot.jpg").data
+
+    def strip(self, segment_id: UUID | str) -> api.Strip:
+        """Returns where each picture of a clip's strip stands, and when it is shown."""
+        return self._read(api.Strip, f"segments/{segment_id}/strip.json")
+
+    def strip_picture(self, segment_id: UUID | str) -> bytes:
+        """Returns a clip's strip: small pictures of what it shows, on one JPEG."""
+        return self._answer("GET", f"segments/{segment_id}/strip.jpg").data
 
     def download(
         self, segment_id: UUID | str, path: Path, progress: Progress = lambda *_: None
@@ -196,6 +223,19 @@ class ApiClient(PassCalls, PlateListCalls, PlateRecordCalls, AccessLogCalls):
         patience_s = COPIES_SECONDS if overlay or redact else READ_SECONDS
         target = f"segments/{segment_id}/export"
         return self._fetch(target, path, progress, query, patience_s=patience_s)
+
+    def export_incident(
+        self,
+        segment_ids: Sequence[UUID | str],
+        path: Path,
+        progress: Progress = lambda *_: None,
+        *,
+        title: str | None = None,
+        time_zone: str | None = None,
+    ) -> Path:
+        """Fetch the evidence of up to 16 clips as one archive, which `platereel verify` checks."""
+        query = {"segment_id": [str(each) for each in segment_ids], "title": title, "tz": time_zone}
+        return self._fetch("incident/export", path, progress, query, patience_s=COPIES_SECONDS)
 
     def events(self, after: str | None = None) -> Iterator[Event]:
         """Yields events as they happen, after an event's id. Ends when the API ends the stream."""

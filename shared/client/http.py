@@ -168,7 +168,12 @@ class HttpApi:
 
 
 def _asked(path: str, query: Mapping[str, Any] | None) -> str:
-    given = {name: written(value) for name, value in (query or {}).items() if value is not None}
+    given = [
+        (name, written(each))
+        for name, value in (query or {}).items()
+        for each in (value if isinstance(value, list) else [value])
+        if each is not None
+    ]
     return f"{path}?{urlencode(given)}" if given else path
 
 

@@ -26,6 +26,18 @@ class CameraState(StrEnum):
         return cls.UNKNOWN
 
 
+class DropCause(StrEnum):
+    """Why a frame was lost before the buffer."""
+
+    OUTBOX_FULL = "outbox_full"  # the frames Redis did not take frames for longer than the outbox
+    NOT_WRITTEN = "not_written"  # the frames Redis refused them for another reason
+    NOT_NEWEST = "not_newest"  # the buffer has newer ones, of another capture process
+    CLOCK_AHEAD = "clock_ahead"  # dated more than a minute ahead of the frames Redis
+    CLOCK_BEHIND = "clock_behind"  # the host's clock went back
+    BURST = "burst"  # it came in a burst after a pause of more than two seconds
+    BAD_FRAME = "bad_frame"  # a picture that was damaged on its way
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What a camera's clips are made of, as its connection decided.

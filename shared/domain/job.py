@@ -1,4 +1,4 @@
-"""Jobs: cleanups and checks that take turns, or that somebody waits for."""
+"""Jobs: cleanups, checks and backups that take turns, or that somebody waits for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class JobKind(StrEnum):
 
     CLEANUP = "cleanup"  # one run of retention
     CHECK = "check"  # compares rows with objects, and counters with rows
+    BACKUP = "backup"  # copies the database into a store
 
 
 class JobStatus(StrEnum):

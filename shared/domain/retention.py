@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
@@ -16,6 +17,15 @@ from shared.domain.plates import plate_key
 DAY_MS = 86_400_000
 MAX_DAYS = 36_500
 GUARD_FROM = 20  # clips: a small site may archive all it has
+
+
+class RetentionReason(StrEnum):
+    """Why retention gives a clip up."""
+
+    AGE = "age"  # it is older than its days
+    CAMERA_BYTES = "camera_bytes"  # its camera has more than its own limit
+    BYTES = "bytes"  # all cameras together have more than the limit
+    FREE_SPACE = "free_space"  # the store has less free space than it must
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class Verdict:
     segment_id: UUID
     camera_id: str
     size_bytes: int
-    reason: str
+    reason: RetentionReason
 
 
 @dataclass(slots=True)
@@ -179,12 +189,16 @@ class Judge:
 
     def by_age(self, clips: Iterable[Clip]) -> list[Verdict]:
         """Returns those that are older than their days."""
-        return [self._goes(clip, "age") for clip in clips if self._may_go(clip) and self._old(clip)]
+        return [
+            self._goes(clip, RetentionReason.AGE)
+            for clip in clips
+            if self._may_go(clip) and self._old(clip)
+        ]
 
     def by_camera_bytes(self, clips: Iterable[Clip], *, last_resort: bool = False) -> list[Verdict]:
         """Returns those to delete for their camera's limit, oldest first; clips of a class last."""
         return [
-            self._goes(clip, "camera_bytes")
+            self._goes(clip, RetentionReason.CAMERA_BYTES)
             for clip in _oldest_first(clips)
             if self.over(clip.camera_id) and self._pressed(clip, last_resort=last_resort)
         ]
@@ -205,12 +219,12 @@ class Judge:
         limit = self.policy.max_bytes_of(camera_id)
         return limit is not None and self.used_bytes.get(camera_id, 0) > limit
 
-    def pressure(self) -> str | None:
+    def pressure(self) -> RetentionReason | None:
         """Returns why clips of any camera must be deleted; None when none must."""
         limit = self.policy.overall.max_bytes
         if limit is not None and self.total_bytes > limit:
-            return "bytes"
-        return "free_space" if self.missing_bytes > 0 else None
+            return RetentionReason.BYTES
+        return RetentionReason.FREE_SPACE if self.missing_bytes > 0 else None
 
     def _may_go(self, clip: Clip) -> bool:
         return not clip.protected and clip.segment_id not in self.going
@@ -229,7 +243,7 @@ class Judge:
             and (last_resort or not special)
         )
 
-    def _goes(self, clip: Clip, reason: str) -> Verdict:
+    def _goes(self, clip: Clip, reason: RetentionReason) -> Verdict:
         self.going.add(clip.segment_id)
         self.used_bytes[clip.camera_id] = self.used_bytes.get(clip.camera_id, 0) - clip.size_bytes
         self.missing_bytes -= clip.size_bytes

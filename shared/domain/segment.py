@@ -35,6 +35,7 @@ class Segment:
     status: SegmentStatus
     file_path: str  # the clip's key in the store; a segment has it from its beginning
     thumbnail_path: str | None  # None: no picture was made
+    strip_path: str | None  # likewise
     start_time: datetime  # of the window; it never moves
     end_time: datetime | None  # of the last frame
     deadline: datetime  # the window's end; it moves while the status is recording

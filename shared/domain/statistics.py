@@ -32,6 +32,13 @@ class DayTotals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraDayTotals(DayTotals):
+    """Ready clips of one camera that begin on one day of a time zone."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """Ready clips of all cameras that were asked for, per camera by name, per day with the newest
     first.

@@ -18,6 +18,7 @@ _SCHEMES = {
     "frames_url": (*_REDIS, "redis+cluster://", "rediss+cluster://"),
     "broker_url": _REDIS,
     "storage_url": ("s3://", "file://"),
+    "backup_url": ("s3://", "file://"),
 }
 _DATABASE_NUMBER = re.compile(r"/?\d{0,5}")
 
@@ -66,7 +67,7 @@ def check_given(settings: Settings) -> None:
 
 def _wrong(name: str, url: str) -> str | None:
     """Returns why an address cannot be read, in words that contain nothing of it."""
-    if url.startswith("file:") and name == "storage_url":
+    if url.startswith("file:") and name in {"storage_url", "backup_url"}:
         return None
     database = name == "database_url"
     # libpq takes ? and # as any other character of a password, and is strict about percent signs.

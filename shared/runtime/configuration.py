@@ -25,7 +25,16 @@ from shared.wire.urls import encoded, masked
 CONFIG_VARIABLE = "PLATEREEL_CONFIG"
 MOST_CHARACTERS = 4_000_000
 _PLACEHOLDER = re.compile(r"\{(PLATEREEL_[A-Z0-9_]+)\}")
-_SECRETS = ("database_url", "frames_url", "broker_url", "storage_url", "api_keys", "signing_key")
+_OF_A_HOST = ("file:", "/dev/")
+_SECRETS = (
+    "database_url",
+    "frames_url",
+    "broker_url",
+    "storage_url",
+    "backup_url",
+    "api_keys",
+    "signing_key",
+)
 
 
 class ConfigurationError(Permanent):
@@ -48,11 +57,42 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     data = _fill(document.data, environ)
     data |= _secret_files(environ)
     try:
-        return Settings(**data)
+        return Settings(**data).read_from(path)
     except ValidationError as error:
         raise ConfigurationError(
             [_problem(e, path, document) for e in error.errors(include_url=False)]
         ) from None
+
+
+def made_camera(settings: Settings, camera_id: str, given: Mapping[str, Any]) -> CameraSettings:
+    """Returns the settings of a camera that is in no file, over a deployment's defaults. Raises
+    ConfigurationError where they cannot be used.
+
+    given: as an entry of the file's `cameras`. Files, devices and variables of a host only that
+    host's own file may name: they could hold what is not this camera's.
+    """
+    source = str(given.get("source", ""))
+    if source.startswith(_OF_A_HOST) or _PLACEHOLDER.search(source):
+        told = "source: files, devices and variables of a host can be named in platereel.yaml alone"
+        raise ConfigurationError([f"cameras.{camera_id}: {told}"])
+    try:
+        camera = CameraSettings(**given)
+        wrong = settings.model_copy(update={"cameras": {camera_id: camera}}).unfit(camera_id)
+    except ValidationError as error:
+        problems = [
+            masked(f"cameras.{camera_id}: {'.'.join(map(str, e['loc']))}: {_words(e)}")
+            for e in error.errors(include_url=False)
+        ]
+        raise ConfigurationError(problems) from None
+    if wrong is not None:
+        raise ConfigurationError([f"cameras.{camera_id}: {wrong}"])
+    return camera
+
+
+def _words(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"unknown key{_suggest(str(error['loc'][-1]), set(CameraSettings.model_fields))}"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _read(path: Path | None) -> str:
@@ -116,11 +156,16 @@ def _read_secret(name: str, path: str) -> str:
 
 
 def _secret_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns settings that files hold. An empty file sets nothing: a container cannot be started
+    without a file that it names.
+    """
     found = {}
     for field in _SECRETS:
         name = f"{ENV_PREFIX}{field.upper()}"
         if name not in environ and f"{name}_FILE" in environ:
-            found[field] = _read_secret(name, environ[f"{name}_FILE"])
+            value = _read_secret(name, environ[f"{name}_FILE"])
+            if value:
+                found[field] = value
     return found
 
 

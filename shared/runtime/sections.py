@@ -86,6 +86,7 @@ class RecordingSettings(_Model):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] | None = None
     quality: Annotated[int, Field(ge=1, le=63)] | None = None
     bitrate: Annotated[Bytes, Field(ge=10_000, le=200_000_000)] | None = None
+    keyframe_seconds: Annotated[Seconds, Field(ge=0, le=15)] | None = None
     scale: str | None = None
     color_range: Literal["full", "limited"] | None = None
     jpeg_quality: Annotated[int, Field(ge=10, le=100)] | None = None
@@ -237,6 +238,13 @@ class MqttSettings(_Model):
     def _check_url(cls, value: SecretStr) -> SecretStr:
         mqtt_address(value.get_secret_value())
         return value
+
+
+class BackupSettings(_Model):
+    """How many days of backups are kept (0: none are made), and the hour (UTC) of the night."""
+
+    keep: Annotated[int, Field(ge=0, le=3650)] = 7
+    hour: Annotated[int, Field(ge=0, le=23)] = 2
 
 
 class AccessSettings(_Model):

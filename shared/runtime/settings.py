@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.domain.codec import Codec
-from shared.domain.policy import RecordingPolicy, unfit
+from shared.domain.policy import ENCODER_NEEDED, RecordingPolicy, unfit
 from shared.domain.ports import BufferLimits
 from shared.domain.retention import (
     ContentClass,
@@ -25,6 +25,7 @@ from shared.runtime.quantities import Bytes, Seconds
 from shared.runtime.sections import (
     AccessSettings,
     ApiSettings,
+    BackupSettings,
     CameraName,
     CameraSettings,
     MqttSettings,
@@ -39,7 +40,6 @@ ENV_PREFIX = "PLATEREEL_"
 VIEWED_FPS = 5.0  # of a copied camera that no detector looks at, while a person does
 AUTO = "auto"  # copied where the camera's own H.264 allows it, else encoded as H.264
 ALWAYS = "none"  # of max_pass_seconds: a vehicle that stays is recorded as long as it stays
-_ENCODER_NEEDED = ("scale", "quality", "bitrate")
 
 
 class Settings(BaseSettings):
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     )
     api: ApiSettings = Field(default_factory=ApiSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
     cameras: dict[CameraName, CameraSettings] = Field(default_factory=dict)
     webhooks: list[WebhookSettings] = Field(default_factory=list, max_length=32)
     mqtt: MqttSettings | None = None
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     frames_url: SecretStr | None = None
     broker_url: SecretStr | None = None
     storage_url: SecretStr | None = None
+    backup_url: SecretStr | None = None
     api_keys: SecretStr | None = None
     signing_key: SecretStr | None = None
     storage_public_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+/?$")] | None = None
@@ -85,6 +87,20 @@ class Settings(BaseSettings):
     metrics_dir: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "console"
+    log_bytes: Annotated[Bytes, Field(ge=100_000, le=10_000_000_000)] = 10_000_000
+    log_files: Annotated[int, Field(ge=2, le=100)] = 5
+
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the settings were read from."""
+        return self._file
+
+    def read_from(self, path: Path | None) -> Settings:
+        """Note which file this is. Returns itself."""
+        self._file = path
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -116,18 +132,20 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_policies(self) -> Settings:
         for camera_id in self.cameras:
-            policy = self.policy(camera_id)
-            if policy.buffer_seconds + policy.post_event_seconds > policy.max_segment_seconds:
-                raise ValueError(
-                    f"cameras.{camera_id}: buffer_seconds + post_event_seconds exceed max_segment_seconds "
-                    f"({policy.max_segment_seconds:g})"
-                )
-            wrong = unfit(policy)
-            if policy.copied and not self.source(camera_id).startswith(RTSP):
-                wrong = "codec copy needs a source with H.264 or H.265 packets: rtsp:// or rtsps://"
+            wrong = self.unfit(camera_id)
             if wrong is not None:
                 raise ValueError(f"cameras.{camera_id}: {wrong}")
         return self
+
+    def unfit(self, camera_id: str) -> str | None:
+        """Returns why a camera's settings do not go together; None where they do."""
+        policy = self.policy(camera_id)
+        if policy.buffer_seconds + policy.post_event_seconds > policy.max_segment_seconds:
+            most = f"{policy.max_segment_seconds:g}"
+            return f"buffer_seconds + post_event_seconds exceed max_segment_seconds ({most})"
+        if policy.copied and not self.source(camera_id).startswith(RTSP):
+            return "codec copy needs a source with H.264 or H.265 packets: rtsp:// or rtsps://"
+        return unfit(policy)
 
     def merged(self, camera_id: str) -> dict[str, Any]:
         """Returns a camera's recording settings over the defaults, without unset ones."""
@@ -165,7 +183,7 @@ class Settings(BaseSettings):
         if not self.source(camera_id).startswith(RTSP):
             return "source is not RTSP"
         merged = self.merged(camera_id)
-        asked = [f"{name} is set" for name in _ENCODER_NEEDED if name in merged]
+        asked = [f"{name} is set" for name in ENCODER_NEEDED if name in merged]
         if self.cameras[camera_id].fps is not None:
             asked.append("fps is set for this camera")
         return asked[0] if asked else None

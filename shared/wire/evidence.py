@@ -22,8 +22,8 @@ FIRST_FORMAT, FORMAT = "platereel-evidence/1", "platereel-evidence/2"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MOST_FILES, MOST_FILE_BYTES = 500, 1 << 50
 MOST_PASSES = 20_000
-_STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-_Text = Annotated[str, Field(max_length=4096)]
+STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+BriefText = Annotated[str, Field(max_length=4096)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,54 +104,63 @@ class Manifest:
         body: dict[str, Any] = {
             "format": FIRST_FORMAT if self.clip is None else FORMAT, "deployment": self.deployment,
             "segment": self.segment, "made_at": self.made_at, "made_by": self.made_by,
-            "key": {"algorithm": "Ed25519", "public": self.public_key}, "files": [_listed(f) for f in self.files],
+            "key": {"algorithm": "Ed25519", "public": self.public_key}, "files": [listed(f) for f in self.files],
         }  # fmt: skip
         if self.clip is not None:
-            body["clip"] = {**_listed(self.clip), "included": self.has_clip}
+            body["clip"] = {**listed(self.clip), "included": self.has_clip}
             body["overlay"] = None if self.overlay is None else asdict(self.overlay)
             body["redaction"] = None if self.redaction is None else asdict(self.redaction)
         return json.dumps(body, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def _listed(file: ListedFile) -> dict[str, Any]:
+def listed(file: ListedFile) -> dict[str, Any]:
+    """Returns a file as a manifest writes it."""
     return {"name": file.name, "bytes": file.size_bytes, "sha256": file.sha256}
 
 
-class _Key(BaseModel):
-    model_config = _STRICT
+class KeyEntry(BaseModel):
+    """The key of a signature (base64), as a manifest names it."""
+
+    model_config = STRICT
     algorithm: Literal["Ed25519"]
-    public: _Text
+    public: BriefText
 
 
-class _File(BaseModel):
-    model_config = _STRICT
-    name: _Text
+class FileEntry(BaseModel):
+    """A file of an archive, as a manifest lists it."""
+
+    model_config = STRICT
+    name: BriefText
     bytes: Annotated[int, Field(ge=0, le=MOST_FILE_BYTES)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+    def file(self) -> ListedFile:
+        """Returns what it says of the file."""
+        return ListedFile(self.name, self.bytes, self.sha256)
 
-class _Clip(_File):
+
+class _Clip(FileEntry):
     included: bool
 
 
 class _Overlay(BaseModel):
-    model_config = _STRICT
-    name: _Text
-    time_zone: _Text
+    model_config = STRICT
+    name: BriefText
+    time_zone: BriefText
 
 
 class _NotBlurred(BaseModel):
-    model_config = _STRICT
-    pass_id: _Text
-    reason: _Text
+    model_config = STRICT
+    pass_id: BriefText
+    reason: BriefText
 
 
 class _Redaction(BaseModel):
-    model_config = _STRICT
-    name: _Text
-    plate: _Text | None
-    kept: Annotated[list[_Text], Field(max_length=MOST_PASSES)]
-    blurred: Annotated[list[_Text], Field(max_length=MOST_PASSES)]
+    model_config = STRICT
+    name: BriefText
+    plate: BriefText | None
+    kept: Annotated[list[BriefText], Field(max_length=MOST_PASSES)]
+    blurred: Annotated[list[BriefText], Field(max_length=MOST_PASSES)]
     not_blurred: Annotated[list[_NotBlurred], Field(max_length=MOST_PASSES)]
     reads_blurred: Annotated[int, Field(ge=0)]
     reads_not_blurred: Annotated[int, Field(ge=0)]
@@ -159,14 +168,14 @@ class _Redaction(BaseModel):
 
 
 class _FirstManifest(BaseModel):
-    model_config = _STRICT
+    model_config = STRICT
     format: Literal["platereel-evidence/1"]
-    deployment: _Text
-    segment: _Text
-    made_at: _Text
-    made_by: _Text
-    key: _Key
-    files: Annotated[list[_File], Field(max_length=MOST_FILES)]
+    deployment: BriefText
+    segment: BriefText
+    made_at: BriefText
+    made_by: BriefText
+    key: KeyEntry
+    files: Annotated[list[FileEntry], Field(max_length=MOST_FILES)]
 
 
 class _Manifest(_FirstManifest):
@@ -189,7 +198,7 @@ def parse_manifest(data: bytes) -> Manifest:
         body = _EITHER.validate_python(load_json(data))
     except ValueError as error:
         raise BadInput(MANIFEST, "not a manifest of evidence") from error
-    files = [ListedFile(each.name, each.bytes, each.sha256) for each in body.files]
+    files = [each.file() for each in body.files]
     manifest = Manifest(
         deployment=body.deployment,
         segment=body.segment,
@@ -199,9 +208,7 @@ def parse_manifest(data: bytes) -> Manifest:
         files=files,
         **(_second(body) if isinstance(body, _Manifest) else {}),
     )
-    names = [each.name for each in files]
-    if len(set(names)) != len(names) or {MANIFEST, SIGNATURE} & set(names):
-        raise BadInput(MANIFEST, "lists a file twice, or itself")
+    names = names_of(files)
     if manifest.clip is not None and not manifest.has_clip and manifest.clip.name in names:
         raise BadInput(MANIFEST, "lists another file under the name of its clip")
     if manifest.encode() != data:
@@ -209,11 +216,19 @@ def parse_manifest(data: bytes) -> Manifest:
     return manifest
 
 
+def names_of(files: Sequence[ListedFile]) -> set[str]:
+    """Returns the names that a manifest lists; raises BadInput for one twice, or for its own."""
+    names = {each.name for each in files}
+    if len(names) != len(files) or {MANIFEST, SIGNATURE} & names:
+        raise BadInput(MANIFEST, "lists a file twice, or itself")
+    return names
+
+
 def _second(body: _Manifest) -> dict[str, Any]:
     """Returns what only manifests of the second format say."""
     clip, overlay, redaction = body.clip, body.overlay, body.redaction
     return {
-        "clip": ListedFile(clip.name, clip.bytes, clip.sha256),
+        "clip": clip.file(),
         "overlay": None if overlay is None else Overlay(overlay.name, overlay.time_zone),
         "redaction": None
         if redaction is None

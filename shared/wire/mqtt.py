@@ -157,6 +157,16 @@ def discovery(
             yield _found(prefix, "sensor", slug, "plate", {**common, **plate})
 
 
+def forgotten(
+    topics: Topics, prefix: str | None, cameras: Collection[str], events: Collection[str]
+) -> Iterator[MqttMessage]:
+    """Yields what makes the broker, and Home Assistant where it looks (prefix), forget cameras."""
+    kept = [MqttMessage(topics.state(camera_id), b"") for camera_id in cameras]
+    found = () if prefix is None else discovery(topics, prefix, cameras, events)
+    for each in (*kept, *found):
+        yield MqttMessage(each.topic, b"", retained=True)
+
+
 def list_discovery(topics: Topics, prefix: str, list_name: str, *, there: bool) -> MqttMessage:
     """Returns what makes Home Assistant show the last hit of a watch list, or (not there) forget
     it.

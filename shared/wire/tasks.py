@@ -47,11 +47,24 @@ class Check:
     job_id: str | None = None
 
 
-Task = WritePart | Finalise | Cleanup | Check
-TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Cleanup, Check)
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One copy of the database: the nightly turn, or a job that was missed."""
+
+    NAME: ClassVar[str] = "platereel.backup"
+    QUEUE: ClassVar[str] = "backup"
+    job_id: str | None = None
+
+
+Task = WritePart | Finalise | Cleanup | Check | Backup
+TASKS: tuple[type[Task], ...] = (WritePart, Finalise, Cleanup, Check, Backup)
 WRITER_QUEUES = (WritePart.QUEUE, Finalise.QUEUE)
-JOB_TASKS: dict[JobKind, type[Cleanup | Check]] = {JobKind.CLEANUP: Cleanup, JobKind.CHECK: Check}
-UPKEEP_QUEUES = (Cleanup.QUEUE, Check.QUEUE)
+JOB_TASKS: dict[JobKind, type[Cleanup | Check | Backup]] = {
+    JobKind.CLEANUP: Cleanup,
+    JobKind.CHECK: Check,
+    JobKind.BACKUP: Backup,
+}
+UPKEEP_QUEUES = (Cleanup.QUEUE, Check.QUEUE, Backup.QUEUE)
 QUEUES = (*WRITER_QUEUES, *UPKEEP_QUEUES)
 ROUTES = {task.NAME: {"queue": task.QUEUE} for task in TASKS}
 

@@ -25,7 +25,17 @@ from shared.domain.plate_lists import IgnoredReads, ListKind, ListSettings
 from shared.domain.policy import Reads, Record, RecordingPolicy
 from tests.support.clips import frames_of
 from tests.support.commands import Run
-from tests.support.evidence import OURS, THEIRS, TIMES, Archive, Read, found_passes, recorded, saw
+from tests.support.evidence import (
+    OURS,
+    THEIRS,
+    TIMES,
+    Archive,
+    Read,
+    clip_manifest,
+    found_passes,
+    recorded,
+    saw,
+)
 from tests.support.rows import ready
 from tests.support.world import World
 
@@ -49,7 +59,7 @@ def test_an_archive_tells_who_passed(world: World, api: TestClient, tmp_path: Pa
     assert (first["reviews"][0]["who"], first["reviews"][0]["note"]) == ("ann", "seen </script>")
     assert (archive.folder / "pictures" / f"{ours['id']}-plate.jpg").read_bytes()[2:] == b"plate"
     assert archive.json("segment.json")["detections"][0]["offset_ms"] == 600
-    manifest = archive.verdict.manifest
+    manifest = archive.manifest
     assert (manifest.has_clip, manifest.overlay, manifest.redaction) == (True, None, None)
     assert "platereel-not-blurred" not in archive.headers
 
@@ -134,7 +144,7 @@ def test_overlay_and_redaction_are_beside_the_original(
             assert ours < 8
             edge = abs(before[108:110, 204:270].astype(int) - after[108:110, 204:270]).mean()
             assert bool(edge > 25) is (marked and 300 <= at <= 900), at
-    redaction, overlay = archive.verdict.manifest.redaction, archive.verdict.manifest.overlay
+    redaction, overlay = archive.manifest.redaction, archive.manifest.overlay
     assert redaction is not None
     assert overlay is not None
     assert (overlay.time_zone, redaction.plate, redaction.complete) == (
@@ -161,7 +171,7 @@ def test_a_redacted_archive_says_nothing_of_others(
     assert THEIRS.encode() not in archive.data
     assert {name for name in archive.names if name.endswith((".mp4", ".jpg"))} == {"redacted.mp4"}
     assert OURS in archive.headers["content-disposition"]
-    manifest = archive.verdict.manifest
+    manifest = archive.manifest
     assert manifest.clip is not None
     assert (manifest.has_clip, manifest.clip.sha256) == (
         False, world.segments.get(segment_id).sha256,
@@ -180,7 +190,7 @@ def test_what_cannot_be_blurred_is_told(world: World, api: TestClient, tmp_path:
     ]  # fmt: skip
     segment_id = recorded(world, tmp_path, reads)
     archive = Archive(api, segment_id, tmp_path, "redact=others")
-    redaction = archive.verdict.manifest.redaction
+    redaction = archive.manifest.redaction
     assert redaction is not None
     assert archive.headers["platereel-not-blurred"] == "2"
     assert sorted(each.reason for each in redaction.not_blurred) == [
@@ -283,7 +293,7 @@ def test_a_terminal_makes_evidence_too(
         "id": segment_id, "path": "mine.zip", "fingerprint": key, "not_blurred": 0, "reads_not_kept": False,
     }  # fmt: skip
     verdict = verify(tmp_path / "mine.zip", key)
-    assert (verdict.problems, verdict.manifest.has_clip) == ([], False)
+    assert (verdict.problems, clip_manifest(verdict).has_clip) == ([], False)
     assert verdict.manifest.made_by.startswith("cli:")
     said = run("segments", "export", segment_id)
     assert key in said.stdout
@@ -309,7 +319,7 @@ def test_the_client_takes_the_same_choices(world: World, address: str, tmp_path:
             plate=OURS,
             original=False,
         )
-        manifest = verify(path, None).manifest
+        manifest = clip_manifest(verify(path, None))
         assert manifest.redaction is not None
         assert (manifest.has_clip, manifest.redaction.plate) == (False, OURS)
         with pytest.raises(ApiError, match="plate") as refused:

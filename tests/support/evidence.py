@@ -17,6 +17,7 @@ from platereel.verification import Verdict, verify
 from shared.domain.media import Box
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import CameraBatch
+from shared.wire.evidence import Manifest
 from tests.support.clips import clip_file, jittered, scene
 from tests.support.rows import ready
 from tests.support.world import World
@@ -91,6 +92,12 @@ def saw(world: World, reads: Sequence[Read]) -> None:
     world.detections.accept_all([batch])
 
 
+def clip_manifest(verdict: Verdict) -> Manifest:
+    """The manifest of an archive of one clip."""
+    assert isinstance(verdict.manifest, Manifest)
+    return verdict.manifest
+
+
 class Archive:
     """An answer of the export, unpacked and verified."""
 
@@ -106,7 +113,8 @@ class Archive:
         with zipfile.ZipFile(path) as zipped:
             zipped.extractall(folder / "unpacked")
         self.folder = folder / "unpacked"
-        self.names = {each.name for each in self.verdict.manifest.files}
+        self.manifest = clip_manifest(self.verdict)
+        self.names = {each.name for each in self.manifest.files}
 
     def json(self, name: str) -> Any:
         return json.loads((self.folder / name).read_bytes())

@@ -69,8 +69,9 @@ class KeyRing:
         return self.tokens is None or not _is_token(secret)
 
     def by_session(self, token: str) -> Caller | None:
-        """Returns whose session this is, with the role and cameras that its key has now; None where
-        that key is gone. The session's purpose is that of a request that states none.
+        """Returns whose session this is, with the role, cameras and right to the lists that its
+        key has now; None where that key is gone. The session's purpose is that of a request that
+        states none.
         """
         found = self.access.session(token)
         if found is None:

@@ -15,15 +15,19 @@ from shared.domain.json_object import JsonObject
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.timing import from_ms
 from shared.runtime.logs import logger
+from shared.runtime.metrics import RECEIVED, from_zero
+from shared.runtime.tracing import tell
 from shared.wire import api as schemas
 from shared.wire.detections import parse_detection
 from shared.wire.doors.understood import Pictures, Skipped, Understood
 
 # of one message: a picture of the scene is stored for each read in it
 MOST_PICTURED = 8
+HTTP = "http"
 TOO_MANY = f"only the first {MOST_PICTURED} reads of a message have pictures"
 
 _log = logger(__name__)
+from_zero(RECEIVED, [HTTP])
 
 
 def published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schemas.DetectionReceipt:
@@ -31,7 +35,27 @@ def published(ports: ApiPorts, caller: Caller, body: Mapping[str, Any]) -> schem
 
     Sent again without a time, it is still the earlier one.
     """
-    return _published(ports, caller, body, ())[0]
+    began = ports.clock.monotonic()
+    receipt, _ = _published(ports, caller, body, ())
+    _count(receipt, HTTP, ports.clock.monotonic() - began)
+    return receipt
+
+
+def _count(receipt: schemas.DetectionReceipt, door: str, seconds: float) -> None:
+    RECEIVED.labels(door).inc()
+    tell(
+        "receive detection",
+        [receipt.detection_id],
+        seconds,
+        camera_id=receipt.camera_id,
+        door=door,
+    )
+    _log.info(
+        "detection_received",
+        detection_id=receipt.detection_id,
+        camera_id=receipt.camera_id,
+        door=door,
+    )
 
 
 def _published(
@@ -61,10 +85,15 @@ def _published(
 
 
 def all_published(
-    ports: ApiPorts, caller: Caller, understood: Understood, message: bytes | JsonObject
+    ports: ApiPorts,
+    caller: Caller,
+    understood: Understood,
+    message: bytes | JsonObject,
+    *,
+    door: str,
 ) -> schemas.DetectionReceipts:
     """Store each result's detection by itself, with its pictures; of a message with something
-    wrong, keep a dead letter.
+    wrong, keep a dead letter. door: whose format the message has.
 
     Raises BadInput where none can be stored and something is wrong.
     """
@@ -75,11 +104,13 @@ def all_published(
         try:
             pictures = understood.pictures.get(index, ())
             taken = pictures if len(items) < MOST_PICTURED else ()
+            began = ports.clock.monotonic()
             receipt, refused = _published(ports, caller, detection, taken)
         except (BadInput, Conflict) as error:
             skipped.append(Skipped(index, error.message))
         else:
             items.append(receipt)
+            _count(receipt, door, ports.clock.monotonic() - began)
             refused += [LeftOut(kind, TOO_MANY) for kind, _ in pictures[len(taken) :]]
             left_out += [
                 schemas.PictureLeftOut(result=index, kind=each.kind, reason=each.reason)

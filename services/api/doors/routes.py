@@ -99,7 +99,7 @@ def _reported(
     except BadInput as error:
         keep_dead_letter(ports, received.raw, error.message)
         raise
-    return all_published(ports, caller, found, received.raw)
+    return all_published(ports, caller, found, received.raw, door=maker)
 
 
 _FORM = {
@@ -140,4 +140,4 @@ def _plates_reported(
     except BadInput as error:
         keep_dead_letter(ports, body, error.message)
         raise
-    return all_published(ports, caller, found, body)
+    return all_published(ports, caller, found, body, door="plate_recognizer")

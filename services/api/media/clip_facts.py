@@ -134,6 +134,7 @@ class ClipFacts:
             plates=list(dict.fromkeys(each.plate for each in passes if each.plate is not None)),
             best_confidence=max((each.confidence for each in detections), default=None),
             thumbnail_path=None,
+            strip_path=None,
             note=None,
         )
         return replace(self, segment=segment, passes=passes, reads=reads)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from shared.domain.errors import Conflict, Permanent
 from shared.domain.ports import ObjectStore, Signer
 from shared.domain.segment import Clip
-from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile, Manifest
+from shared.wire.evidence import MANIFEST, SIGNATURE, ListedFile
 
 README = """What is in this archive:
   the clip as it was recorded (unless manifest.json says that it was left out) and a picture of it;
@@ -33,6 +33,13 @@ it is not. Get the fingerprint from the deployment (GET /v2/video/signing-key), 
 it ends with 2, not judged, for anybody can sign an archive with a key of their own. Keep the archive as it is:
 one that was unpacked and zipped again cannot be verified.
 """
+
+
+class Encoded(Protocol):
+    """A manifest that can be signed."""
+
+    def encode(self) -> bytes:
+        """The manifest's bytes."""
 
 
 class _Pipe(io.RawIOBase):
@@ -102,7 +109,7 @@ def clip_file(store: ObjectStore, clip: Clip, name: str) -> LargeFile:
 
 def archive(
     signer: Signer,
-    manifest: Manifest,
+    manifest: Encoded,
     made_at: datetime,
     small: Mapping[str, bytes],
     large: Sequence[LargeFile],

@@ -47,6 +47,7 @@ from shared.wire.evidence import ListedFile, Manifest, Redaction
 from shared.wire.evidence_facts import ACCESS_LOG, CLOCKS, PASSES
 
 SEGMENT = "segment.json"
+README_FILE = "README.txt"
 MOST_PICTURED = 100
 
 
@@ -57,6 +58,14 @@ class Export:
     name: str
     redaction: Redaction | None
     pieces: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The files of one clip: those that are held in memory, and those that are not."""
+
+    small: Mapping[str, bytes]
+    large: Sequence[LargeFile]
 
 
 def export(
@@ -90,12 +99,6 @@ def export(
         whole = clip_file(ports.store, clip, f"{name}.mp4")
         if wanted.original:
             films.insert(0, whole)
-        pictures = _pictures(ports.store, facts)
-        small = _small_files(ports, who, facts, wanted)
-        thumbnail = _thumbnail(ports.store, facts)
-        if thumbnail is not None:
-            small[f"{name}.jpg"] = thumbnail
-        large = [*pictures, *films]
         made_at = from_ms(ports.clock.now_ms())
         manifest = Manifest(
             deployment=ports.deployment,
@@ -103,19 +106,52 @@ def export(
             made_at=made_at.isoformat(),
             made_by=who.name,
             public_key=ports.signer.public_key,
-            files=_all_listed(small, large),
+            files=(),
             clip=whole.listed,
             overlay=told_overlay(wanted),
             redaction=redaction,
         )
-        shown = [each.listed for each in films]
-        small[VIEWER] = viewer_page(facts, small, shown, manifest, wanted.zone.key)
-        manifest = replace(manifest, files=_all_listed(small, large))
-        pieces = archive(ports.signer, manifest, made_at, small, large)
+        readme = {README_FILE: README.encode()}
+        bundle = bundle_of(
+            ports=ports,
+            who=who,
+            facts=facts,
+            wanted=wanted,
+            films=films,
+            manifest=manifest,
+            beside=readme,
+        )
+        manifest = replace(manifest, files=all_listed(bundle.small, bundle.large))
+        pieces = archive(ports.signer, manifest, made_at, bundle.small, bundle.large)
         return Export(name, redaction, _closing(pieces, until_sent.pop_all()))
 
 
-def _all_listed(small: Mapping[str, bytes], large: Sequence[LargeFile]) -> list[ListedFile]:
+def bundle_of(
+    ports: EvidencePorts,
+    who: Caller,
+    facts: ClipFacts,
+    wanted: Wanted,
+    films: Sequence[LargeFile],
+    manifest: Manifest,
+    beside: Mapping[str, bytes],
+) -> Bundle:
+    """Returns the files that tell of a clip, with its films, what is beside them, and a page that
+    shows all of it. manifest: as the page tells it; its files are those of the bundle.
+    """
+    name = clip_name(facts.segment.camera_id, facts.segment.start_time, facts.segment.plates)
+    small = {**beside, **_small_files(ports, who, facts, wanted)}
+    thumbnail = _thumbnail(ports.store, facts)
+    if thumbnail is not None:
+        small[f"{name}.jpg"] = thumbnail
+    large = [*_pictures(ports.store, facts), *films]
+    told = replace(manifest, files=all_listed(small, large))
+    shown = [each.listed for each in films]
+    small[VIEWER] = viewer_page(facts, small, shown, told, wanted.zone.key)
+    return Bundle(small, large)
+
+
+def all_listed(small: Mapping[str, bytes], large: Sequence[LargeFile]) -> list[ListedFile]:
+    """Returns the files as a manifest lists them."""
     return [
         *(listed(name, data) for name, data in sorted(small.items())),
         *(each.listed for each in large),
@@ -139,7 +175,6 @@ def _small_files(
 ) -> dict[str, bytes]:
     segment = facts.segment
     return {
-        "README.txt": README.encode(),
         SEGMENT: segment_file(facts),
         PASSES: passes_file(facts, with_lists=who.keeps_lists and wanted.original),
         CLOCKS: clocks_file(ports, segment.camera_id, who),

@@ -166,10 +166,10 @@ async def pictures(
 
 @dataclass(slots=True)
 class CameraWatch:
-    """What capture says of the cameras, asked once for all listeners."""
+    """What capture says of the cameras that there are, asked once for all listeners."""
 
     states: CameraStates
-    cameras: list[str]
+    cameras: Callable[[], list[str]]
     clock: Clock
     _known: dict[str, CameraState] = field(default_factory=dict)
     _asked_at: float = float("-inf")
@@ -180,7 +180,7 @@ class CameraWatch:
         """
         if self.clock.monotonic() - self._asked_at >= CAMERAS_EVERY_SECONDS:
             self._asked_at = self.clock.monotonic()
-            self._known = {camera_id: self._state(camera_id) for camera_id in self.cameras}
+            self._known = {camera_id: self._state(camera_id) for camera_id in self.cameras()}
         return self._known
 
     def _state(self, camera_id: str) -> CameraState:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from fastapi import Cookie, Depends, HTTPException, Query, Request, Response
 
-from services.api.auth.keys import SESSION_SECONDS, csrf_token
+from services.api.auth.keys import csrf_token
+from services.api.auth.sessions import session_facts, set_cookie
 from services.api.bodies import data_router
 from services.api.callers import (
     COOKIE,
@@ -21,9 +22,8 @@ from services.api.callers import (
     require_all_cameras,
 )
 from services.api.parameters import Plate, Text
-from services.api.ports import ApiPorts
 from services.api.signed_log import SIGNED_ANSWER, signed_answer, wanted_form
-from shared.domain.access import AccessFilter, Caller, Role, StoredKey
+from shared.domain.access import AccessFilter, Role, StoredKey
 from shared.domain.errors import BadInput
 from shared.domain.purpose import stated
 from shared.domain.timing import from_ms
@@ -52,22 +52,15 @@ def login(
         ports.access.note("?", "session.refused", None, {"address": address_of(request)})
         raise HTTPException(401, "a valid API key is needed", {"WWW-Authenticate": "Bearer"})
     caller, token = opened
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=round(SESSION_SECONDS),
-        httponly=True,
-        samesite="strict",
-        secure=request.state.secure,
-        path="/",
-    )
-    return _session(ports, caller, csrf_token(token))
+    set_cookie(request, response, token)
+    return schemas.Session(**session_facts(ports, caller, csrf_token(token)))
 
 
 @router.get("/session")
 def who_am_i(ports: Ports, caller: Viewer, token: Token = None) -> schemas.Session:
     """Returns the caller, and the session's csrf_token (null without a session)."""
-    return _session(ports, caller, None if token is None else csrf_token(token))
+    csrf = None if token is None else csrf_token(token)
+    return schemas.Session(**session_facts(ports, caller, csrf))
 
 
 @router.delete("/session", status_code=204)
@@ -156,17 +149,6 @@ def access_log(
         return signed_answer(ports, caller, where, form)
     return schemas.AccessLog.model_validate(
         {"items": items, "next_before": items[-1].id if len(items) == limit else None}
-    )
-
-
-def _session(ports: ApiPorts, caller: Caller, csrf: str | None) -> schemas.Session:
-    return schemas.Session(
-        name=caller.name,
-        role=str(caller.role),
-        lists=caller.keeps_lists,
-        cameras=caller.scope,
-        csrf_token=csrf,
-        purpose_rule=ports.settings.access.purpose,
     )
 
 

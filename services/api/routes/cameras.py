@@ -14,12 +14,14 @@ from services.api.callers import Ports, Viewer, camera_of, configured
 from services.api.media.streams import BOUNDARY, Endless, Permit, pictures
 from services.api.parameters import TimeZone, zone_named
 from services.api.ports import ApiPorts
+from shared.domain.access import Caller
 from shared.domain.camera import CameraState, Recorded
 from shared.domain.codec import Codec
 from shared.domain.errors import NotFound, PartlyAway, Retryable
 from shared.domain.ports import Bounds
 from shared.domain.retention import DAY_MS
 from shared.domain.timing import from_ms, to_ms
+from shared.runtime.settings import Settings
 from shared.wire import api as schemas
 from shared.wire.moments import EARLIEST, Day, Moment
 from shared.wire.urls import masked, shown
@@ -35,16 +37,22 @@ def list_cameras(ports: Ports, caller: Viewer) -> schemas.CameraList:
     """Returns all cameras of the configuration with their state; `unknown` while the frames Redis
     does not answer.
     """
-    cameras = [camera_id for camera_id in ports.settings.cameras if caller.sees(camera_id)]
+    items = cameras_of(ports, caller)
+    return schemas.CameraList(items=items, total=len(items))
+
+
+def cameras_of(ports: ApiPorts, caller: Caller) -> list[schemas.Camera]:
+    """Returns the cameras that a caller sees, each with its state."""
+    settings = ports.settings.model_copy()  # of this moment: cameras come and go
+    cameras = [camera_id for camera_id in settings.cameras if caller.sees(camera_id)]
     try:
         bounds = ports.buffers.bounds(cameras)
-        items = [
-            _camera(ports, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras
+        return [
+            _camera(settings, camera_id, _state(ports, camera_id), bounds) for camera_id in cameras
         ]
     except Retryable as error:
         state = {"state": CameraState.UNKNOWN, "error": error.message}
-        items = [_camera(ports, camera_id, state, {}) for camera_id in cameras]
-    return schemas.CameraList(items=items, total=len(items))
+        return [_camera(settings, camera_id, state, {}) for camera_id in cameras]
 
 
 @router.get(
@@ -153,37 +161,37 @@ def _state(ports: ApiPorts, camera_id: str) -> Mapping[str, str]:
 
 
 def _camera(
-    ports: ApiPorts, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]
+    settings: Settings, camera_id: str, state: Mapping[str, str], bounds: Mapping[str, Bounds]
 ) -> schemas.Camera:
     newest = bounds.get(camera_id)
     recorded = Recorded.of_state(state)
     counts: dict[str, Any] = {name: int(state[name]) for name in _COUNTS if name in state}
     return schemas.Camera(
         camera_id=camera_id,
-        source=shown(ports.settings.source(camera_id)),
-        detect=ports.settings.cameras[camera_id].detect,
+        source=shown(settings.source(camera_id)),
+        detect=settings.cameras[camera_id].detect,
         state=CameraState(state.get("state", CameraState.UNKNOWN)),
         fps=float(state["fps"]) if "fps" in state else None,
         error=masked(state.get("error", "")) or None,
-        recorded_as=_recorded_as(ports, camera_id, recorded),
-        not_copied=_not_copied(ports, camera_id, recorded),
+        recorded_as=_recorded_as(settings, camera_id, recorded),
+        not_copied=_not_copied(settings, camera_id, recorded),
         last_frame_at=None if newest is None else from_ms(newest.newest_ms),
         **counts,
     )
 
 
-def _recorded_as(ports: ApiPorts, camera_id: str, recorded: Recorded | None) -> Codec | None:
+def _recorded_as(settings: Settings, camera_id: str, recorded: Recorded | None) -> Codec | None:
     """Returns what clips are made with now; None while a camera's connection has not decided."""
-    if not ports.settings.may_be_copied(camera_id):
-        return ports.settings.policy(camera_id).codec
+    if not settings.may_be_copied(camera_id):
+        return settings.policy(camera_id).codec
     if recorded is None:
         return None
-    return Codec.COPY if recorded.copied else ports.settings.policy(camera_id).codec
+    return Codec.COPY if recorded.copied else settings.policy(camera_id).codec
 
 
-def _not_copied(ports: ApiPorts, camera_id: str, recorded: Recorded | None) -> str | None:
+def _not_copied(settings: Settings, camera_id: str, recorded: Recorded | None) -> str | None:
     """Returns why a camera with codec auto is not copied; None for every other."""
-    if not ports.settings.is_auto(camera_id):
+    if not settings.is_auto(camera_id):
         return None
     told = "" if recorded is None else recorded.why
-    return ports.settings.against_copying(camera_id) or masked(told) or None
+    return settings.against_copying(camera_id) or masked(told) or None

@@ -14,22 +14,24 @@ from services.api.callers import Ports, Viewer, segment_of
 from services.api.media.clip_facts import EvidencePorts
 from services.api.media.exporting import export as make_export
 from services.api.media.exporting import header_of
-from services.api.media.range_response import Content, matches, resolve, serve
+from services.api.media.films import VIDEO, film_of, sent
+from services.api.media.range_response import matches
 from services.api.media.redaction import Wanted
 from services.api.parameters import Plate, TimeZone, zone_named
 from services.api.ports import ApiPorts
 from shared.domain.errors import NotFound
 from shared.domain.segment import Segment
+from shared.domain.strips import Strip
 from shared.wire import api as schemas
 from shared.wire.clip_names import clip_name
 from shared.wire.evidence import fingerprint
 
 LINK_SECONDS = 600.0
-VIDEO, ZIP = "video/mp4", "application/zip"
+ZIP = "application/zip"
 NOT_BLURRED = "Platereel-Not-Blurred"
 
 
-_DOWNLOADED: dict[int | str, dict[str, Any]] = {
+DOWNLOADED: dict[int | str, dict[str, Any]] = {
     200: {"content": {VIDEO: {}}}, 206: {"content": {VIDEO: {}}, "description": "A range."},
     304: {"description": "It is what the client has."}, 307: {"description": "To the store."},
     412: {"description": "The file is another one by now."},
@@ -54,8 +56,8 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 router = data_router("media")
 
 
-@router.get("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
-@router.head("/segments/{segment_id}/download", response_class=Response, responses=_DOWNLOADED)
+@router.get("/segments/{segment_id}/download", response_class=Response, responses=DOWNLOADED)
+@router.head("/segments/{segment_id}/download", response_class=Response, responses=DOWNLOADED)
 def download(
     ports: Ports,
     caller: Viewer,
@@ -72,24 +74,13 @@ def download(
     clip = clip_of(segment)
     if isinstance(clip, Response):
         return clip
-    content = Content(
-        key=clip.key,
-        size_bytes=clip.size_bytes,
-        etag=clip.sha256,
-        media_type=VIDEO,
-        file_name=f"{_name(segment)}.mp4",
-    )
+    film = film_of(clip, _name(segment))
     if request.method == "GET" and not through:
-        public = ports.store.presigned(content.key, LINK_SECONDS, content.file_name, VIDEO)
+        public = ports.store.presigned(film.key, LINK_SECONDS, film.file_name, VIDEO)
         if public is not None:
             ports.looks.handed_over(caller, segment_id)
             return RedirectResponse(public, 307, {"Cache-Control": "no-store"})
-    span = resolve(content, request.headers, request.method)
-    if isinstance(span, Response):
-        return span
-    if request.method == "GET":
-        ports.looks.sent(caller, segment_id, span)
-    return serve(ports.store, content, span, request.method)
+    return sent(ports, caller, segment_id, film, request)
 
 
 def _name(segment: Segment) -> str:
@@ -111,6 +102,54 @@ def thumbnail(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) 
     picture = ports.store.get(segment.thumbnail_path)
     ports.looks.viewed(caller, "thumbnail", segment_id)
     return Response(picture, media_type="image/jpeg", headers=_kept(etag))
+
+
+@router.get("/segments/{segment_id}/strip.jpg", response_class=Response, responses=_PICTURE)
+def strip_picture(ports: Ports, caller: Viewer, segment_id: UUID, request: Request) -> Response:
+    """Returns small pictures of what the clip shows, two a second, on one JPEG; `strip.json` says
+    when each is shown.
+    """
+    segment = segment_of(ports, caller, segment_id)
+    clip = clip_of(segment)
+    if isinstance(clip, Response):
+        return clip
+    _strip_of(ports, segment)
+    if matches(request.headers.get("if-none-match"), etag := f"s{clip.sha256[:32]}"):
+        return Response(status_code=304, headers=_kept(etag))
+    try:
+        picture = ports.store.get(str(segment.strip_path))
+    except NotFound:
+        raise NotFound(f"the strip of segment {segment_id} is no longer in the store") from None
+    ports.looks.viewed(caller, "strip", segment_id)
+    return Response(picture, media_type="image/jpeg", headers=_kept(etag))
+
+
+@router.get("/segments/{segment_id}/strip.json", response_model=schemas.Strip)
+def strip(ports: Ports, caller: Viewer, segment_id: UUID) -> schemas.Strip | Response:
+    """Returns where each picture stands on `strip.jpg`, and when it is shown."""
+    segment = segment_of(ports, caller, segment_id)
+    clip = clip_of(segment)
+    if isinstance(clip, Response):
+        return clip
+    found = _strip_of(ports, segment)
+    return schemas.Strip(
+        tile_width=found.tile_width,
+        tile_height=found.tile_height,
+        columns=found.columns,
+        first_frame_at=segment.first_frame_at or segment.start_time,
+        offsets_ms=list(found.offsets_ms),
+    )
+
+
+def _strip_of(ports: ApiPorts, segment: Segment) -> Strip:
+    """Returns what stands on a clip's strip; raises NotFound where it has none."""
+    found = ports.segments.strip(segment.id)
+    if found is None:
+        raise NotFound(
+            f"segment {segment.id} has no strip: it was recorded before there were strips, or none "
+            "could be made"
+        )
+    return found
 
 
 @router.get("/segments/{segment_id}/export", response_class=StreamingResponse, responses=_EXPORTED)
@@ -148,7 +187,14 @@ def export(
     if isinstance(clip, Response):
         return clip
     ports.looks.require_purpose()
-    made = make_export(_evidence(ports), ports.copying, caller, segment_id, clip, wanted)
+    made = make_export(
+        ports=evidence_ports(ports),
+        copying=ports.copying,
+        who=caller,
+        segment_id=segment_id,
+        clip=clip,
+        wanted=wanted,
+    )
     headers = {
         "Content-Disposition": f'attachment; filename="{made.name}.zip"',
         "Cache-Control": "no-store",
@@ -158,7 +204,8 @@ def export(
     return StreamingResponse(made.pieces, 200, headers, ZIP)
 
 
-def _evidence(ports: ApiPorts) -> EvidencePorts:
+def evidence_ports(ports: ApiPorts) -> EvidencePorts:
+    """Returns what evidence is made of."""
     return EvidencePorts(
         segments=ports.segments,
         passes=ports.passes,

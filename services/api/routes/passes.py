@@ -1,4 +1,4 @@
-"""Passes and detections: finding them, and saying what is right."""
+"""Passes: finding them, and saying what is right."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.api.bodies import data_router
 from services.api.callers import Operator, Ports, Viewer, require_lists
 from services.api.csv_lists import CSV_ANSWER, csv_answer, wants_csv
 from services.api.parameters import (
+    ATTRIBUTES,
     Confidence,
     Cursor,
     Limit,
@@ -26,13 +27,12 @@ from services.api.parameters import (
 )
 from services.api.ports import ApiPorts
 from shared.domain.access import Caller
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import NotFound
 from shared.domain.events import OF_LISTS
 from shared.domain.found_passes import DetailedPass, FoundPass, Listed, Review
-from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.pictures import PictureKind
 from shared.domain.plate_lists import ListKind
-from shared.domain.ports import DetectionFilter, PassFilter, ReadOrder
+from shared.domain.ports import PassFilter, ReadOrder
 from shared.wire import api as schemas
 from shared.wire.moments import Moment, ms_of
 
@@ -40,34 +40,17 @@ PASS_COLUMNS = (
     "id", "camera_id", "first_at", "last_at", "dwell_seconds", "plate", "read_plate", "confidence", "reads", "recorded",
     "review", "note", "attributes",
 )  # fmt: skip
-DETECTION_COLUMNS = (
-    "detection_id", "camera_id", "captured_at", "plate", "confidence", "outcome", "reason", "pass_id", "bbox",
-    "attributes",
-)  # fmt: skip
 LIST_FIELDS = (OF_LISTS - {"list"}) | {"list_name"}
 MOST_DAYS = 1_000
-SHOWN = 5
 
 _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
-_ATTRIBUTES: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "attribute.NAME",
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string", "maxLength": 128},
-            "description": "An attribute that must have this value; NAME is its name.",
-        }
-    ]
-}
-
 router = data_router("passes")
 
 
 @router.get(
     "/passes",
     responses=CSV_ANSWER,
-    openapi_extra=_ATTRIBUTES,
+    openapi_extra=ATTRIBUTES,
     response_model=schemas.PassPage,
 )
 def list_passes(
@@ -90,7 +73,7 @@ def list_passes(
     recorded: bool | None = None,
     hit: bool | None = None,
     acknowledged: bool | None = None,
-    on_list: Annotated[str | None, Query(alias="list", max_length=64)] = None,
+    on_list: Annotated[Text | None, Query(alias="list", max_length=64)] = None,
     review: Review | None = None,
     sort: ReadOrder | None = None,
 ) -> Any:
@@ -132,7 +115,7 @@ def list_passes(
     )
     if wants_csv(request):
         return csv_answer("passes", PASS_COLUMNS, partial(read, plain=True))
-    return _page(read(limit, cursor))
+    return _page(ports, caller, read(limit, cursor))
 
 
 def _passes(
@@ -147,10 +130,20 @@ def _passes(
     return ports.passes.search(where, limit, cursor, order, plain=plain)
 
 
-def _page(page: Listed[FoundPass]) -> schemas.PassPage:
+def _page(ports: ApiPorts, caller: Caller, page: Listed[FoundPass]) -> schemas.PassPage:
+    lists: dict[UUID, list[str]] | None = None
+    if caller.keeps_lists:
+        lists = ports.passes.lists_of([each.id for each in page.items])
     return schemas.PassPage.model_validate(
         {
-            "items": page.items,
+            "items": [
+                vars(each)
+                | {
+                    "dwell_seconds": each.dwell_seconds,
+                    "lists": None if lists is None else lists.get(each.id, []),
+                }
+                for each in page.items
+            ],
             "total": page.total,
             "more_than_total": page.more_than_total,
             "next_cursor": page.next_cursor,
@@ -242,90 +235,8 @@ def plate_history(
     return schemas.PlateHistory(
         plate=plate,
         days=[schemas.PlateDay.model_validate(each) for each in days],
-        passes=_page(page),
+        passes=_page(ports, caller, page),
     )
-
-
-@router.get(
-    "/detections",
-    responses=CSV_ANSWER,
-    openapi_extra=_ATTRIBUTES,
-    response_model=schemas.DetectionPage,
-)
-def list_detections(
-    ports: Ports,
-    caller: Viewer,
-    request: Request,
-    limit: Limit = 20,
-    cursor: Cursor | None = None,
-    camera_id: Text | None = None,
-    plate: Plate | None = None,
-    fuzzy: bool = False,
-    from_: Annotated[Moment | None, Query(alias="from")] = None,
-    to: Moment | None = None,
-    min_confidence: Confidence | None = None,
-    outcome: DetectionOutcome | None = None,
-    pass_id: UUID | None = None,
-    sort: ReadOrder | None = None,
-) -> Any:
-    """List detections by capture time, newest first, also those that made no recording; as CSV (all
-    that match) with `Accept: text/csv`. `plate` is what was read.
-    """
-    where = DetectionFilter(
-        camera_id=camera_id,
-        cameras=caller.scope,
-        plate=plate,
-        fuzzy=fuzzy,
-        from_ms=ms_of(from_),
-        to_ms=ms_of(to),
-        min_confidence=min_confidence,
-        outcome=outcome,
-        pass_id=pass_id,
-        attributes=attributes_of(request),
-    )
-    if pass_id is not None or wants_csv(request):
-        ports.looks.require_purpose()
-    ports.looks.listed(caller, "detections", dict(request.query_params) | {"cursor": None})
-    order = sort or ReadOrder.NEWEST
-
-    def read(most: int, after: str | None, *, plain: bool = False) -> Listed[Any]:
-        return ports.passes.detections(where, most, after, order, plain=plain)
-
-    if wants_csv(request):
-        return csv_answer("detections", DETECTION_COLUMNS, partial(read, plain=True))
-    page = read(limit, cursor)
-    return schemas.DetectionPage.model_validate(
-        {
-            "items": page.items,
-            "total": page.total,
-            "more_than_total": page.more_than_total,
-            "next_cursor": page.next_cursor,
-        }
-    )
-
-
-@router.get("/detections/{detection_id}")
-def show_detection(
-    ports: Ports, caller: Viewer, detection_id: str, camera_id: Text | None = None
-) -> schemas.FoundDetection:
-    """Returns one detection. Ids are per camera: where several cameras have this one, `camera_id`
-    says which is meant (else 409).
-    """
-    rows = [
-        row
-        for row in ports.passes.detections_with_id(detection_id)
-        if caller.sees(row.camera_id) and camera_id in {None, row.camera_id}
-    ]
-    if not rows:
-        raise NotFound("there is no such detection")
-    if len(rows) > 1:
-        cameras = ", ".join(row.camera_id for row in rows[:SHOWN])
-        raise Conflict(
-            f"{len(rows)} cameras have a detection of this id, such as {cameras}: add camera_id"
-        )
-    asked = {"detection_id": detection_id, "camera_id": rows[0].camera_id, "plate": rows[0].plate}
-    ports.looks.shown(caller, "detection", asked)
-    return schemas.FoundDetection.model_validate(rows[0])
 
 
 def pass_of(ports: ApiPorts, caller: Caller, pass_id: UUID) -> DetailedPass:

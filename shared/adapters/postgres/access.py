@@ -14,7 +14,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from shared.adapters.postgres.access_log import access_log, log_access
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Connection, Database
 from shared.domain.access import (
     AccessEntry,
     AccessFilter,
@@ -50,33 +50,16 @@ class PostgresAccessRows:
         *,
         lists: bool = False,
     ) -> tuple[StoredKey, str]:
-        """A secret is `plr_LOOKUP_SECRET`."""
-        lookup = secrets.token_hex(LOOKUP_BYTES)
-        secret = f"{PREFIX}_{lookup}_{secrets.token_urlsafe(SECRET_BYTES)}"
-        scope = None if cameras is None else list(cameras)
         with self._database.transaction() as connection:
-            try:
-                row = connection.execute(
-                    f"""
-                    INSERT INTO api_keys (name, role, cameras, lists, lookup, digest, created_by, expires_at)
-                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING {_KEY}
-                    """,
-                    [name, str(role), scope, lists, lookup, _digest(secret), who, expires_at],
-                ).fetchone()
-            except UniqueViolation:
-                raise Conflict(
-                    f"there is a key {name} already; a name is never used again"
-                ) from None
-            if row is None:
-                raise Conflict("the key was not stored")
-            log_access(
+            return insert_key(
                 connection=connection,
+                name=name,
+                role=role,
+                cameras=cameras,
+                expires_at=expires_at,
                 who=who,
-                action="key.create",
-                segment_id=None,
-                details={"name": name, "role": str(role), "cameras": scope, "lists": lists},
+                lists=lists,
             )
-        return _stored(row), secret
 
     def list_keys(self) -> list[StoredKey]:
         return [
@@ -121,7 +104,7 @@ class PostgresAccessRows:
             """,
             lookup,
         )
-        if row is None or not hmac.compare_digest(bytes(row["digest"]), _digest(secret)):
+        if row is None or not hmac.compare_digest(bytes(row["digest"]), digest_of(secret)):
             return None
         if row["stale"]:
             self._database.execute(
@@ -132,47 +115,27 @@ class PostgresAccessRows:
     def open_session(
         self, caller: Caller, key_id: UUID | None, key_digest: str | None, seconds: float
     ) -> str:
-        """Deletes sessions that have expired."""
-        token = secrets.token_urlsafe(SECRET_BYTES)
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM sessions WHERE expires_at < now()")
-            connection.execute(
-                """
-                INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, purpose, case_number, expires_at)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
-                """,
-                [
-                    _digest(token),
-                    caller.name,
-                    str(caller.role),
-                    caller.scope,
-                    key_id,
-                    key_digest,
-                    stated().purpose,
-                    stated().case,
-                    seconds,
-                ],
-            )
-            log_access(
+            return insert_session(
                 connection=connection,
-                who=caller.name,
-                action="session.open",
-                segment_id=None,
-                details={},
+                caller=caller,
+                key_id=key_id,
+                key_digest=key_digest,
+                seconds=seconds,
             )
-        return token
 
     def session(self, token: str) -> FoundSession | None:
         """A session ends with its key."""
         row = self._database.fetch_one(
             """
-            SELECT s.name, coalesce(k.role, s.role) AS role, s.key_digest, s.purpose, s.case_number,
+            SELECT s.name, coalesce(k.role, s.role) AS role, coalesce(k.lists, false) AS lists,
+                   s.key_digest, s.purpose, s.case_number,
                    CASE WHEN k.id IS NULL THEN s.cameras ELSE k.cameras END AS cameras
               FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
              WHERE s.digest = %s AND s.expires_at > now() AND k.revoked_at IS NULL
                AND (k.expires_at IS NULL OR k.expires_at > now())
             """,
-            _digest(token),
+            digest_of(token),
         )
         if row is None:
             return None
@@ -186,7 +149,7 @@ class PostgresAccessRows:
     def close_session(self, token: str, who: str) -> None:
         with self._database.transaction() as connection:
             if connection.execute(
-                "DELETE FROM sessions WHERE digest = %s", [_digest(token)]
+                "DELETE FROM sessions WHERE digest = %s", [digest_of(token)]
             ).rowcount:
                 log_access(
                     connection=connection,
@@ -229,8 +192,85 @@ class PostgresAccessRows:
         return access_log(self._database, where, before, limit)
 
 
-def _digest(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
+def insert_key(
+    connection: Connection,
+    name: str,
+    role: Role,
+    cameras: Sequence[str] | None,
+    expires_at: datetime | None,
+    who: str,
+    *,
+    lists: bool,
+) -> tuple[StoredKey, str]:
+    """Make a key, `plr_LOOKUP_SECRET`. Returns it and its secret; raises Conflict."""
+    lookup = secrets.token_hex(LOOKUP_BYTES)
+    secret = f"{PREFIX}_{lookup}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    scope = None if cameras is None else list(cameras)
+    try:
+        row = connection.execute(
+            f"""
+            INSERT INTO api_keys (name, role, cameras, lists, lookup, digest, created_by, expires_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING {_KEY}
+            """,
+            [name, str(role), scope, lists, lookup, digest_of(secret), who, expires_at],
+        ).fetchone()
+    except UniqueViolation:
+        raise Conflict(f"there is a key {name} already; a name is never used again") from None
+    if row is None:
+        raise Conflict("the key was not stored")
+    log_access(
+        connection=connection,
+        who=who,
+        action="key.create",
+        segment_id=None,
+        details={"name": name, "role": str(role), "cameras": scope, "lists": lists},
+    )
+    return _stored(row), secret
+
+
+def insert_session(
+    connection: Connection,
+    caller: Caller,
+    key_id: UUID | None,
+    key_digest: str | None,
+    seconds: float,
+) -> str:
+    """Begin a session, and delete those that have expired. Returns its token."""
+    token = secrets.token_urlsafe(SECRET_BYTES)
+    connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+    connection.execute(
+        """
+        INSERT INTO sessions (digest, name, role, cameras, key_id, key_digest, purpose, case_number, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+        """,
+        [
+            digest_of(token),
+            caller.name,
+            str(caller.role),
+            caller.scope,
+            key_id,
+            key_digest,
+            stated().purpose,
+            stated().case,
+            seconds,
+        ],
+    )
+    log_access(
+        connection=connection,
+        who=caller.name,
+        action="session.open",
+        segment_id=None,
+        details={},
+    )
+    return token
+
+
+def digest_of(secret: str) -> bytes:
+    """Returns what is stored of a secret.
+
+    Half of a surrogate pair, which JSON can hold, is in none; it harms nothing here.
+    """
+    return sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def _caller(row: DictRow) -> Caller:
@@ -239,7 +279,7 @@ def _caller(row: DictRow) -> Caller:
         row["name"],
         Role.named(row["role"]),
         None if cameras is None else frozenset(cameras),
-        row.get("lists", False),  # of a key; a session has only its role
+        row["lists"],
     )
 
 

@@ -27,6 +27,10 @@ _CONDITIONS: Mapping[str, LiteralString] = {
 }
 
 
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
 def log_access(
     connection: Connection,
     who: str,
@@ -34,14 +38,20 @@ def log_access(
     segment_id: UUID | None,
     details: Mapping[str, Any],
 ) -> None:
-    """Write a line in the caller's transaction, with the purpose that is stated."""
+    """Write a line in the caller's transaction, with the purpose that is stated. No word of it is
+    refused: what the database cannot store, such as a byte of a file's name, becomes an escape.
+    """
     why = stated()
+    told = {
+        name: _storable(value) if isinstance(value, str) else value
+        for name, value in details.items()
+    }
     connection.execute(
         """
         INSERT INTO access_log (who, action, segment_id, details, purpose, case_number)
         VALUES (%s, %s, %s, %s, %s, %s)
         """,
-        [who, action, segment_id, Jsonb(dict(details)), why.purpose, why.case],
+        [who, action, segment_id, Jsonb(told), why.purpose, why.case],
     )
 
 

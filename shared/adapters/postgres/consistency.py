@@ -16,7 +16,7 @@ from shared.domain.events import EventName
 from shared.domain.gaps import GapCause
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.policy import RecordingPolicy
-from shared.domain.ports import Expectation, FinishedClip, ReadyClip
+from shared.domain.ports import Expectation, FinishedClip, ReadyClip, ReadyStrip
 from shared.domain.recording import Closed
 from shared.domain.timing import to_ms
 
@@ -45,6 +45,9 @@ class PostgresConsistencyRows:
             UNION ALL
             SELECT thumbnail_path, id, NULL FROM video_segments
              WHERE thumbnail_path = ANY(%(keys)s) AND status <> 'expired'
+            UNION ALL
+            SELECT strip_path, id, NULL FROM video_segments
+             WHERE strip_path COLLATE "C" = ANY(%(keys)s) AND status <> 'expired'
             UNION ALL
             SELECT object_key, segment_id, (facts->>'size_bytes')::bigint FROM segment_parts
              WHERE object_key = ANY(%(keys)s)
@@ -89,6 +92,38 @@ class PostgresConsistencyRows:
             key,
         )
         return None if row is None else _ready_clip(row)
+
+    def ready_strips(self, after: str, until: str | None, limit: int) -> list[ReadyStrip]:
+        rows = self._database.fetch(
+            """
+            SELECT id, strip_path FROM video_segments
+             WHERE status = 'ready' AND strip IS NOT NULL AND strip_path COLLATE "C" > %(after)s
+               AND (%(until)s::text IS NULL OR strip_path COLLATE "C" <= %(until)s)
+             ORDER BY strip_path COLLATE "C" LIMIT %(limit)s
+            """,
+            {"after": after, "until": until, "limit": limit},
+        )
+        return [ReadyStrip(row["id"], row["strip_path"]) for row in rows]
+
+    def has_strip(self, key: str) -> bool:
+        row = self._database.fetch_one(
+            """
+            SELECT FROM video_segments
+             WHERE status = 'ready' AND strip IS NOT NULL AND strip_path COLLATE "C" = %s
+            """,
+            key,
+        )
+        return row is not None
+
+    def forget_strip(self, key: str) -> bool:
+        forgotten = self._database.fetch(
+            """
+            UPDATE video_segments SET strip = NULL, strip_path = NULL, updated_at = now()
+             WHERE status = 'ready' AND strip_path COLLATE "C" = %s RETURNING id
+            """,
+            key,
+        )
+        return bool(forgotten)
 
     def note_suspects(
         self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]

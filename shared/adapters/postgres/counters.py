@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from typing import LiteralString
 
 from psycopg.rows import DictRow
@@ -13,8 +14,9 @@ from psycopg.rows import DictRow
 from shared.adapters.postgres import read_counters
 from shared.adapters.postgres.database import Connection, Database
 from shared.domain.lifecycle import SegmentStatus
-from shared.domain.statistics import CameraTotals, DayTotals, Totals
+from shared.domain.statistics import CameraDayTotals, CameraTotals, DayTotals, Totals
 
+UTC = "UTC"
 _SUMS: LiteralString = """
     sum(segments)::bigint AS segments, sum(bytes)::bigint AS bytes, sum(duration_ms) / 1000.0 AS duration_seconds
 """
@@ -26,6 +28,20 @@ _ADD: LiteralString = """
     DO UPDATE SET segments = c.segments + excluded.segments, protected = c.protected + excluded.protected,
         bytes = c.bytes + excluded.bytes, protected_bytes = c.protected_bytes + excluded.protected_bytes,
         duration_ms = c.duration_ms + excluded.duration_ms
+"""
+_CAMERA_DAYS: LiteralString = f"""
+    SELECT camera_id, day, {_SUMS} FROM day_totals
+     WHERE status = 'ready' AND day >= %(first)s
+       AND (%(cameras)s::text[] IS NULL OR camera_id = ANY(%(cameras)s))
+     GROUP BY camera_id, day HAVING sum(segments) > 0 ORDER BY day, camera_id
+"""
+_CAMERA_DAYS_ELSEWHERE: LiteralString = """
+    SELECT camera_id, (start_time AT TIME ZONE %(zone)s)::date AS day, count(*) AS segments,
+           sum(file_size_bytes)::bigint AS bytes, sum(duration_seconds) AS duration_seconds
+      FROM video_segments
+     WHERE status = 'ready' AND start_time >= %(first)s::date::timestamp AT TIME ZONE %(zone)s
+       AND (%(cameras)s::text[] IS NULL OR camera_id = ANY(%(cameras)s))
+     GROUP BY 1, 2 ORDER BY 2, 1
 """
 _WRONG: LiteralString = """
     SELECT camera_id, day, status, coalesce(f.segments, 0) - coalesce(t.segments, 0) AS segments,
@@ -97,6 +113,18 @@ class PostgresCounterRows:
                 for row in by_day
             ],
         )
+
+    def camera_days(
+        self, first: date, time_zone: str, cameras: Sequence[str] | None = None
+    ) -> list[CameraDayTotals]:
+        """Counters are of UTC days. For another zone the clips of these days are counted."""
+        scope = None if cameras is None else list(cameras)
+        given = {"first": first, "zone": time_zone, "cameras": scope}
+        query = _CAMERA_DAYS if time_zone == UTC else _CAMERA_DAYS_ELSEWHERE
+        return [
+            CameraDayTotals(**row | {"duration_seconds": float(row["duration_seconds"])})
+            for row in self._database.fetch(query, given)
+        ]
 
     def fold(self, limit: int) -> int:
         """Several processes may fold at once, each its own rows."""

@@ -70,8 +70,9 @@ def _telling(url: str, tell: Callable[[PlatereelError | None], None]) -> type[Co
 
 @contextmanager
 def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[None]:
-    """Map driver errors: away, slow, full or restarting is Retryable, a broken constraint is a
-    Conflict. why: returns the reason for having no connection, where the pool knows one.
+    """Map driver errors: away, slow, full, restarting or just migrated is Retryable, a broken
+    constraint is a Conflict. why: returns the reason for having no connection, where the pool
+    knows one.
     """
     try:
         yield
@@ -83,6 +84,8 @@ def kinds(why: Callable[[], PlatereelError | None] = lambda: None) -> Iterator[N
         # A right that is missing, a schema that is on its way: nothing that was asked for is at
         # fault.
         raise Retryable(f"the database refuses a statement: {type(error).__name__}") from error
+    except psycopg.NotSupportedError as error:
+        raise Retryable("the database has other tables than before: connect again") from error
     except (psycopg.DataError, UnicodeEncodeError) as error:
         raise BadInput(
             "value",
@@ -152,7 +155,13 @@ class Database:
             self._pool.connection() as connection,
             patience.within(connection, TRANSACTION_SECONDS),
         ):
-            yield connection
+            try:
+                yield connection
+            except psycopg.NotSupportedError:
+                # A table has changed since this connection prepared a statement: it would fail for
+                # ever here. The pool opens another connection in place of a closed one.
+                connection.close()
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -191,6 +200,13 @@ class Database:
         """
         row = self.fetch_one("SELECT (extract(epoch FROM now()) * 1000)::bigint AS now")
         return 0 if row is None else int(row["now"])
+
+    def version(self) -> str:
+        """Returns the server's version, as 17.2."""
+        row = self.fetch_one(
+            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version"
+        )
+        return "" if row is None else str(row["version"])
 
     def execute(self, query: LiteralString, *args: object) -> int:
         """Run one statement. Returns how many rows it touched."""

@@ -15,6 +15,7 @@ from shared.adapters.postgres.pacer import WAKE
 from shared.domain.errors import NotFound
 from shared.domain.job import Job, JobKind, JobState, JobStatus
 from shared.domain.json_object import JsonObject
+from shared.domain.timing import from_ms
 
 STALE_SECONDS = 300  # a step takes a minute, and is ended after four
 MOST_DEATHS = 5
@@ -56,7 +57,10 @@ class PostgresJobRows:
         return JobState(**row | {"kind": JobKind(row["kind"]), "state": JobStatus(row["state"])})
 
     def due(self, periods_s: Mapping[JobKind, float]) -> list[Job]:
-        """Offers a requested job again after 30 s, and a regular turn after two missed ones."""
+        """Offers a requested job again after 30 s, and a regular turn after two missed ones.
+
+        Leaves jobs alone whose kind this version does not know: a newer one asked for them.
+        """
         with self._database.transaction() as connection:
             for kind, period in periods_s.items():
                 connection.execute(
@@ -87,9 +91,11 @@ class PostgresJobRows:
                 UPDATE jobs SET offered_at = now()
                  WHERE id IN (SELECT id FROM jobs WHERE state = 'requested'
                                  AND (offered_at IS NULL OR offered_at < now() - interval '30 s')
+                                 AND kind = ANY (%s)
                                FOR UPDATE SKIP LOCKED)
                 RETURNING id, kind, params, regular, cursor
-                """
+                """,
+                [[str(kind) for kind in JobKind]],
             ).fetchall()
         return [_job(row) for row in rows]
 
@@ -117,6 +123,22 @@ class PostgresJobRows:
                 RETURNING id, kind, params, regular, cursor
                 """,
                 {"kind": kind, "period": period_s},
+            ).fetchone()
+        return None if row is None else _job(row)
+
+    def begin_nightly(self, kind: JobKind, since_ms: int) -> Job | None:
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                INSERT INTO jobs (kind, regular, requested_by, state, started_at)
+                SELECT %(kind)s, true, 'beat', 'running', now()
+                 WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
+                   AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                                    AND (state IN ('requested', 'running')
+                                         OR (state = 'done' AND requested_at >= %(since)s)))
+                RETURNING id, kind, params, regular, cursor
+                """,
+                {"kind": kind, "since": from_ms(since_ms)},
             ).fetchone()
         return None if row is None else _job(row)
 

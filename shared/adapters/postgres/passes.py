@@ -179,6 +179,16 @@ class PostgresPassRows:
             )
             return _detailed(connection, after)
 
+    def lists_of(self, pass_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+        rows = self._database.fetch(
+            """
+            SELECT pass_id, array_agg(DISTINCT list_name ORDER BY list_name) AS names
+              FROM pass_hits WHERE pass_id = ANY(%s) GROUP BY pass_id
+            """,
+            list(pass_ids),
+        )
+        return {row["pass_id"]: row["names"] for row in rows}
+
     def hits(self, pass_id: UUID) -> list[PassHit]:
         return [_hit(row) for row in self._database.fetch(_HITS, [pass_id])]
 

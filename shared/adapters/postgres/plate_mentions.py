@@ -19,6 +19,7 @@ _NOTES: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("pass_reviews", "note"),
     ("pass_hits", "acknowledged_note"),
     ("video_segments", "note"),
+    ("shares", "note"),
 )
 _EVENTS: tuple[LiteralString, ...] = ("outbox", "webhook_deliveries")
 _LOOKED: LiteralString = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import LiteralString
 from uuid import UUID
 
@@ -133,7 +133,8 @@ class PostgresRetentionRows:
         """In order of marking."""
         rows = self._database.fetch(
             """
-            SELECT id, file_path, thumbnail_path, archived_at FROM video_segments
+            SELECT id, array_remove(ARRAY[file_path, thumbnail_path, strip_path], NULL) AS keys, archived_at
+              FROM video_segments
              WHERE status = 'expiring' AND archived_at < now() - make_interval(secs => %(grace)s)
                AND (%(after)s::timestamptz IS NULL OR (archived_at, id) > (%(after)s, %(after_id)s))
              ORDER BY archived_at, id LIMIT %(limit)s
@@ -145,10 +146,7 @@ class PostgresRetentionRows:
                 "after_id": None if after is None else after.segment_id,
             },
         )
-        return [
-            Marked(row["id"], row["file_path"], row["thumbnail_path"], row["archived_at"])
-            for row in rows
-        ]
+        return [Marked(row["id"], tuple(row["keys"]), row["archived_at"]) for row in rows]
 
     def record_expired(self, segment_ids: Sequence[UUID]) -> int:
         """Parts that a failed segment still has are deleted when they are settled."""
@@ -173,7 +171,7 @@ class PostgresRetentionRows:
             return purge_access_log(connection, days * DAY_SECONDS, limit)
 
 
-def mark(connection: Connection, reasons: dict[UUID, str], who: str) -> list[UUID]:
+def mark(connection: Connection, reasons: Mapping[UUID, str], who: str) -> list[UUID]:
     """Mark segments that are ready or failed and not protected, each with its reason.
 
     Returns those that were marked.

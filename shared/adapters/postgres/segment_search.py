@@ -23,11 +23,11 @@ from shared.domain.segment import FoundSegment, Segment
 from shared.domain.timing import from_ms, to_ms
 
 COLUMNS: LiteralString = """
-    id, camera_id, status, file_path, thumbnail_path, start_time, end_time, deadline, trigger_time, first_frame_at,
-    continues, duration_seconds, file_size_bytes, resolution, archived, protected, note, codec, fps, policy, gaps,
-    frame_count, frames_lost, pre_roll_requested_seconds, pre_roll_delivered_seconds, sha256, truncated_reason, error,
-    created_at, updated_at, detection_ids, plates, best_confidence, protected_by, protected_at, archived_by,
-    archived_reason, archived_at
+    id, camera_id, status, file_path, thumbnail_path, strip_path, start_time, end_time, deadline, trigger_time,
+    first_frame_at, continues, duration_seconds, file_size_bytes, resolution, archived, protected, note, codec, fps,
+    policy, gaps, frame_count, frames_lost, pre_roll_requested_seconds, pre_roll_delivered_seconds, sha256,
+    truncated_reason, error, created_at, updated_at, detection_ids, plates, best_confidence, protected_by,
+    protected_at, archived_by, archived_reason, archived_at
 """
 S = TypeVar("S", bound=Segment)
 _STATUSES = {str(status): status for status in SegmentStatus}  # a look-up costs no call

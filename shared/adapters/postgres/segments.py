@@ -29,6 +29,7 @@ from shared.domain.segment import (
     PlacedDetection,
     Segment,
 )
+from shared.domain.strips import Strip
 from shared.domain.timing import from_ms, to_ms
 
 _DAYS_BY_COUNTERS: LiteralString = """
@@ -118,6 +119,12 @@ class PostgresSegmentRows:
         return _streamed(
             row, written, complete=len(written) == len(parts) and row["status"] != "recording"
         )
+
+    def strip(self, segment_id: UUID) -> Strip | None:
+        row = self._database.fetch_one("SELECT strip FROM video_segments WHERE id = %s", segment_id)
+        if row is None or row["strip"] is None:
+            return None
+        return Strip(**{**row["strip"], "offsets_ms": tuple(row["strip"]["offsets_ms"])})
 
     def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
         rows = self._database.fetch(

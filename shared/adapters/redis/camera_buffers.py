@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from shared.domain.errors import PartlyAway
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, FrameBuffer
+from shared.domain.ports import (
+    Appended,
+    Bounds,
+    BoundsByCamera,
+    Buffered,
+    BufferLimits,
+    FrameBuffer,
+)
 
 
 class CameraBuffers:
@@ -43,6 +51,15 @@ class CameraBuffers:
             answers += buffer.append(batch, limits) if batch else []
         later = [frame for frame in frames if frame.run_id != runs[frame.camera_id]]
         return answers + (self.append(later, limits) if later else [])
+
+    def buffered(self, camera_id: str) -> Buffered | None:
+        """The newest and the seconds of what clips are made of; the bytes of both buffers."""
+        found = [buffer.buffered(camera_id) for buffer in (self._frames, self._packets)]
+        there = [each for each in found if each is not None]
+        if not there:
+            return None
+        of_clips = self._of(camera_id)[0].buffered(camera_id) or there[0]
+        return replace(of_clips, bytes=sum(each.bytes for each in there))
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         return self._both(camera_ids, lambda buffer, cameras: buffer.bounds(cameras))

@@ -12,7 +12,9 @@ import redis
 from shared.adapters.redis.scripts import run_script
 from shared.adapters.redis.servers import FrameServers
 from shared.domain.errors import PartlyAway
+from shared.domain.made_cameras import MadeCamera
 from shared.wire.keys import Keys
+from shared.wire.made_cameras import decode_made, encode_made
 
 STATE_EXPIRY_SECONDS = 600
 
@@ -43,7 +45,7 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 
 
 class RedisCameras:
-    """Implements the ports `CameraLeases` and `CameraStates`."""
+    """Implements the ports `CameraLeases`, `CameraStates` and `MadeCamerasTold`."""
 
     def __init__(self, servers: FrameServers, keys: Keys) -> None:
         self._servers = servers
@@ -121,6 +123,18 @@ class RedisCameras:
             for camera_id, there in self._each(keys, partial(_piped, "EXISTS", keys))
             if there
         }
+
+    def tell_made(self, cameras: Mapping[str, MadeCamera]) -> None:
+        """Writes only what is not there yet: a server that began anew has forgotten it."""
+        key, data = self._keys.made_cameras, encode_made(cameras)
+        with self._servers.talking(key) as server:
+            if server.get(key) != data:
+                server.set(key, data)
+
+    def made(self) -> dict[str, MadeCamera] | None:
+        with self._servers.talking(self._keys.made_cameras) as server:
+            data: Any = server.get(self._keys.made_cameras)
+        return None if data is None else decode_made(data)
 
     def _each(
         self, keys: Mapping[str, str], ask: Callable[[redis.Redis, list[str]], Sequence[Any]]

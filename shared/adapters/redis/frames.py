@@ -4,7 +4,6 @@ holds.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +18,17 @@ from shared.adapters.redis.frame_scripts import (
 )
 from shared.adapters.redis.scripts import Call, run_script
 from shared.adapters.redis.servers import FrameServers
+from shared.adapters.redis.stored_sizes import StoredSizes
 from shared.domain.errors import PartlyAway, Retryable
 from shared.domain.media import Frame, FrameMark
-from shared.domain.ports import Appended, Bounds, BoundsByCamera, BufferLimits, HandOver
+from shared.domain.ports import (
+    Appended,
+    Bounds,
+    BoundsByCamera,
+    Buffered,
+    BufferLimits,
+    HandOver,
+)
 from shared.wire.frames import decode_frame, decode_mark, encode_frame, entry_id
 from shared.wire.keys import Keys
 
@@ -47,8 +54,7 @@ class RedisFrames:
     def __init__(self, servers: FrameServers, keys: Keys) -> None:
         self._servers = servers
         self._keys = keys
-        self._sizes: dict[str, deque[tuple[int, int]]] = {}
-        self._totals: dict[str, int] = {}
+        self._sizes: dict[str, StoredSizes] = {}
         self._smallest_hold: dict[str, int | None] = {}
         self._lenient_until: dict[str, int] = {}
         self._looked_ms: dict[str, int] = {}  # when its holds were read
@@ -152,32 +158,17 @@ class RedisFrames:
         seconds and bytes.
         """
         newest = frame.captured_ms
-        self._forget_the_future(frame)
+        sizes = self._sizes.setdefault(frame.camera_id, StoredSizes())
+        if sizes.begins_anew(newest):
+            self._lenient_until.pop(frame.camera_id, None)
         lenient = newest < self._lenient_until.get(frame.camera_id, 0)
         oldest = newest - (limit.cap_ms if lenient else limit.keep_ms + LOOK_EVERY_MS)
         held = self._smallest_hold.get(frame.camera_id)
         if held is not None:
             oldest = min(oldest, held - HOLD_MARGIN_MS)
-        sizes = self._sizes.setdefault(frame.camera_id, deque())
-        if not sizes or sizes[-1][0] < newest:
-            sizes.append((newest, len(frame.data)))
-            self._totals[frame.camera_id] = self._totals.get(frame.camera_id, 0) + len(frame.data)
-        oldest = max(oldest, newest - limit.cap_ms)
-        while sizes and (sizes[0][0] < oldest or self._totals[frame.camera_id] > limit.max_bytes):
-            dropped_ms, size = sizes.popleft()
-            self._totals[frame.camera_id] -= size
-            oldest = max(oldest, dropped_ms + 1)
+        sizes.add(newest, len(frame.data))
+        oldest = sizes.trim(max(oldest, newest - limit.cap_ms), limit.max_bytes)
         return max(0, min(oldest, newest))
-
-    def _forget_the_future(self, frame: Frame) -> None:
-        """A camera whose time was set back by more than its buffer holds begins anew; otherwise its
-        bytes would not count.
-        """
-        sizes = self._sizes.get(frame.camera_id)
-        if sizes and frame.captured_ms < sizes[0][0]:
-            sizes.clear()
-            self._totals[frame.camera_id] = 0
-            self._lenient_until.pop(frame.camera_id, None)
 
     def _settle(self, server: redis.Redis, frame: Frame, reply: object) -> Appended:
         if not isinstance(reply, Exception):
@@ -225,6 +216,10 @@ class RedisFrames:
         identifier = entry_id(frame.captured_ms)
         found: Any = server.xrange(self._key(frame.camera_id), identifier, identifier)
         return bool(found) and decode_mark(*found[0]) == frame.mark
+
+    def buffered(self, camera_id: str) -> Buffered | None:
+        sizes = self._sizes.get(camera_id)
+        return None if sizes is None else sizes.buffered()
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         return self._look(

@@ -8,9 +8,16 @@ test of them runs on Postgres.
 from __future__ import annotations
 
 from shared.domain.ports.access import AccessRows, Signer, Tokens
+from shared.domain.ports.backup import BackedUpTable, BackupRows, Load, LoadedTable, Snapshot
 from shared.domain.ports.cameras import CameraNewsRows
 from shared.domain.ports.clock import Clock
-from shared.domain.ports.consistency import ConsistencyRows, Expectation, FinishedClip, ReadyClip
+from shared.domain.ports.consistency import (
+    ConsistencyRows,
+    Expectation,
+    FinishedClip,
+    ReadyClip,
+    ReadyStrip,
+)
 from shared.domain.ports.counters import CounterRows
 from shared.domain.ports.detections import (
     Accepted,
@@ -29,6 +36,7 @@ from shared.domain.ports.frames import (
     Appended,
     Bounds,
     BoundsByCamera,
+    Buffered,
     BufferLimits,
     CameraLeases,
     CameraStates,
@@ -38,7 +46,10 @@ from shared.domain.ports.frames import (
     PacketBuffer,
     Parking,
 )
+from shared.domain.ports.health import HealthRows, SurveyRows
+from shared.domain.ports.invitations import InvitationRows
 from shared.domain.ports.jobs import JobRows, Progress
+from shared.domain.ports.made_cameras import MadeCameraRows, MadeCamerasTold
 from shared.domain.ports.mqtt import Message, MessageBroker
 from shared.domain.ports.objects import Allowed, ObjectStore, StoredObject, StoreSpace
 from shared.domain.ports.offers import Offer, OfferRows
@@ -70,6 +81,8 @@ from shared.domain.ports.segments import (
     StoredClip,
     Streamed,
 )
+from shared.domain.ports.shares import ShareRows
+from shared.domain.ports.timeline import TimelineRows
 from shared.domain.ports.video import PartCopying, PartEncoding, Video
 from shared.domain.ports.webhooks import WebhookDelivery, WebhookRows, WebhookSender
 from shared.domain.ports.writer import ClipFacts, FinaliseRun, PartRun, WriterRows
@@ -79,9 +92,12 @@ __all__ = [
     "AccessRows",
     "Allowed",
     "Appended",
+    "BackedUpTable",
+    "BackupRows",
     "Bounds",
     "BoundsByCamera",
     "BufferLimits",
+    "Buffered",
     "CameraBatch",
     "CameraLeases",
     "CameraNewsRows",
@@ -104,10 +120,16 @@ __all__ = [
     "FinishedClip",
     "FrameBuffer",
     "HandOver",
+    "HealthRows",
     "Holds",
     "Imported",
+    "InvitationRows",
     "JobRows",
     "LiveSegment",
+    "Load",
+    "LoadedTable",
+    "MadeCameraRows",
+    "MadeCamerasTold",
     "Marked",
     "Message",
     "MessageBroker",
@@ -135,18 +157,23 @@ __all__ = [
     "Progress",
     "ReadOrder",
     "ReadyClip",
+    "ReadyStrip",
     "RefusedClip",
     "RetentionRows",
     "Seen",
     "SeenPass",
     "SegmentFilter",
     "SegmentRows",
+    "ShareRows",
     "Signer",
+    "Snapshot",
     "StoreSpace",
     "StoredClip",
     "StoredObject",
     "Streamed",
+    "SurveyRows",
     "TaskQueue",
+    "TimelineRows",
     "Tokens",
     "Video",
     "WebhookDelivery",

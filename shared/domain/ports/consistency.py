@@ -32,6 +32,14 @@ class ReadyClip:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyStrip:
+    """A READY row's strip."""
+
+    segment_id: UUID
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class FinishedClip:
     """A segment past finalising whose parts still have rows."""
 
@@ -48,7 +56,7 @@ class ConsistencyRows(Protocol):
         """Returns the id that the store's sentinel must hold."""
 
     def expected(self, keys: Sequence[str]) -> dict[str, Expectation]:
-        """Returns which of these keys some row expects (videos/, thumbnails/, parts/,
+        """Returns which of these keys some row expects (videos/, thumbnails/, strips/, parts/,
         pictures/).
         """
 
@@ -62,6 +70,12 @@ class ConsistencyRows(Protocol):
         """Returns READY segments in byte order of their key, after one key and up to another (None:
         the last).
         """
+
+    def ready_strips(self, after: str, until: str | None, limit: int) -> list[ReadyStrip]:
+        """Returns strips of READY segments likewise."""
+
+    def has_strip(self, key: str) -> bool:
+        """Returns whether a READY segment has its strip there."""
 
     def note_suspects(
         self, run_id: UUID, kind: str, suspects: Sequence[tuple[str, UUID | None]]
@@ -108,6 +122,12 @@ class ConsistencyRows(Protocol):
 
     def lose(self, segment_id: UUID, reason: str) -> bool:
         """Make a READY segment FAILED whose object is lost for good.
+
+        Returns whether anything changed.
+        """
+
+    def forget_strip(self, key: str) -> bool:
+        """Record that the READY segment whose strip is there has none.
 
         Returns whether anything changed.
         """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
-from shared.domain.statistics import Totals
+from shared.domain.statistics import CameraDayTotals, Totals
 
 
 class CounterRows(Protocol):
@@ -16,6 +17,13 @@ class CounterRows(Protocol):
     ) -> Totals:
         """Returns totals, per camera, and per day of the last `days` days; of these cameras alone
         where given. reads_days: of so many days passes and detections are counted.
+        """
+
+    def camera_days(
+        self, first: date, time_zone: str, cameras: Sequence[str] | None = None
+    ) -> list[CameraDayTotals]:
+        """Returns totals per day and camera since the first day, which is one of that zone; of
+        these cameras alone where given.
         """
 
     def fold(self, limit: int) -> int:

@@ -41,6 +41,15 @@ class Appended:
     waits: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """What a process has stored of a camera and the buffer still has."""
+
+    newest_ms: int
+    seconds: float
+    bytes: int
+
+
 class BoundsByCamera(dict[str, Bounds]):
     """Bounds of the cameras that have frames; `away`: those whose server does not answer while
     others do.
@@ -58,6 +67,9 @@ class FrameBuffer(Protocol):
 
     def append(self, frames: Sequence[Frame], limits: Mapping[str, BufferLimits]) -> list[Appended]:
         """Store frames in order. Trims each camera's buffer to its limits and holds."""
+
+    def buffered(self, camera_id: str) -> Buffered | None:
+        """Returns what this process has stored, as it remembers it; None before the first frame."""
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         """Returns the bounds of the cameras that have frames.

@@ -1,4 +1,4 @@
-"""Jobs that take turns: cleanups and checks."""
+"""Jobs that take turns: cleanups, checks and backups."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class JobRows(Protocol):
 
     def begin_turn(self, kind: JobKind, period_s: float) -> Job | None:
         """Take the regular turn of a kind. Returns None when one ran within this period."""
+
+    def begin_nightly(self, kind: JobKind, since_ms: int) -> Job | None:
+        """Take the night's turn of a kind. Returns None while one runs, or when one that began
+        since then is done: one that failed is made up for.
+        """
 
     def pause(self, job_id: UUID, cursor: JsonObject) -> None:
         """End a step of a job that has more to do.

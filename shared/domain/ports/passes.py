@@ -140,6 +140,9 @@ class PassRows(Protocol):
         review: None leaves it as it is and changes the note alone.
         """
 
+    def lists_of(self, pass_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+        """Returns the names of the lists that each of these passes is on, if there are any."""
+
     def hits(self, pass_id: UUID) -> list[PassHit]:
         """Returns the lists that a pass is on, the most urgent first."""
 

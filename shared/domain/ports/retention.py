@@ -13,13 +13,12 @@ from shared.domain.retention import Clip, ReadsKept, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A clip that is marked for deletion: its object's key, its thumbnail's, and when it was
-    marked.
+    """A clip that is marked for deletion: the keys of its object, its thumbnail and its strip, and
+    when it was marked.
     """
 
     segment_id: UUID
-    key: str
-    thumbnail_key: str | None
+    keys: tuple[str, ...]
     marked_at: datetime
 
 

@@ -21,6 +21,7 @@ from shared.domain.segment import (
     MissingFootage,
     Segment,
 )
+from shared.domain.strips import Strip
 from shared.domain.timing import from_ms
 
 
@@ -117,6 +118,9 @@ class SegmentRows(Protocol):
 
         from_ms: only the part that begins there.
         """
+
+    def strip(self, segment_id: UUID) -> Strip | None:
+        """Returns what stands on a segment's strip; None where it has none."""
 
     def by_detection(self, camera_id: str, detection_id: str) -> list[LinkedSegment]:
         """Returns the segments that hold a detection, in order of time."""

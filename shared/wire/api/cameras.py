@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from shared.domain.camera import CameraState
 from shared.domain.codec import Codec
+from shared.domain.made_cameras import LeftClips
 from shared.wire.api.answer import Answer
 
 
@@ -30,6 +31,20 @@ class Camera(BaseModel):
     recorded_as: Codec | None = None
     not_copied: str | None = None
     last_frame_at: datetime | None = None
+
+
+class CameraRemoval(BaseModel):
+    """What became of the clips of a camera that was removed."""
+
+    camera_id: str
+    clips: LeftClips
+    archived: int = Field(description="Clips that were archived now.")
+    protected: int = Field(description="Protected clips stay.")
+    left: int = Field(description="Others that are still there.")
+    complete: bool = Field(description="false: ask again for those that are left.")
+    kept_days: float | None = Field(
+        description="How long retention keeps what is left; null: for ever."
+    )
 
 
 class CameraList(BaseModel):

@@ -1,4 +1,4 @@
-"""Jobs, statistics, health and errors."""
+"""Jobs, statistics and errors."""
 
 from __future__ import annotations
 
@@ -61,8 +61,16 @@ class DayStats(Answer):
     duration_seconds: float
 
 
+class CameraDayStats(DayStats):
+    """Ready clips of one camera that begin on one day of the time zone."""
+
+    camera_id: str
+
+
 class Capacity(BaseModel):
     """How much room there is, and how long it lasts."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     limited_by: Literal["retention_bytes", "disk"] | None = Field(
         description="null: the store does not say."
@@ -91,17 +99,13 @@ class Stats(BaseModel):
     capacity: Capacity
     cameras: list[CameraStats]
     days: list[DayStats]
+    camera_days: list[CameraDayStats] = Field(
+        description="Of the last `days`, 31 at most, in the time zone; in order of the day."
+    )
     passes: int = Field(description="Of the last `days`.")
     reads: dict[str, int] = Field(
         description="Detections of the last `days` by outcome; `counted` were not stored."
     )
-
-
-class Health(BaseModel):
-    """Whether the process, or what it depends on, can be used."""
-
-    status: str
-    checks: dict[str, str] = Field(default_factory=dict)
 
 
 class Problem(BaseModel):

@@ -131,10 +131,16 @@ class PassDetail(Pass):
     reviews: list[ReviewLine]
 
 
+class ListedPass(Pass):
+    """A pass, and which lists its plates are on."""
+
+    lists: list[str] | None = Field(None, description="null: without the right to the lists.")
+
+
 class PassPage(BaseModel):
     """A page of passes. more_than_total: there are more matches, which nobody counted."""
 
-    items: list[Pass]
+    items: list[ListedPass]
     total: int
     more_than_total: bool
     next_cursor: str | None

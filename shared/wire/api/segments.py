@@ -36,6 +36,7 @@ class Segment(Answer):
     status: SegmentStatus
     file_path: str
     thumbnail_path: str | None
+    strip_path: str | None
     start_time: datetime
     end_time: datetime | None
     deadline: datetime
@@ -69,6 +70,18 @@ class Segment(Answer):
     archived_by: str | None
     archived_reason: str | None
     archived_at: datetime | None
+
+
+class Strip(Answer):
+    """What stands on a clip's strip: tiles of one size, row by row from the top left."""
+
+    tile_width: int
+    tile_height: int
+    columns: int
+    first_frame_at: datetime
+    offsets_ms: list[int] = Field(
+        description="When each tile is shown, in ms after the clip's first frame; one a tile."
+    )
 
 
 class ListedSegment(Segment):
