@@ -4,31 +4,38 @@ finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 from platereel.wiring import Desk, desk
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
-from shared.adapters.postgres.schema import current_version, mismatch
+from shared.adapters.postgres.schema import SCHEMA_VERSION, current_schema, expanded, mismatch
+from shared.adapters.postgres.server_settings import wrong_settings as wrong_in_postgres
 from shared.adapters.redis.memory_check import NodeFacts, check_room, facts_of
+from shared.adapters.redis.memory_check import wrong_settings as wrong_in_redis
 from shared.adapters.video.codecs import MAKING
 from shared.adapters.video.encoders import Encoders
 from shared.deployment import Deployment
+from shared.domain.backup import LATE_SECONDS
 from shared.domain.camera import CameraState, Recorded
 from shared.domain.capacity import buffered_bytes, maxmemory_for, too_large
 from shared.domain.codec import CODECS
 from shared.domain.errors import Conflict, NotFound, PlatereelError, told
+from shared.domain.health import Severity, WrongSetting
 from shared.domain.policy import RecordingPolicy
+from shared.domain.ports import Clock
 from shared.domain.timing import to_ms
+from shared.runtime.live_cameras import take_made
 from shared.runtime.settings import Settings
 from shared.wire.keys import SENTINEL
 from shared.wire.urls import masked
 from workers.consistency.sentinel import check_store
 
-OLDEST_REDIS = 7
 SKEW_MS, STALE_MS = 2_000, 5_000
+Answer = TypeVar("Answer")
 
 
 class Health(StrEnum):
@@ -41,19 +48,20 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check."""
+    """The result of one check. mend: the line that mends what is wrong, where there is one."""
 
     what: str
     health: Health
     detail: str
+    mend: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yields one finding after another; a server that cannot be reached is a finding too."""
     with Deployment(settings, "platereel-doctor") as deployment:
-        of_database = list(_guarded("database", lambda: _database(deployment.urls.database)))
+        of_database = list(_guarded("database", lambda: _database(deployment)))
         yield from of_database
-        works = all(finding.health is Health.OK for finding in of_database)
+        works = of_database[0].health is Health.OK
         yield from _guarded("frames Redis", lambda: _frames(deployment))
         yield from _guarded("broker Redis", lambda: _broker(deployment))
         if not settings.cameras:
@@ -67,11 +75,14 @@ def _together(deployment: Deployment, *, database_works: bool) -> Iterator[Findi
     """
     settings = deployment.settings
     with desk(settings, any_schema=True) as world:
+        if database_works:
+            take_made(settings, world.made.all())
         yield from _guarded(
             "storage", lambda: _storage(world, settings, database_works=database_works)
         )
         if database_works:
             yield from _guarded("jobs", lambda: _jobs(world))
+            yield from _guarded("backup", lambda: _backup(world, settings))
             yield from _guarded("clocks", lambda: _clocks(world, deployment))
         yield from codecs(settings)
         for camera_id in settings.cameras:
@@ -86,22 +97,47 @@ def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Findi
         yield Finding(what, Health.BROKEN, masked(told(error)))
 
 
-def _database(url: str) -> Iterator[Finding]:
-    version = current_version(url)
-    wrong = mismatch(version)
-    if wrong is None:
-        yield Finding("database", Health.OK, f"schema {version}")
-    else:
-        yield Finding("database", Health.BROKEN, wrong)
+def _timed(ask: Callable[[], Answer], clock: Clock) -> tuple[Answer, str]:
+    """Returns an answer, and how long it took in words."""
+    began = clock.monotonic()
+    answer = ask()
+    return answer, f"answered in {(clock.monotonic() - began) * 1000:.0f} ms"
+
+
+def _judged(what: str, detail: str, wrong: Sequence[WrongSetting]) -> Finding:
+    """Returns a server's finding, with what is set wrong in it and the lines that mend it."""
+    worst = {each.severity for each in wrong}
+    health = (
+        Health.BROKEN
+        if Severity.ERROR in worst
+        else Health.WARNING
+        if Severity.WARNING in worst
+        else Health.OK
+    )
+    told = "".join(f"; {each.setting} is {each.found}" for each in wrong)
+    return Finding(what, health, detail + told, "; ".join(each.mend for each in wrong))
+
+
+def _database(deployment: Deployment) -> Iterator[Finding]:
+    schema = current_schema(deployment.urls.database)
+    wrong = mismatch(schema)
+    if wrong is not None or schema is None:
+        yield Finding("database", Health.BROKEN, wrong or "", "platereel migrate")
+        return
+    told = f"schema {schema.version}"
+    if expanded(schema):
+        told += f", newer than this version's {SCHEMA_VERSION}, which can use it"
+    yield Finding("database", Health.OK, told)
+    of_server, took = _timed(deployment.database.version, deployment.clock)
+    yield _judged(
+        "database server", f"PostgreSQL {of_server}, {took}", wrong_in_postgres(deployment.database)
+    )
 
 
 def _frames(deployment: Deployment) -> Iterator[Finding]:
     keys, servers = deployment.keys, deployment.frame_servers
     for node in servers.nodes():
-        facts = facts_of(node)
-        yield Finding(
-            f"frames Redis {facts.name}", _redis_health(facts, durable=False), _describe(facts)
-        )
+        yield _redis(partial(facts_of, node), "frames", deployment.clock, durable=False)
     check_room(
         servers,
         {},
@@ -110,19 +146,14 @@ def _frames(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _broker(deployment: Deployment) -> Iterator[Finding]:
-    facts = facts_of(deployment.broker, "broker")
-    yield Finding(
-        f"broker Redis {facts.name}", _redis_health(facts, durable=True), _describe(facts)
-    )
+    look = partial(facts_of, deployment.broker, "broker")
+    yield _redis(look, "broker", deployment.clock, durable=True)
 
 
-def _redis_health(facts: NodeFacts, *, durable: bool) -> Health:
-    """Frames are in memory only, the broker keeps an append-only file; neither may evict keys."""
-    if facts.policy != "noeviction" or int(facts.version.split(".")[0]) < OLDEST_REDIS:
-        return Health.BROKEN
-    if facts.append_only != durable or (not durable and facts.maxmemory_bytes == 0):
-        return Health.WARNING
-    return Health.OK
+def _redis(look: Callable[[], NodeFacts], role: str, clock: Clock, *, durable: bool) -> Finding:
+    facts, took = _timed(look, clock)
+    wrong = wrong_in_redis(facts, durable=durable)
+    return _judged(f"{role} Redis {facts.name}", f"{_describe(facts)}, {took}", wrong)
 
 
 def _describe(facts: NodeFacts) -> str:
@@ -135,7 +166,7 @@ def _describe(facts: NodeFacts) -> str:
 
 def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterator[Finding]:
     try:
-        world.store.head(SENTINEL)
+        _, took = _timed(lambda: world.store.head(SENTINEL), world.clock)
         if not database_works:
             yield Finding(
                 "storage", Health.WARNING, "reachable; whose it is only the database can tell"
@@ -143,17 +174,15 @@ def _storage(world: Desk, settings: Settings, *, database_works: bool) -> Iterat
             return
         check_store(world.store, PostgresConsistencyRows(world.database))
     except NotFound:
-        yield Finding(
-            "storage", Health.BROKEN, "reachable, but nobody's: platereel migrate claims it"
-        )
+        yield Finding("storage", Health.BROKEN, "reachable, but nobody's", "platereel migrate")
         return
     except Conflict as error:
         yield Finding("storage", Health.BROKEN, error.message)
         return
-    yield Finding("storage", Health.OK, "reachable, and this deployment's sentinel is there")
+    yield Finding("storage", Health.OK, f"this deployment's sentinel is there, {took}")
     if settings.retention.free_bytes is not None and world.store.room() is None:
-        told = "S3 does not say how full it is: retention.free_bytes has no effect, set retention.bytes"
-        yield Finding("retention", Health.WARNING, told)
+        told = "S3 does not say how full it is: retention.free_bytes has no effect"
+        yield Finding("retention", Health.WARNING, told, "set retention.bytes")
 
 
 def _jobs(world: Desk) -> Iterator[Finding]:
@@ -165,10 +194,8 @@ def _jobs(world: Desk) -> Iterator[Finding]:
         """
     )
     if row is None or row["waiting"]:
-        mend = (
-            "no worker takes retention and checks: platereel worker --queues retention,consistency"
-        )
-        yield Finding("jobs", Health.WARNING, mend)
+        mend = "platereel worker --queues retention,consistency,backup"
+        yield Finding("jobs", Health.WARNING, "no worker takes retention and checks", mend)
     else:
         last = (
             "no cleanup has run yet"
@@ -176,6 +203,23 @@ def _jobs(world: Desk) -> Iterator[Finding]:
             else f"the last cleanup ended {row['last']:%F %T} UTC"
         )
         yield Finding("jobs", Health.OK, last)
+
+
+def _backup(world: Desk, settings: Settings) -> Iterator[Finding]:
+    """Tell when the database was backed up, where that is wanted."""
+    if settings.backup.keep == 0:
+        yield Finding("backup", Health.OK, "none are made (backup.keep is 0)")
+        return
+    row = world.database.fetch_one(
+        """
+        SELECT backed_up_at, extract(epoch FROM now() - coalesce(backed_up_at, created_at))::float8 AS age
+          FROM deployment
+        """
+    )
+    last = None if row is None else row["backed_up_at"]
+    told = "none has been made yet" if last is None else f"the newest was made {last:%F %T} UTC"
+    late = row is not None and row["age"] > LATE_SECONDS
+    yield Finding("backup", Health.WARNING if late else Health.OK, told)
 
 
 def _clocks(world: Desk, deployment: Deployment) -> Iterator[Finding]:

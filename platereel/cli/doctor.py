@@ -44,8 +44,11 @@ def doctor(config: ConfigOption = None, data: DataOption = None, json: JsonOptio
     else:
         table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:
+            mend = f"\nto mend it: {finding.mend}" if finding.mend else ""
             table.add_row(
-                Text(finding.health, COLOURS[finding.health]), finding.what, finding.detail
+                Text(finding.health, COLOURS[finding.health]),
+                finding.what,
+                Text(f"{finding.detail}{mend}"),
             )
         console.print(table)
         console.print("everything is as it should be" if not broken else f"{broken} broken")

@@ -19,7 +19,7 @@ from services.capture.sources.picture import (
     SourceLost,
     Unusable,
 )
-from shared.domain.camera import CameraState, Recorded
+from shared.domain.camera import CameraState, DropCause, Recorded
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame, PacketMark
 from shared.domain.ports import Clock
@@ -264,7 +264,7 @@ class Camera:
                 )
                 self._stepped_at = self._clock.monotonic()
         if captured_ms is None:
-            FRAMES_DROPPED.labels(self.camera_id, CameraState.CLOCK_BEHIND).inc()
+            FRAMES_DROPPED.labels(self.camera_id, DropCause.CLOCK_BEHIND).inc()
             return None
         if isinstance(picture, CodedPicture):
             return self._coded(run, picture, captured_ms)
@@ -278,7 +278,7 @@ class Camera:
         verdict = run.rate.take(run.rate_ms)
         if verdict is not Verdict.KEPT:
             if verdict is Verdict.LOST:
-                FRAMES_DROPPED.labels(self.camera_id, "burst").inc()
+                FRAMES_DROPPED.labels(self.camera_id, DropCause.BURST).inc()
                 run.counter += 1
             return None
         try:
@@ -288,7 +288,7 @@ class Camera:
             run.rate.give_back()
             self.health.note(error.message)
             self.report.bad_frames += 1
-            FRAMES_DROPPED.labels(self.camera_id, "bad_frame").inc()
+            FRAMES_DROPPED.labels(self.camera_id, DropCause.BAD_FRAME).inc()
             run.counter += 1
             return None
         self.health.note(None)

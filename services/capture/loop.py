@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,12 +14,20 @@ from services.capture.reporting import Reporter
 from services.capture.sources.factory import camera_source
 from services.capture.sources.packets import Copying
 from services.capture.sources.picture import TIMEOUT_SECONDS, Source
-from shared.domain.camera import Recorded
+from shared.domain.camera import DropCause, Recorded
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.media import Frame
 from shared.domain.ports import Appended, BufferLimits, CameraStates, Clock, FrameBuffer
 from shared.runtime.logs import logger
-from shared.runtime.metrics import BUFFER_SHED, FRAMES, FRAMES_DROPPED
+from shared.runtime.metrics import (
+    BUFFER_SHED,
+    FRAMES,
+    FRAMES_DROPPED,
+    LEASES_LOST,
+    RECONNECTS,
+    TIME_STEPS,
+    from_zero,
+)
 
 ROUND_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 TAKE_SECONDS = 0.25
@@ -30,9 +38,10 @@ FLUSH_SECONDS = 3.0
 FLUSH_ON_HANDOVER_SECONDS = 1.0
 # A thread that the interpreter ends inside of OpenCV aborts the process (std::terminate). A thread
 # that waits for a camera ends with the process, and is not waited for any longer.
-END_SECONDS = 1.0
+END_SECONDS, STOP_SECONDS = 1.0, 0.5
 
 _log = logger(__name__)
+from_zero(LEASES_LOST, ["camera"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +66,15 @@ class CameraPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturePorts:
-    """What capture needs of the world; `alive` is called after every good round."""
+    """What capture needs of the world; `alive` is called after every good round. changed: returns
+    the plans of all cameras where any has changed since the last call, else None.
+    """
 
     frames: FrameBuffer
     states: CameraStates
     clock: Clock
     alive: Callable[[], None]
+    changed: Callable[[], dict[str, CameraPlan] | None] = lambda: None
 
 
 class Capture:
@@ -81,17 +93,13 @@ class Capture:
         self._limits = {camera_id: plan.limits for camera_id, plan in plans.items()}
         self._paused: dict[str, float] = {}
         self._looked_at: set[str] = set()  # by somebody who wants pictures
-        copied = {
-            camera_id: plan.limits.keep_ms
-            for camera_id, plan in plans.items()
-            if plan.copying is Copying.ALWAYS
-        }
         self._reporter = Reporter(
             states=ports.states,
             clock=ports.clock,
             ownership=ownership,
             outbox=self._outbox,
-            keep_ms=copied,
+            keep_ms=_copied_keep_ms(plans),
+            buffered=ports.frames.buffered,
         )
 
     def run(self, stopping: threading.Event) -> None:
@@ -101,6 +109,7 @@ class Capture:
         sender.start()
         while not stopping.is_set():
             try:
+                self._follow()
                 self._round()
                 self._ports.alive()
             except PlatereelError as error:
@@ -108,8 +117,7 @@ class Capture:
                 stopping.wait(AGAIN_SECONDS)
             else:
                 stopping.wait(ROUND_SECONDS)
-        for camera in self._cameras.values():
-            camera.stop(0.0)
+        _stop_all(self._cameras.values(), self._ports.clock, 0.0)
         self._flush(FLUSH_SECONDS)
         done.set()
         sender.join(FLUSH_SECONDS)
@@ -117,9 +125,27 @@ class Capture:
             self._ownership.leave()
         except Retryable as error:
             _log.warning("leases_not_released", error=error.message)
-        until = self._ports.clock.monotonic() + END_SECONDS
-        for camera in self._cameras.values():
-            camera.stop(max(0.0, until - self._ports.clock.monotonic()))
+        _stop_all(self._cameras.values(), self._ports.clock, END_SECONDS)
+
+    def _follow(self) -> None:
+        """Take what has changed of the cameras. One whose plan is the same notices nothing."""
+        plans = self._ports.changed()
+        if plans is None or plans == self._plans:
+            return
+        before, self._plans = self._plans, plans
+        # frames of one that is gone may be on their way
+        self._limits = self._limits | {each: plan.limits for each, plan in plans.items()}
+        self._ownership.cameras = list(plans)
+        self._reporter.keep_ms = _copied_keep_ms(plans)
+        owned = self._ownership.owned()
+        changed = [each for each in owned if plans.get(each) != before.get(each)]
+        if changed:  # the round that follows starts those that stay by their new plans
+            self._end(changed)
+        for camera_id in set(changed) - plans.keys():
+            try:
+                self._ownership.give_up(camera_id)
+            except Retryable as error:
+                _log.warning("lease_not_released", camera_id=camera_id, error=error.message)
 
     def _round(self) -> None:
         try:
@@ -136,6 +162,7 @@ class Capture:
         owned = self._ownership.owned()
         for camera_id in [each for each in (*self._cameras, *self._refused) if each not in owned]:
             _log.warning("camera_taken_over", camera_id=camera_id)
+            LEASES_LOST.labels("camera").inc()
             self._stop(camera_id)
         for camera_id in owned:
             if camera_id not in self._cameras and camera_id not in self._refused:
@@ -143,6 +170,9 @@ class Capture:
 
     def _start(self, camera_id: str) -> None:
         plan = self._plans[camera_id]
+        for counter in (FRAMES, BUFFER_SHED, RECONNECTS, TIME_STEPS):
+            from_zero(counter, [camera_id])
+        from_zero(FRAMES_DROPPED, [camera_id], DropCause)
         self._outbox.open(camera_id, plan.outbox_ms, plan.limits.max_bytes)
         try:
             source = self._source(camera_id, plan)
@@ -178,7 +208,8 @@ class Capture:
         )
 
     def _decided(self, camera_id: str, recorded: Recorded) -> None:
-        if self._plans[camera_id].copying is Copying.WHERE_IT_CAN:
+        plan = self._plans.get(camera_id)  # None: it was removed as it connected
+        if plan is not None and plan.copying is Copying.WHERE_IT_CAN:
             self._ports.states.report(camera_id, recorded.to_state())
 
     def _recorded(self, camera_id: str) -> Recorded | None:
@@ -196,18 +227,24 @@ class Capture:
         self._refused.pop(camera_id, None)
         camera = self._cameras.pop(camera_id, None)
         if camera is not None:
-            camera.stop(0.5)
+            camera.stop(STOP_SECONDS)
         self._outbox.discard(camera_id)
 
     def _hand_over(self, camera_id: str) -> None:
         """Give a camera to another process: stop reading, write what waits, then release."""
-        camera = self._cameras.pop(camera_id, None)
-        if camera is not None:
-            camera.stop(0.5)
-        self._flush(FLUSH_ON_HANDOVER_SECONDS)
-        self._stop(camera_id)
+        self._end([camera_id])
         self._ownership.give_up(camera_id)
         _log.info("camera_handed_over", camera_id=camera_id)
+
+    def _end(self, camera_ids: Sequence[str]) -> None:
+        """Stop reading cameras, and write what waits: all in the time of one, because meanwhile the
+        leases of the others are not renewed.
+        """
+        ended = [self._cameras.pop(each) for each in camera_ids if each in self._cameras]
+        _stop_all(ended, self._ports.clock, STOP_SECONDS)
+        self._flush(FLUSH_ON_HANDOVER_SECONDS)
+        for camera_id in camera_ids:
+            self._stop(camera_id)
 
     def _flush(self, seconds: float) -> None:
         until = self._ports.clock.monotonic() + seconds
@@ -233,7 +270,7 @@ class Capture:
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("frames_not_written", count=len(batch))
                 for frame in batch:
-                    FRAMES_DROPPED.labels(frame.camera_id, "not_written").inc()
+                    FRAMES_DROPPED.labels(frame.camera_id, DropCause.NOT_WRITTEN).inc()
             else:
                 self._account(answers)
                 if not is_full(batch):  # else more waits already
@@ -264,11 +301,29 @@ class Capture:
                 recorded = (answer.frame.packet is not None) == copied
                 self._reporter.sent[camera_id] = self._reporter.sent.get(camera_id, 0) + recorded
             elif not answer.waits:
-                FRAMES_DROPPED.labels(camera_id, "not_newest").inc()
+                FRAMES_DROPPED.labels(camera_id, DropCause.NOT_NEWEST).inc()
 
     def _plausible(self, frame: Frame) -> bool:
         """Refuse an id from the far future: one would stop the stream's trimming for good."""
         if not self._ownership.too_far_ahead(frame.captured_ms):
             return True
-        FRAMES_DROPPED.labels(frame.camera_id, "clock_ahead").inc()
+        FRAMES_DROPPED.labels(frame.camera_id, DropCause.CLOCK_AHEAD).inc()
         return False
+
+
+def _stop_all(cameras: Collection[Camera], clock: Clock, seconds: float) -> None:
+    """Stop cameras, and wait so long for all of them together."""
+    for camera in cameras:
+        camera.stop(0.0)
+    until = clock.monotonic() + seconds
+    for camera in cameras:
+        camera.stop(max(0.0, until - clock.monotonic()))
+
+
+def _copied_keep_ms(plans: Mapping[str, CameraPlan]) -> dict[str, int]:
+    """Returns how far back the buffers of copied cameras reach."""
+    return {
+        camera_id: plan.limits.keep_ms
+        for camera_id, plan in plans.items()
+        if plan.copying is Copying.ALWAYS
+    }

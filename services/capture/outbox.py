@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from shared.domain.camera import DropCause
 from shared.domain.media import Frame
 from shared.runtime.metrics import FRAMES_DROPPED
 
@@ -39,9 +40,10 @@ class Outbox:
         self._changed = threading.Condition()
 
     def open(self, camera_id: str, keep_ms: int, max_bytes: int) -> None:
-        """Make a queue for a camera."""
+        """Make a queue for a camera; one that there was before gets these bounds."""
         with self._changed:
-            self._queues.setdefault(camera_id, _Queue(keep_ms, max_bytes))
+            queue = self._queues.setdefault(camera_id, _Queue(keep_ms, max_bytes))
+            queue.keep_ms, queue.max_bytes = keep_ms, max_bytes
 
     def put(self, frame: Frame) -> None:
         """Add a frame; older ones are dropped when the bounds are passed."""
@@ -60,7 +62,7 @@ class Outbox:
     def _drop(self, queue: _Queue, camera_id: str) -> None:
         queue.size_bytes -= len(queue.frames.popleft().data)
         queue.dropped += 1
-        FRAMES_DROPPED.labels(camera_id, "outbox_full").inc()
+        FRAMES_DROPPED.labels(camera_id, DropCause.OUTBOX_FULL).inc()
 
     def take(self, timeout_s: float, allowed: Callable[[str], bool]) -> list[Frame]:
         """Remove and return the oldest frames of every camera that may be written now, a batch at

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.outbox import Outbox
 from shared.domain.camera import CameraState
-from shared.domain.ports import CameraStates, Clock
+from shared.domain.ports import Buffered, CameraStates, Clock
 from shared.domain.timing import run_is_wrong
-from shared.runtime.metrics import CAMERA_OK, forget_camera
+from shared.runtime.metrics import (
+    BUFFER_BYTES,
+    BUFFER_SECONDS,
+    CAMERA_OK,
+    LAST_FRAME,
+    forget_camera,
+)
 
 STALE_SECONDS = 60.0
 
@@ -20,7 +26,8 @@ STALE_SECONDS = 60.0
 class Reporter:
     """Writes the states of cameras.
 
-    All in one message; one whose server, of several, does not answer is reported later.
+    All in one message; one whose server, of several, does not answer is reported later. buffered:
+    what this process has stored of a camera.
     """
 
     states: CameraStates
@@ -29,6 +36,7 @@ class Reporter:
     outbox: Outbox
     # how far back the buffers of copied cameras reach
     keep_ms: Mapping[str, int] = field(default_factory=dict)
+    buffered: Callable[[str], Buffered | None] = lambda _: None
     sent: dict[str, int] = field(default_factory=dict)
     _last_round: float = 0.0
     _told: set[str] = field(default_factory=set)
@@ -78,6 +86,7 @@ class Reporter:
             state = CameraState.CLOCK_AHEAD
             error = f"the clock of this host is {ahead_s} s ahead of the frames Redis: pictures are refused"
         CAMERA_OK.labels(camera_id).set(state == CameraState.CONNECTED)
+        self._measure(camera_id)
         return {
             "state": state,
             "run": report.run,
@@ -98,6 +107,13 @@ class Reporter:
             **({"last_ms": report.last_ms} if report.last_ms else {}),
             **({} if report.recorded is None else report.recorded.to_state()),
         }
+
+    def _measure(self, camera_id: str) -> None:
+        stored = self.buffered(camera_id)
+        if stored is not None:
+            LAST_FRAME.labels(camera_id).set(stored.newest_ms / 1000)
+            BUFFER_SECONDS.labels(camera_id).set(stored.seconds)
+            BUFFER_BYTES.labels(camera_id).set(stored.bytes)
 
     def _look_at_clock(self, camera: Camera) -> int:
         """Let a run whose clock is wrong begin anew.

@@ -12,8 +12,10 @@ from shared.adapters.redis.memory_check import check_room
 from shared.deployment import Deployment
 from shared.domain.capacity import buffered_bytes
 from shared.domain.errors import PartlyAway
+from shared.runtime.live_cameras import LiveCameras
 from shared.runtime.pulse import pulse
 from shared.runtime.settings import Settings
+from shared.runtime.told_cameras import ToldCameras
 
 # A connection that died without a word is noticed, and the lease renewed by another, before the
 # lease ends.
@@ -51,11 +53,8 @@ def build(settings: Settings) -> Capture:
     deployment = Deployment(settings, "platereel-capture", patience_s=FRAMES_PATIENCE_SECONDS)
     leases = Deployment(settings, "platereel-leases", patience_s=LEASES_PATIENCE_SECONDS).cameras
     clock, frames, holds = deployment.clock, deployment.buffers, deployment.frames
-    plans = {
-        camera_id: _plan(settings, camera_id)
-        for camera_id in settings.cameras
-        if not settings.source(camera_id).startswith("push:")
-    }
+    live = LiveCameras(settings, ToldCameras(leases, clock))
+    plans = _plans(settings)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     ownership = Ownership(
         leases=leases,
@@ -66,9 +65,27 @@ def build(settings: Settings) -> Capture:
         recorded=lambda camera_id: bool(holds.holds(camera_id)),
     )
     alive = pulse(settings.pulse_file, clock)
-    return Capture(
-        plans, CapturePorts(frames=frames, states=leases, clock=clock, alive=alive), ownership
-    )
+
+    seen = settings.cameras
+
+    def changed() -> dict[str, CameraPlan] | None:
+        nonlocal seen
+        live.look()
+        if settings.cameras is seen:
+            return None
+        seen = settings.cameras
+        return _plans(settings)
+
+    ports = CapturePorts(frames=frames, states=leases, clock=clock, alive=alive, changed=changed)
+    return Capture(plans, ports, ownership)
+
+
+def _plans(settings: Settings) -> dict[str, CameraPlan]:
+    return {
+        camera_id: _plan(settings, camera_id)
+        for camera_id in settings.cameras
+        if not settings.source(camera_id).startswith("push:")
+    }
 
 
 def _plan(settings: Settings, camera_id: str) -> CameraPlan:

@@ -6,7 +6,7 @@ Frames that come too fast are skipped, never queued.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import uuid5
 
@@ -19,6 +19,8 @@ from shared.wire.detections import NAMESPACE, encode_detection
 
 AGAIN_SECONDS = 1.0
 BACKOFF_SECONDS = 1.0
+
+Cameras = Callable[[], Iterable[str]]  # those to look at, as they are now
 
 _log = logger(__name__)
 
@@ -43,7 +45,7 @@ class DetectionLoop:
     """
 
     def __init__(
-        self, cameras: list[str], fps: float, detector: Detector, ports: DetectionPorts
+        self, cameras: Cameras, fps: float, detector: Detector, ports: DetectionPorts
     ) -> None:
         self._cameras = cameras
         self._interval_s = 1 / fps
@@ -58,7 +60,7 @@ class DetectionLoop:
         while not stopping.is_set():
             began = self._ports.clock.monotonic()
             try:
-                for camera_id in self._cameras:
+                for camera_id in self._cameras():
                     self._look(camera_id)
                 self._ports.alive()
             except PlatereelError as error:

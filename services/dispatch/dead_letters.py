@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from shared.domain.errors import BadInput, PlatereelError, Retryable
 from shared.domain.ports import DetectionRows, DetectionStream
 from shared.runtime.logs import logger
-from shared.runtime.metrics import REJECTED
+from shared.runtime.metrics import REJECTED, from_zero
 from shared.wire.detections import DetectionMessage
 
 FIELDS = frozenset(DetectionMessage.model_fields)
 
 _log = logger(__name__)
+from_zero(REJECTED, FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

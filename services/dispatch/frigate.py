@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.dispatch.dead_letters import DeadLetters
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import DetectionStream
+from shared.runtime.metrics import RECEIVED
 from shared.wire.bounded_json import load_json, printable
 from shared.wire.doors import frigate
 from shared.wire.doors.understood import Door
@@ -41,6 +42,7 @@ class FrigateReads:
             return
         for _, detection in understood.detections:
             self.stream.publish(json.dumps(detection).encode())
+            RECEIVED.labels(ENTRY).inc()
         for each in understood.skipped:
             if each.wrong:
                 field, _, reason = each.reason.partition(": ")

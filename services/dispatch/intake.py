@@ -14,6 +14,7 @@ from functools import partial
 
 from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.in_hand import InHand
+from services.dispatch.newcomers import Newcomers
 from services.dispatch.policies import Policies
 from services.dispatch.recorder import REUSED, Recorder
 from shared.domain.errors import BadInput, Retryable
@@ -31,7 +32,7 @@ from shared.domain.ports import (
     PendingMark,
 )
 from shared.runtime.logs import logger
-from shared.runtime.metrics import DETECTIONS
+from shared.runtime.metrics import DETECTIONS, RECEIVED, from_zero
 from shared.wire.detections import (
     MAX_BYTES,
     parse_detection,
@@ -47,6 +48,7 @@ TRIES_TOGETHER, MOST_TRIES = 3, 8
 Stored = Callable[[str, str], Detection | None]
 
 _log = logger(__name__)
+from_zero(RECEIVED, ("stream", "channel"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ class Intake:
             dead_letters=self._dead_letters,
             recorded=ports.recorded,
             matches=ports.matches,
+            clock=ports.clock,
         )
         self._after: PendingMark | None = None
 
@@ -92,6 +95,9 @@ class Intake:
         handled alone, and only its own count goes up; in the end it becomes a dead letter.
         """
         deliveries = self._ports.stream.read(BATCH, block_s)
+        RECEIVED.labels("stream").inc(
+            sum(each.tries == 0 and HINT not in each.fields for each in deliveries)
+        )
         with self.in_hand.working_on(deliveries):
             self._handle([delivery for delivery in deliveries if delivery.tries < TRIES_TOGETHER])
             self._handle_alone(
@@ -116,10 +122,10 @@ class Intake:
         detections: dict[tuple[str, str], Detection] = {}
         waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
         settled: list[str] = []
-        stored = self._stored(deliveries)
+        stored, new = self._stored(deliveries), Newcomers(self._ports.policies)
         for delivery in deliveries:
             try:
-                detection = self._detection(delivery, stored)
+                detection = self._detection(delivery, stored, new)
                 if detection is None:
                     settled.append(delivery.entry_id)
                     continue
@@ -157,6 +163,7 @@ class Intake:
                 self._dead_letters.told("", payload, error)
             else:
                 self._ports.stream.publish(payload)
+                RECEIVED.labels("channel").inc()
         return len(heard)
 
     def read_pending(self) -> int:
@@ -169,10 +176,11 @@ class Intake:
         for camera_id, detection_id in page.broken:
             self._dead_letters.reject_row(camera_id, detection_id, "the row is no detection")
         known: list[Detection] = []
+        new = Newcomers(self._ports.policies)
         for detection in page.detections:
             if detection.camera_id in self._ports.policies:
                 known.append(detection)
-            else:
+            elif not new.may_be(detection.camera_id):
                 camera_id = detection.camera_id
                 reason = f"camera_id: no camera {camera_id} in the configuration"
                 self._dead_letters.reject_row(camera_id, detection.detection_id, reason)
@@ -193,9 +201,11 @@ class Intake:
                 _log.warning("hints_one_at_a_time", count=len(keys), error=repr(error))
         return rows.stored
 
-    def _detection(self, delivery: DetectionDelivery, stored: Stored) -> Detection | None:
+    def _detection(
+        self, delivery: DetectionDelivery, stored: Stored, new: Newcomers
+    ) -> Detection | None:
         """Returns the detection of a message, or None when nothing is left to do for it; raises
-        BadInput.
+        BadInput. One of a camera that was made a moment ago is Retryable: dispatch begins anew.
         """
         if HINT in delivery.fields:
             key = _hint(delivery)
@@ -206,6 +216,8 @@ class Intake:
         arrival_ms = int(delivery.entry_id.split("-")[0])
         detection = parse_detection(payload, arrival_ms=arrival_ms, entry_id=delivery.entry_id)
         if detection.camera_id not in self._ports.policies:
+            if new.may_be(detection.camera_id):
+                raise Retryable(f"camera {detection.camera_id} is new")
             raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
         return detection
 

@@ -13,7 +13,7 @@ from services.dispatch.bell import Bell
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.ports import Clock, WebhookDelivery, WebhookRows
 from shared.runtime.logs import logger
-from shared.runtime.metrics import WEBHOOKS
+from shared.runtime.metrics import WEBHOOKS, from_zero
 
 AT_ONCE, LEASE_SECONDS = 20, 300.0
 # A receiver without an answer is asked again with one event, after pauses that double up to this.
@@ -58,6 +58,9 @@ class Lane:
     patient: bool = False
     _silences: int = 0
     _open_at_s: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        from_zero(WEBHOOKS, [self.name], ("delivered", "failed", "given_up"))
 
     def send(self) -> int:
         """Send what is due. Returns how many were tried: none while the receiver rests because it

@@ -8,6 +8,7 @@ from functools import partial
 
 from services.dispatch.lanes import Lane
 from services.dispatch.mqtt import Mqtt
+from services.dispatch.survey import EVERY_SECONDS, Survey
 from services.dispatch.wiring import World
 from shared.domain.errors import PlatereelError, told
 from shared.runtime.logs import logger
@@ -18,35 +19,43 @@ LOOK_SECONDS = 0.3
 JOBS_SECONDS = 1.0
 CAMERAS_SECONDS = 1.0
 WEBHOOK_SECONDS = 0.5
+SETTINGS_SECONDS = 2.0
 BACKOFF_SECONDS = 1.0
 
 _log = logger(__name__)
 
 
 def run(world: World, stopping: threading.Event) -> None:
-    """Run until `stopping` is set; a step that fails is tried again after a second."""
+    """Run until `stopping` is set, or the cameras' settings have changed; a step that fails is
+    tried again after a second.
+    """
+    ended = threading.Event()
     steps: dict[str, Callable[[], object]] = {
         "stream": lambda: world.intake.read_stream(BLOCK_SECONDS),
-        "in hand": lambda: world.intake.in_hand.look() or stopping.wait(LOOK_SECONDS),  # type: ignore[func-returns-value]
+        "in hand": lambda: world.intake.in_hand.look() or ended.wait(LOOK_SECONDS),  # type: ignore[func-returns-value]
         "channel": lambda: world.intake.read_channel(BLOCK_SECONDS),
-        "pending": lambda: world.intake.read_pending() or stopping.wait(BLOCK_SECONDS),
+        "pending": lambda: world.intake.read_pending() or ended.wait(BLOCK_SECONDS),
         "events": lambda: _relay(world),
         "lists": lambda: world.known_plates.follow(BLOCK_SECONDS),
-        "jobs": lambda: world.pacer.jobs() or stopping.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
+        "jobs": lambda: world.pacer.jobs() or ended.wait(JOBS_SECONDS),  # type: ignore[func-returns-value]
     }
+    steps["end"] = lambda: ended.set() if stopping.wait(TICK_SECONDS) else None
+    steps["settings"] = partial(_follow, world, ended)
     if world.cameras.cameras:
-        steps["cameras"] = lambda: _watch(world) or stopping.wait(CAMERAS_SECONDS)  # type: ignore[func-returns-value]
+        steps["cameras"] = lambda: _watch(world) or ended.wait(CAMERAS_SECONDS)  # type: ignore[func-returns-value]
+    if world.survey is not None:
+        steps["survey"] = partial(_look_around, world.survey, ended)
     for lane in world.webhooks:
         steps[f"webhook {lane.name}"] = partial(_send, lane)
     if world.mqtt is not None:
         steps["mqtt"] = partial(_carry, *world.mqtt)
     threads = [
-        threading.Thread(target=_repeat, args=(name, step, stopping), name=name, daemon=True)
+        threading.Thread(target=_repeat, args=(name, step, ended), name=name, daemon=True)
         for name, step in steps.items()
     ]
     for thread in threads:
         thread.start()
-    _repeat("pacer", lambda: _pace(world), stopping)
+    _repeat("pacer", lambda: _pace(world), ended)
     for bell in (world.events_wait, *(lane.bell for lane in world.lanes)):
         bell.ring()
     until_s = world.clock.monotonic() + BLOCK_SECONDS * 4
@@ -69,6 +78,18 @@ def _relay(world: World) -> None:
 def _watch(world: World) -> None:
     if world.cameras.look():
         world.events_wait.ring()
+
+
+def _follow(world: World, ended: threading.Event) -> None:
+    if world.follower.look():
+        _log.info("dispatch_begins_anew")
+        ended.set()
+    ended.wait(SETTINGS_SECONDS)
+
+
+def _look_around(survey: Survey, stopping: threading.Event) -> None:
+    survey.look()
+    stopping.wait(EVERY_SECONDS)
 
 
 def _send(lane: Lane) -> None:

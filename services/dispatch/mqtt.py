@@ -16,7 +16,15 @@ from services.dispatch.lanes import Lane, Refused
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
 from shared.domain.ports import CameraNewsRows, Clock, MessageBroker, WebhookDelivery, WebhookRows
-from shared.wire.mqtt import LANE, ONLINE, MqttMessage, Topics, discovery, list_discovery
+from shared.wire.mqtt import (
+    LANE,
+    ONLINE,
+    MqttMessage,
+    Topics,
+    discovery,
+    forgotten,
+    list_discovery,
+)
 
 CAMERA_NEWS = frozenset({EventName.CAMERA_DOWN, EventName.CAMERA_UP})
 LONGEST_PAUSE_SECONDS = 30.0
@@ -100,6 +108,8 @@ class Mqtt:
         if to.discovery is not None:
             found += discovery(to.topics, to.discovery, to.cameras, to.events)
         told = self.news.told()
+        gone = [each for each in told if each not in to.cameras]
+        found += forgotten(to.topics, to.discovery, gone, to.events)
         return found + [to.topics.camera(told[each]) for each in to.cameras if each in told]
 
     def _tell_lists(self, *, anew: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from services.dispatch.closing import Closing
 from services.dispatch.holding import Holding
@@ -31,7 +32,15 @@ from shared.domain.ports import (
 )
 from shared.domain.recording import Reached
 from shared.runtime.logs import logger
-from shared.runtime.metrics import LIVE_SEGMENTS
+from shared.runtime.metrics import (
+    LEASES_LOST,
+    LIVE_SEGMENTS,
+    PACER_AT,
+    PACER_SECONDS,
+    PASSES,
+    TIME_TO_LOSS,
+    from_zero,
+)
 from shared.wire.tasks import JOB_TASKS
 
 LEASES_EVERY_SECONDS = 1.0
@@ -44,6 +53,7 @@ EVENTS_BATCH = 200
 RELAY_SECONDS = 2.0
 
 _log = logger(__name__)
+from_zero(LEASES_LOST, ["run"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +94,16 @@ class Pacer:
 
         Raises Retryable when a server is away; the next round goes on from the rows.
         """
+        with PACER_SECONDS.time():
+            self._round()
+        PACER_AT.set(self.ports.clock.now_ms() / 1000)
+
+    def _round(self) -> None:
         if self._turn("leases", LEASES_EVERY_SECONDS):
             taken_back = self.ports.rows.expire_leases()
             if taken_back:
                 _log.warning("leases_taken_back", count=taken_back)
+                LEASES_LOST.labels("run").inc(taken_back)
             self.ports.offering.take_back_lost()
         live, self._put_off = self.ports.rows.live(), False
         LIVE_SEGMENTS.set(len(live))
@@ -99,7 +115,7 @@ class Pacer:
 
     def _end_passes(self) -> None:
         try:
-            self.ports.closing.look(self.ports.behind_s())
+            PASSES.inc(self.ports.closing.look(self.ports.behind_s()))
         except PartlyAway:  # all cameras of open passes are on a server that does not answer
             return
 
@@ -143,6 +159,7 @@ class Pacer:
         silence = self.ports.silence
         silence.look(cameras, bounds)
         here = [segment for segment in live if segment.camera_id not in bounds.away]
+        TIME_TO_LOSS.set(_time_to_loss_s(here, bounds))
         recording = [each for each in here if each.status == SegmentStatus.RECORDING]
         # Capture tells what a camera decides before it stores the first frame; here it is asked for
         # after the newest frame was read. So no part is planned across the border.
@@ -228,6 +245,20 @@ def _crosses(segment: LiveSegment, policy: RecordingPolicy) -> bool:
         segment.policy.codec != policy.codec
         and policy.border_ms is not None
         and segment.start_ms < policy.border_ms < segment.deadline_ms
+    )
+
+
+def _time_to_loss_s(live: list[LiveSegment], bounds: BoundsByCamera) -> float:
+    """Returns how long the oldest frame that is still needed stays, at the least: the buffer holds
+    it up to the hold cap, counted in the camera's own time.
+    """
+    return min(
+        (
+            each.policy.hold_cap_seconds - (bounds[each.camera_id].newest_ms - each.hold_ms) / 1000
+            for each in live
+            if each.needs_frames and each.camera_id in bounds
+        ),
+        default=inf,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.camera import Recorded
@@ -26,12 +26,14 @@ class Policies:
     """The cameras of the configuration.
 
     deciding: those whose connection decides whether they are copied. states: what capture says of
-    cameras.
+    cameras. new: looks for cameras that were made since, for which dispatch begins anew; raises
+    Retryable while nobody can say.
     """
 
     configured: Mapping[str, RecordingPolicy]
     deciding: frozenset[str] = frozenset()
     states: States = lambda _: {}
+    new: Callable[[], Collection[str]] = tuple
 
     def __contains__(self, camera_id: object) -> bool:
         return camera_id in self.configured

@@ -16,19 +16,27 @@ from services.dispatch.policies import Policies
 from shared.domain.errors import BadInput, Retryable
 from shared.domain.lifecycle import ID_REUSED, DetectionOutcome
 from shared.domain.media import Detection
-from shared.domain.plate_lists import Match
+from shared.domain.plate_lists import ListKind, Match
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import (
     Accepted,
     BoundsByCamera,
     CameraBatch,
+    Clock,
     DetectionRows,
     FrameBuffer,
     HandOver,
     Holds,
 )
 from shared.runtime.logs import logger
-from shared.runtime.metrics import DETECTIONS, LATENESS
+from shared.runtime.metrics import (
+    DETECTION_AGE,
+    DETECTIONS,
+    HITS,
+    LATENESS,
+    from_zero,
+)
+from shared.runtime.tracing import tell
 from shared.wire.detections import encode_detection
 
 REUSED = f"{ID_REUSED}: the id was used before for another time"
@@ -36,6 +44,7 @@ Batches = Mapping[str, Sequence[Detection]]
 Accept = Callable[[Sequence[CameraBatch]], Mapping[str, Sequence[Accepted]]]
 
 _log = logger(__name__)
+from_zero(DETECTIONS, DetectionOutcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,7 @@ class Recorder:
     dead_letters: DeadLetters
     recorded: Callable[[], None]
     matches: Callable[[Detection], tuple[Match, ...]]
+    clock: Clock
 
     def record(self, detections: Iterable[Detection]) -> Iterable[list[Detection]]:
         """Record detections, those of a camera in order of capture.
@@ -119,6 +129,7 @@ class Recorder:
 
     def _record(self, cameras: Batches, accept: Accept) -> set[str]:
         """Hold, store, hand the holds over. Returns the cameras whose detections are settled."""
+        began = self.clock.monotonic()
         holds = {camera_id: self._holders(camera_id, batch) for camera_id, batch in cameras.items()}
         wanted = {camera_id: each for camera_id, each in holds.items() if each}
         bounds = self.frames.hold_then_bounds(wanted) if wanted else BoundsByCamera()
@@ -132,7 +143,7 @@ class Recorder:
         self.recorded()
         chosen = [batch for batch in batches if batch.camera_id in answers]
         for batch in chosen:
-            self._count(batch, answers[batch.camera_id])
+            self._count(batch, answers[batch.camera_id], self.clock.monotonic() - began)
         return self._hand_over(chosen, answers, holds)
 
     def _batch(
@@ -186,9 +197,21 @@ class Recorder:
                 _tell_late(batch.detections[0], batch.newest_ms, batch.policy)
         return {b.camera_id for b in batches if b.camera_id not in changes or b.camera_id in new}
 
-    def _count(self, batch: CameraBatch, answers: Sequence[Accepted]) -> None:
+    def _count(self, batch: CameraBatch, answers: Sequence[Accepted], seconds: float) -> None:
         for detection, answer in zip(batch.detections, answers, strict=True):
+            tell(
+                "record detection",
+                [detection.detection_id],
+                seconds,
+                camera_id=detection.camera_id,
+                outcome=str(answer.outcome),
+                segments=", ".join(map(str, answer.segment_ids)),
+            )
             DETECTIONS.labels(str(answer.outcome)).inc()
+            DETECTION_AGE.observe(max(0, self.clock.now_ms() - detection.captured_ms) / 1000)
+            for match in batch.matches.get(detection.detection_id, ()):
+                if match.plate_list.kind is ListKind.WATCH:
+                    HITS.labels(match.plate_list.name).inc()
             if batch.newest_ms is not None:
                 late_ms = max(0, batch.newest_ms - detection.captured_ms)
                 LATENESS.labels(batch.camera_id).observe(late_ms / 1000)

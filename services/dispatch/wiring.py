@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from services.dispatch.bell import Bell
 from services.dispatch.camera_news import CameraWatcher
+from services.dispatch.camera_settings import CameraSettingsFollower
 from services.dispatch.closing import Closing
 from services.dispatch.dead_letters import DeadLetters
 from services.dispatch.frigate import FrigateReads, topics_of
@@ -22,11 +23,16 @@ from services.dispatch.offers import Offering
 from services.dispatch.pacer import Pacer, PacerPorts
 from services.dispatch.policies import Policies
 from services.dispatch.silence import Silence
+from services.dispatch.survey import RedisMemory, Survey, SurveyPorts
 from services.dispatch.webhooks import Webhook, webhook_lanes
+from shared.adapters.postgres.backup import PostgresBackupRows
 from shared.adapters.postgres.cameras import PostgresCameraNewsRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
+from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.detections import PostgresDetectionRows
+from shared.adapters.postgres.health import PostgresHealthRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.made_cameras import PostgresMadeCameraRows
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.pacer import PostgresPacerRows
 from shared.adapters.postgres.passes import PostgresPassRows
@@ -35,17 +41,22 @@ from shared.adapters.postgres.webhooks import PostgresWebhookRows
 from shared.adapters.redis.detections import RedisDetections
 from shared.adapters.webhooks import HttpWebhooks
 from shared.deployment import Deployment
+from shared.domain.growth import LOOKED_AT_DAYS, Capacity, capacity, until_somebody_must_act
 from shared.domain.job import JobKind
 from shared.domain.ports import Clock
+from shared.domain.timing import from_ms
 from shared.runtime.configuration import ConfigurationError
+from shared.runtime.dependencies import looked_at
+from shared.runtime.live_cameras import LiveCameras
 from shared.runtime.pulse import pulse
 from shared.runtime.sections import MqttSettings
 from shared.runtime.settings import Settings
 from shared.wire.doors.understood import Door
 from shared.wire.mqtt import LANE, Topics, mqtt_address
 
-CONNECTIONS = 9
+CONNECTIONS = 12
 PUSH = "push:"
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,7 @@ class World:
     """Dispatch's loops and what they close at the end.
 
     events_wait: rung when there may be events to relay. known_plates: the lists, as they are now.
+    survey: None where nobody can read what it reports.
     """
 
     intake: Intake
@@ -66,6 +78,8 @@ class World:
     list_changes: PostgresPlateListChanges
     known_plates: KnownPlates
     events_wait: Bell
+    survey: Survey | None
+    follower: CameraSettingsFollower
     alive: Callable[[], None]
 
     @property
@@ -82,9 +96,9 @@ class World:
         self.deployment.close()
 
 
-def build(settings: Settings) -> World:
+def build(settings: Settings, cameras: LiveCameras | None = None) -> World:
     """Open the clients of one dispatch process; raises Retryable while the schema is not this
-    version's.
+    version's. cameras: what looks after those of the settings, from an earlier world.
     """
     deployment = Deployment(
         settings,
@@ -93,10 +107,10 @@ def build(settings: Settings) -> World:
     )
     with deployment.kept():
         deployment.require_version()
-        return _world(deployment)
+        return _world(deployment, cameras or LiveCameras(settings))
 
 
-def _world(deployment: Deployment) -> World:
+def _world(deployment: Deployment, live: LiveCameras) -> World:
     settings, clock, database = deployment.settings, deployment.clock, deployment.database
     frames, holds = deployment.buffers, deployment.frames
     stream = deployment.stream(f"{socket.gethostname()}-{os.getpid()}")
@@ -104,11 +118,13 @@ def _world(deployment: Deployment) -> World:
     list_changes = PostgresPlateListChanges(database)
     known_plates = KnownPlates(list_changes, clock)
     known_plates.load()  # before the first detection is judged
+    follower = _follower(deployment, live)
     cameras, events_wait = tuple(settings.cameras), Bell()
     policies = Policies(
         {camera_id: settings.policy(camera_id) for camera_id in cameras},
         frozenset(camera_id for camera_id in cameras if settings.may_be_copied(camera_id)),
         deployment.cameras.states_of,
+        follower.new,
     )
     intake = Intake(
         IntakePorts(
@@ -137,10 +153,7 @@ def _world(deployment: Deployment) -> World:
             events=deployment.events,
             jobs=PostgresJobRows(database),
             clock=clock,
-            periods_s={
-                JobKind.CLEANUP: settings.cleanup_seconds,
-                JobKind.CHECK: settings.check_seconds,
-            },
+            periods_s=_periods_s(settings),
             webhooks=_receivers(settings),
             behind_s=intake.in_hand.behind_s,
             policies=policies,
@@ -162,8 +175,66 @@ def _world(deployment: Deployment) -> World:
         list_changes=list_changes,
         known_plates=known_plates,
         events_wait=events_wait,
+        survey=_survey(deployment, stream),
+        follower=follower,
         alive=pulse(settings.pulse_file, clock),
     )
+
+
+def _follower(deployment: Deployment, live: LiveCameras) -> CameraSettingsFollower:
+    """Takes the cameras as they are now: no detection is judged without those of the API."""
+    rows = PostgresMadeCameraRows(deployment.database)
+    live.made = rows.all
+    live.look()
+    return CameraSettingsFollower(live, rows, deployment.cameras, deployment.settings.cameras)
+
+
+def _survey(deployment: Deployment, stream: RedisDetections) -> Survey | None:
+    settings, clock = deployment.settings, deployment.clock
+    if settings.metrics_port is None and settings.metrics_dir is None:
+        return None
+    servers, counters = deployment.servers(), PostgresCounterRows(deployment.database)
+
+    def memory() -> Iterator[RedisMemory]:
+        for role, facts in deployment.redis_facts():
+            limit = facts.maxmemory_bytes
+            yield RedisMemory(role, facts.name, facts.used_bytes / limit if limit else 0.0)
+
+    def room() -> Capacity:
+        policy = settings.retention_policy()
+        disk = deployment.store.room() if policy.overall.max_bytes is None else None
+        found = capacity(
+            counters.stats(LOOKED_AT_DAYS + 1, None, 1),
+            policy,
+            None if disk is None else disk.free_bytes,
+            from_ms(clock.now_ms()).date(),
+        )
+        return replace(found, days_left=until_somebody_must_act(found, policy))
+
+    return Survey(
+        SurveyPorts(
+            rows=PostgresHealthRows(deployment.database),
+            dependencies=lambda: looked_at(servers, clock, closely=False),
+            memory=memory,
+            unread_s=stream.unread_s,
+            capacity=room,
+            clock=clock,
+            receivers=tuple(_receivers(settings)),
+            periods_s=_periods_s(settings),
+            backed_up_ms=PostgresBackupRows(deployment.database).last_ms
+            if settings.backup.keep
+            else None,
+        )
+    )
+
+
+def _periods_s(settings: Settings) -> dict[JobKind, float]:
+    """Returns how often each kind of job is done."""
+    periods_s: dict[JobKind, float] = {
+        JobKind.CLEANUP: settings.cleanup_seconds,
+        JobKind.CHECK: settings.check_seconds,
+    }
+    return periods_s | ({JobKind.BACKUP: DAY_SECONDS} if settings.backup.keep else {})
 
 
 def _watcher(deployment: Deployment) -> CameraWatcher:

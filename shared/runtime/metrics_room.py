@@ -1,7 +1,7 @@
 """Disk space for the files in which a process counts, reserved before anything is counted.
 
 The files are mapped into memory. A file that had to grow on a full disk would end its process by
-SIGBUS. So each gets its space at the start: enough for about a hundred cameras.
+SIGBUS. So each gets its space at the start: enough for two hundred cameras, or every route.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
 SUMMED = ("counter", "histogram")
 GAUGES = "gauge_livemostrecent"  # metrics.py declares no other kind
-ROOM_BYTES = 256 * 1024
+ROOM_BYTES = 512 * 1024
 
 
 def make_room(folder: Path) -> None:

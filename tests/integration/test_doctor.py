@@ -211,7 +211,7 @@ def test_upkeep_that_nobody_takes_is_told(world: World) -> None:
     world.jobs.request(JobKind.CLEANUP, {}, "me")
     world.database.execute("UPDATE jobs SET requested_at = now() - interval '1 h'")
     found = named(findings(asked(world)), "jobs")
-    assert (found.health, "--queues retention,consistency" in found.detail) == (
+    assert (found.health, "--queues retention,consistency" in found.mend) == (
         Health.WARNING,
         True,
     )

@@ -68,7 +68,11 @@ def children(pid: int) -> list[int]:
 
 
 def is_server(pid: int) -> bool:
-    return b"shared.runtime.metrics_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False  # it has ended since it was listed
+    return b"shared.runtime.metrics_server" in command
 
 
 @pytest.mark.parametrize("arguments", ALONE, ids=lambda arguments: arguments[0])

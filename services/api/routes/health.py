@@ -1,48 +1,32 @@
-"""Liveness, readiness and metrics."""
+"""What is wrong now, and what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST
-
-from services.api.callers import Ports
-from shared.domain.errors import PlatereelError
-from shared.runtime.metrics_folder import exposition
+from services.api.bodies import data_router
+from services.api.callers import Ports, Viewer
+from services.api.health_facts import health_of
+from services.api.parameters import TimeZone, zone_named
+from shared.domain.health import problems
+from shared.domain.timing import from_ms
 from shared.wire import api as schemas
 
-router = APIRouter(tags=["health"])
+router = data_router("health")
 
 
-@router.get("/healthz")
-def healthz() -> schemas.Health:
-    """Answers while the process can."""
-    return schemas.Health(status="ok")
-
-
-@router.get("/readyz", responses={503: {"model": schemas.Health}})
-def readyz(ports: Ports, response: Response) -> schemas.Health:
-    """Whether database, both Redis and the store answer; 503 names those that do not."""
-    with ThreadPoolExecutor(len(ports.checks)) as pool:
-        checks = dict(zip(ports.checks, pool.map(_state, ports.checks.values()), strict=True))
-    ready = all(state == "ok" for state in checks.values())
-    response.status_code = 200 if ready else 503
-    return schemas.Health(status="ok" if ready else "unavailable", checks=checks)
-
-
-def _state(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except PlatereelError as error:
-        return error.message
-    return "ok"
-
-
-@router.get("/metrics", response_class=Response)
-def metrics() -> Response:
-    """Prometheus metrics: of this process, and of every other process that counts in the same
-    folder.
+@router.get("/health")
+def health(ports: Ports, caller: Viewer, time_zone: TimeZone = "UTC") -> schemas.DeploymentHealth:
+    """Returns what is wrong now and what to do about it, errors first, and how servers, queues and
+    cameras are. A key for some cameras is told of these.
     """
-    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
+    now = from_ms(ports.clock.now_ms()).astimezone(zone_named(time_zone))
+    found = health_of(ports, caller, now.replace(hour=0, minute=0, second=0, microsecond=0))
+    return schemas.DeploymentHealth.model_validate(
+        {
+            "problems": problems(found),
+            "dependencies": found.dependencies,
+            "queues": found.all_queues,
+            "cameras": found.camera_states,
+            "frames_lost_today": None if found.rows is None else found.rows.frames_lost,
+        },
+        from_attributes=True,
+    )

@@ -12,6 +12,9 @@ from shared.adapters.redis.client import kinds
 from shared.adapters.redis.servers import FrameServers
 from shared.domain.capacity import maxmemory_for
 from shared.domain.errors import PartlyAway, Permanent
+from shared.domain.health import Severity, WrongSetting
+
+OLDEST = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,36 @@ def facts_of(node: redis.Redis, what: str = "frames") -> NodeFacts:
         append_only=bool(told.get("aof_enabled", 0)),
         now_ms=int(seconds) * 1000 + int(microseconds) // 1000,
     )
+
+
+def wrong_settings(facts: NodeFacts, *, durable: bool) -> list[WrongSetting]:
+    """Returns what is set wrong. durable: the broker, which keeps an append-only file; frames are
+    in memory only. Neither may evict keys.
+    """
+    found: list[WrongSetting] = []
+
+    def wrong(setting: str, value: str, severity: Severity, mend: str) -> None:
+        name = f"{setting} of {facts.name}"
+        found.append(WrongSetting(setting=name, found=value, severity=severity, mend=mend))
+
+    if int(facts.version.split(".")[0]) < OLDEST:
+        wrong(
+            "version", facts.version, Severity.ERROR, f"install Valkey or Redis, {OLDEST} or newer"
+        )
+    if facts.policy != "noeviction":
+        wrong(
+            "maxmemory-policy",
+            facts.policy,
+            Severity.ERROR,
+            "CONFIG SET maxmemory-policy noeviction",
+        )
+    if facts.append_only != durable:
+        value, wanted = ("yes", "no") if facts.append_only else ("no", "yes")
+        wrong("appendonly", value, Severity.WARNING, f"CONFIG SET appendonly {wanted}")
+    if not durable and facts.maxmemory_bytes == 0:
+        mend = "CONFIG SET maxmemory, to what `platereel plan` says"
+        wrong("maxmemory", "without a limit", Severity.WARNING, mend)
+    return found
 
 
 def check_room(servers: FrameServers, needs: Mapping[str, float], keys: Mapping[str, str]) -> None:
