@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platereel.embedded.logfiles import private
 from shared.domain.errors import Permanent
 from shared.runtime.signals import LIFELINE_VARIABLE, die_with_parent
 
@@ -45,8 +46,8 @@ class Command:
     leaves: Sequence[Path] = ()
 
 
-def spawn(command: Command) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own.
+def spawn(command: Command, out: int | None = None) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own. out: where its output goes, in place of its log.
 
     Only from the main thread: the kernel ties a child's end to the thread that made it.
     """
@@ -61,7 +62,9 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
     env = {**os.environ, **command.env}
     fds: list[int] = []
     with ExitStack() as stack:
-        out = stack.enter_context(open(command.log, "ab", opener=_private))
+        if out is None:
+            out = private(command.log)
+            stack.callback(os.close, out)
         if command.lifeline and not sys.platform.startswith("linux"):
             read_end, _ = os.pipe()
             env[LIFELINE_VARIABLE] = str(read_end)
@@ -78,13 +81,6 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
             start_new_session=True,
             preexec_fn=before_exec,  # noqa: PLW1509 - nothing but system calls before exec
         )
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a log for its owner alone, because plates are in it; also one that was there before."""
-    handle = os.open(path, flags, 0o600)
-    os.fchmod(handle, 0o600)
-    return handle
 
 
 def free_ports(count: int) -> list[int]:

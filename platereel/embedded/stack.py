@@ -19,6 +19,7 @@ from shutil import rmtree
 from urllib.parse import quote
 
 from platereel.embedded import servers
+from platereel.embedded.log_pipes import LogPipes
 from platereel.embedded.processes import Command, free_ports
 from platereel.embedded.remains import clear, note
 from platereel.embedded.storage import storage
@@ -77,20 +78,37 @@ class Stack:
 
     def start(self) -> None:
         """Start everything and write run.json once the API answers for all of it."""
+        self._claim()
+        port = _usable_port(self.plan.settings.api.host, self.plan.port)
+        addresses = self._serve()
+        prepare(with_addresses(self.plan.settings, addresses))
+        self._start_services(addresses, port)
+        self._up = True
+        self.write_run_file()
+
+    def start_servers(self) -> Addresses:
+        """Start the servers alone, on a store that may have been copied back. Returns addresses."""
+        self._claim(brought="storage")
+        return self._serve()
+
+    def _claim(self, brought: str = "") -> None:
+        """Take the data folder, and clear it of what an earlier run left."""
         data = self.plan.data
         self.began_ms = self.clock.now_ms()
-        claim(data)
+        claim(data, brought)
         self._lock = _lock(data, self.clock)
         servers.private_folder(data / "logs")
         clear(data / CHILDREN, self.clock)
         rmtree(data / METRICS, ignore_errors=True)  # counters begin anew with the deployment
-        port = _usable_port(self.plan.settings.api.host, self.plan.port)
-        self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping)
+
+    def _serve(self) -> Addresses:
+        settings = self.plan.settings
+        logs = LogPipes(
+            clock=self.clock, most_bytes=settings.log_bytes, most_files=settings.log_files
+        )
+        self._supervisor = Supervisor(self.clock, self._noted, self.plan.stopping, logs)
         self.addresses = self._start_servers()
-        prepare(with_addresses(self.plan.settings, self.addresses))
-        self._start_services(self.addresses, port)
-        self._up = True
-        self.write_run_file()
+        return self.addresses
 
     def kill(self) -> None:
         """End every process at once.
@@ -129,6 +147,7 @@ class Stack:
             [name for name in supervisor.names() if name not in SERVERS], STOP_SERVICES_SECONDS
         )
         supervisor.stop(SERVERS, STOP_SERVERS_SECONDS)
+        supervisor.close()
         (self.plan.data / "run.json").unlink(missing_ok=True)
         os.close(self._lock)
         self._supervisor = None
@@ -205,7 +224,10 @@ class Stack:
             ("dispatch", ["dispatch"]),
             ("worker", ["worker", "--queues", "parts", "--concurrency", cores]),
             ("worker", ["worker", "--queues", "finalise", "--concurrency", "2"]),
-            ("worker", ["worker", "--queues", "retention,consistency", "--concurrency", "1"]),
+            (
+                "worker",
+                ["worker", "--queues", "retention,consistency,backup", "--concurrency", "1"],
+            ),
             ("beat", ["beat"]),
             ("api", ["api"]),
             ("capture", ["capture"]),
@@ -223,10 +245,7 @@ class Stack:
 
     def _noted(self) -> None:
         """Write down the children, for other programs and for the next run in this folder."""
-        note(
-            self.plan.data / CHILDREN,
-            (pid for pids in self._running().pids().values() for pid in pids),
-        )
+        note(self.plan.data / CHILDREN, self._running().all_pids())
         self.write_run_file()
 
     def write_run_file(self) -> None:
@@ -266,8 +285,8 @@ def _answers(url: str) -> None:
         response.read()
 
 
-def claim(data: Path) -> None:
-    """Make a data folder, or take one that is empty or was claimed before.
+def claim(data: Path, brought: str = "") -> None:
+    """Make a data folder, or take one that was claimed before or has only what was `brought`.
 
     Raises Permanent for a folder that others use: it would be closed to them, and its files may
     have names of ours.
@@ -275,7 +294,8 @@ def claim(data: Path) -> None:
     claimed = (data / LOCK).exists() or (data / SECRETS).exists()
     if data.exists() and not claimed:
         # The demonstration's own data folder lies in the one of `up`.
-        others = sorted(each.name for each in data.iterdir() if not (each / LOCK).exists())
+        found = {each.name for each in data.iterdir() if not (each / LOCK).exists()}
+        others = sorted(found - {brought})
         if others:
             raise Permanent(
                 f"{data} has other things in it, such as {others[0]}; give --data a folder of its own"
@@ -311,5 +331,14 @@ def running(stack: Stack) -> Iterator[Stack]:
     try:
         stack.start()
         yield stack
+    finally:
+        stack.stop()
+
+
+@contextmanager
+def serving(stack: Stack) -> Iterator[Addresses]:
+    """Yields the addresses of a stack's servers, which run alone until the end of the block."""
+    try:
+        yield stack.start_servers()
     finally:
         stack.stop()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from platereel.embedded.logfiles import bound
+from platereel.embedded.log_pipes import LogPipes
 from platereel.embedded.processes import Command, spawn
 from shared.domain.errors import Permanent
 from shared.domain.ports import Clock
@@ -38,7 +38,7 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Owns the children.
+    """Owns the children. logs: where their output goes; else straight into their log files.
 
     Only the main thread calls its methods: the kernel ties a child's end to its creator.
     """
@@ -46,12 +46,12 @@ class Supervisor:
     clock: Clock
     changed: Callable[[], None] = lambda: None
     stopping: Callable[[], bool] = lambda: False
+    logs: LogPipes | None = None
     _children: dict[str, list[_Child]] = field(default_factory=dict)
 
     def start(self, command: Command) -> None:
         """Start a child and watch it from now on."""
-        bound(command.log)
-        child = _Child(command, spawn(command), self.clock.monotonic())
+        child = _Child(command, self._spawn(command), self.clock.monotonic())
         self._children.setdefault(command.name, []).append(child)
         self.changed()
 
@@ -61,6 +61,11 @@ class Supervisor:
             name: [child.process.pid for child in children if child.again_at is None]
             for name, children in self._children.items()
         }
+
+    def all_pids(self) -> list[int]:
+        """Returns the process ids of all children, and of whoever writes their logs."""
+        running = [pid for pids in self.pids().values() for pid in pids]
+        return running + (self.logs.pids() if self.logs is not None else [])
 
     def restarts(self) -> int:
         """Returns how often any child had to be started again."""
@@ -81,6 +86,8 @@ class Supervisor:
                     raise Stopped from None
                 child = self._children[name][-1]
                 if child.process.poll() is not None or self.clock.monotonic() > until:
+                    if self.logs is not None:
+                        self.logs.settle(child.command.log)
                     tail = child.command.log.read_text(errors="replace")[-800:]
                     raise Permanent(
                         f"{name} did not start ({type(error).__name__}):\n{tail}"
@@ -90,13 +97,14 @@ class Supervisor:
                 return
 
     def poll(self) -> None:
-        """Look after the children once: log which died, start those again whose pause is over,
-        bound the logs.
+        """Look after the children once: log which died, start those again whose pause is over; and
+        whoever writes the logs.
         """
+        if self.logs is not None and self.logs.look():
+            self.changed()
         for name, children in self._children.items():
             for child in children:
                 self._look(name, child)
-                bound(child.command.log)
 
     def _look(self, name: str, child: _Child) -> None:
         now = self.clock.monotonic()
@@ -117,11 +125,20 @@ class Supervisor:
             child.backoff_s = min(LONGEST_BACKOFF_SECONDS, child.backoff_s * 2)
             self.changed()
         elif now >= child.again_at:
-            child.process = spawn(child.command)
+            child.process = self._spawn(child.command)
             child.started_at, child.again_at = now, None
             child.restarts += 1
             _log.info("process_started_again", name=name, pid=child.process.pid)
             self.changed()
+
+    def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
+        if self.logs is None:
+            return spawn(command)
+        writing = self.logs.pipe(command.log)
+        try:
+            return spawn(command, writing)
+        finally:
+            os.close(writing)
 
     def stop(self, names: Iterable[str], seconds: float) -> None:
         """Ask the named children to stop, all at once; after `seconds` kill those that have not."""
@@ -154,6 +171,11 @@ class Supervisor:
                 if child.process.returncode is None:
                     with suppress(ProcessLookupError):
                         os.kill(child.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the logs be written to their end, after all children have ended."""
+        if self.logs is not None:
+            self.logs.close()
 
     def names(self) -> list[str]:
         """Names of all children."""

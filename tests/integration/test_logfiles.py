@@ -1,118 +1,151 @@
-"""Logs of `up`: bounded while a child writes, whole but for that, and left alone where there is no
-room.
-"""
+"""Logs of `up`: turned while children write, whole whoever is killed, and at their end."""
 
 from __future__ import annotations
 
-import errno
-import shutil
+import os
+import signal
+import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from platereel.embedded.logfiles import bound
+from platereel.embedded.log_pipes import LogPipes, _waiting
 from platereel.embedded.processes import Command
 from platereel.embedded.supervisor import Supervisor
 from shared.adapters.clock import SystemClock
-from tests.support.waiting import WAIT_SECONDS
+from shared.domain.errors import Permanent
+from tests.support.deployment import clean_environment
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 MOST = 50_000
-WRITE = """
-import itertools, time
+COUNT = """
+import time
+for n in range(20_000):
+    print(f"line {n:08}", flush=n % 100 == 0)
+print("done", flush=True)
+time.sleep(60)
+"""
+ENDLESS = """
+import itertools
 for n in itertools.count():
     print(f"line {n:08}", flush=True)
-    if n % 500 == 0:
-        time.sleep(0.01)
+"""
+LAST_WORDS = """
+import signal, sys, time
+def stop(*_):
+    print("last words", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+print("begun", flush=True)
+time.sleep(60)
+"""
+SUPERVISE = """
+import sys, time
+from pathlib import Path
+from platereel.embedded.log_pipes import LogPipes
+from platereel.embedded.processes import Command
+from platereel.embedded.supervisor import Supervisor
+from shared.adapters.clock import SystemClock
+pipes = LogPipes(clock=SystemClock(), most_bytes=100_000, most_files=2)
+supervisor = Supervisor(SystemClock(), logs=pipes)
+supervisor.start(Command("child", [sys.executable, "-c", sys.argv[1]], Path(sys.argv[2])))
+print(*pipes.pids(), flush=True)
+time.sleep(60)
 """
 
 
-def test_a_child_goes_on_in_a_log_that_begins_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    pipes = LogPipes(clock=SystemClock(), most_bytes=MOST, most_files=100)
+    made = Supervisor(SystemClock(), logs=pipes)
+    yield made
+    made.stop(made.names(), 5)
+    made.close()
+
+
+def child(script: str, log: Path) -> Command:
+    return Command("child", [sys.executable, "-c", script], log, stop_signal=signal.SIGKILL)
+
+
+def files_of(log: Path) -> list[str]:
+    older = sorted(log.parent.glob(f"{log.name}.*"), key=lambda path: -int(path.suffix[1:]))
+    return [path.read_text() for path in [*older, log]]
+
+
+def numbers(text: str) -> list[int]:
+    return [int(line.split()[1]) for line in text.splitlines() if line.startswith("line ")]
+
+
+def test_a_log_is_turned_while_its_child_writes_and_loses_no_line(
+    tmp_path: Path, supervisor: Supervisor
 ) -> None:
-    monkeypatch.setattr(bound, "__defaults__", (MOST,))
     log = tmp_path / "child.log"
-    supervisor = Supervisor(SystemClock())
-    supervisor.start(Command("child", [sys.executable, "-c", WRITE], log))
-    try:
-        turned, until = 0, time.monotonic() + WAIT_SECONDS
-        while turned < 3 and time.monotonic() < until:
-            before = log.stat().st_size
-            supervisor.poll()
-            turned += log.stat().st_size < before
-            time.sleep(0.02)
-    finally:
-        supervisor.stop(["child"], 5)
-    assert turned == 3
-    kept = [(tmp_path / name).read_text() for name in ("child.log.1", "child.log")]
-    assert "\0" not in kept[1]  # it was written from its beginning, and no hole lies before
-    old, new = (
-        [int(line.split()[1]) for line in text.split("\n")[:-1] if line.startswith("line ")]
-        for text in kept
-    )
-    assert old == list(range(old[0], old[-1] + 1))
-    assert new[-1] > old[-1]
-    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
-        "child.log": 0o600, "child.log.1": 0o600,
-    }  # fmt: skip
+    supervisor.start(child(COUNT, log))
+    wait_until("the last line", lambda: log.exists() and log.read_text().endswith("done\n"))
+    files = files_of(log)
+    assert len(files) > 3
+    assert all(len(text) <= MOST and text.endswith("\n") for text in files)
+    assert numbers("".join(files)) == list(range(20_000))
 
 
-def test_a_copy_is_private_whatever_a_killed_run_left(tmp_path: Path) -> None:
-    log = tmp_path / "child.log"
-    log.write_text("x" * (MOST + 1))
-    (tmp_path / "child.log.new").touch(mode=0o644)
-    bound(log, MOST)
-    assert (tmp_path / "child.log.1").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_log_that_grew_before_begins_anew_with_the_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_writer_that_is_killed_is_replaced_and_its_child_goes_on(
+    tmp_path: Path, supervisor: Supervisor
 ) -> None:
-    monkeypatch.setattr(bound, "__defaults__", (MOST,))
     log = tmp_path / "child.log"
-    log.write_text("x" * (MOST + 1))
-    supervisor = Supervisor(SystemClock())
-    supervisor.start(
-        Command("child", [sys.executable, "-c", "print('begun', flush=True); input()"], log)
-    )
-    supervisor.stop(["child"], 5)
-    assert (tmp_path / "child.log.1").stat().st_size == MOST + 1
-    assert log.stat().st_size < 1000
+    supervisor.start(child(ENDLESS, log))
+    wait_until("lines", lambda: log.exists() and log.stat().st_size > 0)
+    ((pid,),) = supervisor.pids().values()
+    assert supervisor.logs is not None
+    os.kill(pid, signal.SIGSTOP)
+    reading = supervisor.logs._held[log]
+    wait_until("an empty pipe", lambda: not _waiting(reading))
+    supervisor.logs.settle(log)  # what was read is written too
+    (writer,) = supervisor.logs.pids()
+    os.kill(writer, signal.SIGKILL)
+    os.kill(pid, signal.SIGCONT)
+    wait_until("a full pipe, which the child waits for", lambda: _waiting(reading) > 60_000)
+    before = sum(map(len, files_of(log)))
+    wait_until("another writer", lambda: supervisor.poll() or supervisor.logs.pids() != [writer])  # type: ignore[func-returns-value, union-attr]
+    wait_until("new lines", lambda: sum(map(len, files_of(log))) > before + MOST)
+    assert supervisor.restarts() == 0
+    os.kill(pid, signal.SIGSTOP)
+    wait_until("an empty pipe", lambda: not _waiting(reading))
+    supervisor.logs.settle(log)
+    told = numbers("".join(files_of(log)).rpartition("\n")[0])
+    assert told == list(range(told[0], told[-1] + 1))
 
 
-@pytest.mark.parametrize("size", [0, MOST])
-def test_a_small_log_stays(tmp_path: Path, size: int) -> None:
+def test_the_last_words_of_a_child_whose_supervisor_is_killed_are_written(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
-    log.write_text("x" * size)
-    bound(log, MOST)
-    assert [path.stat().st_size for path in tmp_path.iterdir()] == [size]
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, LAST_WORDS, str(log)],
+        stdout=subprocess.PIPE,
+        env=clean_environment(),
+    ) as running:
+        assert running.stdout is not None
+        writer = int(running.stdout.readline())
+        wait_until("the first line", lambda: log.exists() and log.read_text() == "begun\n")
+        running.kill()
+    wait_until("the last line", lambda: log.read_text() == "begun\nlast words\n")
+    wait_until("the end of the writer", lambda: not Path(f"/proc/{writer}").exists())
 
 
-def test_on_a_full_disk_nothing_is_thrown_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither where there is no room to begin with, nor where it runs out in the middle; and no
-    half copy stays.
-    """
+def test_why_a_child_did_not_start_is_told(tmp_path: Path, supervisor: Supervisor) -> None:
+    """Its last words come through a pipe, and must not come later than the question."""
 
-    def runs_out(_: Path, target: Path) -> None:
-        target.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def refused() -> None:
+        raise ConnectionRefusedError
 
-    log = tmp_path / "child.log"
-    log.write_text("x" * (MOST + 1))
-    with monkeypatch.context() as full:
-        full.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, MOST))
-        bound(log, MOST)
-    with monkeypatch.context() as full:
-        full.setattr(shutil, "copyfile", runs_out)
-        bound(log, MOST)
-    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [
-        ("child.log", MOST + 1)
-    ]
+    for _ in range(3):
+        supervisor.start(child("raise SystemExit('no such thing')", tmp_path / "child.log"))
+        with pytest.raises(Permanent, match="no such thing"):
+            supervisor.await_ready("child", refused)
+        supervisor.stop(["child"], WAIT_SECONDS)
 
 
-def test_a_log_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
-    bound(tmp_path / "none.log", MOST)
-    assert list(tmp_path.iterdir()) == []
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path, supervisor: Supervisor) -> None:
+    with pytest.raises(IsADirectoryError):
+        supervisor.start(child("", tmp_path))
+    assert supervisor.names() == []
