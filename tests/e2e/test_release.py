@@ -4,6 +4,7 @@ checkout is seen.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -12,16 +13,33 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.deployment import Deployment, clean_environment
+from tests.support.page_files import named_by
 from tests.support.waiting import WAIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ("pyproject.toml", "README.md", "LICENSE", "platereel", "services", "shared", "workers")
+PAGE = ROOT / "services" / "api" / "page"
 VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+# The compiler of the page's types reads these; no process of ours does.
+OF_THE_COMPILER = {
+    "services/api/package.json",
+    "services/api/tsconfig.json",
+    "services/api/page/api_types.d.ts",
+}
+PAGE_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 CAMERA = 'cameras: {gate: {source: "synthetic:numbered?size=320x180", detect: false}}\n'
 
 
@@ -48,11 +66,19 @@ def build(what: str, source: Path, out: Path) -> Path:
     return made
 
 
+@dataclass(frozen=True)
+class Release:
+    """Wheels: made from the tree, and from the source archive of the tree."""
+
+    of_tree: Path
+    of_archive: Path
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that is made from the source archive, in a copy of what belongs to it."""
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Both, made in a copy of what belongs to them."""
     folder = tmp_path_factory.mktemp("release")
-    source, out = folder / "source", folder / "out"
+    source, out, direct = folder / "source", folder / "out", folder / "direct"
     source.mkdir()
     for name in RELEASED:
         where = ROOT / name
@@ -63,57 +89,131 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(where, source / name)
     out.mkdir()
+    direct.mkdir()
+    of_tree = build("build_wheel", source, direct)
+    shutil.rmtree(source / "platereel.egg-info")  # else the archive is made from its list of files
     archive = build("build_sdist", source, out)
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
-    build("build_wheel", folder / f"platereel-{VERSION}", out)
+    of_archive = build("build_wheel", folder / f"platereel-{VERSION}", out)
     assert sorted(path.name for path in out.glob("platereel*")) == [
         f"platereel-{VERSION}-py3-none-any.whl",
         f"platereel-{VERSION}.tar.gz",
     ]
-    return out / f"platereel-{VERSION}-py3-none-any.whl"
+    return Release(of_tree, of_archive)
 
 
-def test_the_wheel_has_all_that_the_packages_have(wheel: Path) -> None:
+@dataclass(frozen=True)
+class Installed:
+    """An environment that has our dependencies, the wheel, and nothing of the checkout."""
+
+    site: Path
+    python: Path
+
+    @property
+    def command(self) -> Path:
+        return self.python.with_name("platereel")
+
+
+@pytest.fixture(scope="module")
+def installed(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("newcomer")
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    python = folder / "env" / "bin" / "python"
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run(python, "-c", where, cwd=folder).strip())
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "-q", "--no-deps", "--no-index", release.of_archive, cwd=folder)
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return Installed(site, python)
+
+
+@pytest.fixture(scope="module")
+def running(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """`platereel up` of that environment, away from the checkout."""
+    folder = tmp_path_factory.mktemp("running")
+    deployment = Deployment(folder / "site", CAMERA, program=(str(installed.command),), cwd=folder)
+    try:
+        deployment.start()
+        yield deployment
+    finally:
+        deployment.stop()
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """What a wheel installs, by name."""
+    with zipfile.ZipFile(wheel) as packed:
+        return {name: packed.read(name) for name in packed.namelist() if ".dist-info/" not in name}
+
+
+def test_the_wheel_has_all_that_the_packages_have(release: Release) -> None:
     """A file that only the checkout has is missed by the first user."""
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     ours = {
-        str(path.relative_to(ROOT))
+        str(path.relative_to(ROOT)): path.read_bytes()
         for package in ("platereel", "services", "shared", "workers")
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert packed == ours
+    needed = {name: data for name, data in ours.items() if name not in OF_THE_COMPILER}
+    assert ours.keys() >= OF_THE_COMPILER
+    for wheel in (release.of_tree, release.of_archive):
+        packed = contents(wheel)
+        assert packed.keys() == needed.keys()
+        assert packed == needed
 
 
-def test_a_newcomer_installs_it_and_starts(wheel: Path, tmp_path: Path) -> None:
+def test_a_newcomer_installs_it_and_starts(
+    installed: Installed, running: Deployment, tmp_path: Path
+) -> None:
     """--version, init and up, in an environment that has our dependencies and nothing of the
     checkout.
     """
-    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
-    python = tmp_path / "env" / "bin" / "python"
-    site = Path(
-        run(
-            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path
-        ).strip()
-    )
-    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
-    run(*pip, "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for package in ("platereel", "services.api", "shared", "workers"):
+        shown = f"import {package} as it; print(it.__file__ or it.__path__)"
+        assert str(installed.site) in run(installed.python, "-c", shown, cwd=tmp_path)
+    assert run(installed.command, "--version", cwd=tmp_path).split() == ["platereel", VERSION]
+    run(installed.command, "init", tmp_path / "platereel.yaml", cwd=tmp_path)
+    check = ("config", "check", "--config", tmp_path / "platereel.yaml")
+    run(installed.command, *check, cwd=tmp_path)
+    assert running.get("/v2/video/cameras")["total"] == 1
 
-    assert str(site) in run(
-        python, "-c", "import platereel; print(platereel.__file__)", cwd=tmp_path
-    )
-    command = python.with_name("platereel")
-    assert run(command, "--version", cwd=tmp_path).split() == ["platereel", VERSION]
-    run(command, "init", tmp_path / "platereel.yaml", cwd=tmp_path)
-    run(command, "config", "check", "--config", tmp_path / "platereel.yaml", cwd=tmp_path)
-    running = Deployment(tmp_path / "site", CAMERA, program=(str(command),), cwd=tmp_path)
-    try:
-        running.start()
-        assert running.get("/v2/video/cameras")["total"] == 1
-    finally:
-        running.stop()
+
+def test_the_page_of_the_wheel_is_whole(running: Deployment) -> None:
+    """The document, and all that it names and that this names in turn: modules, style, icon,
+    manifest; each as a browser needs it, kept for ever, compressed once.
+    """
+    packed = {"Accept-Encoding": "gzip"}
+    left, found = ["/"], set[str]()
+    while left:
+        path = left.pop()
+        found.add(path)
+        status, plain, headers = running.ask("GET", path)
+        _, small, said = running.ask("GET", path, headers=packed)
+        assert status == 200, path
+        assert "content-encoding" not in headers
+        assert said["content-encoding"] == "gzip"
+        assert gzip.decompress(small) == plain, path
+        assert len(small) < len(plain) or len(plain) < 400, path
+        if path == "/":
+            assert headers["content-type"] == "text/html; charset=utf-8"
+            assert headers["cache-control"] == "no-cache"
+        else:
+            name = path.split("/", 3)[3]
+            assert headers["content-type"] == PAGE_TYPES[name[name.rindex(".") :]]
+            assert "immutable" in headers["cache-control"]
+            assert plain == (PAGE / name).read_bytes()
+        left += sorted(
+            urlsplit(each).path
+            for each in named_by(path, plain.decode())
+            if urlsplit(each).path not in {*found, *left}
+        )
+    names = {path.split("/", 3)[3] for path in found - {"/"}}
+    served = {
+        path.relative_to(PAGE).as_posix()
+        for path in PAGE.rglob("*")
+        if path.is_file() and path.suffix in PAGE_TYPES
+    }
+    assert names == served
 
 
 def test_the_newest_release_of_the_changelog_is_this_version() -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tomllib
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,6 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, Any] = COMPOSE["services"]
 MAIN_PROCESS_BYTES = 300_000_000  # a worker without its pool, with the process that answers scrapes
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-
-
-def filled(value: str) -> str:
-    """A value with its variables replaced, as compose does."""
-    return re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda m: f"{m[1]}0123456789abcdef", value)
 
 
 def default_of(value: str) -> str:
@@ -65,20 +62,43 @@ def test_every_queue_is_served() -> None:
     assert served == set(QUEUES)
 
 
-def test_the_environment_is_one_the_code_reads(tmp_path: Path) -> None:
+def secret_files(service: dict[str, Any]) -> dict[str, str]:
+    """Variables that name a secret, with its name."""
+    return {
+        variable: str(value).removeprefix("/run/secrets/")
+        for variable, value in service.get("environment", {}).items()
+        if str(value).startswith("/run/secrets/")
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the script makes, and its secrets."""
+    return make_secrets(tmp_path_factory.mktemp("deployment"))
+
+
+def make_secrets(folder: Path, env: str = "COMPOSE_PROFILES=minio\n") -> Path:
+    (folder / "deploy").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "deploy" / "make-secrets.sh", folder / "deploy")
+    (folder / ".env").write_text(env)
+    subprocess.run(
+        ["sh", "deploy/make-secrets.sh"], cwd=folder, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    return folder
+
+
+def test_the_environment_is_one_the_code_reads(made: Path) -> None:
     for name, service in OURS.items():
-        environment = {k: filled(v) for k, v in service["environment"].items() if v is not None}
+        environment = {k: v for k, v in service["environment"].items() if v is not None}
         assert environment.pop("PLATEREEL_CONFIG") == service["volumes"][0].split(":")[1]
-        secrets = {k: v for k, v in environment.items() if k.endswith("_URL")}
-        for variable, value in secrets.items():
-            (tmp_path / variable).write_text(value)
-        files = {f"{variable}_FILE": str(tmp_path / variable) for variable in secrets}
-        memory = environment.get("PLATEREEL_WORKER_MEMORY_BYTES")
-        if memory is not None:
+        for variable, secret in secret_files(service).items():
+            assert secret in service["secrets"], name
+            environment[variable] = str(made / "secrets" / secret)
+        if "PLATEREEL_WORKER_MEMORY_BYTES" in environment:
             environment["PLATEREEL_WORKER_MEMORY_BYTES"] = default_of(
-                service["environment"]["PLATEREEL_WORKER_MEMORY_BYTES"]
+                environment["PLATEREEL_WORKER_MEMORY_BYTES"]
             )
-        settings = load(None, files | {k: v for k, v in environment.items() if k not in secrets})
+        settings = load(None, environment)
         assert settings.storage_url is not None, name
         address = parse_storage_url(settings.storage_url.get_secret_value())
         assert isinstance(address, S3Address)
@@ -89,15 +109,64 @@ def test_the_environment_is_one_the_code_reads(tmp_path: Path) -> None:
     )
 
 
-def test_no_secret_is_in_the_file_and_every_one_is_demanded() -> None:
+def test_no_secret_is_in_the_file_or_in_a_variable() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    demanded = set(re.findall(r"\$\{(\w+):\?", text))
-    assert demanded == {
-        "POSTGRES_PASSWORD", "REDIS_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PLATEREEL_API_KEYS",
-    }  # fmt: skip
-    example = (ROOT / "deploy" / "env.example").read_text()
-    for variable in demanded:
-        assert f"\n{variable}=\n" in f"\n{example}"
+    assert set(re.findall(r"\$\{(\w+):\?", text)) == {"COMPOSE_PROFILES"}
+    assert "\nCOMPOSE_PROFILES=minio\n" in (ROOT / "deploy" / "env.example").read_text()
+    told = set(re.findall(r"\$\{(\w+)", text))
+    assert not {name for name in told if re.search("PASSWORD|KEY|USER|TOKEN|URL", name)}
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            named = re.search("PASSWORD|_KEY|_URL|ROOT_USER", variable)
+            if named and variable != "PLATEREEL_STORAGE_PUBLIC_URL":
+                assert variable.endswith("_FILE"), name
+                assert value.startswith("/run/secrets/"), name
+
+
+def test_every_secret_has_a_file_that_the_script_makes(made: Path) -> None:
+    given = {name for service in SERVICES.values() for name in service.get("secrets", [])}
+    assert given == set(COMPOSE["secrets"])
+    for name, secret in COMPOSE["secrets"].items():
+        path = made / secret["file"].replace("${SECRETS_DIR:-./secrets}", "secrets")
+        assert path.read_text() or name == "backup_url", name
+        # mounted as it is, for the container's user; on the host the folder is closed
+        assert path.stat().st_mode & 0o777 == 0o444, name
+    assert (made / "secrets").stat().st_mode & 0o777 == 0o700
+    there = {path for path in (made / "secrets").rglob("*") if path.is_file()}
+    assert len(there) == len(COMPOSE["secrets"])
+
+
+def test_secrets_are_made_once_and_of_chance(made: Path, tmp_path: Path) -> None:
+    def read(folder: Path) -> dict[str, str]:
+        return {
+            path.name: path.read_text()
+            for path in (folder / "secrets").rglob("*")
+            if path.is_file()
+        }
+
+    before = read(made)
+    make_secrets(made)
+    assert read(made) == before
+    other = read(make_secrets(tmp_path, "COMPOSE_PROFILES=monitoring,seaweedfs\n"))
+    assert set(other.values()) & set(before.values()) == {""}  # of the address of backups
+    assert "@seaweedfs:8333/" in other["storage_url"]
+    assert len(b64decode(other["signing_key"])) == 32
+
+
+def test_an_earlier_deployments_passwords_are_taken_over(tmp_path: Path) -> None:
+    env = (
+        "POSTGRES_PASSWORD=old-one\nREDIS_PASSWORD='old two'\nMINIO_ROOT_USER=old3\n"
+        'MINIO_ROOT_PASSWORD="old4"\nPLATEREEL_API_KEYS=a:admin:old5\n'
+    )
+    secrets = make_secrets(tmp_path, env) / "secrets"
+    for name, value in {
+        "postgres_password": "old-one", "redis_password": "old two", "s3_access_key": "old3",
+        "s3_secret_key": "old4", "api_keys": "a:admin:old5",
+    }.items():  # fmt: skip
+        assert (secrets / name).read_text() == value
+    assert "old3:old4@minio:9000" in (secrets / "storage_url").read_text()
+    # its key is in the database, and stays the one that signs
+    assert (secrets / "signing_key").read_text() == ""
 
 
 def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
@@ -110,6 +179,7 @@ def test_images_are_pinned_and_servers_are_healthy_before_use() -> None:
     assert SERVICES["minio"]["image"] == "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
     for name in ("redis-frames", "redis-broker"):
         assert "--maxmemory-policy noeviction" in SERVICES[name]["command"][2]
+        assert "--requirepass" not in SERVICES[name]["command"][2]  # arguments can be read
     assert "--appendonly no" in SERVICES["redis-frames"]["command"][2]
     assert "--appendonly yes" in SERVICES["redis-broker"]["command"][2]
     for name, service in OURS.items():
@@ -187,6 +257,7 @@ def test_a_container_has_nothing_that_it_does_not_need(name: str) -> None:
     assert service["mem_limit"]
     assert service["logging"]["driver"] == "json-file"
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    assert service["pids_limit"]
     if name == "owners":  # it changes owners and ends; nothing can reach it
         assert (service["user"], service["cap_add"]) == ("0:0", ["CHOWN", "DAC_READ_SEARCH"])
         assert (service["network_mode"], service["restart"]) == ("none", "no")
@@ -210,7 +281,11 @@ def tmpfs_of(service: dict[str, Any]) -> dict[str, str]:
 def mounts_of(service: dict[str, Any]) -> dict[str, str]:
     """Its volumes: what is mounted, by the path in the container."""
     long = [each for each in service.get("volumes", []) if isinstance(each, dict)]
-    short = [each.split(":") for each in service.get("volumes", []) if isinstance(each, str)]
+    short = [
+        re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", each).split(":")
+        for each in service.get("volumes", [])
+        if isinstance(each, str)
+    ]
     return {each["target"]: each["source"] for each in long} | {each[1]: each[0] for each in short}
 
 
@@ -229,16 +304,18 @@ def test_everything_that_is_written_has_a_place() -> None:
 
 def test_no_volume_without_a_name() -> None:
     """What the images of the servers declare as a volume is mounted by name, or kept in memory."""
-    declared = {"valkey": "/data", "postgres": "/var/lib/postgresql/data", "minio": "/data"}
+    declared = {
+        "valkey": ["/data"], "postgres": ["/var/lib/postgresql/data"], "minio": ["/data"], "seaweedfs": ["/data"],
+        "eclipse-mosquitto": ["/mosquitto/data", "/mosquitto/log"], "prometheus": ["/prometheus"],
+        "grafana": ["/var/lib/grafana"],
+    }  # fmt: skip
     for name, service in SERVICES.items():
         if name not in {*OURS, "owners"}:
             image = service["image"].rsplit("/", 1)[1].split(":")[0]
-            place = declared[image]
-            assert place in tmpfs_of(service) or mounts_of(service)[place] in COMPOSE["volumes"], (
-                name
-            )
             uid = service["user"].split(":")[0]
-            assert f"uid={uid}" in tmpfs_of(service).get(place, f"uid={uid}"), name
+            for place in declared[image]:
+                kept = mounts_of(service).get(place) in COMPOSE["volumes"]
+                assert kept or f"uid={uid}" in tmpfs_of(service)[place], name
     named = {
         source
         for service in SERVICES.values()
@@ -250,7 +327,7 @@ def test_no_volume_without_a_name() -> None:
 
 def test_volumes_are_given_to_the_users_that_write_them() -> None:
     script = SERVICES["owners"]["command"][0]
-    for name in ("redis-broker", "minio"):
+    for name in ("redis-broker", "minio", "seaweedfs"):
         (volume,) = mounts_of(SERVICES[name]).values()
         place = next(
             path for path, source in mounts_of(SERVICES["owners"]).items() if source == volume
@@ -264,7 +341,7 @@ def test_volumes_are_given_to_the_users_that_write_them() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_the_script_gives_away_all_or_nothing_of_a_volume(tmp_path: Path) -> None:
     script = SERVICES["owners"]["command"][0].replace("$$", "$")
-    for name in ("broker", "minio"):
+    for name in ("broker", "minio", "seaweedfs"):
         (tmp_path / name / "deep").mkdir(parents=True)
         (tmp_path / name / "deep" / "file").touch()
         (tmp_path / name / "link").symlink_to("/nowhere")
@@ -279,6 +356,7 @@ def test_servers_have_time_to_end() -> None:
     for name, least in (
         ("postgres", 60),
         ("minio", 60),
+        ("seaweedfs", 60),  # it takes 25 s by itself
         ("redis-broker", 30),
         ("redis-frames", 30),
     ):
@@ -299,21 +377,65 @@ def test_secrets_reach_those_who_need_them() -> None:
     """
     default = re.search(r":-(.*)}", OURS["api"]["env_file"])
     assert default is not None
+    addresses = ["database_url", "frames_url", "broker_url", "storage_url"]
     for name, service in SERVICES.items():
         assert ("env_file" in service) is (name in OURS), name
-        for variable in (
-            "PLATEREEL_SIGNING_KEY",
-            "PLATEREEL_API_KEYS",
-            "PLATEREEL_STORAGE_PUBLIC_URL",
-        ):
-            assert (variable in service.get("environment", {})) is (name == "api"), (name, variable)
+        assert ("/run/named" in mounts_of(service)) is (name in OURS), name
+        own = {"api": ["api_keys", "signing_key"], "upkeep": ["backup_url"]}
+        more = own.get(name, [])
+        if name in OURS:
+            assert service["secrets"] == addresses + more, name
+        else:
+            assert not set(service.get("secrets", [])) & {*addresses, *own["api"], *own["upkeep"]}
+        assert ("PLATEREEL_STORAGE_PUBLIC_URL" in service.get("environment", {})) is (name == "api")
     lines = (ROOT / default[1]).read_text().splitlines()
     # it is there so that the name may be left out
     assert all(line.startswith("#") for line in lines)
 
 
+def test_what_is_not_always_wanted_has_a_profile() -> None:
+    profiles = {
+        name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service
+    }
+    assert profiles == {
+        "minio": ["minio"], "seaweedfs": ["seaweedfs"], "mosquitto": ["mqtt"],
+        "prometheus": ["monitoring"], "grafana": ["monitoring"],
+    }  # fmt: skip
+    for name, service in SERVICES.items():  # or compose v2 refuses a file without that profile
+        for needed in service.get("depends_on", {}):
+            assert profiles.get(needed, profiles.get(name)) == profiles.get(name), name
+
+
+def test_prometheus_asks_every_process() -> None:
+    told = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/prometheus.yml").read_text())
+    (job,) = told["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert set(found["names"]) == OURS.keys() - {"migrate"}
+    assert str(found["port"]) == OURS["api"]["environment"]["PLATEREEL_METRICS_PORT"]
+    mounted = mounts_of(SERVICES["prometheus"])
+    assert (ROOT / mounted["/etc/prometheus"] / "prometheus.yml").exists()
+
+
+def test_grafana_finds_prometheus_and_its_dashboards() -> None:
+    place = ROOT / mounts_of(SERVICES["grafana"])["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((place / "datasources" / "prometheus.yml").read_text())[
+        "datasources"
+    ]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((place / "dashboards" / "platereel.yml").read_text())["providers"]
+    assert provider["options"]["path"] in mounts_of(SERVICES["grafana"])
+
+
+def test_monitoring_is_published_on_this_machine_alone_and_on_request() -> None:
+    told = yaml.safe_load((ROOT / "deploy/monitoring/loopback.yml").read_text())["services"]
+    assert told.keys() <= SERVICES.keys()
+    assert all(
+        port.startswith("127.0.0.1:") for service in told.values() for port in service["ports"]
+    )
+
+
 def test_files_of_secrets_stay_out_of_git_and_of_the_image() -> None:
-    assert {".env", "*.env"} <= set((ROOT / ".gitignore").read_text().splitlines())
+    assert {".env", "*.env", "/secrets/"} <= set((ROOT / ".gitignore").read_text().splitlines())
     assert {"**/.env", "**/*.env"} <= set((ROOT / ".dockerignore").read_text().splitlines()[-2:])
 
 
@@ -333,8 +455,24 @@ def test_the_image_has_the_locked_packages_but_opencv_without_windows() -> None:
     runtime, image = locked("runtime.txt"), locked("image.txt")
     with_windows, without = runtime.pop("opencv-python"), image.pop("opencv-python-headless")
     assert with_windows[0] == without[0]
-    of_extras = {"paho-mqtt"}  # without which the setting `mqtt` would need another image
-    assert image.keys() - runtime.keys() == of_extras
+    # without which the setting `mqtt`, or a collector's address, would need another image
+    of_mqtt, of_otel = (
+        {"paho-mqtt"},
+        {
+            "charset-normalizer",
+            "googleapis-common-protos",
+            "opentelemetry-exporter-http-transport",
+            "opentelemetry-exporter-otlp-common",
+            "opentelemetry-exporter-otlp-proto-common",
+            "opentelemetry-exporter-otlp-proto-http",
+            "opentelemetry-proto",
+            "opentelemetry-sdk",
+            "opentelemetry-semantic-conventions",
+            "protobuf",
+            "requests",
+        },
+    )
+    assert image.keys() - runtime.keys() == of_mqtt | of_otel
     assert {name: image[name] for name in runtime} == runtime
     assert len(image) > 30
 
