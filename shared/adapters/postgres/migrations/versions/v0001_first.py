@@ -4,10 +4,12 @@ columns go).
 
 from __future__ import annotations
 
-from shared.adapters.postgres.migrations.statements import run_sql
+from shared.adapters.postgres.migrations.statements import Kind, Touch, run_sql
 
 revision = "0001"
 down_revision = None
+kind = Kind.EXPAND
+touches: tuple[Touch, ...] = ()
 
 
 def upgrade() -> None:

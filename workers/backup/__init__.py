@@ -1,0 +1,1 @@
+"""Copies the database into a store, and forgets old copies."""
