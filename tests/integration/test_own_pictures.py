@@ -98,7 +98,7 @@ def test_what_the_detector_did_not_send_is_taken(world: World, api: TestClient) 
     report(world, api, plate_image=JPEG_OF_PLATE)
     pass_id = accept(world)
     finish(world, "cam1")
-    assert min(objects(world)) == f"{pass_id}-scene.jpg"
+    assert f"{pass_id}-scene.jpg" in objects(world)
     assert len(objects(world)) == 2
     assert picture(api, pass_id, "plate") == JPEG_OF_PLATE
     assert number_of_jpeg(picture(api, pass_id, "scene")) == 50

@@ -13,7 +13,7 @@ from shared.domain.media import Detection
 from shared.domain.pictures import PictureKind, StoredPictures
 from shared.domain.policy import Reads, Record
 from shared.runtime.logs import logger
-from shared.runtime.metrics import OWN_PICTURES
+from shared.runtime.metrics import OWN_PICTURES, from_zero
 from shared.wire.doors.understood import Pictures
 from shared.wire.keys import own_picture_path, picture_key
 
@@ -21,6 +21,7 @@ MOST_BYTES = 4_000_000
 _JPEG = b"\xff\xd8\xff"
 
 _log = logger(__name__)
+from_zero(OWN_PICTURES, ("stored", "refused", "lost"))
 
 
 @dataclass(frozen=True, slots=True)
