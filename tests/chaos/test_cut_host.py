@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from shared.wire.tasks import Finalise
-from tests.chaos.site import FULL, ROLES, Site, running
+from tests.chaos.site import ROLES, Site, running
 from tests.chaos.traffic import Traffic
+from tests.support.chaos import FULL
 
 pytestmark = [
     pytest.mark.timeout(300),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -31,10 +31,14 @@ class Cluster:
     folder: Path
     ports: list[int]
     processes: list[subprocess.Popen[bytes] | None] = field(default_factory=lambda: [None] * NODES)
+    # each node on a host of its own, where it is started by `prepare`
+    addresses: list[str] = field(default_factory=lambda: ["127.0.0.1"] * NODES)
+    # words before each node's command
+    before: Callable[[int], list[str]] = lambda _: []
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://127.0.0.1:{self.ports[0]}/0"
+        return f"redis+cluster://{self.addresses[0]}:{self.ports[0]}/0"
 
     def node_of(self, camera: str) -> int:
         """Which node has a camera."""
@@ -52,7 +56,7 @@ class Cluster:
         return [name for names in found.values() for name in names]
 
     def client(self, node: int) -> redis.Redis:
-        return redis.Redis(port=self.ports[node], socket_timeout=WAIT_SECONDS)
+        return redis.Redis(self.addresses[node], self.ports[node], socket_timeout=WAIT_SECONDS)
 
     def start(self, node: int) -> None:
         data = self.folder / str(node)
@@ -61,11 +65,14 @@ class Cluster:
         with (self.folder / f"{node}.log").open("ab") as log:
             self.processes[node] = subprocess.Popen(
                 [
+                    *self.before(node),
                     str(binary),
                     "--port",
                     str(self.ports[node]),
                     "--bind",
-                    "127.0.0.1",
+                    self.addresses[node],
+                    "--protected-mode",
+                    "no",
                     "--dir",
                     str(data),
                     "--save",
@@ -105,7 +112,7 @@ class Cluster:
             with self.client(node) as client:
                 client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
                 for other in range(NODES):
-                    address = ("127.0.0.1", self.ports[other], self.ports[NODES + other])
+                    address = (self.addresses[other], self.ports[other], self.ports[NODES + other])
                     client.execute_command("CLUSTER MEET", *address)
         wait_until("the cluster", lambda: all(_formed(self.client(node)) for node in range(NODES)))
 

@@ -32,6 +32,7 @@ class Proxy:
     port: int = 0
     latency_s: float = 0.0
     bytes_per_s: float = 0.0
+    host: str = "127.0.0.1"
     cuts: int = 0
     _links: set[_Link] = field(default_factory=set)
     _server: asyncio.Server | None = None
@@ -95,7 +96,7 @@ class Proxy:
         for link in [link for link in self._links if link.dead]:
             self._abort(link)
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._accept, self.host, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
         self._open.set()
 
