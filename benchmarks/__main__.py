@@ -16,7 +16,9 @@ from benchmarks.site import one_site
 NAMES = (
     "writer",
     "codecs",
+    "keyframes",
     "copy",
+    "strips",
     "capture",
     "packets",
     "trigger",
@@ -30,8 +32,10 @@ NAMES = (
     "api",
     "plates",
     "car_park",
+    "page",
     "retention",
     "check",
+    "simulation",
 )
 
 

@@ -30,7 +30,7 @@ def run(*, quick: bool) -> list[Row]:
     pictures = jpegs(*size, length)
     packets = h264_packets(pictures, *size, FPS, GOP)
     packets *= 1 if quick else MINUTES * 60 * FPS // length
-    frames = _frames(packets)
+    frames = copied_frames(packets)
     encoded = pictures[:30] if quick else pictures[:ENCODED]
     with TemporaryDirectory(prefix="platereel-bench-") as name:
         folder = Path(name)
@@ -70,8 +70,8 @@ def run(*, quick: bool) -> list[Row]:
     ]
 
 
-def _frames(packets: list[bytes]) -> list[Frame]:
-    """As they lie in the buffer."""
+def copied_frames(packets: list[bytes]) -> list[Frame]:
+    """Packets as they lie in the buffer."""
     parameters = f"h264:{sha256(packets[0][:64]).hexdigest()[:8]}"
     made = []
     for number, data in enumerate(packets):

@@ -23,7 +23,10 @@ from shared.runtime.metrics_folder import shared_folder
 from shared.runtime.pulse import EVERY_SECONDS
 from shared.runtime.settings import Settings
 from shared.runtime.signals import die_with_parent
-from shared.wire.tasks import Check, Cleanup
+from shared.runtime.tracing import begin_tracing, end_tracing
+from shared.wire.tasks import Backup, Check, Cleanup
+from workers.backup.tasks import LOOK_SECONDS as BACKUP_LOOK_SECONDS
+from workers.backup.tasks import register as register_backup
 from workers.consistency.tasks import register as register_check
 from workers.process.farewell import say_as_json
 from workers.process.overrun import Overruns
@@ -42,6 +45,7 @@ def register_all(app: Celery, overruns: Overruns, world: OpenWorld) -> None:
     register_writer(app, overruns, lambda: world().writer)
     register_cleanup(app, overruns, lambda: world().cleanup)
     register_check(app, overruns, lambda: world().check)
+    register_backup(app, overruns, lambda: world().backup)
 
 
 def build_app(
@@ -61,16 +65,23 @@ def build_app(
     app = celery_app(broker_url)
     overruns, world = Overruns(), OpenWorld(settings)
     register(app, overruns, world)
-    app.conf.beat_schedule = {
-        name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
-        for name, task, seconds in (
-            ("cleanup", Cleanup.NAME, settings.cleanup_seconds),
-            ("check", Check.NAME, settings.check_seconds),
-        )
-    }
+    app.conf.beat_schedule = _schedule(settings)
     _connect_signals(settings, process, world)
     app.steps["consumer"].add(_looks_step(settings, overruns, looks))
     return app
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    turns = [
+        ("cleanup", Cleanup.NAME, settings.cleanup_seconds),
+        ("check", Check.NAME, settings.check_seconds),
+    ]
+    if settings.backup.keep:
+        turns.append(("backup", Backup.NAME, BACKUP_LOOK_SECONDS))
+    return {
+        name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+        for name, task, seconds in turns
+    }
 
 
 def _looks_step(
@@ -141,11 +152,13 @@ def _connect_signals(settings: Settings, process: str, world: OpenWorld) -> None
         cv2.setNumThreads(1)
         configure(process, settings.log_level, settings.log_format)
         _count_anew()
+        begin_tracing(process)
         world.open()
 
     @worker_process_shutdown.connect(weak=False)
     def _shutdown(**_: object) -> None:
         world.close()
+        end_tracing()
 
 
 def _count_anew() -> None:

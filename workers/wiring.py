@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 
 from shared.adapters.clock import SystemClock
+from shared.adapters.postgres.backup import PostgresBackupRows
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.counters import PostgresCounterRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.made_cameras import PostgresMadeCameraRows
 from shared.adapters.postgres.pictures import PostgresPictureRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.adapters.postgres.writer import PostgresWriterRows
@@ -18,10 +21,14 @@ from shared.adapters.redis.client import kinds
 from shared.adapters.video.av_video import AvVideo
 from shared.deployment import Deployment
 from shared.domain.errors import Permanent
+from shared.domain.ports import MadeCameraRows
 from shared.runtime.cores import idle_threads
+from shared.runtime.live_cameras import LOOK_SECONDS, LiveCameras
 from shared.runtime.pulse import pulse
+from shared.runtime.sections import CameraSettings
 from shared.runtime.settings import Settings
 from shared.runtime.startup import tell_refusals
+from workers.backup.ports import BackupPorts
 from workers.consistency.ports import CheckPorts
 from workers.process.overrun import end_task
 from workers.retention.parts import PartsPorts
@@ -42,6 +49,8 @@ class World:
     writer: WriterPorts
     cleanup: CleanupPorts
     check: CheckPorts
+    made: MadeCameraRows
+    backup: BackupPorts
     close: Callable[[], None]
 
 
@@ -62,8 +71,9 @@ def _world(deployment: Deployment) -> World:
     wanted = settings.encoder_threads
     video = AvVideo(idle_threads if wanted == "auto" else lambda: wanted, patient=False)
     jobs, counters = PostgresJobRows(database), PostgresCounterRows(database)
-    consistency = PostgresConsistencyRows(database)
+    consistency, backups = PostgresConsistencyRows(database), PostgresBackupRows(database)
     return World(
+        made=PostgresMadeCameraRows(database),
         writer=WriterPorts(
             frames=deployment.frames,
             packets=deployment.packets,
@@ -102,6 +112,17 @@ def _world(deployment: Deployment) -> World:
             parts_kept_s=settings.parts_kept_seconds,
             work_dir=settings.work_dir,
             period_s=settings.check_seconds,
+            restored=backups.restored,
+        ),
+        backup=BackupPorts(
+            rows=backups,
+            store=deployment.backup_store,
+            jobs=jobs,
+            clock=clock,
+            keep=settings.backup.keep,
+            hour=settings.backup.hour,
+            version=metadata.version("platereel"),
+            work_dir=settings.work_dir,
         ),
         close=deployment.close,
     )
@@ -163,10 +184,14 @@ class OpenWorld:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._world: World | None = None
+        self._clock = SystemClock()
+        self._looked_at: float | None = None
+        self._cameras = LiveCameras(settings)
+        self._known: Mapping[str, CameraSettings] = {}
 
     def open(self) -> None:
-        """Build this process's world."""
-        self._world = build(self._settings)
+        """Build this process's world. The first task asks for the cameras of the API."""
+        self._world, self._looked_at = self._built(), None
 
     def close(self) -> None:
         """Close this process's world, if it is open."""
@@ -175,7 +200,31 @@ class OpenWorld:
             self._world = None
 
     def __call__(self) -> World:
-        """The world of this process."""
+        """The world of this process. Raises Retryable while nobody can say which cameras there
+        are: a cleanup that knows only those of the file would delete by the wrong days.
+        """
         if self._world is None:
             raise Permanent("the worker's clients are not open in this process")
+        now = self._clock.monotonic()
+        if self._looked_at is None or now - self._looked_at >= LOOK_SECONDS:
+            self._world = self._followed(self._world)
+            self._looked_at = now
         return self._world
+
+    def _followed(self, world: World) -> World:
+        """Take what has changed of the cameras before a task begins. Returns the world that the
+        task uses: the old one is closed when there is a new one.
+        """
+        self._cameras.look()
+        if self._settings.cameras == self._known:
+            return world
+        new = self._built()
+        world.close()
+        return new
+
+    def _built(self) -> World:
+        """Builds a world for the cameras as they are now."""
+        known = self._settings.cameras
+        world = build(self._settings)
+        self._known, self._cameras.made = known, world.made.all
+        return world

@@ -23,8 +23,12 @@ from shared.adapters.redis.servers import frame_servers
 from shared.domain.capacity import CameraLoad, Figures, plan
 from shared.domain.codec import Codec
 from shared.wire.keys import Keys
+from tests.support.chaos import FULL
 
-pytestmark = pytest.mark.real_time
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(not FULL, reason="records for a while: make chaos runs it"),
+]
 CAMERAS, FPS, BUFFER_S, SLACK_S, POST_S = 2, 15, 3, 2, 12
 TRIES = 3
 

@@ -14,13 +14,19 @@ import pytest
 from benchmarks.__main__ import NAMES
 from benchmarks.chart import draw
 from benchmarks.harness import Row, compare, holds, report, save
+from benchmarks.lines import Panel, draw_lines
+from tests.support.chaos import FULL
 
 ROOT = Path(__file__).parents[2]
-NEED_FFMPEG = {"writer", "copy", "packets"}
+NEEDS = {"writer": "ffmpeg", "copy": "ffmpeg", "packets": "ffmpeg", "page": "chromium"}
 # On one site: to start one takes longer than to try these.
 TOGETHER = (("trigger", "intake", "alert", "lists"), ("capture", "ready"))
-# These need cameras in real time, however tiny they are: only `make chaos` runs them.
-LONG = {"density", "scale", "capture", "ready", "memory"}
+# These need cameras in real time, or a quarter of a minute, however tiny they are: only
+# `make chaos` runs them.
+LONG = {
+    "density", "scale", "capture", "ready", "memory", "plates", "car_park", "packets", "page", "simulation",
+    "api", "check", "retention",
+}  # fmt: skip
 ALONE = tuple((name,) for name in NAMES if not any(name in group for group in TOGETHER))
 
 
@@ -28,18 +34,19 @@ ALONE = tuple((name,) for name in NAMES if not any(name in group for group in TO
     "names",
     [
         pytest.param(
-            names, id="-".join(names), marks=pytest.mark.apt if NEED_FFMPEG & {*names} else ()
+            names, id="-".join(names), marks=pytest.mark.apt if NEEDS.keys() & {*names} else ()
         )
         for names in (*TOGETHER, *ALONE)
     ],
 )
 def test_it_runs(names: tuple[str, ...]) -> None:
     """In a process of its own, as `make bench` does."""
-    if NEED_FFMPEG & {*names} and shutil.which("ffmpeg") is None:
-        assert "CI" not in os.environ, "CI installs ffmpeg"
-        pytest.skip("the peer is the ffmpeg command: install ffmpeg")
-    if LONG & {*names} and os.environ.get("CHAOS") != "full":
-        pytest.skip("it needs cameras in real time: make chaos runs it")
+    for program in {NEEDS[name] for name in names if name in NEEDS}:
+        if shutil.which(program) is None:
+            assert "CI" not in os.environ, f"CI installs {program}"
+            pytest.skip(f"it needs the command {program}: install it")
+    if LONG & {*names} and not FULL:
+        pytest.skip("it takes long: make chaos runs it")
     command = [sys.executable, "-m", "benchmarks", *names, "--quick"]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
@@ -77,3 +84,18 @@ def test_results_and_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "0.75" in texts
     assert "alone, MB" not in texts
     assert draw("nothing", [report("alone", "MB", 5.0)], "a machine") is None
+
+
+def test_lines_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every panel has its lines and its highest value; an empty one is drawn, too."""
+    monkeypatch.setattr("benchmarks.lines.CHARTS", tmp_path)
+    panels = [
+        Panel("age < s", (("part", [(0.0, 0.0), (2.0, 37.0)]), ("clip", [(1.0, 5.0)]))),
+        Panel("nothing", (("tick", []),)),
+    ]
+    path = draw_lines("trial", "a machine", "minutes", panels, (0.5, 1.0, "away"))
+    root = ET.parse(path).getroot()  # noqa: S314 - written a line above
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"age < s", "part", "clip", "nothing", "40", "away", "minutes"} <= set(texts)
+    lines = [element for element in root.iter() if element.tag.endswith("polyline")]
+    assert len(lines) == 3

@@ -344,6 +344,7 @@ def tidy(site: Site, guard_s: float, now: float) -> list[str]:
             """
             SELECT file_path AS key FROM video_segments WHERE status <> 'expired'
             UNION ALL SELECT thumbnail_path FROM video_segments WHERE thumbnail_path IS NOT NULL AND status <> 'expired'
+            UNION ALL SELECT strip_path FROM video_segments WHERE strip_path IS NOT NULL AND status <> 'expired'
             UNION ALL SELECT object_key FROM segment_parts WHERE object_key IS NOT NULL
             """
         )
@@ -351,7 +352,7 @@ def tidy(site: Site, guard_s: float, now: float) -> list[str]:
     left = [
         f"object {key}"
         for key, made in Objects(site.urls["storage"]).keys().items()
-        if key not in expected and made < now - guard_s
+        if key not in expected and made < now - guard_s and not key.startswith("backups/")
     ]
     finished = site.query(
         """

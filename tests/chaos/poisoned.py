@@ -57,12 +57,18 @@ def poison() -> None:
     clean = AvVideo.encoder
 
     def encoder(
-        self: AvVideo, policy: Any, form: Any, base_ms: int, picture_ms: int | None = None
+        self: AvVideo,
+        policy: Any,
+        form: Any,
+        base_ms: int,
+        picture_ms: int | None = None,
+        *,
+        sheet: bool = False,
     ) -> Any:
         kind = KINDS.get(policy.quality or 0)
         if kind is not None and _is_poisoned(kind, base_ms):
             _take_effect(kind)
-        return clean(self, policy, form, base_ms, picture_ms)
+        return clean(self, policy, form, base_ms, picture_ms, sheet=sheet)
 
     AvVideo.encoder = encoder  # type: ignore[method-assign]
 

@@ -41,7 +41,6 @@ from tests.support.deployment import clean_environment
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
-FULL = os.environ.get("CHAOS") == "full"  # make chaos; else the short selection of make test
 AGAIN_SECONDS = 0.5
 SERVERS = ("frames", "broker", "database", "storage")
 WRITERS = ("parts-1", "parts-2")
@@ -53,7 +52,7 @@ ROLES: dict[str, list[str]] = {
     "parts-1": ["worker", "--queues", "parts", "--concurrency", "1"],
     "parts-2": ["worker", "--queues", "parts", "--concurrency", "1"],
     "finalise-1": ["worker", "--queues", "finalise", "--concurrency", "1"],
-    "upkeep-1": ["worker", "--queues", "retention,consistency", "--concurrency", "1"],
+    "upkeep-1": ["worker", "--queues", "retention,consistency,backup", "--concurrency", "1"],
     "beat-1": ["beat"],
     "api-1": ["api"],
 }
@@ -105,6 +104,7 @@ class Site:
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     programs: Mapping[str, str] = field(default_factory=dict)
+    interpreters: Mapping[str, str] = field(default_factory=dict)
     file_storage: Path | None = None
     server_folders: Mapping[str, Path] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
@@ -114,6 +114,7 @@ class Site:
     urls: dict[str, str] = field(default_factory=dict)
     history: History = field(init=False)
     api_url: str = ""
+    api_headers: dict[str, str] = field(default_factory=dict)
     fps: float = POLICY["fps"]
     since: float = field(default_factory=lambda: float(int(time.time())))
 
@@ -127,9 +128,8 @@ class Site:
         (self.folder / "work").mkdir()
         self.history = History(self.folder / "history.jsonl")
         self._start_servers()
-        urls = Addresses(*(self.urls[name] for name in ("database", "frames", "broker", "storage")))
-        prepare(with_addresses(Settings(), urls))
         self._write_config()
+        self.prepare()
         (port,) = free_ports(1)
         self.api_url = f"http://127.0.0.1:{port}"
         for name, arguments in self.roles.items():
@@ -137,6 +137,11 @@ class Site:
         wait_until("the API", self._answers, 180)
         if live:
             self.wait_frames(0)
+
+    def prepare(self) -> None:
+        """Make the schema, and claim the store."""
+        urls = Addresses(*(self.urls[name] for name in ("database", "frames", "broker", "storage")))
+        prepare(with_addresses(Settings(), urls))
 
     def _start_servers(self) -> None:
         own = servers.Secrets.of(self.folder)
@@ -210,9 +215,13 @@ class Site:
         }
         env |= dict(self.env.get(name, {}))
         program = self.programs.get(name, "platereel")
-        argv = [sys.executable, "-m", program, *arguments]
-        command = Command(name, argv, self.folder / "logs" / f"{name}.log", env)
+        argv = [self.interpreters.get(name, sys.executable), "-m", program, *arguments]
+        command = self._spawned(Command(name, argv, self.folder / "logs" / f"{name}.log", env))
         self.members[name] = Member(command, spawn(command))
+
+    def _spawned(self, command: Command) -> Command:
+        """How a role is started; another kind of site starts it elsewhere."""
+        return command
 
     def close(self) -> None:
         """End everything: processes first, then servers."""
@@ -230,6 +239,10 @@ class Site:
                 except subprocess.TimeoutExpired:
                     os.killpg(member.process.pid, signal.SIGKILL)
                     member.process.wait()
+        self.close_proxies()
+
+    def close_proxies(self) -> None:
+        """End what stands before the servers."""
         for proxy in (*self.proxies.values(), *self.own_proxies.values()):
             proxy.close()
         if "storage" in self.proxies:

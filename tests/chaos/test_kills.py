@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.chaos import FULL
 from tests.support.deployment import Deployment, clean_environment, platereel
 from tests.support.numbers import numbers_of_clip
 from tests.support.waiting import wait_until
@@ -132,6 +133,7 @@ def test_a_killed_capture_process_is_replaced_and_the_gap_is_told(deployment: De
     assert len(numbers) == segment["frame_count"]
 
 
+@pytest.mark.skipif(not FULL, reason="half a minute and more; make chaos runs it")
 def test_stop_and_start_again_on_the_same_folder(tmp_path: Path) -> None:
     """SIGTERM in the middle of a recording: within 15 s, the clip is whole up to the stop, and a
     new start goes on.
@@ -164,6 +166,7 @@ def test_stop_and_start_again_on_the_same_folder(tmp_path: Path) -> None:
         running.stop()
 
 
+@pytest.mark.skipif(not FULL, reason="as tests of stopping do it; make chaos runs it")
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     running = Deployment(tmp_path, CONFIG)
     running.start()
@@ -184,12 +187,15 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
 def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(
     tmp_path: Path, deployment: Deployment
 ) -> None:
-    """As a container's health check sees it: SIGSTOP, and the sign grows old."""
-    for name, arguments in (
-        ("dispatch", ["dispatch"]),
+    """As a container's health check sees it: SIGSTOP, and the sign grows old. make chaos has each
+    kind of process do so.
+    """
+    kinds = (
         ("worker", ["worker", "--concurrency", "1"]),
+        ("dispatch", ["dispatch"]),
         ("capture", ["capture"]),
-    ):
+    )
+    for name, arguments in kinds if FULL else kinds[:1]:
         file = tmp_path / name
         env = {
             "PLATEREEL_PULSE_FILE": str(file),
@@ -219,6 +225,7 @@ def test_every_process_gives_a_sign_of_life_and_a_frozen_one_none(
             process.wait(20)
 
 
+@pytest.mark.skipif(not FULL, reason="half a minute and more; make chaos runs it")
 def test_two_writers_share_simultaneous_recordings(tmp_path: Path) -> None:
     """Parts that are due together are made by different processes."""
     config = CONFIG + "log_level: debug\nlog_format: json\n"

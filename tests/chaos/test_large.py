@@ -22,8 +22,9 @@ from tests.chaos.checker import check, quiet
 from tests.chaos.endure import Row, recovery
 from tests.chaos.faults import MATRIX
 from tests.chaos.large_camera import LargeCamera
-from tests.chaos.site import FULL, WRITERS, Site
+from tests.chaos.site import WRITERS, Site
 from tests.chaos.traffic import Traffic
+from tests.support.chaos import FULL
 from tests.support.filming import filming
 from tests.support.h264 import FPS
 

@@ -17,8 +17,9 @@ from tests.chaos.checker import quiet, tidy
 from tests.chaos.endure import Row, endure
 from tests.chaos.faults import MATRIX, Fault
 from tests.chaos.gauges import Gauge, gauges, grown
-from tests.chaos.site import AGE_FLOOR_SECONDS, FULL, WRITERS, Site
+from tests.chaos.site import AGE_FLOOR_SECONDS, WRITERS, Site
 from tests.chaos.traffic import Traffic
+from tests.support.chaos import FULL
 
 TIMES = {
     "worker tree killed under load": 40,

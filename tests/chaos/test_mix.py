@@ -12,8 +12,9 @@ import pytest
 from tests.chaos.checker import check, quiet
 from tests.chaos.endure import Row, recovery
 from tests.chaos.faults import MATRIX
-from tests.chaos.site import FULL, Site
+from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
+from tests.support.chaos import FULL
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "300"))
 A_ROUND = 4

@@ -21,8 +21,8 @@ import pytest
 from services.dispatch.wiring import build as build_dispatch
 from shared.domain.codec import Codec
 from tests.chaos.endure import Row
-from tests.chaos.site import FULL
 from tests.chaos.victims import KILLED, Victims, victims
+from tests.support.chaos import FULL
 from tests.support.h264 import FPS, Coded, as_frames, coded
 from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
 from tests.support.numbers import numbers_of_clip

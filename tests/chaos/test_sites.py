@@ -20,9 +20,10 @@ from tests.chaos.endure import Row, recovery
 from tests.chaos.gauges import gauges, grown
 from tests.chaos.history import History
 from tests.chaos.poisoned import KINDS, MARKS
-from tests.chaos.site import FULL, ROLES, Site, running
+from tests.chaos.site import ROLES, Site, running
 from tests.chaos.traffic import Traffic
 from tests.chaos.wild_camera import MODES, WildCamera
+from tests.support.chaos import FULL
 
 pytestmark = [
     pytest.mark.timeout(900),

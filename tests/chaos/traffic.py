@@ -96,7 +96,7 @@ class Traffic:
         request = urllib.request.Request(  # noqa: S310 - our own address
             f"{self.site.api_url}/v2/video/detections",
             json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **self.site.api_headers},
             method="POST",
         )
         try:

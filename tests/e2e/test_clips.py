@@ -104,7 +104,7 @@ def test_plain_event(deployment: Deployment) -> None:
     assert abs(detection["offset_ms"] - BUFFER_MS) <= 67
     assert segment["pre_roll_delivered_seconds"] == pytest.approx(3, abs=0.07)
     assert segment["file_path"].startswith(f"videos/{segment['start_time'][:10]}/{segment['id']}_")
-    status, picture, headers = deployment.fetch(
+    status, picture, headers = deployment.ask(
         "GET", f"/v2/video/segments/{segment['id']}/thumbnail"
     )
     assert status == 200
@@ -240,7 +240,7 @@ def test_duplicate_detection(deployment: Deployment) -> None:
     links = deployment.query("SELECT * FROM segment_detections WHERE detection_id = 'doubled-1'")
     assert len(links) == 1
     assert len(deployment.query("SELECT FROM video_segments WHERE camera_id = 'doubled'")) == 1
-    status, _, _ = deployment.fetch(
+    status, _, _ = deployment.ask(
         "POST",
         "/v2/video/detections",
         {
@@ -269,7 +269,7 @@ def test_bare_doors(deployment: Deployment) -> None:
         broker.xadd("detections", dict(weak.items()))
         wait_until(
             "the weak detection",
-            lambda: deployment.fetch("GET", "/v2/video/by-detection/weak")[0] == 200,
+            lambda: deployment.ask("GET", "/v2/video/by-detection/weak")[0] == 200,
         )
         answer = deployment.get("/v2/video/by-detection/weak")
         assert answer == {"items": [], "total": 0, "outcome": "below_threshold", "reason": None}

@@ -7,6 +7,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
+from tests.support.chaos import FULL
 from tests.support.cluster import running_cluster
 from tests.support.deployment import Deployment
 from tests.support.filming import filming
@@ -14,6 +17,7 @@ from tests.support.numbers import numbers_of_clip
 from tests.support.waiting import wait_until
 
 
+@pytest.mark.skipif(not FULL, reason="three quarters of a minute: make chaos runs it")
 def test_an_event_while_a_node_is_lost(tmp_path: Path) -> None:
     """Cameras of the other nodes are recorded without a hole, one of them by copying; the lost one
     is again once it is back, its loss told.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tests.support.deployment import Deployment, clean_environment, platereel
 from tests.support.numbers import numbers_of_clip
-from tests.support.waiting import WAIT_SECONDS
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 
 def test_up_without_a_configuration_says_what_to_do(tmp_path: Path) -> None:
@@ -86,6 +87,21 @@ def test_trigger_wait_show_get(deployment: Deployment, tmp_path: Path) -> None:
     assert (wrong.returncode, "UUID" in wrong.stderr) == (1, True)
 
 
+def test_up_prints_a_link_for_the_first_key_and_writes_it_nowhere(deployment: Deployment) -> None:
+    """Its token is in no file of the data folder, and in no process's arguments."""
+    link = re.compile(r"http://127\.0\.0\.1:\d+/#/welcome/([\w-]{43})$", re.MULTILINE)
+    log = deployment.folder / "up.log"
+    wait_until("the link", lambda: link.search(log.read_text()))  # it comes after run.json
+    found = link.findall(log.read_text())
+    assert len(found) == 1
+    token = found[0].encode()
+    files = [deployment.folder / "data" / "run.json", *(deployment.folder / "data/logs").iterdir()]
+    assert [str(path) for path in files if token in path.read_bytes()] == []
+    for pids in deployment.refresh()["pids"].values():
+        for pid in pids:
+            assert token not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> None:
     data = [
         "--config",
@@ -108,7 +124,7 @@ def test_retention_and_consistency_from_the_terminal(deployment: Deployment) -> 
     assert "clips, read back\nnothing to mend" in deep.stdout
     refused = platereel("cleanup", "--days", "-3", *data)
     assert refused.returncode == 1
-    status, body, _ = deployment.fetch(
+    status, body, _ = deployment.ask(
         "POST", "/v2/video/cleanup", {"retention_days": 30, "dry_run": True}
     )
     assert status == 200, body

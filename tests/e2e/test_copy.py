@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tests.support.chaos import FULL
 from tests.support.deployment import Deployment
 from tests.support.filming import Film, filming
 from tests.support.h264 import FPS
@@ -22,7 +23,8 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
     """The pre-roll begins in the middle of a GOP; the clip begins there all the same, and lacks
     nothing untold.
 
-    Every worker is killed while it is made.
+    Every worker is killed while it is made. make chaos has capture killed, too, and the camera
+    send another format.
     """
     with filming() as (url, film):
         config = (
@@ -58,16 +60,17 @@ def test_an_rtsp_camera_is_copied(tmp_path: Path) -> None:
             )
             assert times[0] == 0
             assert segment["codec"] == "copy"
-            status, picture, _ = deployment.fetch(
+            status, picture, _ = deployment.ask(
                 "GET", f"/v2/video/segments/{segment['id']}/thumbnail"
             )
             assert (status, picture[:2]) == (200, b"\xff\xd8")
-            status, picture, _ = deployment.fetch("GET", "/v2/video/cameras/gate/snapshot.jpg")
+            status, picture, _ = deployment.ask("GET", "/v2/video/cameras/gate/snapshot.jpg")
             assert (status, picture[:2]) == (200, b"\xff\xd8")
             camera = _camera(deployment)
             assert (camera["recorded_as"], camera["not_copied"]) == ("copy", None)
-            _with_capture_killed(deployment)
-            _with_another_format(deployment, film)
+            if FULL:
+                _with_capture_killed(deployment)
+                _with_another_format(deployment, film)
         finally:
             deployment.stop()
 

@@ -13,6 +13,7 @@ import pytest
 
 from platereel.embedded.stack import claim
 from shared.domain.errors import Permanent
+from tests.support.chaos import FULL
 from tests.support.deployment import Deployment, platereel
 from tests.support.waiting import WAIT_SECONDS, wait_until
 
@@ -51,23 +52,30 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     while deployment.process.poll() is None and time.monotonic() < until:
         deployment.process.send_signal(signal.SIGINT)  # two may arrive as one, on a busy machine
         time.sleep(0.05)
-    assert deployment.process.wait(3) == 128 + signal.SIGINT
-    gone(folder, 5)
+    assert deployment.process.wait(10) == 128 + signal.SIGINT
+    gone(folder, 10)
     (folder / "data" / "run.json").unlink()
     deployment.start()
     deployment.process.send_signal(signal.SIGKILL)
-    deployment.process.wait(5)
-    gone(folder, 12)
-    (folder / "data" / "run.json").unlink()
+    deployment.process.wait(WAIT_SECONDS)
+    gone(folder, 20)
+
+
+@pytest.mark.skipif(
+    not FULL, reason="make chaos runs it; SIGTERM ends every other test's deployment"
+)
+def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "hung-up", CONFIG)
     # under nohup it is ignored, which a deployment respects
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         deployment.start()
     finally:
         signal.signal(signal.SIGHUP, before)
+    assert deployment.process is not None
     deployment.process.send_signal(signal.SIGHUP)
     assert deployment.process.wait(WAIT_SECONDS) == 0
-    gone(folder, 2)
+    gone(deployment.folder, 10)
 
 
 def test_a_start_can_be_given_up(tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_a_start_can_be_given_up(tmp_path: Path) -> None:
     deployment.process.send_signal(signal.SIGINT)
     assert deployment.process.wait(20) == 1
     assert "stopped before everything was up" in log.read_text()
-    gone(deployment.folder, 2)
+    gone(deployment.folder, 10)
 
 
 def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -112,3 +120,8 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
         claim(folder)
     with pytest.raises(Permanent, match="metrics"):
         claim(tmp_path / "shared")
+    # as somebody has it who copied a store back, to restore its newest backup
+    (tmp_path / "copied" / "storage").mkdir(parents=True)
+    with pytest.raises(Permanent, match="storage"):
+        claim(tmp_path / "copied")
+    claim(tmp_path / "copied", brought="storage")

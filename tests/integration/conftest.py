@@ -10,10 +10,26 @@ import pytest
 from fastapi.testclient import TestClient
 
 from platereel.cli import main
+from services.api import wiring
 from services.api.wiring import build
+from shared.adapters.postgres import server_settings
 from tests.support.commands import COMMAND, Done, Run
 from tests.support.http import serving
 from tests.support.world import World
+
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _postgres_is_set_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' server does not wait for its disk, which is wrong for any other."""
+    monkeypatch.setattr(server_settings, "MUST_BE_ON", {})
+
+
+@pytest.fixture(autouse=True)
+def _the_api_has_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an API of this process does is tried, not how soon a busy machine lets it do so."""
+    monkeypatch.setattr(wiring, "PATIENCE_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

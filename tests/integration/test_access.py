@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from services.api.auth.attempts import MOST_FAILURES
 from services.api.wiring import build
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.shares import PostgresShareRows
 from shared.domain.access import Role
 from shared.domain.errors import Conflict
 from shared.domain.timing import from_ms
@@ -36,6 +37,8 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/readyz"): (OPEN, "none"),
     ("GET", "/metrics"): (OPEN, "none"),
     ("GET", "/v2/video/segments"): (VIEWER, "list"),
+    ("PUT", "/v2/video/cameras/{camera_id}"): (ADMIN, "made camera"),
+    ("DELETE", "/v2/video/cameras/{camera_id}"): (ADMIN, "made camera"),
     ("POST", "/v2/video/bulk"): (OPERATOR, "bulk"),
     ("GET", "/v2/video/segments/{segment_id}"): (VIEWER, "segment"),
     ("PATCH", "/v2/video/segments/{segment_id}"): (OPERATOR, "segment"),
@@ -43,14 +46,23 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("GET", "/v2/video/segments/{segment_id}/download"): (VIEWER, "segment"),
     ("HEAD", "/v2/video/segments/{segment_id}/download"): (VIEWER, "segment"),
     ("GET", "/v2/video/segments/{segment_id}/thumbnail"): (VIEWER, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/strip.jpg"): (VIEWER, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/strip.json"): (VIEWER, "segment"),
     ("GET", "/v2/video/segments/{segment_id}/stream.m3u8"): (VIEWER, "stream"),
     ("GET", "/v2/video/segments/{segment_id}/hls/{from_ms}-{to_ms}.mp4"): (VIEWER, "stream"),
     ("GET", "/v2/video/segments/{segment_id}/hls/{from_ms}-{to_ms}.m4s"): (VIEWER, "stream"),
     ("GET", "/v2/video/segments/{segment_id}/export"): (VIEWER, "segment"),
+    ("GET", "/v2/video/segments/{segment_id}/shares"): (OPERATOR, "segment"),
+    ("POST", "/v2/video/segments/{segment_id}/shares"): (OPERATOR, "shared"),
+    ("DELETE", "/v2/video/shares/{share_id}"): (OPERATOR, "share"),
+    ("POST", "/v2/video/shared"): (OPEN, "none"),
+    ("GET", "/v2/video/shared/clip"): (OPEN, "none"),
+    ("GET", "/v2/video/incident/export"): (VIEWER, "incident"),
     ("GET", "/v2/video/signing-key"): (VIEWER, "none"),
     ("GET", "/v2/video/events"): (VIEWER, "endless"),
     ("GET", "/v2/video/cameras/{camera_id}/live.mjpeg"): (VIEWER, "endless"),
     ("GET", "/v2/video/by-detection/{detection_id}"): (VIEWER, "detection"),
+    ("GET", "/v2/video/timeline"): (VIEWER, "time"),
     ("GET", "/v2/video/passes"): (VIEWER, "list"),
     ("GET", "/v2/video/passes/{pass_id}"): (VIEWER, "pass"),
     ("GET", "/v2/video/passes/{pass_id}/plate.jpg"): (VIEWER, "picture"),
@@ -80,6 +92,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("POST", "/v2/video/cleanup"): (ADMIN, "all"),
     ("GET", "/v2/video/jobs/{job_id}"): (VIEWER, "all"),
     ("GET", "/v2/video/stats"): (VIEWER, "list"),
+    ("GET", "/v2/video/health"): (VIEWER, "list"),
     ("GET", "/v2/video/cameras"): (VIEWER, "list"),
     ("GET", "/v2/video/cameras/{camera_id}/snapshot.jpg"): (VIEWER, "camera"),
     ("GET", "/v2/video/cameras/{camera_id}/calendar"): (VIEWER, "camera"),
@@ -87,10 +100,12 @@ ENDPOINTS: dict[tuple[str, str], tuple[Role | None, str]] = {
     ("POST", "/v2/video/session"): (OPEN, "none"),
     ("GET", "/v2/video/session"): (VIEWER, "none"),
     ("DELETE", "/v2/video/session"): (VIEWER, "none"),
+    ("POST", "/v2/video/invitations/redeem"): (OPEN, "none"),
     ("GET", "/v2/video/keys"): (ADMIN, "all"),
     ("POST", "/v2/video/keys"): (ADMIN, "all"),
     ("DELETE", "/v2/video/keys/{name}"): (ADMIN, "all"),
     ("GET", "/v2/video/access-log"): (ADMIN, "all"),
+    ("GET", "/v2/video/configuration"): (ADMIN, "all"),
 }
 
 
@@ -103,6 +118,7 @@ class Doors:
     keys: dict[tuple[Role, bool], str]
     clips: dict[str, UUID]
     passes: dict[str, UUID]
+    shares: dict[str, UUID]
 
     def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> Any:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -137,11 +153,15 @@ def opened(world: World) -> Iterator[Doors]:
             clips[camera],
         )
         world.store.put(str(row.thumbnail_path), b"jpeg", "image/jpeg")
+        world.store.put(str(row.strip_path), b"jpeg", "image/jpeg")
         world.film(camera, 0, 1)
         world.detections.accept([world.detection(camera, 0, f"seen-{camera}", 0.1)], 0, POLICY)
     passes = {each.camera_id: each.pass_id for each in world.passes.open_passes()}
+    until = from_ms(world.clock.now_ms()) + timedelta(hours=1)
+    rows = PostgresShareRows(world.database)
+    shares = {camera: rows.share(clip, until, None, "test")[0].id for camera, clip in clips.items()}
     with TestClient(build(settings), base_url="http://127.0.0.1") as api:
-        yield Doors(world, api, keys, clips, passes)
+        yield Doors(world=world, api=api, keys=keys, clips=clips, passes=passes, shares=shares)
 
 
 @pytest.fixture
@@ -162,6 +182,7 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
     clip = doors.clips[camera]
     path = path.format(
         segment_id=clip,
+        share_id=doors.shares[camera],
         pass_id=doors.passes[camera],
         plate="AB123CD",
         detection_id=f"{clip}-0",
@@ -173,10 +194,18 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         from_ms=0,
         to_ms=1000,
     )
+    if kind == "made camera":
+        path = f"{path}?clips=keep"
+    if kind == "incident":
+        path = f"{path}?segment_id={clip}"
+    if kind == "time":
+        path = f"{path}?from=2026-11-25T00:00:00Z&to=2026-11-26T00:00:00Z&camera_id={camera}"
     bodies: dict[str, Any] = {
         "PATCH": {"protected": False},
         "/v2/video/keys": {"name": "made"},
         "/v2/video/session": {"key": "wrong"},
+        "/v2/video/shared": {"token": "wrong"},
+        "/v2/video/invitations/redeem": {"token": "wrong", "name": "x"},
         "/v2/video/cleanup": {"dry_run": True},
         "/v2/video/plates/AB123CD/erase": {"dry_run": True},
         "read": {"data": {"camera_id": camera, "results": [{"plate": "ab1", "score": 0.9}]}},
@@ -184,6 +213,8 @@ def _concretely(doors: Doors, path: str, kind: str, camera: str) -> tuple[str, A
         "published": {"camera_id": camera, "confidence": 0.9},
         "pass": {"review": "confirmed"},
         "hit": {"note": "seen"},
+        "made camera": {"source": "push:"},
+        "shared": {"expires_in_hours": 1},
         "bulk": {"action": "unprotect", "ids": [str(clip)]},
     }
     return path, bodies.get(kind) or bodies.get(path) or (
@@ -234,6 +265,8 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
     """Whether an answer fits a key of sufficient role."""
     if kind == "all":
         return (status == 403) == scoped
+    if kind == "made camera":  # these are the file's
+        return status == (403 if scoped else 409)
     if kind == "endless":  # the most that there may be is none
         return status == 404 if foreign and status != 503 else status == 503
     if kind == "hit":  # these passes are none
@@ -242,7 +275,15 @@ def _as_it_should(status: int, kind: str, *, foreign: bool, scoped: bool) -> boo
         return status == 404 if foreign else status in {200, 404}
     if kind == "stream":  # these clips are rows without parts or pictures
         return status == 404 if foreign else status not in {401, 403}
-    if foreign and kind in {"segment", "camera", "detection", "pass"}:
+    if foreign and kind in {
+        "segment",
+        "camera",
+        "detection",
+        "pass",
+        "share",
+        "shared",
+        "incident",
+    }:
         return status == 404
     if foreign and kind in {"published", "read", "reported"}:
         return status == 422
@@ -296,7 +337,7 @@ def test_a_secret_is_shown_once_and_dies_with_its_key(doors: Doors) -> None:
 
 
 def test_an_operators_key_may_have_the_right_to_the_lists(doors: Doors) -> None:
-    """A session has its role alone."""
+    """And so has its session, as long as the key."""
     given = {"name": "desk", "role": "operator", "lists": True}
     secret = doors.ask("POST", "/v2/video/keys", BOSS, json=given).json()["secret"]
     (shown,) = [
@@ -314,8 +355,12 @@ def test_an_operators_key_may_have_the_right_to_the_lists(doors: Doors) -> None:
             assert refused.status_code == 403
             assert "right to the lists" in refused.json()["detail"]
     assert doors.ask("POST", "/v2/video/session", json={"key": secret}).status_code == 201
-    assert doors.ask("GET", "/v2/video/session").json()["lists"] is False
-    assert doors.ask("GET", "/v2/video/lists").status_code == 403
+    assert doors.ask("GET", "/v2/video/session").json()["lists"] is True
+    assert doors.ask("GET", "/v2/video/lists").status_code == 200
+    listed = doors.ask("GET", "/v2/video/passes").json()["items"]
+    assert [each["lists"] for each in listed] == [[] for _ in listed]
+    hidden = doors.ask("GET", "/v2/video/passes", doors.keys[Role.OPERATOR, False]).json()["items"]
+    assert [each["lists"] for each in hidden] == [None for _ in hidden]
     viewer = {"name": "guest", "role": "viewer", "lists": True}
     assert doors.ask("POST", "/v2/video/keys", BOSS, json=viewer).status_code == 422
     scoped = {"name": "gate", "role": "operator", "lists": True, "cameras": [OWN]}

@@ -51,7 +51,7 @@ def test_a_sound_store_is_clean_twice(world: World) -> None:
     made(world)
     for _ in range(2):
         report = check(checking(world, age_floor_s=3600), {"deep": True})
-        assert (report["clean"], report["objects"], report["clips"]) == (True, 7, 1)
+        assert (report["clean"], report["objects"], report["clips"]) == (True, 8, 1)
 
 
 def test_objects_that_no_row_expects_go_when_they_are_old_enough(world: World) -> None:
@@ -484,10 +484,14 @@ def test_every_statement_of_a_check_has_an_index(world: World) -> None:
     try:
         database.execute("SET enable_seqscan = off")
         before = scans(database)
-        rows.expected(["videos/a", "thumbnails/b", "parts/c"])
+        rows.expected(["videos/a", "thumbnails/b", "strips/d", "parts/c"])
         rows.ready_clips("", None, 10)
         rows.ready_clips("", "videos/z", 10)
         rows.ready_clip("videos/a")
+        rows.ready_strips("", None, 10)
+        rows.ready_strips("", "strips/z", 10)
+        rows.has_strip("strips/a")
+        rows.forget_strip("strips/a")
         rows.half_deleted(1)
         rows.unfinished(1)
         rows.failed_with_parts(3)

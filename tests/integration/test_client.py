@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from platereel import ApiClient, ApiError
 from platereel.verification import verify
@@ -17,6 +16,7 @@ from shared.adapters.redis.events import RedisEvents
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.timing import from_ms
 from shared.wire.keys import Keys
+from tests.support.http import request
 from tests.support.rows import CLIP, clip_of, ready
 from tests.support.world import World
 
@@ -67,6 +67,8 @@ def test_fetching(world: World, client: ApiClient, tmp_path: Path) -> None:
     assert verify(client.export(segment_id, tmp_path / "evidence.zip"), None).problems == []
     world.film("cam1", 0, 1)
     assert client.snapshot("cam1")[:2] == b"\xff\xd8"
+    assert client.strip(segment_id).offsets_ms == [0, 500]
+    assert client.strip_picture(segment_id) == b"\xff\xd8strip"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.mp4", "evidence.zip"]
 
 
@@ -143,11 +145,9 @@ def test_plate_recognizer_posts_detections(world: World, address: str, form: boo
     for _ in range(2):
         if form:
             picture = ("picture.jpg", b"\xff\xd8" + bytes(300_000), "image/jpeg")
-            answer = urllib3.request(
-                "POST", url, fields={"json": json.dumps(message), "upload": picture}
-            )
+            answer = request("POST", url, fields={"json": json.dumps(message), "upload": picture})
         else:
-            answer = urllib3.request("POST", url, json=message)
+            answer = request("POST", url, json=message)
         assert answer.status == 202, answer.data
         assert answer.json()["total"] == 2
     rows = world.database.fetch("SELECT * FROM detections ORDER BY plate")
@@ -177,18 +177,16 @@ def test_plate_recognizer_posts_detections(world: World, address: str, form: boo
 def test_a_message_that_cannot_be_is_named(
     world: World, address: str, change: dict[str, Any], query: str, named: str
 ) -> None:
-    answer = urllib3.request(
+    answer = request(
         "POST", f"{address}/v2/video/plate-recognizer{query}", json=_message(world, **change)
     )
     assert answer.status == 422
     assert named in answer.json()["detail"]
-    mapped = urllib3.request(
+    mapped = request(
         "POST",
         f"{address}/v2/video/plate-recognizer?camera_id=cam2",
         json=_message(world, camera_id="elsewhere"),
     )
     assert mapped.status == 202
     for body in (b"", b"[]", b"{", b"\xff"):
-        assert (
-            urllib3.request("POST", f"{address}/v2/video/plate-recognizer", body=body).status == 422
-        )
+        assert request("POST", f"{address}/v2/video/plate-recognizer", body=body).status == 422

@@ -116,6 +116,7 @@ def test_a_pass_shows_its_lists_to_those_who_may_and_is_acknowledged(
             ("stolen", "watch"), ("staff", "known"),
         ]  # fmt: skip
         assert api.passes(on_list="staff").total == 1
+        assert [each.lists for each in api.passes().items] == [[], ["staff", "stolen"]]
         seen = api.acknowledge(waiting.id, "the owner has it back")
         assert (seen.hits[0].acknowledged_by, seen.hits[0].acknowledged_note) == (
             "local", "the owner has it back",

@@ -134,10 +134,12 @@ def told(
     monkeypatch.setattr("platereel.diagnosis.codecs", lambda _: iter(()))
     monkeypatch.setattr("platereel.wiring.desk", open_desk)
     monkeypatch.setattr("platereel.cli.app", COMMAND)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "platereel.yaml").write_text("cameras: {cam: {source: 'push:'}}\n")
-    (tmp_path / "binary").write_bytes(bytes(range(256)))
-    (tmp_path / "evidence.zip").write_bytes(genuine())
+    here = tmp_path / "two" / "below"  # `../../x y` is a file of this test, too
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    Path("platereel.yaml").write_text("cameras: {cam: {source: 'push:'}}\n")
+    Path("binary").write_bytes(bytes(range(256)))
+    Path("evidence.zip").write_bytes(genuine())
     return Told(monkeypatch, capsys, secrets)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import urllib3
 
 from platereel import ApiClient, ApiError
 from services.api.wiring import build
@@ -24,7 +23,7 @@ from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import CameraBatch, DetectionFilter, PassFilter, ReadOrder
 from shared.domain.timing import from_ms
 from tests.support.commands import Run
-from tests.support.http import serving
+from tests.support.http import request, serving
 from tests.support.servers import Servers
 from tests.support.world import World, open_world
 
@@ -309,7 +308,7 @@ def test_the_client_finds_and_corrects(world: World, client: ApiClient) -> None:
     ],
 )
 def test_bad_questions_name_what_is_wrong(shared: str, path: str, field: str) -> None:
-    answer = urllib3.request("GET", f"{shared}/v2/video/{path}", retries=False)
+    answer = request("GET", f"{shared}/v2/video/{path}", retries=False)
     assert answer.status == 422
     assert field in json.dumps(answer.json())
 
@@ -333,7 +332,7 @@ def test_bad_reviews_name_what_is_wrong(
 ) -> None:
     see(world, "cam1", 0, "AB123CD")
     (found,) = world.passes.search(PassFilter(), 1, None, ReadOrder.NEWEST).items
-    answer = urllib3.request("PATCH", f"{address}/v2/video/passes/{found.id}", json=body)
+    answer = request("PATCH", f"{address}/v2/video/passes/{found.id}", json=body)
     assert answer.status == 422
     assert field in json.dumps(answer.json())
     assert world.passes.get(found.id).reviews == []
@@ -343,9 +342,7 @@ def test_lists_are_csv_of_exactly_what_is_filtered(world: World, address: str) -
     a_day(world)
 
     def rows(path: str) -> list[dict[str, str]]:
-        answer = urllib3.request(
-            "GET", f"{address}/v2/video/{path}", headers={"Accept": "text/csv"}
-        )
+        answer = request("GET", f"{address}/v2/video/{path}", headers={"Accept": "text/csv"})
         assert answer.headers["Content-Type"].startswith("text/csv")
         return list(csv.DictReader(io.StringIO(answer.data.decode())))
 
@@ -358,7 +355,7 @@ def test_lists_are_csv_of_exactly_what_is_filtered(world: World, address: str) -
         ("AB128CD", "[1, 2, 30, 10]"),
         ("AB123CD", "[1, 2, 30, 10]"),
     ]
-    answer = urllib3.request(
+    answer = request(
         "GET", f"{address}/v2/video/passes?tz=x", headers={"Accept": "text/csv"}, retries=False
     )
     assert answer.status == 422
@@ -366,7 +363,7 @@ def test_lists_are_csv_of_exactly_what_is_filtered(world: World, address: str) -
 
 def test_a_plate_is_no_formula_of_a_spreadsheet(world: World, address: str) -> None:
     see(world, "cam1", 0, "=1+1")
-    answer = urllib3.request("GET", f"{address}/v2/video/passes", headers={"Accept": "text/csv"})
+    answer = request("GET", f"{address}/v2/video/passes", headers={"Accept": "text/csv"})
     (row,) = csv.DictReader(io.StringIO(answer.data.decode()))
     assert row["plate"] == "'=1+1"
 
@@ -376,9 +373,7 @@ def test_csv_is_read_page_by_page(
 ) -> None:
     a_day(world)
     monkeypatch.setattr("services.api.csv_lists.AT_ONCE", 2)
-    answer = urllib3.request(
-        "GET", f"{address}/v2/video/detections", headers={"Accept": "text/csv"}
-    )
+    answer = request("GET", f"{address}/v2/video/detections", headers={"Accept": "text/csv"})
     lines = answer.data.decode().splitlines()
     assert len(lines) == len(set(lines)) == 16
 

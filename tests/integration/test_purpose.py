@@ -108,6 +108,7 @@ def test_where_it_is_required_nothing_is_shown_without(world: World, strict: Tes
         ("GET", segment, None),
         ("GET", f"{segment}/download", None),
         ("GET", f"{segment}/thumbnail", None),
+        ("GET", f"{segment}/strip.jpg", None),
         ("GET", f"{segment}/stream.m3u8", None),
         ("GET", f"{segment}/export", None),
         ("GET", f"{LOG}?plate=AB123CD", None),

@@ -35,7 +35,7 @@ def clip(
     """A READY row with its objects."""
     segment_id = ready(world, camera, -days_ago * DAY_S, plates, **more)
     row = world.segments.get(segment_id)
-    for key in (row.file_path, str(row.thumbnail_path)):
+    for key in (row.file_path, str(row.thumbnail_path), str(row.strip_path)):
         world.store.put(key, b"x", "video/mp4")
     return segment_id
 

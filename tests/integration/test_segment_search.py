@@ -17,7 +17,7 @@ from shared.domain.errors import BadInput
 from shared.domain.lifecycle import SegmentStatus
 from shared.domain.plates import plate_distance, plate_folded, plate_key
 from shared.domain.ports import Order, Page, SegmentFilter
-from shared.domain.retention import Verdict
+from shared.domain.retention import RetentionReason, Verdict
 from shared.domain.timing import from_ms
 from tests.support.rows import ready
 from tests.support.world import World
@@ -248,7 +248,10 @@ def test_counters_are_what_a_recount_gives(world: World) -> None:
     world.counters.fold(3)
     world.segments.archive(made[1], "me")
     world.retention.mark_expiring(
-        [Verdict(made[2], "b", 1000, "age"), Verdict(made[0], "a", 1000, "age")]
+        [
+            Verdict(made[2], "b", 1000, RetentionReason.AGE),
+            Verdict(made[0], "a", 1000, RetentionReason.AGE),
+        ]
     )
     world.retention.record_expired([made[2]])
     stats = world.counters.stats(30)

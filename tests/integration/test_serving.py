@@ -22,6 +22,8 @@ from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import BadInput
 from shared.wire.keys import Keys
 from tests.support.archives import streamed
+from tests.support.evidence import clip_manifest
+from tests.support.http import request
 from tests.support.rows import CLIP, clip_of
 from tests.support.world import World
 
@@ -45,7 +47,7 @@ def test_a_store_with_a_public_address_takes_downloads(world: World, api: TestCl
         assert answer.status_code == 307
         location = answer.headers["location"]
         assert location.startswith(public)
-        fetched = urllib3.request("GET", location, headers={"Range": "bytes=256-511"})
+        fetched = request("GET", location, headers={"Range": "bytes=256-511"})
         assert (fetched.status, fetched.data) == (206, CLIP[256:512])
         assert "AB123CD" in fetched.headers["Content-Disposition"]
         assert elsewhere.get(f"{path}?through=true").content == CLIP
@@ -122,11 +124,18 @@ def test_who_looks_is_logged_and_the_same_again_is_one_line(world: World, api: T
     for _ in range(3):
         assert api.get(f"/v2/video/segments/{segment_id}").status_code == 200
         assert api.get(f"/v2/video/segments/{segment_id}/thumbnail").status_code == 200
+        assert api.get(f"/v2/video/segments/{segment_id}/strip.json").status_code == 200
+        assert api.get(f"/v2/video/segments/{segment_id}/strip.jpg").status_code == 200
         assert api.get("/v2/video/cameras/cam1/snapshot.jpg").status_code == 200
         assert api.get("/v2/video/segments?plate=ab123*").status_code == 200
         assert api.get("/v2/video/by-detection/nobody").status_code == 404
     assert api.get("/v2/video/segments").status_code == 200
-    assert [line["what"] for line in lines(world, "view")] == ["segment", "thumbnail", "snapshot"]
+    assert [line["what"] for line in lines(world, "view")] == [
+        "segment",
+        "thumbnail",
+        "strip",
+        "snapshot",
+    ]
     assert lines(world, "list") == [{"what": "segments", "plate": "ab123*"}, {"what": "segments"}]
 
 
@@ -149,7 +158,7 @@ def test_evidence_is_what_was_signed(world: World, api: TestClient, tmp_path: Pa
     path.write_bytes(answer.content)
     verdict = verify(path, None)
     assert verdict.problems == []
-    assert verdict.manifest.segment == str(segment_id)
+    assert clip_manifest(verdict).segment == str(segment_id)
     key = api.get("/v2/video/signing-key").json()
     assert verdict.fingerprint == key["fingerprint"]
     assert verify(path, key["public_key"]).problems == []

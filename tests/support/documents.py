@@ -9,7 +9,14 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+)
 _BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`]+)`")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -88,14 +95,17 @@ def links(page: Path) -> list[str]:
     return [target for target in _LINK.findall(prose(page)) if "://" not in target]
 
 
+def headings(page: Path) -> list[str]:
+    """A page's headings, as they stand there."""
+    return [heading.strip() for heading in _HEADING.findall(prose(page))]
+
+
 def anchors(page: Path) -> set[str]:
     """What a link to a place of the page can name: its headings, in the form that GitHub gives
     them.
     """
-    headings = [
-        re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(page))
-    ]
-    return {heading.strip().replace(" ", "-") for heading in headings}
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings(page)]
+    return {heading.strip().replace(" ", "-") for heading in plain}
 
 
 def entries(page: Path) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""An application behind a real socket: endless answers and TLS cannot be tried without one."""
+"""An application behind a real socket: endless answers and TLS cannot be tried without one. And a
+client with patience.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import urllib3
 import uvicorn
 from fastapi import FastAPI
 
 from platereel.embedded.processes import free_ports
+from tests.support.waiting import WAIT_SECONDS
+
+# urllib3's own waits three seconds
+request = partial(urllib3.request, timeout=WAIT_SECONDS)
 
 
 @contextmanager

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CONFLICT = 409
+CONFLICT, SERVICE_UNAVAILABLE = 409, 503
+CAMERA = "/v2/video/cameras/{camera_id}"
 SEGMENT, PIECE = "/v2/video/segments/{segment_id}", "/hls/{from_ms}-{to_ms}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a world has. deletable, many: clips that nothing else needs; piece: from and to of one
-    of `streamed`; entries: of the first of the lists.
+    of `streamed`; entries: of the first of the lists; shared: the token of a share; gone: a camera
+    that is in no file any more.
     """
 
     clips: Sequence[str]
@@ -37,6 +39,10 @@ class Facts:
     lists: Sequence[str]
     entries: Sequence[str]
     later: Sequence[str]
+    invitations: Sequence[str]
+    shares: Sequence[str]
+    shared: str
+    gone: str
 
 
 def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
@@ -50,11 +56,28 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
                     parameter["schema"] = {"enum": list(values[parameter["name"]])}
             # A cursor goes without an offset, and a plate in evidence with redact: no description
             # can say that.
-            alone = {"redact", "plate"} if path == f"{SEGMENT}/export" else {"cursor", "before"}
+            # Nor which characters of a title nobody sees.
+            alone = (
+                {"redact", "plate"}
+                if path == f"{SEGMENT}/export"
+                else {"cursor", "before", "title"}
+            )
             kept = [each for each in operation.get("parameters", []) if each["name"] not in alone]
             operation["parameters"] = kept
     schemas = found["components"]["schemas"]
     schemas["Login"]["properties"]["key"] = {"enum": [facts.key]}
+    schemas["Redemption"]["properties"] |= {
+        "token": {"enum": list(facts.invitations)},
+        # Other keys' names are made of the same few characters, and each name is used once.
+        "name": {"enum": [f"invited-{number}" for number, _ in enumerate(facts.invitations)]},
+    }
+    # How long a link lasts is said in one of two ways.
+    schemas["ShareRequest"]["properties"]["expires_at"] = {"enum": [None]}
+    schemas["ShareRequest"]["required"] = ["expires_in_hours"]
+    schemas["ShareRequest"]["properties"]["expires_in_hours"] = {"enum": [1, 24.5]}
+    schemas["OpenedShare"]["properties"]["token"] = {"enum": [facts.shared]}
+    (cookie,) = found["paths"]["/v2/video/shared/clip"]["get"]["parameters"]
+    cookie["required"] = True
     schemas["KeyRequest"]["properties"]["expires_at"] = {"enum": [*facts.later, None]}
     schemas["BulkRequest"]["properties"]["ids"]["items"] = {"enum": list(facts.many)}
     detection = found["paths"]["/v2/video/detections"]["post"]["requestBody"]["content"][
@@ -70,6 +93,8 @@ def narrowed(description: dict[str, Any], facts: Facts) -> dict[str, Any]:
     }
     schemas["PassReview"]["required"] = ["review"]
     _narrow_lists(found, facts)
+    content = found["paths"][CAMERA]["put"]["requestBody"]["content"]
+    content["application/json"]["schema"] = {"enum": [{"source": "push:"}]}
     found["paths"]["/v2/video/doors/{maker}"]["post"]["requestBody"]["content"] = {
         "application/json": {"schema": _milesight()}
     }
@@ -100,8 +125,11 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
     values: dict[str, Sequence[Any]] = {
         "segment_id": clips, "detection_id": [facts.detection], "pass_id": facts.passes,
         "name": facts.names, "tz": ["UTC", "Europe/Berlin"], "overlay": [False], "original": [True],
+        "share_id": facts.shares, "platereel_shared": [facts.shared],
         "maker": ["milesight"], "confidence": [0.9], "from_ms": [facts.piece[0]], "to_ms": [facts.piece[1]],
     }  # fmt: skip
+    if path.endswith("/timeline"):  # at most 31 days, which no description can say
+        values = {**values, "from": ["2026-11-01T00:00:00Z"], "to": ["2026-11-25T18:00:00.5Z"]}
     if path.endswith("/erase"):  # what others ask for stays
         values = {**values, "plate": ["NOBODY"]}
     if "/lists/{name}" in path:
@@ -117,6 +145,10 @@ def _values(facts: Facts, path: str, method: str) -> Mapping[str, Sequence[Any]]
         )
     ):
         values["camera_id"] = [facts.camera]
+    if (
+        path == CAMERA
+    ):  # one of no file: it is made, and of one that is gone a protected clip is left
+        values["camera_id"] = ["made" if method == "put" else facts.gone]
     return values
 
 
@@ -155,12 +187,12 @@ def _milesight() -> dict[str, Any]:
 
 def answers(report: Path, operations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """How often each operation was answered by which class, by the kind of the case: `positive
-    2xx`.
+    2xx`. That a server is busy is no answer.
     """
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for label, kind, status in _cases(report):
         method, path = label.split(" ", 1)
-        if method.lower() in operations.get(path, {}):
+        if method.lower() in operations.get(path, {}) and status != SERVICE_UNAVAILABLE:
             # A conflict says that it was well asked for and is there already, such as the name of a
             # key.
             found[label][f"{kind} {status if status == CONFLICT else f'{status // 100}xx'}"] += 1

@@ -10,10 +10,11 @@ from psycopg.types.json import Jsonb
 
 from shared.domain.policy import RecordingPolicy
 from shared.domain.timing import from_ms
-from shared.wire.keys import thumbnail_key, video_key
+from shared.wire.keys import strip_key, thumbnail_key, video_key
 from tests.support.world import World
 
 SECONDS = 10
+STRIP = {"tile_width": 160, "tile_height": 90, "columns": 2, "offsets_ms": [0, 500]}
 CLIP = bytes(range(256)) * 12_000  # three megabytes: several pieces
 
 
@@ -30,10 +31,10 @@ def ready(
     with world.database.transaction() as connection:
         connection.execute(
             """
-            INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, start_time, deadline,
-                   end_time, first_frame_at, trigger_time, covered_to, policy, codec, fps, duration_seconds,
-                   file_size_bytes, frame_count, sha256)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'h264', 10, %s, %s, 1, 'x')
+            INSERT INTO video_segments (id, camera_id, status, file_path, thumbnail_path, strip_path, strip,
+                   start_time, deadline, end_time, first_frame_at, trigger_time, covered_to, policy, codec, fps,
+                   duration_seconds, file_size_bytes, frame_count, sha256)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'h264', 10, %s, %s, 1, 'x')
             """,
             [
                 segment_id,
@@ -41,6 +42,8 @@ def ready(
                 status,
                 video_key(segment_id, start_ms),
                 thumbnail_key(segment_id, start_ms),
+                strip_key(segment_id, start_ms),
+                Jsonb(STRIP),
                 from_ms(start_ms),
                 from_ms(end_ms),
                 from_ms(end_ms),
@@ -72,6 +75,7 @@ def clip_of(world: World, camera: str = "cam1", plates: tuple[str, ...] = ("AB12
     row = world.segments.get(segment_id)
     world.store.put(row.file_path, CLIP, "video/mp4")
     world.store.put(str(row.thumbnail_path), b"\xff\xd8picture", "image/jpeg")
+    world.store.put(str(row.strip_path), b"\xff\xd8strip", "image/jpeg")
     world.database.execute(
         "UPDATE video_segments SET sha256 = %s WHERE id = %s", sha256(CLIP).hexdigest(), segment_id
     )

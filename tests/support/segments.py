@@ -19,6 +19,7 @@ def a_segment() -> DetailedSegment:
         status=SegmentStatus.READY,
         file_path="videos/a.mp4",
         thumbnail_path=None,
+        strip_path=None,
         start_time=BEGAN,
         end_time=BEGAN + timedelta(seconds=6),
         deadline=BEGAN + timedelta(seconds=6),

@@ -18,6 +18,7 @@ from shared.domain.ports import (
     Appended,
     Bounds,
     BoundsByCamera,
+    Buffered,
     BufferLimits,
     Clock,
     HandOver,
@@ -81,6 +82,15 @@ class MemoryFrames:
         while len(kept) > 1 and sum(len(f.data) for f in kept) > limit.max_bytes:
             kept.pop(0)
         self._frames[newest.camera_id] = kept
+
+    def buffered(self, camera_id: str) -> Buffered | None:
+        """See the port."""
+        kept = self._frames.get(camera_id)
+        if not kept:
+            return None
+        span_ms = kept[-1].captured_ms - kept[0].captured_ms
+        size = sum(len(frame.data) for frame in kept)
+        return Buffered(kept[-1].captured_ms, span_ms / 1000, size)
 
     def bounds(self, camera_ids: Sequence[str]) -> BoundsByCamera:
         """See the port."""

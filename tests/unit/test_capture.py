@@ -93,6 +93,15 @@ def test_the_outbox_is_bounded_in_bytes_and_gives_nothing_without_a_lease() -> N
     assert outbox.take(0.01, lambda _: False) == []
 
 
+def test_a_queue_that_is_opened_again_has_its_new_bounds() -> None:
+    outbox = Outbox()
+    outbox.open("cam", 10_000, 10**6)
+    outbox.open("cam", 10_000, 250)
+    for ms in (100, 200, 300):
+        outbox.put(frame(ms))
+    assert [each.captured_ms for each in outbox.take(0, lambda _: True)] == [200, 300]
+
+
 def test_the_sender_waits_for_company_only_when_a_batch_has_room() -> None:
     """Else what one process writes a second would be bounded by its pauses."""
     few = [frame(ms, 1000) for ms in range(BATCH_FRAMES - 1)]

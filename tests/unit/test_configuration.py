@@ -93,6 +93,8 @@ def test_the_environment_wins_and_secrets_come_from_files(tmp_path: Path) -> Non
     settings = load(path, {"PLATEREEL_DATABASE_URL_FILE": str(secret)})
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == "postgresql://u:p@h/d"
+    secret.write_text("\n")
+    assert load(path, {"PLATEREEL_SIGNING_KEY_FILE": str(secret)}).signing_key is None
 
 
 def test_nested_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +124,8 @@ def test_nested_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
             "exceed max_segment_seconds",
         ),
         ("- a\n- b\n", "expected keys"),
+        ("log_files: 1\n", ":1: log_files"),
+        ("log_bytes: 1kB\n", ":1: log_bytes"),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, named: str) -> None:

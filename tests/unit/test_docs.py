@@ -12,7 +12,7 @@ import pytest
 
 from shared.runtime.configuration import CONFIG_VARIABLE, load
 from shared.runtime.settings import ENV_PREFIX
-from tests.support import documents, inventory
+from tests.support import documents, inventory, settings_reference
 from tests.support.documents import ROOT, code, name, prose, text
 
 CONFIGURATION, API, METRICS, OPERATIONS, GLOSSARY = (
@@ -20,8 +20,13 @@ CONFIGURATION, API, METRICS, OPERATIONS, GLOSSARY = (
     for page in ("configuration", "api", "metrics", "operations", "glossary")
 )
 PAGES = documents.PAGES
+DEPLOY = ROOT / "deploy"  # its files may name others from where they are
 # Files whose comments tell of settings and of other files.
-COMMENTED = [ROOT / "docker-compose.yml", ROOT / "Makefile", *sorted((ROOT / "deploy").iterdir())]
+COMMENTED = [
+    ROOT / "docker-compose.yml",
+    ROOT / "Makefile",
+    *sorted(each for each in DEPLOY.rglob("*") if each.is_file()),
+]
 EXAMPLES = [
     (name(page), number, block)
     for page in PAGES
@@ -167,9 +172,10 @@ def _unknown_targets(page: Path) -> set[str]:
 
 
 def test_every_metric_is_in_the_table_with_its_type_and_labels() -> None:
-    table = documents.table(METRICS, "metric")
-    assert table is not None, f"{name(METRICS)} lacks the table of metrics"
-    told = {code(row[0])[0]: (row[1], tuple(code(row[2]))) for row in table.rows}
+    rows = [
+        row for each in documents.tables(METRICS) if each.header[0] == "metric" for row in each.rows
+    ]
+    told = {code(row[0])[0]: (row[1], tuple(code(row[2]))) for row in rows}
     _compare(METRICS, "metrics", set(told), set(inventory.counted()))
     for metric, facts in inventory.counted().items():
         assert told[metric] == facts, f"{name(METRICS)}: {metric} has type and labels {facts}"
@@ -195,6 +201,12 @@ def test_values_of_an_enumeration_are_in_a_table_and_in_the_glossary(
     _compare(GLOSSARY, f"values of {title}", set(code(entry)), values)
 
 
+def test_the_list_of_settings_is_the_codes() -> None:
+    assert settings_reference.FILE.read_text() == settings_reference.reference(), (
+        "run make reference"
+    )
+
+
 def test_the_glossary_is_in_order() -> None:
     words = list(documents.entries(GLOSSARY))
     assert len(words) > 30
@@ -210,9 +222,22 @@ _PATH = re.compile(
 
 
 def _unknown_files(page: Path) -> set[str]:
-    """Files and folders are named from the root of the repository; a link leads from its page."""
-    told = set(_PATH.findall(re.sub(r"https?://\S+|\]\([^)]*\)", "", text(page))))
-    return {path for path in told if not any(ROOT.glob(path.rstrip(".").removesuffix("/") or path))}
+    """Files and folders are named from the root of the repository, or from beside a file of
+    settings; a link leads from its page.
+
+    A route may begin like a folder.
+    """
+    routes = {each.partition("/v2/video/")[2] for each in inventory.routes()}
+    told = set(_PATH.findall(re.sub(r"https?://\S+|\]\([^)]*\)", "", text(page)))) - routes
+    own = {path for path in told if not path.startswith("/")}  # a container's or a host's are not
+    return {
+        path
+        for path in own
+        if not any(ROOT.glob(path.rstrip(".").removesuffix("/") or path))
+        and not any(
+            (each / path).exists() for each in page.parents if DEPLOY in (each, *each.parents)
+        )
+    }
 
 
 def _dead_links(page: Path) -> set[str]:

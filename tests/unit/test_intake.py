@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -73,6 +73,7 @@ class Rows:
     refuse: Mapping[str, Exception] = field(default_factory=dict)
     recorded: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    rejected_of: list[str] = field(default_factory=list)
     page: PendingPage = field(default_factory=lambda: PendingPage(()))
     reused: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
@@ -122,6 +123,7 @@ class Rows:
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
         self.rejected.append(detection_id)
+        self.rejected_of.append(camera_id)
 
     def pending(self, *_: object) -> PendingPage:
         return self.page
@@ -146,9 +148,14 @@ class Bench:
     woken: int = 0
 
     def __post_init__(self) -> None:
+        self.follow(tuple)
+
+    def follow(self, new: Callable[[], Collection[str]]) -> None:
+        """Begin with two cameras, and learn of new ones so."""
         clock = SimulatedClock()
         self.frames = frames = MemoryFrames(clock)
-        policies = Policies({"cam": RecordingPolicy(), "other": RecordingPolicy()})
+        configured = {"cam": RecordingPolicy(), "other": RecordingPolicy()}
+        policies = Policies(configured, new=new)
         self.intake = Intake(
             IntakePorts(
                 stream=cast("Any", self.stream),
@@ -438,3 +445,36 @@ def test_a_detection_called_like_a_segment_leaves_the_segments_hold_alone() -> N
     bench.intake.read_stream(0)
     assert bench.rows.recorded == [segment_id]
     assert bench.frames.holds("cam") == {segment_id: NOW - 5_000}
+
+
+def test_a_detection_of_a_camera_that_was_just_made_is_not_rejected() -> None:
+    bench, looks = Bench(), [0]
+
+    def new() -> set[str]:
+        looks[0] += 1
+        return {"made"}
+
+    bench.follow(new)
+    fresh = bench.stream.good("a", camera="made")
+    strangers = [bench.stream.good(f"{n}", camera="stranger") for n in range(3)]
+    bench.rows.page = PendingPage(
+        tuple(Detection("row", camera, NOW, 0.9) for camera in ("made", "stranger"))
+    )
+    bench.intake.read_stream(0.0)
+    assert bench.stream.acked == strangers
+    assert bench.stream.put_offs == [(fresh, 0)]
+    assert looks == [1]
+    assert bench.intake.read_pending() == 0
+    assert bench.rows.rejected_of == ["stranger"]
+
+
+def test_a_stranger_is_rejected_only_when_somebody_can_say() -> None:
+    bench = Bench()
+
+    def new() -> set[str]:
+        raise Retryable("the database does not answer")
+
+    bench.follow(new)
+    entry = bench.stream.good("a", camera="stranger")
+    bench.intake.read_stream(0.0)
+    assert (bench.stream.acked, bench.stream.put_offs) == ([], [(entry, 0)])

@@ -12,11 +12,12 @@ from typing import Any, cast
 import pytest
 
 from services.dispatch.mqtt import LONGEST_PAUSE_SECONDS, Mqtt, Publishing
+from shared.domain.camera import CameraNews, CameraState
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
 from shared.domain.ports import Message
 from shared.runtime.configuration import ConfigurationError, load
-from shared.wire.mqtt import MqttAddress, Topics, discovery, mqtt_address
+from shared.wire.mqtt import MqttAddress, MqttMessage, Topics, discovery, mqtt_address
 from tests.support.twins import SimulatedClock
 
 WRONG_URLS = [
@@ -154,6 +155,43 @@ def test_home_assistant_follows_the_watch_lists() -> None:
     lists.remove("a-b")  # while the connection was broken
     again = told()
     assert (set(again), again[other]) == ({other, "ha/sensor/p_lists/new_hit/config"}, None)
+
+
+def test_a_camera_that_is_gone_is_forgotten() -> None:
+    """What the broker keeps of it would be shown for ever."""
+    known = {
+        each: CameraNews(
+            camera_id=each, down=False, state=CameraState.CONNECTED, cause="", since_ms=0
+        )
+        for each in ("gate", "gone")
+    }
+
+    class News:
+        def told(self) -> dict[str, CameraNews]:
+            return known
+
+    published: list[MqttMessage] = []
+
+    class Keeper(Broker):
+        def publish(self, messages: Sequence[Message]) -> None:
+            published.extend(cast("Sequence[MqttMessage]", messages))
+
+    publishing = Publishing(
+        topics=Topics("p"), discovery="ha", events=[EventName.PLATE_READ], cameras=["gate"]
+    )
+    mqtt = Mqtt(
+        broker=Keeper(), publishing=publishing, news=cast("Any", News()), clock=SimulatedClock(),
+        watch_lists=list,
+    )  # fmt: skip
+    assert mqtt.ready()
+    empty = {each.topic for each in published if each.payload == b""}
+    assert empty == {
+        Topics("p").state("gone"),
+        "ha/binary_sensor/p_gone/problem/config",
+        "ha/sensor/p_gone/plate/config",
+    }
+    assert all(each.retained for each in published)
+    assert Topics("p").state("gate") in {each.topic for each in published if each.payload}
 
 
 @pytest.mark.parametrize(

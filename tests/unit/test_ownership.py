@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from services.capture import loop
+from services.capture.camera import Camera
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
 from services.capture.sources.picture import Picture
@@ -114,6 +116,31 @@ def handover(server: Server, number: int) -> None:
         server.owners.setdefault(camera, "other")
 
 
+def owning(server: Server, cameras: Sequence[str]) -> Ownership:
+    """One process that may capture all of these."""
+    return Ownership(
+        leases=server,
+        clock=server.clock,
+        owner="me",
+        cameras=cameras,
+        server_ms=server.time,
+        recorded=lambda _: False,
+    )
+
+
+def ports_of(
+    server: Server, changed: Callable[[], dict[str, CameraPlan] | None] = lambda: None
+) -> CapturePorts:
+    """changed: what is told of new plans, once a round."""
+    return CapturePorts(
+        frames=MemoryFrames(server.clock),
+        states=server,
+        clock=server.clock,
+        alive=lambda: None,
+        changed=changed,
+    )
+
+
 def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rounds:
     clock = server.clock
     clock.sleep(1)
@@ -121,17 +148,9 @@ def run(server: Server, scene: Scene, source: str = "rtsp://127.0.0.1/x") -> Rou
         camera: CameraPlan(source=source, fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000)
         for camera in CAMERAS
     }
-    ownership = Ownership(
-        leases=server,
-        clock=clock,
-        owner="me",
-        cameras=CAMERAS,
-        server_ms=server.time,
-        recorded=lambda _: False,
-    )
+    ownership = owning(server, CAMERAS)
     rounds = Rounds(server, scene)
-    ports = CapturePorts(frames=MemoryFrames(clock), states=server, clock=clock, alive=lambda: None)
-    Capture(plans, ports, ownership).run(rounds)
+    Capture(plans, ports_of(server), ownership).run(rounds)
     return rounds
 
 
@@ -165,18 +184,44 @@ def test_no_reader_outlives_the_loop() -> None:
 
 def test_a_release_that_fails_does_not_keep_the_other_cameras() -> None:
     server = Server(0, late=False)
-    ownership = Ownership(
-        leases=server,
-        clock=server.clock,
-        owner="me",
-        cameras=CAMERAS,
-        server_ms=server.time,
-        recorded=lambda _: False,
-    )
+    ownership = owning(server, CAMERAS)
     ownership.round()
     server.fails_at = server._count + 1
     ownership.leave()
     assert list(server.owners) == CAMERAS[:1]
+
+
+def test_a_camera_that_changes_touches_no_other() -> None:
+    """One keeps its thread, one begins anew under its lease, one is given back, one is new."""
+    server = Server(0, late=False)
+    old = {
+        name: CameraPlan(source="rtsp://a", fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000)
+        for name in ("same", "changed", "gone")
+    }
+    new = {
+        "same": old["same"],
+        "changed": replace(old["changed"], source="rtsp://b"),
+        "new": old["gone"],
+    }
+    told: list[dict[str, CameraPlan] | None] = [None, None, new, None, None]
+    seen: list[dict[str, object]] = []
+    stopping = threading.Event()
+
+    def changed() -> dict[str, CameraPlan] | None:
+        seen.append(dict(capture._cameras))
+        if not told:
+            stopping.set()
+        return told.pop(0) if told else None
+
+    ownership = owning(server, list(old))
+    capture = Capture(old, ports_of(server, changed), ownership)
+    capture.run(stopping)
+    before, after = seen[2], seen[-1]
+    assert set(before) == {"same", "changed", "gone"}
+    assert set(after) == {"same", "changed", "new"}
+    assert after["same"] is before["same"]
+    assert after["changed"] is not before["changed"]
+    assert "gone" not in server.owners
 
 
 def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(
@@ -194,3 +239,40 @@ def test_a_source_that_is_wrong_is_told_for_as_long_as_it_is(
     rounds = run(server, forgetful)
     assert rounds.number == 8
     assert server.states == dict.fromkeys(CAMERAS, "misconfigured")
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["well", "release-fails"])
+def test_many_cameras_that_change_at_once_cost_no_other_its_lease(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Each of them hangs in its connection, and is waited for."""
+    server, stop = Server(0, late=False), Camera.stop
+
+    def hangs(camera: Camera, wait_s: float) -> None:
+        server.clock.sleep(wait_s)
+        stop(camera, 0.0)
+
+    monkeypatch.setattr(Camera, "stop", hangs)
+    monkeypatch.setattr(loop, "ROUND_SECONDS", 0.0)
+    plan = CameraPlan(source="rtsp://a", fps=15, jpeg_quality=85, limits=LIMITS, outbox_ms=1000)
+    old = dict.fromkeys(["same", "gone-1", "gone-2", *CAMERAS], plan)
+    new = {"same": plan} | dict.fromkeys(CAMERAS, replace(plan, source="rtsp://b"))
+    told: list[dict[str, CameraPlan] | None] = [None, new, None]
+    at_s: list[float] = []
+    stopping = threading.Event()
+
+    def changed() -> dict[str, CameraPlan] | None:
+        at_s.append(server.clock.monotonic())
+        if len(told) == 2 and fails:
+            server.fails_at = server._count + 1
+        if len(told) == 1:
+            stopping.set()
+            server.expire()
+            assert sorted(capture._cameras) == sorted(new)
+            assert set(server.owners) >= {"same"}
+        return told.pop(0)
+
+    ownership = owning(server, list(old))
+    capture = Capture(old, ports_of(server, changed), ownership)
+    capture.run(stopping)
+    assert at_s[2] - at_s[1] < 2.0

@@ -13,39 +13,37 @@ later, in another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from math import isinf
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from shared.domain.errors import Conflict, NotFound, Permanent
 from shared.domain.ports import (
-    FinishedClip,
     Progress,
     ReadyClip,
+    ReadyStrip,
     StoredObject,
 )
 from shared.runtime.logs import logger
-from shared.wire.keys import SENTINEL
+from shared.wire.keys import SENTINEL, clip_start_ms
 from workers.consistency.deep import damage
 from workers.consistency.findings import Findings, Kind
 from workers.consistency.ports import CheckPorts
 from workers.consistency.sentinel import check_store
-from workers.part_objects import clear_parts, is_there
+from workers.consistency.strips import forget_lost, note_lost
+from workers.consistency.unfinished import finish_work
 from workers.process.job_turn import Step
 
 BATCH = 1_000
 MEND_BATCH = 20
 # a clip that takes longer in a job is for `platereel check --deep`, which has no limit
 READ_BACK_SECONDS = 150.0
-PARTS_BATCH = 200
-HALF_FROM = 20
-MOST_REPAIRS = 3
-SETTLED_SECONDS = 3600.0
 OBJECTS = ("parts/", "pictures/", "thumbnails/")
 BAD_CLIPS = (Kind.MISSING, Kind.WRONG_SIZE, Kind.DAMAGED)
+R = TypeVar("R", ReadyClip, ReadyStrip)
 
 _log = logger(__name__)
 
@@ -85,7 +83,7 @@ class _Check:
         longest_s: float,
     ) -> None:
         self._ports, self._progress, self._longest_s = ports, progress, longest_s
-        self._for_good = not params.get("regular")
+        self._for_good, self._restored = not params.get("regular"), ports.restored()
         self._before_ms = ports.rows.now_ms() - round(ports.age_floor_s * 1000)
         self._run_id = UUID(cursor["run_id"]) if cursor else uuid4()
         self._findings = (
@@ -103,11 +101,13 @@ class _Check:
         until = self._ports.clock.monotonic() + self._longest_s
         phases: dict[str, Callable[[str], str | None]] = {
             **{each: partial(self._objects, each) for each in OBJECTS},
+            "strips/": self._strips,
             "videos/": self._clips,
             "deep": self._deep,
-            "unfinished": self._unfinished,
+            "unfinished": partial(finish_work, self._ports, self._findings),
             "orphans": self._remove_orphans,
             "bad clips": self._mend_clips,
+            "lost strips": self._forget_strips,
             "counters": self._counters,
         }
         names = list(phases)
@@ -117,6 +117,7 @@ class _Check:
                 following = names[names.index(self._phase) + 1 :]
                 if not following:
                     self._ports.rows.forget_suspects(self._run_id)
+                    self._findings.count()
                     return Step(self._findings.as_json())
                 self._phase, self._after = following[0], ""
             else:
@@ -138,15 +139,33 @@ class _Check:
         self._orphans(batch, after)
         return batch[-1].key if len(batch) == BATCH else None
 
-    def _clips(self, after: str) -> str | None:
-        """Find objects that no row expects, and READY rows whose object is not what they say."""
-        batch = list(islice(self._ports.store.walk("videos/", after), BATCH))
+    def _side_by_side(
+        self, prefix: str, after: str, rows: Callable[[str, str | None, int], list[R]]
+    ) -> tuple[list[StoredObject], list[R], str | None]:
+        """Returns what store and rows have of a bite, and the key that the next begins after.
+
+        Objects that no row expects are found on the way.
+        """
+        batch = list(islice(self._ports.store.walk(prefix, after), BATCH))
         end = batch[-1].key if len(batch) == BATCH else None
-        clips = self._ports.rows.ready_clips(after, end, 2 * BATCH)
-        if len(clips) == 2 * BATCH:
-            end = clips[-1].key  # far more rows than objects: the rest belongs to the next bite
+        found = rows(after, end, 2 * BATCH)
+        if len(found) == 2 * BATCH:
+            end = found[-1].key  # far more rows than objects: the rest belongs to the next bite
             batch = [stored for stored in batch if stored.key <= end]
         self._orphans(batch, after)
+        return batch, found, end
+
+    def _strips(self, after: str) -> str | None:
+        """Find objects that no row expects, and READY rows without their strip."""
+        batch, strips, end = self._side_by_side("strips/", after, self._ports.rows.ready_strips)
+        there = {stored.key for stored in batch}
+        missing = (each for each in strips if each.key not in there)
+        note_lost(self._ports, self._findings, self._run_id, missing)
+        return end
+
+    def _clips(self, after: str) -> str | None:
+        """Find objects that no row expects, and READY rows whose object is not what they say."""
+        batch, clips, end = self._side_by_side("videos/", after, self._ports.rows.ready_clips)
         sizes = {stored.key: stored.size_bytes for stored in batch}
         for clip in clips:
             if sizes.get(clip.key) != clip.size_bytes:
@@ -165,12 +184,24 @@ class _Check:
         ]
         for key in orphans:
             self._findings.add(Kind.ORPHAN, key)
-        if orphans and self._findings.repair:
+        going = [key for key in orphans if self._for_good or not self._lost_row(key)]
+        if going and self._findings.repair:
             self._ports.rows.note_suspects(
-                self._run_id, Kind.ORPHAN, [(key, None) for key in orphans]
+                self._run_id, Kind.ORPHAN, [(key, None) for key in going]
             )
         self._findings.objects += len(batch)
         self._progress("objects", self._findings.objects, 0)
+
+    def _lost_row(self, key: str) -> bool:
+        """Returns whether an object is of a clip that only the database before a restore knew:
+        that it goes is for a person to say.
+        """
+        start_ms = None if self._restored is None else clip_start_ms(key)
+        return (
+            start_ms is not None
+            and self._restored is not None
+            and self._restored.lost_row(start_ms)
+        )
 
     def _judge(self, clip: ReadyClip) -> Kind | None:
         """Compare the store's object of a clip with its row.
@@ -228,22 +259,13 @@ class _Check:
 
     # Mending.
 
-    def _too_many(self, some: int, of: int, what: str) -> bool:
-        if of < HALF_FROM or some * 2 <= of:
-            return False
-        reason = f"{some} of {of} {what} would be given up; nothing was"
-        if reason not in self._findings.stopped:
-            self._findings.stopped.append(reason)
-            _log.error("check_stopped", reason=reason)
-        return True
-
     def _remove_orphans(self, after: str) -> str | None:
         """Delete orphans.
 
         One may have been committed since it was listed, so the rows are asked again.
         """
         findings, ports = self._findings, self._ports
-        if not findings.repair or self._too_many(
+        if not findings.repair or findings.stops(
             findings.kinds[Kind.ORPHAN].found, findings.objects, "objects"
         ):
             return None
@@ -267,7 +289,7 @@ class _Check:
         before.
         """
         findings = self._findings
-        if not findings.repair or self._too_many(
+        if not findings.repair or findings.stops(
             findings.found(*BAD_CLIPS), findings.clips, "clips"
         ):
             return None
@@ -300,6 +322,12 @@ class _Check:
             mended = rows.lose(clip.segment_id, reason)
         self._findings.mended(kind, int(mended))
 
+    def _forget_strips(self, after: str) -> str | None:
+        """For good, as a clip is given up."""
+        if not self._for_good:
+            return None
+        return forget_lost(self._ports, self._findings, self._run_id, after, MEND_BATCH)
+
     def _counters(self, _: str) -> None:
         """Compare statistics with a count of every row; recount where they differ and repairs are
         wanted.
@@ -309,37 +337,3 @@ class _Check:
             self._ports.counters.recount()
         for what in wrong:
             self._findings.add(Kind.MISCOUNTED, what, repaired=self._findings.repair)
-
-    def _unfinished(self, _: str) -> None:
-        """Finish work that a crash left: recordings, failed segments with footage, parts,
-        deletions.
-        """
-        ports, floor_s = self._ports, self._ports.age_floor_s
-        self._each(Kind.UNFINISHED, ports.rows.unfinished(floor_s), ports.rows.give_up)
-        failed = ports.rows.failed_with_parts(MOST_REPAIRS)
-        self._each(
-            Kind.FAILED, failed, lambda segment_id: ports.rows.reopen(segment_id, "repaired")
-        )
-        settled_s = max(floor_s, ports.parts_kept_s + SETTLED_SECONDS)
-        self._leftovers(ports.rows.finished_with_parts(settled_s, PARTS_BATCH))
-        self._each(
-            Kind.HALF_DELETED,
-            ports.rows.half_deleted(max(floor_s, SETTLED_SECONDS)),
-            lambda _: False,
-        )
-
-    def _each(self, kind: Kind, segment_ids: Iterable[Any], mend: Callable[[Any], bool]) -> None:
-        for segment_id in segment_ids:
-            self._findings.add(
-                kind, segment_id, repaired=self._findings.repair and mend(segment_id)
-            )
-
-    def _leftovers(self, clips: Iterable[FinishedClip]) -> None:
-        """Delete parts that a cleanup should have deleted an hour ago."""
-        for clip in clips:
-            gone = (
-                self._findings.repair
-                and is_there(clip, self._ports.store)
-                and clear_parts(clip.segment_id, self._ports.rows, self._ports.store)
-            )
-            self._findings.add(Kind.LEFTOVER_PARTS, clip.segment_id, repaired=gone)

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.runtime.logs import logger
+from shared.runtime.metrics import FINDINGS, from_zero
+
 EXAMPLES = 100
+HALF_FROM = 20
+
+_log = logger(__name__)
 
 
 class Kind(StrEnum):
@@ -18,11 +24,15 @@ class Kind(StrEnum):
     MISSING = "missing"  # a READY row without its object
     WRONG_SIZE = "wrong_size"  # a READY row whose object has another size
     DAMAGED = "damaged"  # deep: another hash, or it does not decode to its frames
+    LOST_STRIP = "lost_strip"  # a READY row without its strip
     UNFINISHED = "unfinished"  # a recording that nobody goes on with
     FAILED = "failed"  # a FAILED segment that has footage in parts
     LEFTOVER_PARTS = "leftover_parts"  # a finished segment whose parts are still there
     MISCOUNTED = "miscounted"  # a counter of the statistics that is not what a count gives
     HALF_DELETED = "half_deleted"  # marked for deletion long ago, and not gone
+
+
+from_zero(FINDINGS, Kind, ("yes", "no"))
 
 
 @dataclass(slots=True)
@@ -69,10 +79,26 @@ class Findings:
         """Returns the cases of these kinds together."""
         return sum(self.kinds[kind].found for kind in kinds)
 
+    def stops(self, some: int, of: int, what: str) -> bool:
+        """Returns whether a repair would give up more than half of what was seen; notes that."""
+        if of < HALF_FROM or some * 2 <= of:
+            return False
+        reason = f"{some} of {of} {what} would be given up; nothing was"
+        if reason not in self.stopped:
+            self.stopped.append(reason)
+            _log.error("check_stopped", reason=reason)
+        return True
+
     @property
     def open(self) -> int:
         """Cases that are not repaired."""
         return sum(finding.found - finding.repaired for finding in self.kinds.values())
+
+    def count(self) -> None:
+        """Add everything to this process's counters, once it is all there."""
+        for kind, each in self.kinds.items():
+            FINDINGS.labels(kind, "yes").inc(each.repaired)
+            FINDINGS.labels(kind, "no").inc(each.found - each.repaired)
 
     @classmethod
     def from_json(cls, report: Mapping[str, Any]) -> Findings:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.backup import Restored
 from shared.domain.ports import (
     Clock,
     ConsistencyRows,
@@ -19,7 +21,8 @@ from shared.domain.ports import (
 class CheckPorts:
     """What the check needs of the world.
 
-    period_s: how long after a regular turn the next is due.
+    period_s: how long after a regular turn the next is due. restored: returns from when the
+    database was restored, if it was.
     """
 
     rows: ConsistencyRows
@@ -32,3 +35,4 @@ class CheckPorts:
     parts_kept_s: float = 0.0
     work_dir: Path | None = None
     period_s: float = 0.0
+    restored: Callable[[], Restored | None] = lambda: None

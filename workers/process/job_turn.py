@@ -43,15 +43,19 @@ Work = Callable[[Job, Progress], Step]
 def take_turn(
     jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work
 ) -> None:
-    """Do one step under a job row. A second worker finds the turn taken and does nothing.
+    """Do one step under a job row. A second worker finds the turn taken and does nothing."""
+    job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
+    if job is not None:
+        do_step(jobs, clock, job, work)
+
+
+def do_step(jobs: JobRows, clock: Clock, job: Job, work: Work) -> None:
+    """Do one step of a job that was taken.
 
     A job ends on any error, and reports it: a job that cannot go on must not stop its kind from
     running again. An error that passes (a server that is away, a worker that is told to stop) puts
     its step off, a few times in a row.
     """
-    job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
-    if job is None:
-        return
     try:
         step = work(job, _teller(jobs, clock, job.job_id))
     except (Retryable, SystemExit):
@@ -65,7 +69,9 @@ def take_turn(
         return
     jobs.finish(job.job_id, step.result)
     _log.info(
-        "job_done", kind=kind, **{k: v for k, v in step.result.items() if isinstance(v, int | str)}
+        "job_done",
+        kind=job.kind,
+        **{k: v for k, v in step.result.items() if isinstance(v, int | str)},
     )
 
 

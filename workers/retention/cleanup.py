@@ -16,8 +16,17 @@ from shared.domain.ports import (
     Marked,
     Progress,
 )
-from shared.domain.retention import DAY_MS, Clip, Judge, RetentionPolicy, Verdict, may_archive
+from shared.domain.retention import (
+    DAY_MS,
+    Clip,
+    Judge,
+    RetentionPolicy,
+    RetentionReason,
+    Verdict,
+    may_archive,
+)
 from shared.runtime.logs import logger
+from shared.runtime.metrics import RETENTION_BYTES, RETENTION_CLIPS, from_zero
 from workers.process.job_turn import Step
 from workers.retention.parts import settle
 from workers.retention.pictures import purge_left_pictures, purge_pictures
@@ -34,6 +43,8 @@ DAY_SECONDS = 86_400.0
 USUAL_RUNS = 10
 
 _log = logger(__name__)
+from_zero(RETENTION_CLIPS, RetentionReason)
+from_zero(RETENTION_BYTES, RetentionReason)
 
 
 def cleanup(
@@ -130,7 +141,11 @@ class _Cleanup:
             if self._too_many(state.totals.archived + len(verdicts)):
                 return True
             done = set(self.ports.rows.mark_expiring(verdicts))
-            state.totals.add(verdict for verdict in verdicts if verdict.segment_id in done)
+            marked = [verdict for verdict in verdicts if verdict.segment_id in done]
+            state.totals.add(marked)
+            for verdict in marked:
+                RETENTION_CLIPS.labels(verdict.reason).inc()
+                RETENTION_BYTES.labels(verdict.reason).inc(verdict.size_bytes)
         state.marked = state.place is None
         return state.marked
 
@@ -238,12 +253,7 @@ class _Cleanup:
         with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
             under_way: deque[tuple[list[Marked], Future[dict[str, str]]]] = deque()
             for batch in self._marked():
-                keys = [
-                    key
-                    for clip in batch
-                    for key in (clip.key, clip.thumbnail_key)
-                    if key is not None
-                ]
+                keys = [key for clip in batch for key in clip.keys]
                 under_way.append((batch, pool.submit(self.ports.store.delete, keys)))
                 if len(under_way) >= BATCHES_AT_ONCE:
                     self._record(*under_way.popleft())
@@ -268,9 +278,7 @@ class _Cleanup:
         refused, totals = deletion.result(), self.state.totals
         for key, reason in refused.items():
             _log.warning("object_not_deleted", key=key, reason=reason)
-        gone = [
-            clip.segment_id for clip in batch if not {clip.key, clip.thumbnail_key} & refused.keys()
-        ]
+        gone = [clip.segment_id for clip in batch if refused.keys().isdisjoint(clip.keys)]
         totals.deleted += self.ports.rows.record_expired(gone)
         totals.failed += len(batch) - len(gone)
         self.progress("deleting", totals.deleted, 0)

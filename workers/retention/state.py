@@ -70,5 +70,5 @@ class State:
             state.place = (cursor["at"], last)
         if cursor["deleted_to"] is not None:
             segment_id, marked_at = cursor["deleted_to"]
-            state.deleted_to = Marked(UUID(segment_id), "", None, datetime.fromisoformat(marked_at))
+            state.deleted_to = Marked(UUID(segment_id), (), datetime.fromisoformat(marked_at))
         return state
