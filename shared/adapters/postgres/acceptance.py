@@ -24,6 +24,7 @@ from shared.adapters.postgres.detection_rows import (
     drop_detections,
     insert_detections,
     key_of,
+    try_cameras,
 )
 from shared.adapters.postgres.events import emit_all
 from shared.adapters.postgres.pass_hits import PassMatch, write_hits
@@ -46,10 +47,11 @@ from shared.domain.windows import CameraWindows, Window
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Statements whose answers are not awaited yet: the rows of the detections, of the cameras
-    whose lock this transaction has, and the windows and passes near them.
+    """Statements whose answers are not awaited yet: the cameras whose lock this transaction has,
+    the rows of the detections, and the windows and passes near them.
     """
 
+    cameras: Cursor[DictRow]
     rows: Cursor[DictRow]
     windows: Cursor[DictRow]
     passes: Cursor[DictRow]
@@ -105,18 +107,22 @@ def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
         )
         for batch in batches
     ]
-    stored = ask_stored(connection, batches)
-    return Asked(stored, ask_windows(connection, wanted), ask_passes(connection, near))
+    return Asked(
+        cameras=try_cameras(connection, batches),
+        rows=ask_stored(connection, batches),
+        windows=ask_windows(connection, wanted),
+        passes=ask_passes(connection, near),
+    )
 
 
 def record(
     connection: Connection, asked: Asked, batches: Sequence[CameraBatch]
 ) -> dict[str, list[Accepted]]:
     """Record the detections of the cameras whose lock was free. Returns the answers by camera."""
+    mine = {row["camera_id"] for row in asked.cameras.fetchall()}
     stored = {(row["detection_id"], row["camera_id"]): row for row in asked.rows.fetchall()}
     windows = windows_in(asked.windows.fetchall())
     passes = passes_in(asked.passes.fetchall())
-    mine = {camera_id for _, camera_id in stored}
     chosen, plan = [batch for batch in batches if batch.camera_id in mine], _Plan()
     for batch in chosen:
         before = passes.get(batch.camera_id, {})

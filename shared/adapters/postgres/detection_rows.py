@@ -52,25 +52,32 @@ def _range_text(span: tuple[int, int]) -> str:
     return f'["{start}","{end}")'
 
 
-def ask_stored(connection: Connection, batches: Sequence[CameraBatch]) -> Cursor[DictRow]:
-    """Take the locks of cameras that are free. The answer has a row for each detection of these
-    cameras, with what is stored of it.
+def try_cameras(connection: Connection, batches: Sequence[CameraBatch]) -> Cursor[DictRow]:
+    """Take the locks of cameras that are free. The answer has a row for each of them.
 
-    Who waits for no lock while having others is part of no deadlock.
+    Who waits for no lock while having others is part of no deadlock. In a statement of its own:
+    what a statement sees is settled before it takes a lock, so that one which asked for locks and
+    rows together could miss what the last holder has just written.
     """
+    return connection.execute(
+        """
+        SELECT camera_id FROM unnest(%s::text[]) AS camera_id
+         WHERE pg_try_advisory_xact_lock(hashtextextended('camera:' || camera_id, 0))
+        """,
+        [[batch.camera_id for batch in batches]],
+    )
+
+
+def ask_stored(connection: Connection, batches: Sequence[CameraBatch]) -> Cursor[DictRow]:
+    """The answer has a row for each detection, with what is stored of it."""
     detections = [each for batch in batches for each in batch.detections]
     return connection.execute(
         """
-        WITH mine AS MATERIALIZED (
-            SELECT camera_id FROM unnest(%s::text[]) AS camera_id
-             WHERE pg_try_advisory_xact_lock(hashtextextended('camera:' || camera_id, 0))
-        )
         SELECT given.detection_id, camera_id, d.captured_at, d.outcome, d.reason
-          FROM unnest(%s::text[], %s::text[]) AS given (detection_id, camera_id) JOIN mine USING (camera_id)
+          FROM unnest(%s::text[], %s::text[]) AS given (detection_id, camera_id)
           LEFT JOIN detections d USING (detection_id, camera_id)
         """,
         [
-            [batch.camera_id for batch in batches],
             [each.detection_id for each in detections],
             [each.camera_id for each in detections],
         ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.access_log import log_access
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.pacer import WAKE
 from shared.domain.errors import NotFound
 from shared.domain.job import Job, JobKind, JobState, JobStatus
@@ -63,12 +64,13 @@ class PostgresJobRows:
         """
         with self._database.transaction() as connection:
             for kind, period in periods_s.items():
+                if not _try_turn(connection, kind):
+                    continue
                 connection.execute(
                     """
                     INSERT INTO jobs (kind, regular, requested_by)
                     SELECT %(kind)s, true, 'pacer'
-                     WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
-                       AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
+                     WHERE NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
                                         AND (state IN ('requested', 'running')
                                              OR requested_at > now() - make_interval(secs => %(period)s * 2)))
                        AND (SELECT created_at FROM deployment) < now() - make_interval(secs => %(period)s * 2)
@@ -111,34 +113,35 @@ class PostgresJobRows:
 
     def begin_turn(self, kind: JobKind, period_s: float) -> Job | None:
         """Of two beats that ask, one gets the turn."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                """
-                INSERT INTO jobs (kind, regular, requested_by, state, started_at)
-                SELECT %(kind)s, true, 'beat', 'running', now()
-                 WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
-                   AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
-                                    AND (state IN ('requested', 'running')
-                                         OR requested_at > now() - make_interval(secs => %(period)s * 0.9)))
-                RETURNING id, kind, params, regular, cursor
-                """,
-                {"kind": kind, "period": period_s},
-            ).fetchone()
-        return None if row is None else _job(row)
+        return self._begin_regular(
+            kind,
+            "state IN ('requested', 'running') OR requested_at > now() - make_interval(secs => %(period)s * 0.9)",
+            {"period": period_s},
+        )
 
     def begin_nightly(self, kind: JobKind, since_ms: int) -> Job | None:
+        return self._begin_regular(
+            kind,
+            "state IN ('requested', 'running') OR (state = 'done' AND requested_at >= %(since)s)",
+            {"since": from_ms(since_ms)},
+        )
+
+    def _begin_regular(
+        self, kind: JobKind, taken: LiteralString, given: Mapping[str, object]
+    ) -> Job | None:
+        """`taken` says which regular job of this kind leaves no turn."""
         with self._database.transaction() as connection:
+            connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('turn:' || %s, 0))", [kind]
+            )
             row = connection.execute(
-                """
+                f"""
                 INSERT INTO jobs (kind, regular, requested_by, state, started_at)
                 SELECT %(kind)s, true, 'beat', 'running', now()
-                 WHERE pg_try_advisory_xact_lock(hashtextextended('turn:' || %(kind)s, 0))
-                   AND NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular
-                                    AND (state IN ('requested', 'running')
-                                         OR (state = 'done' AND requested_at >= %(since)s)))
+                 WHERE NOT EXISTS (SELECT FROM jobs WHERE kind = %(kind)s AND regular AND ({taken}))
                 RETURNING id, kind, params, regular, cursor
                 """,
-                {"kind": kind, "since": from_ms(since_ms)},
+                {"kind": kind, **given},
             ).fetchone()
         return None if row is None else _job(row)
 
@@ -224,6 +227,17 @@ class PostgresJobRows:
             PURGED_AT_ONCE,
         )
         return Counter(row["webhook"] for row in gone if row["next_at"] is not None)
+
+
+def _try_turn(connection: Connection, kind: JobKind) -> bool:
+    """Take the lock of a kind's turns, where it is free.
+
+    In a statement of its own: what a statement sees is settled before it takes a lock.
+    """
+    row = connection.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended('turn:' || %s, 0)) AS taken", [kind]
+    ).fetchone()
+    return row is not None and bool(row["taken"])
 
 
 def _job(row: DictRow) -> Job:

@@ -30,8 +30,30 @@ def write_hits(connection: Connection, found: Sequence[PassMatch]) -> None:
     """Write each list of a pass once; the first read of a wanted plate is an alert, unless the list
     is quiet or cools down.
     """
+    _lock_plates(connection, found)
     for each in _rounds(found):
         _write(connection, each)
+
+
+def _lock_plates(connection: Connection, found: Sequence[PassMatch]) -> None:
+    """Of two cameras that see a plate at the same time, the second one sees the alert of the first.
+
+    All at once and in one order, so that no two transactions wait for each other.
+    """
+    cooling = {
+        "{}:{}".format(*_list_and_plate(each))
+        for each in found
+        if each.match.plate_list.cool_down_seconds
+    }
+    if cooling:
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('hit:' || name, 0)) FROM unnest(%s::text[]) AS name",
+            [sorted(cooling)],
+        )
+
+
+def _list_and_plate(each: PassMatch) -> tuple[UUID, str]:
+    return each.match.plate_list.list_id, plate_key(each.detection.plate or "")
 
 
 def _rounds(found: Sequence[PassMatch]) -> list[list[PassMatch]]:
@@ -44,7 +66,7 @@ def _rounds(found: Sequence[PassMatch]) -> list[list[PassMatch]]:
     rounds: list[list[PassMatch]] = []
     before: Counter[tuple[UUID, str]] = Counter()
     for each in firsts.values():
-        key = each.match.plate_list.list_id, plate_key(each.detection.plate or "")
+        key = _list_and_plate(each)
         if before[key] == len(rounds):
             rounds.append([])
         rounds[before[key]].append(each)
