@@ -76,8 +76,7 @@ function whole(found, startMs, state) {
   const segment = found.peek();
   let latest = 0;
   effect(() => {
-    void returns.value;
-    const now = found.value;
+    const now = found.value; // comes anew with every return
     const mine = (latest += 1);
     const from = Date.parse(now.first_frame_at ?? now.start_time);
     const to = now.duration_seconds ? from + now.duration_seconds * 1000 : Date.parse(now.end_time ?? now.deadline);
@@ -87,6 +86,7 @@ function whole(found, startMs, state) {
   });
   effect(() => {
     void returns.value;
+    if (camera.peek()) return;
     void quietly(get("cameras")).then((all) => {
       if (all) camera.value = all.items.find((/** @type {any} */ each) => each.camera_id === segment.camera_id) ?? null;
     });
