@@ -122,7 +122,7 @@ def _drive(chance: random.Random, plate: str, truth: str, start_ms: int) -> Iter
     steps = chance.randrange(10, 25)
     for step in range(steps):
         box = Box(40 + 900 * step // steps, 400 + chance.randrange(6), 120, 40)
-        yield _read(chance, GATE, plate, truth, start_ms + step * EVERY_MS, box)
+        yield _read(chance, GATE, plate, truth=truth, at_ms=start_ms + step * EVERY_MS, box=box)
 
 
 def _park(chance: random.Random, plate: str, arrival_ms: int, leaving_ms: int) -> Iterator[Seen]:
@@ -130,13 +130,15 @@ def _park(chance: random.Random, plate: str, arrival_ms: int, leaving_ms: int) -
     slot = Box(chance.randrange(200, 1000), 300, 120, 40)
     for at_ms in range(arrival_ms, leaving_ms, EVERY_MS):
         box = replace(slot, x=slot.x + chance.randrange(3), y=slot.y + chance.randrange(3))
-        yield _read(chance, YARD, plate, plate, at_ms, box)
+        yield _read(chance, YARD, plate, truth=plate, at_ms=at_ms, box=box)
     for step in range(15):
         box = replace(slot, x=slot.x + 40 * (step + 1))
-        yield _read(chance, YARD, plate, plate, leaving_ms + step * EVERY_MS, box)
+        yield _read(chance, YARD, plate, truth=plate, at_ms=leaving_ms + step * EVERY_MS, box=box)
 
 
-def _read(chance: random.Random, camera: str, plate: str, truth: str, at_ms: int, box: Box) -> Seen:
+def _read(
+    chance: random.Random, camera: str, plate: str, *, truth: str, at_ms: int, box: Box
+) -> Seen:
     read, confidence = plate, 0.75 + 0.24 * chance.random()
     if chance.random() < MISREAD:
         read, confidence = _misread(chance, plate), 0.55 + 0.35 * chance.random()

@@ -108,7 +108,14 @@ def export(
             raise Conflict(f"segment {segment} has no clip: only a ready one has")
         if wanted.copies:
             errors.print("encoding copies of the clip; that takes up to some minutes")
-        made = make_export(world, Copying(), Caller(who(), Role.ADMIN), identifier, clip, wanted)
+        made = make_export(
+            ports=world,
+            copying=Copying(),
+            who=Caller(who(), Role.ADMIN),
+            segment_id=identifier,
+            clip=clip,
+            wanted=wanted,
+        )
         if str(output) == "-":
             sys.stdout.buffer.writelines(made.pieces)
             return

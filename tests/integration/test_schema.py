@@ -358,12 +358,13 @@ def test_processes_connect_again_after_a_migration(servers: Servers) -> None:
     servers.drop_database(url)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_a_database_of_another_encoding_is_refused_before_anything_is_made(
-    servers: Servers,
+    servers: Servers, encoding: str
 ) -> None:
-    url = servers.new_database("template0 ENCODING 'SQL_ASCII'")
+    url = servers.new_database(f"template0 ENCODING '{encoding}' LOCALE 'C'")
     try:
-        with pytest.raises(Permanent, match=r"SQL_ASCII.*UTF8"):
+        with pytest.raises(Permanent, match=f"{encoding}.*UTF8"):
             migrate(url)
         assert current_version(url) is None
     finally:
