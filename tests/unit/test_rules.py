@@ -78,6 +78,18 @@ def test_servers_are_opened_in_one_place() -> None:
     assert found == {"shared/deployment.py"}
 
 
+def test_a_lock_is_taken_in_a_statement_of_its_own() -> None:
+    """What a statement sees is settled before it takes a lock."""
+    found = 0
+    for path in (ROOT / "shared" / "adapters" / "postgres").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and "advisory_" in str(node.value):
+                found += 1
+                read = re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE) (\w+)", str(node.value))
+                assert set(read) <= {"unnest"}, f"{path}:{node.lineno} locks and reads {read}"
+    assert found
+
+
 def test_no_task_asks_for_more_than_its_own_ports() -> None:
     """They are handed to it, so that a use case runs over any ports, and knows nothing of how a
     worker is built.
