@@ -27,7 +27,7 @@ from shared.adapters.postgres.detection_rows import (
     try_cameras,
 )
 from shared.adapters.postgres.events import emit_all
-from shared.adapters.postgres.pass_hits import PassMatch, write_hits
+from shared.adapters.postgres.pass_hits import PassMatch, cooling, try_plates, write_hits
 from shared.adapters.postgres.pass_rows import ask_passes, passes_in, widen, write_passes
 from shared.adapters.postgres.window_rows import ask_windows, windows_in
 from shared.adapters.postgres.windows import apply, insert_segment, link
@@ -48,10 +48,12 @@ from shared.domain.windows import CameraWindows, Window
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Statements whose answers are not awaited yet: the cameras whose lock this transaction has,
-    the rows of the detections, and the windows and passes near them.
+    those of plates on lists that cool down, the rows of the detections, and the windows and passes
+    near them.
     """
 
     cameras: Cursor[DictRow]
+    plates: Cursor[DictRow] | None
     rows: Cursor[DictRow]
     windows: Cursor[DictRow]
     passes: Cursor[DictRow]
@@ -107,8 +109,10 @@ def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
         )
         for batch in batches
     ]
+    plates = set().union(*map(cooling, batches))
     return Asked(
         cameras=try_cameras(connection, batches),
+        plates=try_plates(connection, plates) if plates else None,
         rows=ask_stored(connection, batches),
         windows=ask_windows(connection, wanted),
         passes=ask_passes(connection, near),
@@ -118,12 +122,14 @@ def ask(connection: Connection, batches: Sequence[CameraBatch]) -> Asked:
 def record(
     connection: Connection, asked: Asked, batches: Sequence[CameraBatch]
 ) -> dict[str, list[Accepted]]:
-    """Record the detections of the cameras whose lock was free. Returns the answers by camera."""
+    """Record the detections of the cameras whose locks were free. Returns the answers by camera."""
     mine = {row["camera_id"] for row in asked.cameras.fetchall()}
     stored = {(row["detection_id"], row["camera_id"]): row for row in asked.rows.fetchall()}
     windows = windows_in(asked.windows.fetchall())
     passes = passes_in(asked.passes.fetchall())
-    chosen, plan = [batch for batch in batches if batch.camera_id in mine], _Plan()
+    plates = set() if asked.plates is None else {row["name"] for row in asked.plates.fetchall()}
+    chosen = [each for each in batches if each.camera_id in mine and cooling(each) <= plates]
+    plan = _Plan()
     for batch in chosen:
         before = passes.get(batch.camera_id, {})
         near = CameraPasses(batch.policy.pass_gap_ms, uuid4, dict(before))

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from shared.adapters.postgres.acceptance import ask, record
 from shared.adapters.postgres.database import Connection, Database, lock_camera
 from shared.adapters.postgres.detection_rows import key_of
+from shared.adapters.postgres.pass_hits import cooling, lock_plates
 from shared.domain.errors import Conflict, Retryable
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.media import Box, Detection
@@ -69,6 +70,7 @@ class PostgresDetectionRows:
         )
         with _one_storing(), self._database.pipelined() as connection:
             lock_camera(connection, batch.camera_id)
+            lock_plates(connection, cooling(batch))
             return record(connection, ask(connection, [batch]), [batch])[batch.camera_id]
 
     def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg import Cursor
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres.database import Connection
 from shared.domain.media import Detection
 from shared.domain.plate_lists import Match
 from shared.domain.plates import plate_key
+from shared.domain.ports import CameraBatch
 from shared.domain.timing import from_ms
 
 
@@ -26,34 +29,45 @@ class PassMatch:
     match: Match
 
 
+def cooling(batch: CameraBatch) -> set[str]:
+    """Returns the names of the locks that a batch needs: one for each plate and list that cools
+    down. Of two cameras that see a plate at the same time, the second sees the alert of the first.
+    """
+    return {
+        f"{match.plate_list.list_id}:{plate_key(detection.plate or '')}"
+        for detection in batch.detections
+        for match in batch.matches.get(detection.detection_id, ())
+        if match.plate_list.cool_down_seconds
+    }
+
+
+def try_plates(connection: Connection, names: Collection[str]) -> Cursor[DictRow]:
+    """Take the locks of plates that are free. The answer has a row for each of them."""
+    return connection.execute(
+        """
+        SELECT name FROM unnest(%s::text[]) AS name
+         WHERE pg_try_advisory_xact_lock(hashtextextended('hit:' || name, 0))
+        """,
+        [list(names)],
+    )
+
+
+def lock_plates(connection: Connection, names: Collection[str]) -> None:
+    """Take locks of plates, all at once and in one order: no two transactions wait for each
+    other.
+    """
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('hit:' || name, 0)) FROM unnest(%s::text[]) AS name",
+        [sorted(names)],
+    )
+
+
 def write_hits(connection: Connection, found: Sequence[PassMatch]) -> None:
     """Write each list of a pass once; the first read of a wanted plate is an alert, unless the list
-    is quiet or cools down.
+    is quiet or cools down. Under the locks that `cooling` names.
     """
-    _lock_plates(connection, found)
     for each in _rounds(found):
         _write(connection, each)
-
-
-def _lock_plates(connection: Connection, found: Sequence[PassMatch]) -> None:
-    """Of two cameras that see a plate at the same time, the second one sees the alert of the first.
-
-    All at once and in one order, so that no two transactions wait for each other.
-    """
-    cooling = {
-        "{}:{}".format(*_list_and_plate(each))
-        for each in found
-        if each.match.plate_list.cool_down_seconds
-    }
-    if cooling:
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('hit:' || name, 0)) FROM unnest(%s::text[]) AS name",
-            [sorted(cooling)],
-        )
-
-
-def _list_and_plate(each: PassMatch) -> tuple[UUID, str]:
-    return each.match.plate_list.list_id, plate_key(each.detection.plate or "")
 
 
 def _rounds(found: Sequence[PassMatch]) -> list[list[PassMatch]]:
@@ -66,7 +80,7 @@ def _rounds(found: Sequence[PassMatch]) -> list[list[PassMatch]]:
     rounds: list[list[PassMatch]] = []
     before: Counter[tuple[UUID, str]] = Counter()
     for each in firsts.values():
-        key = _list_and_plate(each)
+        key = each.match.plate_list.list_id, plate_key(each.detection.plate or "")
         if before[key] == len(rounds):
             rounds.append([])
         rounds[before[key]].append(each)
@@ -90,7 +104,8 @@ def _write(connection: Connection, found: Sequence[PassMatch]) -> None:
                    name, reason, priority, instructions,
                    kind = 'watch' AND NOT quiet AND NOT EXISTS (
                        SELECT FROM pass_hits h WHERE h.list_id = new.list_id AND h.plate_key = new.plate_key
-                          AND h.alerted AND h.at <= new.at AND h.at > new.at - make_interval(secs => new.cool_down))
+                          AND h.alerted AND h.at > new.at - make_interval(secs => new.cool_down)
+                          AND h.at < new.at + make_interval(secs => new.cool_down))
               FROM new ON CONFLICT (pass_id, list_id) DO NOTHING RETURNING *
         )
         INSERT INTO outbox (name, body)

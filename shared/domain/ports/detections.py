@@ -187,8 +187,9 @@ class DetectionRows(Protocol):
     def accept_all(self, batches: Sequence[CameraBatch]) -> dict[str, list[Accepted]]:
         """Record detections of several cameras in one transaction. Idempotent.
 
-        Waits for no camera. Returns the answers by camera, without those whose windows somebody
-        else is changing at the moment: of them nothing is recorded.
+        Waits for nobody. Returns the answers by camera, without those whose windows somebody else
+        is changing at the moment, or where somebody else judges whether to alert of the same plate:
+        of them nothing is recorded.
         """
 
     def reject(self, camera_id: str, detection_id: str, reason: str) -> None:
