@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.domain.errors import Conflict, Gone
 from shared.domain.job import JobKind
+from shared.domain.ports import StoreSpace
 from shared.domain.retention import RetentionPolicy, RetentionRule
+from tests.support.at_once import beside
 from tests.support.jobs import cleanup, clip, counted, ports, recount
 from tests.support.recordings import offer_clip
+from tests.support.waiting import WAIT_SECONDS
 from tests.support.world import POLICY, World
 
 
@@ -74,6 +80,53 @@ def test_two_cleanups_at_once_do_the_work_once(world: World) -> None:
         results = list(pool.map(lambda _: cleanup(ports(world), {}), range(2)))
     assert sum(result["archived"] for result in results) == 10
     assert counted(world) == recount(world) == {"segments": 0, "bytes": 0}
+
+
+class Meanwhile(PostgresRetentionRows):
+    """Another cleanup runs when this one has looked and is about to mark."""
+
+    other: Callable[[], object]
+    looks = 0
+
+    def cameras_with_clips(self) -> list[str]:
+        self.looks += 1
+        if self.looks == 2:
+            self.other()
+        return super().cameras_with_clips()
+
+
+@pytest.mark.parametrize("room", [None, 300])
+def test_what_another_cleanup_gave_up_is_not_given_up_twice(
+    world: World, room: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for days in range(1, 7):
+        clip(world, "a", days)
+    if room is None:
+        policy = RetentionPolicy(RetentionRule(None, 300))
+    else:
+        policy = RetentionPolicy(RetentionRule(None, None), free_bytes=1000)
+        taken = "SELECT coalesce(sum(file_size_bytes), 0)::int AS n FROM video_segments WHERE status <> 'expired'"
+
+        def free() -> StoreSpace:
+            row = world.database.fetch_one(taken)
+            assert row is not None
+            return StoreSpace(total_bytes=1300, free_bytes=1300 - row["n"])
+
+        monkeypatch.setattr(world.store, "room", free)
+    given = ports(world, policy)
+    rows = Meanwhile(world.database)
+    rows.other = lambda: cleanup(given, {})
+    assert cleanup(replace(given, rows=rows), {})["archived"] == 0
+    assert recount(world)["segments"] == 3
+
+
+def test_a_cleanup_waits_while_another_judges(world: World) -> None:
+    clip(world, "a", 31)
+    with world.retention.alone():
+        other = beside(world.database, lambda: cleanup(ports(world), {}))
+        assert not other.done()
+        assert counted(world)["segments"] == 1
+    assert other.result(WAIT_SECONDS)["archived"] == 1
 
 
 def test_a_turn_is_taken_once_and_a_missed_one_is_made_up(world: World) -> None:

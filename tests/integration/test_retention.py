@@ -21,6 +21,7 @@ from tests.support.rows import ready
 from tests.support.world import World
 from workers.process.job_turn import Step, take_turn
 from workers.retention import cleanup as cleaning
+from workers.retention import judging
 from workers.retention.parts import PartsPorts
 from workers.retention.ports import CleanupPorts
 from workers.retention.state import State
@@ -92,6 +93,7 @@ def test_clips_of_a_class_do_not_stand_in_front_of_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many old clips stay, those behind them are judged too."""
+    monkeypatch.setattr(judging, "BATCH", 2)
     monkeypatch.setattr(cleaning, "BATCH", 2)
     kept = [clip(world, "a", 100 + n, ["KEEP1"]) for n in range(5)]
     going = [clip(world, "a", 50 + n) for n in range(5)]
@@ -141,6 +143,7 @@ def test_failed_segments_age_too(world: World) -> None:
 def test_an_object_that_resists_holds_nothing_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(judging, "BATCH", 2)
     monkeypatch.setattr(cleaning, "BATCH", 2)
     clips = [clip(world, "a", 40 - n) for n in range(6)]
     stuck = str(world.segments.get(clips[0]).file_path)
@@ -180,6 +183,7 @@ def in_short_steps(
 
 @pytest.fixture
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "BATCH", 2)
     monkeypatch.setattr(cleaning, "BATCH", 2)
 
 

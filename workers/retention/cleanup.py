@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from shared.domain.errors import PlatereelError
@@ -16,24 +16,16 @@ from shared.domain.ports import (
     Marked,
     Progress,
 )
-from shared.domain.retention import (
-    DAY_MS,
-    Clip,
-    Judge,
-    RetentionPolicy,
-    RetentionReason,
-    Verdict,
-    may_archive,
-)
+from shared.domain.retention import RetentionPolicy, RetentionReason, may_archive
 from shared.runtime.logs import logger
 from shared.runtime.metrics import RETENTION_BYTES, RETENTION_CLIPS, from_zero
 from workers.process.job_turn import Step
+from workers.retention.judging import BATCH, Judging
 from workers.retention.parts import settle
 from workers.retention.pictures import purge_left_pictures, purge_pictures
 from workers.retention.ports import CleanupPorts
 from workers.retention.state import State
 
-BATCH = 500
 BATCHES_AT_ONCE = 3
 FOLD_BATCH = 20_000
 # Shares of a step's time until which each phase may last, so that a backlog of one starves none.
@@ -106,6 +98,16 @@ class _Cleanup:
         """Returns whether this share of the step's time is up."""
         return self.ports.clock.monotonic() - self.began > self.longest_s * share
 
+    def _judging(self) -> Judging:
+        return Judging(
+            ports=self.ports,
+            policy=self.policy,
+            now_ms=self.now_ms,
+            state=self.state,
+            progress=self.progress,
+            over=self.over,
+        )
+
     def allowed(self) -> int:
         """Returns how many clips this run may archive without being confirmed."""
         usual = self.ports.jobs.usual_archived(USUAL_RUNS)
@@ -117,7 +119,7 @@ class _Cleanup:
         if state.looked or (state.allowed is None and not state.dry_run):
             state.looked = True
             return True
-        for verdicts in self._verdicts(1.0):
+        for verdicts in self._judging().verdicts(1.0):
             state.would_archive += len(verdicts)
             for verdict in verdicts:
                 state.judged_bytes[verdict.camera_id] += verdict.size_bytes
@@ -137,15 +139,16 @@ class _Cleanup:
         state = self.state
         if state.marked or state.totals.stopped is not None:
             return True
-        for verdicts in self._verdicts(MARK_UNTIL):
-            if self._too_many(state.totals.archived + len(verdicts)):
-                return True
-            done = set(self.ports.rows.mark_expiring(verdicts))
-            marked = [verdict for verdict in verdicts if verdict.segment_id in done]
-            state.totals.add(marked)
-            for verdict in marked:
-                RETENTION_CLIPS.labels(verdict.reason).inc()
-                RETENTION_BYTES.labels(verdict.reason).inc(verdict.size_bytes)
+        with closing(self._judging().verdicts(MARK_UNTIL, marking=True)) as batches:
+            for verdicts in batches:
+                if self._too_many(state.totals.archived + len(verdicts)):
+                    return True
+                done = set(self.ports.rows.mark_expiring(verdicts))
+                marked = [verdict for verdict in verdicts if verdict.segment_id in done]
+                state.totals.add(marked)
+                for verdict in marked:
+                    RETENTION_CLIPS.labels(verdict.reason).inc()
+                    RETENTION_BYTES.labels(verdict.reason).inc(verdict.size_bytes)
         state.marked = state.place is None
         return state.marked
 
@@ -164,85 +167,6 @@ class _Cleanup:
             f"would archive {count} clips or more, and {allowed} are usual: confirm it to go on"
         )
         return True
-
-    def _verdicts(self, share: float) -> Iterator[list[Verdict]]:
-        """Yields batches in order: by age, by each camera's bytes, by bytes and space of all; from
-        where a step stopped. `state.place` is None once all has been judged.
-        """
-        # of a look: nothing of it is marked, so the counters still have it
-        judged = self.state.judged_bytes
-        used = {
-            camera: size - judged[camera] for camera, size in self.ports.rows.used_bytes().items()
-        }
-        judge = Judge(self.policy, self.now_ms, used, self._missing_bytes() - sum(judged.values()))
-        stations = list(self._stations(judge))
-        names = [station.name for station in stations]
-        at, after = self.state.place or ("", None)
-        for number in range(names.index(at) if at in names else 0, len(stations)):
-            station = stations[number]
-            for clips in self._oldest(station, after if station.name == at else None):
-                verdicts = station.judge(clips)
-                for first in range(0, len(verdicts), BATCH):
-                    yield verdicts[first : first + BATCH]
-                following = (names[number + 1], None) if number + 1 < len(names) else None
-                self.state.place = (station.name, clips[-1]) if len(clips) == BATCH else following
-                self.progress("marking", len(judge.going), 0)
-                if self.state.place is not None and self.over(share):
-                    return
-        self.state.place = None
-
-    def _stations(self, judge: Judge) -> Iterator[_Station]:
-        cameras = self.ports.rows.cameras_with_clips()
-        for camera_id in cameras:
-            days = self.policy.days_of(camera_id)
-            if days is not None:
-                yield _Station(f"age of {camera_id}", camera_id, days, judge.by_age)
-        for last_resort in (False, True) if self.policy.classes else (False,):
-            word = "last resort" if last_resort else "first"
-            for camera_id in cameras:
-                by_bytes = partial(judge.by_camera_bytes, last_resort=last_resort)
-                over = partial(judge.over, camera_id)
-                yield _Station(
-                    name=f"bytes of {camera_id}, {word}",
-                    camera_id=camera_id,
-                    days=self.policy.min_days,
-                    judge=by_bytes,
-                    needed=over,
-                )
-            pressed = partial(judge.by_pressure, last_resort=last_resort)
-            yield _Station(
-                name=f"pressure, {word}",
-                camera_id=None,
-                days=self.policy.min_days,
-                judge=pressed,
-                needed=lambda: judge.pressure() is not None,
-            )
-
-    def _oldest(self, station: _Station, after: Clip | None) -> Iterator[list[Clip]]:
-        """Yields batches of a station's clips, oldest first, as long as they are needed."""
-        before_ms = self.now_ms - round(station.days * DAY_MS)
-        attributes = {each.attribute for each in self.policy.classes if each.attribute is not None}
-        while station.needed():
-            clips = self.ports.rows.oldest(
-                camera_id=station.camera_id,
-                before_ms=before_ms,
-                after=after,
-                limit=BATCH,
-                attributes=attributes if self.policy.classes else None,
-            )
-            yield clips
-            if len(clips) < BATCH:
-                return
-            after = clips[-1]
-
-    def _missing_bytes(self) -> int:
-        """Returns what the store lacks of the space that must stay free, once all marked clips are
-        deleted.
-        """
-        room = self.ports.store.room() if self.policy.free_bytes is not None else None
-        if room is None or self.policy.free_bytes is None:
-            return 0
-        return self.policy.free_bytes - room.free_bytes - self.ports.rows.expiring_bytes()
 
     def delete(self) -> bool:
         """Delete objects of marked clips whose grace is over, then record that.
@@ -326,20 +250,3 @@ class _Cleanup:
             if went == 0:
                 return True
         return False
-
-
-def _always() -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Station:
-    """One stretch of a run: clips of a camera (None: of all) that are older than `days`, and how
-    they are judged.
-    """
-
-    name: str
-    camera_id: str | None
-    days: float
-    judge: Callable[[list[Clip]], list[Verdict]]
-    needed: Callable[[], bool] = _always

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import LiteralString
 from uuid import UUID
 
@@ -122,6 +123,13 @@ class PostgresRetentionRows:
             "SELECT coalesce(sum(bytes), 0)::bigint AS n FROM camera_totals WHERE status = 'expiring'"
         )
         return 0 if row is None else int(row["n"])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Holds a connection of its own meanwhile."""
+        with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('retention', 0))")
+            yield
 
     def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
         """Checks every condition again: a person may have protected a clip since it was judged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -55,6 +56,11 @@ class RetentionRows(Protocol):
 
     def expiring_bytes(self) -> int:
         """Returns the bytes of clips that are marked and not deleted yet."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Within the block nobody else judges which clips must go: of two cleanups at once, the
+        second sees what the first has marked. Raises Retryable where another takes too long.
+        """
 
     def mark_expiring(self, verdicts: Sequence[Verdict]) -> list[UUID]:
         """Mark clips for deletion, except those that were protected meanwhile.
