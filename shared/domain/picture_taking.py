@@ -49,6 +49,9 @@ def keep(
 ) -> None:
     """Store pictures, then note them in the row of their pass. Raises Retryable.
 
+    Where the pass is gone they are left to the next cleanup: the pass that it is part of now may
+    have the same ones, from somebody who was faster.
+
     path: what their keys begin with. key: returns the key of one of them.
     """
     for kind in PictureKind:
@@ -56,4 +59,4 @@ def keep(
         if picture is not None:
             store.put(key(kind), picture, "image/jpeg")
     if not rows.note(taken, path):
-        store.delete([key(kind) for kind in PictureKind])
+        rows.leave(path)

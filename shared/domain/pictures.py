@@ -19,7 +19,8 @@ class PictureKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedPicture:
     """The best read of a pass whose pictures are not stored yet. bbox: of the plate, in pixels of
-    the camera's frames. kinds: those that its detector did not send itself.
+    the camera's frames. kinds: those that its detector did not send itself. before: the read whose
+    pictures are stored now.
     """
 
     pass_id: UUID
@@ -28,6 +29,7 @@ class WantedPicture:
     captured_ms: int
     bbox: Box | None
     kinds: frozenset[PictureKind] = frozenset(PictureKind)
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 from platereel import ApiClient, ApiError
+from shared.adapters.postgres.pictures import PostgresPictureRows
+from shared.adapters.video.av_video import AvVideo
 from shared.domain.errors import Retryable
 from shared.domain.media import Box
+from shared.domain.picture_taking import from_buffer, keep
+from shared.domain.pictures import PictureKind, Taken
 from shared.domain.ports import CameraBatch, PassFilter, ReadOrder
 from shared.domain.retention import RetentionPolicy
+from shared.wire.keys import picture_key, picture_keys
 from tests.support.jobs import checking, ports
 from tests.support.numbers import number_of_jpeg
 from tests.support.recordings import finish
@@ -94,6 +99,57 @@ def test_a_better_read_is_shown_while_its_footage_is_in_the_buffer(
     see(world, 7.0, Box(40, 30, 60, 20), 0.9)
     assert number_of_jpeg(client.picture(found.id, "scene")) == 70
     assert client.picture(found.id)
+
+
+def taken(world: World, found: Any) -> Taken:
+    wanted = PostgresPictureRows(world.database).wanted_of(found.id)
+    assert wanted is not None
+    made = from_buffer(wanted, world.frames, AvVideo())
+    assert made is not None
+    return made
+
+
+def stored_as(each: Taken) -> tuple[str, Callable[[PictureKind], str]]:
+    return picture_keys(each.wanted.pass_id, each.wanted.captured_ms)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_pictures_that_were_taken_of_two_reads_at_once_are_taken_again(
+    world: World, client: ApiClient, late: int
+) -> None:
+    """A writer and the API take pictures of a pass; in between it had a better read."""
+    world.film("cam1", 0, 20)
+    found = see(world, 5.0, Box(40, 30, 60, 20), 0.7)
+    both = [taken(world, found)]
+    see(world, 6.0, Box(50, 40, 60, 20), 0.95)
+    both.append(taken(world, found))
+
+    class Late(PostgresPictureRows):
+        def note(self, taken: Taken, path: str) -> bool:
+            if taken is both[late]:
+                keep(both[1 - late], world.store, self, *stored_as(both[1 - late]))
+            return super().note(taken, path)
+
+    keep(both[late], world.store, Late(world.database), *stored_as(both[late]))
+    assert number_of_jpeg(client.picture(found.id, "scene")) == 60
+    assert number_of_jpeg(client.picture(found.id, "scene")) == 60
+    assert PostgresPictureRows(world.database).wanted_of(found.id) is None
+
+
+def test_a_picture_that_came_along_into_another_pass_stays(world: World) -> None:
+    """Somebody took it, too, and finds the pass gone."""
+    world.film("cam1", 0, 20)
+    rows = PostgresPictureRows(world.database)
+    see(world, 1.0, Box(40, 30, 60, 20), 0.7)
+    one = taken(world, see(world, 17.0, Box(40, 30, 60, 20), 0.95))
+    keep(one, world.store, rows, *stored_as(one))
+    whole = see(world, 9.0, Box(40, 30, 60, 20), 0.7)
+    assert whole.id != one.wanted.pass_id
+    keep(one, world.store, rows, *stored_as(one))
+    cleanup(ports(world), {})
+    stored = rows.stored_of(whole.id)
+    assert stored is not None
+    assert number_of_jpeg(world.store.get(picture_key(stored.path, PictureKind.SCENE))) == 170
 
 
 @pytest.mark.parametrize("box", [None, Box(10_000, 10_000, 5, 5)])

@@ -15,7 +15,7 @@ from shared.domain.ports.pictures import DetectionKey
 from shared.domain.timing import from_ms, to_ms
 
 _WANTED: LiteralString = """
-    SELECT p.id, p.camera_id, p.best_detection_id, p.best_at, d.bbox, d.picture_kinds
+    SELECT p.id, p.camera_id, p.best_detection_id, p.best_at, p.picture_of, d.bbox, d.picture_kinds
       FROM passes p JOIN detections d ON d.detection_id = p.best_detection_id AND d.camera_id = p.camera_id
      WHERE p.picture_of IS DISTINCT FROM p.best_detection_id
        AND (d.picture_kinds IS NULL OR 'scene' <> ALL (d.picture_kinds)
@@ -71,16 +71,26 @@ class PostgresPictureRows:
         return StoredPictures(path=row["picture_path"], kinds=_kinds(row))
 
     def note(self, taken: Taken, path: str) -> bool:
-        return self._database.execute(
+        """Of several who take pictures of different reads at once, whose are stored is not known:
+        then they are taken once more.
+        """
+        noted = self._database.execute(
             """
-            UPDATE passes SET picture_of = %s, picture_path = %s, picture_plate = %s, picture_scene = %s WHERE id = %s
+            UPDATE passes SET picture_path = %(path)s, picture_plate = %(plate)s, picture_scene = %(scene)s,
+                   picture_of = CASE WHEN picture_of IS NOT DISTINCT FROM %(before)s OR picture_of = %(read)s
+                                     THEN %(read)s END
+             WHERE id = %(pass)s
             """,
-            taken.wanted.detection_id,
-            path,
-            taken.plate is not None,
-            taken.scene is not None,
-            taken.wanted.pass_id,
-        ) == 1  # fmt: skip
+            {
+                "path": path,
+                "plate": taken.plate is not None,
+                "scene": taken.scene is not None,
+                "before": taken.wanted.before,
+                "read": taken.wanted.detection_id,
+                "pass": taken.wanted.pass_id,
+            },
+        )
+        return noted == 1
 
     def old(self, before: datetime, limit: int) -> list[tuple[UUID, str]]:
         rows = self._database.fetch(
@@ -110,6 +120,11 @@ class PostgresPictureRows:
             limit,
         )
         return [row["picture_path"] for row in rows]
+
+    def leave(self, path: str) -> None:
+        self._database.execute(
+            "INSERT INTO left_pictures (picture_path) VALUES (%s) ON CONFLICT DO NOTHING", path
+        )
 
     def forget_left(self, paths: list[str]) -> None:
         self._database.execute("DELETE FROM left_pictures WHERE picture_path = ANY(%s)", paths)
@@ -147,6 +162,7 @@ def _wanted(row: DictRow) -> WantedPicture:
         captured_ms=to_ms(row["best_at"]),
         bbox=box_of(row["bbox"]),
         kinds=frozenset(PictureKind) - _kinds(row),
+        before=row["picture_of"],
     )
 
 

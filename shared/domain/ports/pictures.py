@@ -30,9 +30,7 @@ class PictureRows(Protocol):
         """
 
     def note(self, taken: Taken, path: str) -> bool:
-        """Note that pictures are stored. Returns False where the pass is gone: then nobody owns
-        them.
-        """
+        """Note that pictures are stored. Returns False where the pass is gone."""
 
     def old(self, before: datetime, limit: int) -> list[tuple[UUID, str]]:
         """Returns passes with pictures from before a time, oldest first: id, and path."""
@@ -42,6 +40,9 @@ class PictureRows(Protocol):
 
     def left(self, limit: int) -> list[str]:
         """Returns paths of pictures that are no pass's any more."""
+
+    def leave(self, path: str) -> None:
+        """Note pictures that perhaps no pass has: they are deleted unless one has them."""
 
     def forget_left(self, paths: list[str]) -> None:
         """Note that these are deleted."""
