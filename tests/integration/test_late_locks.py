@@ -1,31 +1,34 @@
-"""Who gets a lock late sees what its last holder has written."""
+"""Who gets a lock late sees what its last holder has written, and who must not wait does not."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
 from psycopg import sql
 
+from shared.adapters.postgres import read_counters
 from shared.adapters.postgres.acceptance import ask, record
 from shared.adapters.postgres.database import Database, connect
 from shared.adapters.postgres.detections import PostgresDetectionRows
+from shared.adapters.postgres.history import purge_reads
+from shared.adapters.postgres.invitations import PostgresInvitationRows
 from shared.adapters.postgres.jobs import PostgresJobRows
+from shared.adapters.postgres.plate_mentions import erase_notes
 from shared.domain.job import JobKind
 from shared.domain.lifecycle import DetectionOutcome
 from shared.domain.plate_lists import ListKind
+from shared.domain.plate_mentions import ERASED, PlateMentions
 from shared.domain.ports import CameraBatch
+from shared.domain.retention import ReadsKept
+from tests.support.at_once import AT_ONCE, at_once, beside
 from tests.support.lists import Lists
-from tests.support.waiting import WAIT_SECONDS, wait_until
+from tests.support.rows import ready
+from tests.support.waiting import WAIT_SECONDS
 from tests.support.world import POLICY, World
 
-AT_ONCE = 4
-Answer = TypeVar("Answer")
 # Locks of everybody who connects from now on come after up to a tenth of a second.
 _LATE = """
 CREATE SCHEMA late;
@@ -56,17 +59,6 @@ def late(world: World) -> Iterator[Database]:
     database.open()
     yield database
     database.close()
-
-
-def at_once(ask_for: Callable[[], Answer]) -> list[Answer]:
-    together = threading.Barrier(AT_ONCE)
-
-    def one(_: int) -> Answer:
-        together.wait(WAIT_SECONDS)
-        return ask_for()
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, range(AT_ONCE)))
 
 
 def test_a_turn_is_taken_once(late: Database) -> None:
@@ -115,29 +107,118 @@ def test_a_new_detection_is_stored_once(late: Database, world: World) -> None:
     assert len({found["cam1"][0].segment_ids for found in answers}) == 1
 
 
-def test_of_two_cameras_that_see_a_plate_at_once_one_alerts(world: World) -> None:
-    """Two dispatchers have a camera each, and the list cools down."""
+def test_a_detection_of_two_segments_goes_with_the_second(world: World) -> None:
+    """Two cleanups delete a segment each, at once."""
+    ready(world, "cam1", -20 * 86_400.0, ["AB1"])
+    ready(world, "cam1", -19 * 86_400.0, ["AB2"])
+    world.database.execute(
+        """
+        INSERT INTO segment_detections (segment_id, detection_id, camera_id, offset_ms)
+        SELECT s.id, d.detection_id, d.camera_id, 0 FROM video_segments s CROSS JOIN detections d
+            ON CONFLICT DO NOTHING
+        """
+    )
+    world.database.execute("UPDATE video_segments SET status = 'expiring'")
+    world.database.execute(
+        "UPDATE video_segments SET status = 'expired', expired_at = now() - interval '2 days'"
+    )
+    kept = ReadsKept(10)
+    with world.database.transaction() as connection:
+        assert purge_reads(connection, kept, 1) == 1
+        other = beside(world.database, lambda: world.retention.purge_reads(kept, 1))
+    assert other.result(WAIT_SECONDS) == 3
+    assert world.database.fetch("SELECT FROM detections") == []
+
+
+def test_counters_are_corrected_once(world: World) -> None:
+    world.detections.accept([world.detection("cam1", 10, "d")], None, POLICY)
+    world.counters.fold(1000)
+    world.database.execute("UPDATE read_counters SET number = number + 5")
+    with world.database.transaction() as connection:
+        read_counters.recount(connection)
+        other = beside(world.database, world.counters.recount)
+    other.result(WAIT_SECONDS)
+    assert world.counters.differences() == []
+
+
+def test_one_link_makes_the_first_key(world: World) -> None:
+    rows = PostgresInvitationRows(world.database)
+    at_once(lambda: rows.invite_first(60, "up"))
+    assert len(world.database.fetch("SELECT FROM invitations")) == 1
+
+
+def test_a_note_that_is_written_while_its_plate_is_erased_stays_without_it(world: World) -> None:
+    world.detections.accept([world.detection("cam1", 10, "d")], None, POLICY)
+    world.database.execute("UPDATE passes SET note = 'AB123CD came'")
+    mentions = PlateMentions("AB123CD")
+
+    def erase() -> None:
+        with world.database.transaction() as connection:
+            erase_notes(connection, mentions)
+
+    with world.database.transaction() as connection:
+        connection.execute("UPDATE passes SET note = 'AB123CD came and went'")
+        other = beside(world.database, erase)
+    other.result(WAIT_SECONDS)
+    assert world.database.fetch("SELECT note FROM passes") == [{"note": f"{ERASED} came and went"}]
+
+
+def test_a_pass_that_somebody_changes_is_closed_later(world: World) -> None:
+    """With the hit that is being written, and nobody waits."""
+    world.detections.accept([world.detection("cam1", 10, "d")], None, POLICY)
+    passes = world.passes.open_passes()
+    with world.database.transaction() as connection:
+        connection.execute("UPDATE passes SET hit = true")
+        closed = beside(world.database, lambda: world.passes.close_passes(passes))
+        assert closed.done()
+        assert closed.result() == 0
+    assert world.passes.close_passes(passes) == 1
+    rows = world.database.fetch("SELECT body->'hit' AS hit FROM outbox WHERE name = 'pass.closed'")
+    assert rows == [{"hit": True}]
+
+
+def seen_by(lists: Lists, camera_id: str, at_s: float) -> CameraBatch:
+    detection = replace(lists.world.detection(camera_id, at_s, camera_id), plate="AB123CD")
+    matches = {detection.detection_id: lists.known.of(detection)}
+    return CameraBatch(camera_id=camera_id, detections=[detection], policy=POLICY, matches=matches)
+
+
+@pytest.mark.parametrize("rear_s", [10.0, 10.05, 9.95])
+def test_of_two_cameras_that_see_a_plate_at_once_one_alerts(world: World, rear_s: float) -> None:
+    """Two dispatchers have a camera each, and the list cools down. Nobody waits."""
     lists = Lists(world)
     lists.make("stolen", ListKind.WATCH, "AB123CD", cool_down_seconds=60)
-
-    def seen_by(camera_id: str) -> CameraBatch:
-        detection = replace(world.detection(camera_id, 10, camera_id), plate="AB123CD")
-        matches = {detection.detection_id: lists.known.of(detection)}
-        return CameraBatch(
-            camera_id=camera_id, detections=[detection], policy=POLICY, matches=matches
+    first, second = seen_by(lists, "front", 10), seen_by(lists, "rear", rear_s)
+    other = CameraBatch(
+        camera_id="yard", detections=[world.detection("yard", 10, "yard")], policy=POLICY
+    )
+    with world.database.transaction() as connection:
+        record(connection, ask(connection, [first]), [first])
+        meanwhile = beside(
+            world.database, lambda: list(world.detections.accept_all([second, other]))
         )
-
-    def somebody_waits() -> bool:
-        return bool(world.database.fetch("SELECT FROM pg_locks WHERE NOT granted"))
-
-    first, second = seen_by("front"), seen_by("rear")
-    with ThreadPoolExecutor(1) as pool:
-        with world.database.transaction() as connection:
-            record(connection, ask(connection, [first]), [first])
-            other = pool.submit(world.detections.accept_all, [second])
-            wait_until("the second camera", lambda: other.done() or somebody_waits())
-        assert list(other.result(WAIT_SECONDS)) == ["rear"]
+        assert meanwhile.done()
+        assert meanwhile.result() == ["yard"]
+    assert list(world.detections.accept_all([second])) == ["rear"]
     (alert,) = lists.told()
     assert alert["camera_id"] == "front"
     hits = world.database.fetch("SELECT alerted FROM pass_hits ORDER BY alerted")
     assert [row["alerted"] for row in hits] == [False, True]
+
+
+def test_a_camera_alone_waits_for_its_plate(world: World) -> None:
+    lists = Lists(world)
+    lists.make("stolen", ListKind.WATCH, "AB123CD", cool_down_seconds=60)
+    first, second = seen_by(lists, "front", 10), seen_by(lists, "rear", 10)
+    with world.database.transaction() as connection:
+        record(connection, ask(connection, [first]), [first])
+        waiting = beside(
+            world.database,
+            lambda: world.detections.accept(
+                second.detections, None, POLICY, matches=second.matches
+            ),
+        )
+        assert not waiting.done()
+    (answer,) = waiting.result(WAIT_SECONDS)
+    assert answer.outcome is DetectionOutcome.RECORDED
+    assert len(lists.told()) == 1

@@ -185,7 +185,8 @@ class PostgresCounterRows:
                 {_COUNTED} {_WRONG}
                 """
             )
-        read_counters.recount(self._database)
+        with self._database.transaction() as connection:
+            read_counters.recount(connection)
 
 
 def _rebuild(connection: Connection) -> None:

@@ -86,6 +86,8 @@ def purge_reads(connection: Connection, kept: ReadsKept, limit: int) -> int:
     """Delete rows of clips that are gone, with the detections that no other segment shows, and
     detections that made no recording. What a clip that is there shows, stays.
     """
+    # of two at once, each would leave a detection to the segment that the other one deletes
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('purge', 0))")
     own: Mapping[str, float | None] = kept.cameras
     given = {
         "days": kept.days, "cameras": list(own), "own": list(own.values()), "limit": limit

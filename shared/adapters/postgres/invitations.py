@@ -29,6 +29,7 @@ class PostgresInvitationRows:
 
     def invite_first(self, seconds: float, who: str) -> str | None:
         with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('first key', 0))")
             if connection.execute("SELECT FROM api_keys LIMIT 1").fetchone() is not None:
                 return None
             connection.execute(

@@ -194,7 +194,8 @@ class PostgresJobRows:
         """Keeps the last thousand finished jobs of a kind."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s, cursor = NULL WHERE id = %s",
+                "UPDATE jobs SET state = %s, finished_at = now(), result = %s, error = %s, cursor = NULL "
+                "WHERE id = %s AND state = 'running'",
                 ["done" if error is None else "failed", Jsonb(dict(result)), error, job_id],
             )
             connection.execute(

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from shared.adapters.postgres import detection_search, pass_search
 from shared.adapters.postgres.access_log import log_access
-from shared.adapters.postgres.database import Connection, Database, lock_camera
+from shared.adapters.postgres.database import Connection, Database, as_uuids, lock_camera
 from shared.adapters.postgres.listing import key_asked
 from shared.adapters.postgres.pass_reviews import note_review
 from shared.domain.errors import Conflict, NotFound
@@ -46,6 +46,24 @@ _REVIEWS: LiteralString = """
     SELECT pass_id, at, who, review, plate, note FROM pass_reviews WHERE pass_id = ANY(%s) ORDER BY id
 """
 
+_CLOSE: LiteralString = """
+    WITH ended AS (
+        UPDATE passes p SET ended_at = p.last_at
+          FROM unnest(%s::uuid[], %s::timestamptz[]) AS over (id, last_at)
+         WHERE p.id = over.id AND p.last_at = over.last_at AND p.ended_at IS NULL
+        RETURNING p.*
+    ), told AS (
+        INSERT INTO outbox (name, body)
+        SELECT 'pass.closed', jsonb_build_object('pass_id', id, 'camera_id', camera_id,
+               'plate', coalesce(corrected_plate, plate), 'confidence', confidence, 'reads', reads,
+               'first_at', first_at, 'last_at', last_at, 'recorded', recorded,
+               'detection_id', best_detection_id, 'attributes', attributes, 'hit', hit,
+               'hit_ids', ARRAY(SELECT h.id FROM pass_hits h WHERE h.pass_id = ended.id AND h.kind = 'watch'))
+          FROM ended ORDER BY last_at, id
+    )
+    SELECT count(*) AS n FROM ended
+"""
+
 
 class PostgresPassRows:
     """Implements the port `PassRows`."""
@@ -68,27 +86,15 @@ class PostgresPassRows:
         ]
 
     def close_passes(self, passes: Sequence[OpenPass]) -> int:
-        row = self._database.fetch_one(
-            """
-            WITH ended AS (
-                UPDATE passes p SET ended_at = p.last_at
-                  FROM unnest(%s::uuid[], %s::timestamptz[]) AS over (id, last_at)
-                 WHERE p.id = over.id AND p.last_at = over.last_at AND p.ended_at IS NULL
-                RETURNING p.*
-            ), told AS (
-                INSERT INTO outbox (name, body)
-                SELECT 'pass.closed', jsonb_build_object('pass_id', id, 'camera_id', camera_id,
-                       'plate', coalesce(corrected_plate, plate), 'confidence', confidence, 'reads', reads,
-                       'first_at', first_at, 'last_at', last_at, 'recorded', recorded,
-                       'detection_id', best_detection_id, 'attributes', attributes, 'hit', hit,
-                       'hit_ids', ARRAY(SELECT h.id FROM pass_hits h WHERE h.pass_id = ended.id AND h.kind = 'watch'))
-                  FROM ended ORDER BY last_at, id
-            )
-            SELECT count(*) AS n FROM ended
-            """,
-            [each.pass_id for each in passes],
-            [from_ms(each.last_ms) for each in passes],
-        )
+        """Leaves a pass that somebody is changing now: it has a read or a hit more in a moment."""
+        last_ms = {each.pass_id: each.last_ms for each in passes}
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT id FROM passes WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED", [list(last_ms)]
+            ).fetchall()
+            found = as_uuids(rows)
+            given = [found, [from_ms(last_ms[each]) for each in found]]
+            row = connection.execute(_CLOSE, given).fetchone()
         return 0 if row is None else int(row["n"])
 
     def search(

@@ -71,7 +71,7 @@ def erase_notes(connection: Connection, mentions: PlateMentions) -> None:
     """Take a plate from what people wrote about passes and clips, and from open sessions."""
     for table, column in _NOTES:
         rows = connection.execute(
-            f"SELECT id, {column} AS text FROM {table} WHERE {column} IS NOT NULL AND {holds_key(column)}",
+            f"SELECT id, {column} AS text FROM {table} WHERE {column} IS NOT NULL AND {holds_key(column)} FOR UPDATE",
             args_of(mentions),
         ).fetchall()
         for row in rows:
@@ -79,7 +79,9 @@ def erase_notes(connection: Connection, mentions: PlateMentions) -> None:
                 f"UPDATE {table} SET {column} = %s WHERE id = %s",
                 [mentions.without(row["text"]), row["id"]],
             )
-    for row in connection.execute("SELECT digest, purpose, case_number FROM sessions").fetchall():
+    for row in connection.execute(
+        "SELECT digest, purpose, case_number FROM sessions FOR UPDATE"
+    ).fetchall():
         stated = [mentions.without(row["purpose"]), mentions.without(row["case_number"])]
         if stated != [row["purpose"], row["case_number"]]:
             connection.execute(

@@ -60,6 +60,7 @@ def differences(database: Database) -> list[str]:
     ]
 
 
-def recount(database: Database) -> None:
-    """Add what is missing as a change, so that nobody else waits."""
-    database.execute(f"INSERT INTO read_changes (camera_id, day, kind, number) {_WRONG}")
+def recount(connection: Connection) -> None:
+    """Add what is missing as a change. Two recounts wait for each other, nobody else does."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('recount', 0))")
+    connection.execute(f"INSERT INTO read_changes (camera_id, day, kind, number) {_WRONG}")
