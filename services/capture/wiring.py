@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from secrets import token_hex
 
 from services.capture.leases import Ownership
 from services.capture.loop import CameraPlan, Capture, CapturePorts
@@ -55,7 +56,7 @@ def build(settings: Settings) -> Capture:
     clock, frames, holds = deployment.clock, deployment.buffers, deployment.frames
     live = LiveCameras(settings, ToldCameras(leases, clock))
     plans = _plans(settings)
-    owner = f"{socket.gethostname()}:{os.getpid()}"
+    owner = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
     ownership = Ownership(
         leases=leases,
         clock=clock,

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def default_settings() -> Settings:
 def connect(settings: Settings) -> Doorway:
     """Open the doorway's clients."""
     deployment = Deployment(settings, _NAME)
-    owner = f"push:{socket.gethostname()}:{os.getpid()}"
+    owner = f"push:{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
     with deployment.kept():
         return Doorway(
             frames=deployment.frames,
