@@ -31,6 +31,7 @@ from tests.support.pictures import numbered_jpeg
 from tests.support.recordings import Away, accept, finish, offer_clip, offer_parts
 from tests.support.world import LIMITS, POLICY, World
 from workers.writer.finalise import finalise
+from workers.writer.lease import Lease
 from workers.writer.write_part import write_part
 
 
@@ -312,6 +313,19 @@ def test_while_storage_refuses_the_encoded_part_waits_and_needs_no_frames(
     finish(world, "cam")
     assert numbers(world, segment_id, tmp_path) == list(range(80, 140))
     assert world.segments.get(segment_id).frames_lost == 0
+    assert world.parking.parked_parts("cam") == []
+
+
+def test_a_run_that_is_not_current_any_more_parks_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the current run has parked is not its to replace."""
+    world.film("cam", 0, 30)
+    accept(world, "cam", 10, "d1")
+    world.pacing.advance("cam", world.base_ms + 30_000, silent=False)
+    monkeypatch.setattr(Lease, "holds", lambda _: False)
+    part_id, offer = offer_parts(world)[0]
+    assert write_part(part_id, offer, replace(world.writer, store=Away())) == "lost"
     assert world.parking.parked_parts("cam") == []
 
 

@@ -143,7 +143,7 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
                     allowed=lease.holds,
                 )
         except Retryable as error:
-            return _park(run=run, data=data, facts=facts, refusal=error, ports=ports)
+            return _park(run=run, lease=lease, data=data, facts=facts, refusal=error, ports=ports)
     if ports.rows.commit_part(run.part_id, run.token, key, facts):
         if run.parked is not None:
             ports.parking.unpark(run.camera_id, [str(run.part_id)])
@@ -154,7 +154,13 @@ def _store(run: PartRun, data: bytes, facts: PartFacts, ports: WriterPorts, leas
 
 
 def _park(
-    run: PartRun, data: bytes, facts: PartFacts, refusal: Retryable, ports: WriterPorts
+    *,
+    run: PartRun,
+    lease: Lease,
+    data: bytes,
+    facts: PartFacts,
+    refusal: Retryable,
+    ports: WriterPorts,
 ) -> str:
     """Park the packets, then record that in the row.
 
@@ -162,6 +168,8 @@ def _park(
     held.
     """
     part_id = str(run.part_id)
+    if not lease.holds():  # the current run's packets are not ours to replace
+        return "lost"
     if not ports.parking.park(run.camera_id, part_id, data, ports.parking_bytes(run.camera_id)):
         raise refusal
     parked = ports.rows.park_part(run.part_id, run.token, facts, refusal.message)
