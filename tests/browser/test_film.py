@@ -37,6 +37,14 @@ def settled(looker: Looker) -> int:
     return looker.ms()
 
 
+def stepped(looker: Looker, key: str) -> int:
+    """Press a key that shows another frame, and return that one's capture time."""
+    before = looker.ms()
+    looker.page.keyboard.press(key)
+    wait_until(f"another frame after {key}", lambda: looker.ms() != before)
+    return settled(looker)
+
+
 def test_a_result_opens_paused_on_the_plates_best_frame(looker: Looker, site: Deployment) -> None:
     page = looker.page
     found = recorded_pass(site)
@@ -54,14 +62,9 @@ def test_a_step_is_one_frame_both_ways(looker: Looker, site: Deployment) -> None
     page = looker.page
     looker.open(f"#/clip/{clips(site, 'gate-1')[0]['id']}?at=2000")
     expect(page.locator("video")).to_be_visible()
-    on = [settled(looker)]
-    for _ in range(6):
-        page.keyboard.press(".")
-        on.append(settled(looker))
-    back = [on[-1]]
-    for _ in range(6):
-        page.keyboard.press(",")
-        back.append(settled(looker))
+    first = settled(looker)
+    on = [first, *(stepped(looker, ".") for _ in range(6))]
+    back = [on[-1], *(stepped(looker, ",") for _ in range(6))]
     assert back[::-1] == on  # the same frames
     steps = [after - before for before, after in pairwise(on)]
     assert all(0 < each < 2 * FRAME_MS for each in steps), steps

@@ -18,6 +18,7 @@ import pytest
 import urllib3
 
 from tests.support.deployment import Deployment, platereel
+from tests.support.waiting import WAIT_SECONDS
 
 CONFIG = """
 cameras:
@@ -212,7 +213,7 @@ def _asked(
     found = []
     body = b"forged" if method in {"PUT", "POST"} else None
     for headers in ({}, FOREIGN):
-        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=SILENT_SECONDS, retries=False)
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=WAIT_SECONDS, retries=False)
         try:
             answer = pool.request(method, path, body=body, headers=headers, redirect=False)
         finally:

@@ -28,6 +28,9 @@ DOWNLOADS = 4
 # A server on a busy machine says: ask again. The page does, and its tests look at what comes of it;
 # an address that is refused more often is complained of.
 BUSY, BUSY_TIMES = re.compile(r"status of 503 .*/(v2/video/|readyz)"), 5
+# Of a read in whose second a camera stood still there is no picture, and the page says so; of more
+# than two passes that is complained of.
+NO_FRAME, NO_FRAMES = re.compile(r"status of 404 .*/v2/video/passes/(.+)/(?:plate|scene)\.jpg"), 2
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -99,11 +102,17 @@ def looking(browser: Browser, url: str, **given: Any) -> Iterator[Looker]:
     page.on("pageerror", lambda error: looker.complaints.append(f"{error}\n{error.stack}"))
 
     busy: Counter[str] = Counter()
+    unseen: set[str] = set()
 
     def heard(said: ConsoleMessage) -> None:
         text = f"{said.text} ({said.location.get('url', '')})"
         if BUSY.search(text):
             busy[text] += 1
+        without = NO_FRAME.search(text)
+        if without is not None:
+            unseen.add(without[1])
+            if len(unseen) <= NO_FRAMES:
+                return
         if said.type in {"error", "warning"} and busy[text] in {0, BUSY_TIMES + 1}:
             looker.complaints.append(text)
 
