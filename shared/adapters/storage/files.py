@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import uuid4
@@ -17,6 +17,8 @@ from shared.domain.ports import Allowed, StoredObject, StoreSpace
 
 CHUNK = 1 << 20
 _TEMPORARY = ".part-"
+# Others remove a folder that is empty; so often in a row only one that cannot be used.
+_OPEN_TRIES = 5
 
 
 class FileObjects:
@@ -47,10 +49,9 @@ class FileObjects:
         """
         target = self._path(key)
         with _kinds():
-            target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
             try:
-                with temporary.open("wb") as out:
+                with _opened(temporary) as out:
                     with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as source:
                         shutil.copyfileobj(
                             cast("BinaryIO", Allowance(source, key, allowed)), out, CHUNK
@@ -106,25 +107,20 @@ class FileObjects:
             except OSError as error:
                 failed[key] = error.strerror or type(error).__name__
                 continue
-            if (
-                path.parent != self._root
-                and path.parent.is_dir()
-                and not any(path.parent.iterdir())
-            ):
+            if path.parent != self._root:
                 _remove_empty(path.parent)
         return failed
 
     def abandon_uploads(self, before_ms: int) -> int:
         """Deletes temporary files of writers that were killed."""
+        count = 0
         with _kinds():
-            stale = [
-                path
-                for path in self._root.rglob(f"{_TEMPORARY}*")
-                if path.stat().st_mtime * 1000 < before_ms
-            ]
-            for path in stale:
-                path.unlink(missing_ok=True)
-        return len(stale)
+            for path in _temporaries(self._root):
+                with suppress(FileNotFoundError):  # its writer has just ended
+                    if path.stat().st_mtime * 1000 < before_ms:
+                        path.unlink()
+                        count += 1
+        return count
 
     def presigned(self, key: str, seconds: float, file_name: str, content_type: str) -> str | None:
         """None: there is no server to send a browser to."""
@@ -172,15 +168,38 @@ def _storable(name: str) -> bool:
     return True
 
 
+def _temporaries(root: Path) -> Iterator[Path]:
+    """Yields temporary files. A folder that goes meanwhile, or that cannot be read, has none."""
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder, name) for name in names if name.startswith(_TEMPORARY))
+
+
+def _opened(temporary: Path) -> BinaryIO:
+    """Opens a new file and makes its folder, again where somebody removes that in between.
+
+    Raises Retryable where the folder does not stay.
+    """
+    gone: OSError | None = None
+    for _ in range(_OPEN_TRIES):
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            return temporary.open("wb")
+        except (FileNotFoundError, FileExistsError) as error:
+            gone = error
+    raise Retryable(f"the storage folder refuses: {gone and gone.strerror}") from gone
+
+
 def _remove_empty(folder: Path) -> None:
-    try:
+    """Removes a folder unless something is in it, or it is gone."""
+    with suppress(OSError):
         folder.rmdir()
-    except OSError:  # another process has just put a file there
-        return
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # somebody has deleted what was put there, and the folder with it
     try:
         os.fsync(handle)
     finally:
