@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,9 +18,11 @@ from services.api.wiring import build
 from services.dispatch.intake import MOST_TRIES, Intake, IntakePorts
 from services.dispatch.policies import Policies
 from shared.adapters.postgres.access import PostgresAccessRows
+from shared.adapters.postgres.detections import PostgresDetectionRows
 from shared.adapters.redis.detections import CLAIM_IDLE_MS, RedisChannel, RedisDetections
 from shared.domain.access import Role
 from shared.domain.errors import Retryable
+from shared.domain.media import Detection
 from shared.domain.timing import from_ms
 from shared.wire.keys import GROUP, Keys
 from tests.support.rows import ready
@@ -112,6 +115,45 @@ def test_json_is_read_whatever_its_header_says(
     headers = {} if content_type is None else {"content-type": content_type}
     answer = api.post(DETECTIONS, content=json.dumps(GOOD).encode(encoding), headers=headers)
     assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (DETECTIONS, {**GOOD, "detection_id": "one"}),
+        (
+            "/v2/video/doors/openalpr",
+            {
+                "data_type": "alpr_results",
+                "uuid": "one",
+                "camera_id": "cam1",
+                "results": [{"plate": "AB12CDE", "confidence": 90}],
+            },
+        ),
+    ],
+    ids=["own", "maker"],
+)
+def test_a_detection_without_a_time_that_is_sent_twice_at_once_is_accepted_twice(
+    world: World, api: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    """The other request finds no row either, and its arrival is another millisecond."""
+    publish = PostgresDetectionRows.publish
+
+    def later(rows: PostgresDetectionRows, detection: Detection, *pictures: Any) -> None:
+        monkeypatch.setattr(PostgresDetectionRows, "publish", publish)
+        publish(rows, replace(detection, captured_ms=detection.captured_ms - 7))
+        publish(rows, detection, *pictures)
+
+    monkeypatch.setattr(PostgresDetectionRows, "publish", later)
+    answer = api.post(path, json=body)
+    assert answer.is_success, answer.text
+    (item,) = answer.json().get("items", [answer.json()])
+    (row,) = world.database.fetch("SELECT detection_id, captured_at FROM detections")
+    assert item["detection_id"] == row["detection_id"]
+    assert datetime.fromisoformat(item["captured_at"]) == row["captured_at"]
+    assert not world.redis.exists(
+        Keys(world.settings.redis_prefix, world.settings.detections_name).rejected
+    )
 
 
 def message(world: World, *results: Any, **change: Any) -> dict[str, Any]:

@@ -61,10 +61,25 @@ def _count(receipt: schemas.DetectionReceipt, door: str, seconds: float) -> None
 def _published(
     ports: ApiPorts, caller: Caller, body: Mapping[str, Any], pictures: Pictures
 ) -> tuple[schemas.DetectionReceipt, list[LeftOut]]:
+    """Store a detection. One without a time is still the earlier one of its id, if there is one."""
+    try:
+        return _stored(ports, caller, _with_earlier_time(ports, body), pictures)
+    except Conflict:
+        if body.get("captured_at") is not None:
+            raise
+    # It was sent twice at once: the other request has stored it since, with its own time.
+    return _stored(ports, caller, _with_earlier_time(ports, body), pictures)
+
+
+def _with_earlier_time(ports: ApiPorts, body: Mapping[str, Any]) -> Mapping[str, Any]:
     given = body.get("detection_id") if body.get("captured_at") is None else None
     before = None if given is None else ports.detections.get(str(body.get("camera_id")), str(given))
-    if before is not None:
-        body = {**body, "captured_at": before.captured_at.isoformat()}
+    return body if before is None else {**body, "captured_at": before.captured_at.isoformat()}
+
+
+def _stored(
+    ports: ApiPorts, caller: Caller, body: Mapping[str, Any], pictures: Pictures
+) -> tuple[schemas.DetectionReceipt, list[LeftOut]]:
     detection = parse_detection(body, arrival_ms=ports.clock.now_ms(), entry_id=str(uuid4()))
     if detection.camera_id not in ports.settings.cameras or not caller.sees(detection.camera_id):
         raise BadInput("camera_id", f"no camera {detection.camera_id} in the configuration")
