@@ -29,7 +29,7 @@ class CameraSettingsFollower:
         self.live.look()  # others look, too: what it returns may have been returned to them
         changed = self.live.settings.cameras != self.known
         if not changed:
-            self.told.tell_made(self.rows.all())
+            self.told.tell_made(self.rows.all)
         return changed
 
     def new(self) -> Collection[str]:

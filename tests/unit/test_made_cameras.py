@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
+import fakeredis
+import pytest
+
+from services.dispatch.camera_settings import CameraSettingsFollower
+from shared.adapters.redis.cameras import RedisCameras
+from shared.adapters.redis.servers import OneServer
 from shared.domain.errors import Retryable
 from shared.domain.made_cameras import MadeCamera
 from shared.runtime.told_cameras import PAUSE_SECONDS, ToldCameras
+from shared.wire.keys import Keys
 from shared.wire.made_cameras import decode_made, encode_made
 from tests.support.twins import SimulatedClock
 
@@ -25,8 +35,8 @@ class Told:
     def __init__(self, away: int) -> None:
         self.away, self.asked = away, 0
 
-    def tell_made(self, cameras: Mapping[str, MadeCamera]) -> None:
-        raise AssertionError(cameras)
+    def tell_made(self, read: Callable[[], Mapping[str, MadeCamera]]) -> None:
+        raise AssertionError(read)
 
     def made(self) -> dict[str, MadeCamera] | None:
         self.asked += 1
@@ -50,3 +60,80 @@ def test_what_is_told_is_what_was_said() -> None:
     there = {"gate": GATE}
     assert decode_made(encode_made(there)) == there
     assert encode_made(there) == encode_made(dict(there))
+
+
+@dataclass
+class Rows:
+    """Rows of cameras. meanwhile: what happens after a look, before its looker goes on."""
+
+    there: dict[str, MadeCamera] = field(default_factory=dict)
+    meanwhile: list[Callable[[], None]] = field(default_factory=list)
+
+    def all(self) -> dict[str, MadeCamera]:
+        seen = dict(self.there)
+        if self.meanwhile:
+            self.meanwhile.pop()()
+        return seen
+
+
+def dispatcher(server: fakeredis.FakeServer, rows: Rows) -> tuple[CameraSettingsFollower, Any]:
+    told = RedisCameras(OneServer(fakeredis.FakeRedis(server=server)), Keys("unit"))
+    live = SimpleNamespace(look=lambda: False, settings=SimpleNamespace(cameras={}))
+    follower = CameraSettingsFollower(
+        live=cast("Any", live), rows=cast("Any", rows), told=told, known={}
+    )
+    return follower, told
+
+
+def test_a_dispatcher_that_stalls_forgets_no_camera_that_was_just_made() -> None:
+    server, rows = fakeredis.FakeServer(), Rows()
+    (slow, told), (other, _) = (dispatcher(server, rows) for _ in range(2))
+    slow.look()
+
+    def make() -> None:
+        rows.there["gate"] = GATE
+        other.look()
+
+    rows.meanwhile.append(make)
+    slow.look()
+    assert told.made() == {"gate": GATE}
+
+
+def test_a_dispatcher_that_stalls_brings_no_camera_back_that_is_gone() -> None:
+    """What is told then is again what it was when the look began."""
+    server, rows = fakeredis.FakeServer(), Rows()
+    (slow, told), (other, _) = (dispatcher(server, rows) for _ in range(2))
+    slow.look()
+    rows.there["gate"] = GATE
+
+    def remove() -> None:
+        other.look()
+        rows.there.clear()
+        other.look()
+
+    rows.meanwhile.append(remove)
+    slow.look()
+    assert told.made() == {}
+
+
+def test_what_a_server_forgot_is_told_again() -> None:
+    server, rows = fakeredis.FakeServer(), Rows({"gate": GATE})
+    follower, told = dispatcher(server, rows)
+    follower.look()
+    fakeredis.FakeRedis(server=server).flushall()
+    follower.look()
+    assert told.made() == {"gate": GATE}
+
+
+def test_a_database_that_is_away_changes_nothing_that_was_told() -> None:
+    rows = Rows({"gate": GATE})
+    follower, told = dispatcher(fakeredis.FakeServer(), rows)
+    follower.look()
+
+    def away() -> None:
+        raise Retryable("the database does not answer")
+
+    rows.meanwhile.append(away)
+    with pytest.raises(Retryable, match="database"):
+        follower.look()
+    assert told.made() == {"gate": GATE}

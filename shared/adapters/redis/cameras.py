@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from shared.adapters.redis.client import kinds
 from shared.adapters.redis.scripts import run_script
 from shared.adapters.redis.servers import FrameServers
 from shared.domain.errors import PartlyAway
@@ -17,6 +18,7 @@ from shared.wire.keys import Keys
 from shared.wire.made_cameras import decode_made, encode_made
 
 STATE_EXPIRY_SECONDS = 600
+TELL_TRIES = 3
 
 # A server at its memory limit must not take the leases of those who could free some.
 _ACQUIRE = """#!lua flags=allow-oom
@@ -124,12 +126,32 @@ class RedisCameras:
             if there
         }
 
-    def tell_made(self, cameras: Mapping[str, MadeCamera]) -> None:
-        """Writes only what is not there yet: a server that began anew has forgotten it."""
-        key, data = self._keys.made_cameras, encode_made(cameras)
+    def tell_made(self, read: Callable[[], Mapping[str, MadeCamera]]) -> None:
+        """Writes only what is not there yet: a server that began anew has forgotten it. Where
+        others wrote at each try, theirs is as new.
+        """
+        for _ in range(TELL_TRIES):
+            with suppress(redis.WatchError):
+                self._tell_made(read)
+                return
+
+    def _tell_made(self, read: Callable[[], Mapping[str, MadeCamera]]) -> None:
+        """Raises WatchError where another process wrote since before the rows were read: they may
+        be older than what it wrote.
+        """
+        key = self._keys.made_cameras
         with self._servers.talking(key) as server:
-            if server.get(key) != data:
-                server.set(key, data)
+            line = server.pipeline()
+        with kinds("frames"), line:
+            with self._servers.talking(key):
+                line.watch(key)  # type: ignore[no-untyped-call]
+                told: Any = line.get(key)
+            data = encode_made(read())  # a database that is away is not this server's fault
+            if told != data:
+                with self._servers.talking(key):
+                    line.multi()
+                    line.set(key, data)
+                    line.execute()
 
     def made(self) -> dict[str, MadeCamera] | None:
         with self._servers.talking(self._keys.made_cameras) as server:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from shared.domain.json_object import JsonObject
@@ -32,8 +32,10 @@ class MadeCameraRows(Protocol):
 class MadeCamerasTold(Protocol):
     """What is told of them to processes without a database."""
 
-    def tell_made(self, cameras: Mapping[str, MadeCamera]) -> None:
-        """Say which there are."""
+    def tell_made(self, read: Callable[[], Mapping[str, MadeCamera]]) -> None:
+        """Say which there are. read: returns them as they are now; what is told never becomes
+        older, however many tell it.
+        """
 
     def made(self) -> dict[str, MadeCamera] | None:
         """Returns what was told last; None where nothing was told since the server began."""
