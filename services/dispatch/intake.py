@@ -155,16 +155,18 @@ class Intake:
         self.in_hand.settle(entry_ids)
 
     def read_channel(self, timeout_s: float) -> int:
-        """Forward Pub/Sub messages into the stream. Returns how many there were."""
-        heard = self._ports.channel.listen(timeout_s)
-        for payload in heard:
-            if len(payload) > MAX_BYTES:
+        """Forward Pub/Sub messages into the stream. Returns how many this process took."""
+        channel, taken = self._ports.channel, 0
+        for payload in channel.listen(timeout_s):
+            if len(payload) <= MAX_BYTES:
+                if channel.forward(payload):
+                    RECEIVED.labels("channel").inc()
+                    taken += 1
+            elif channel.claim(payload):
                 error = BadInput("detection", f"{len(payload)} bytes are over the limit")
                 self._dead_letters.told("", payload, error)
-            else:
-                self._ports.stream.publish(payload)
-                RECEIVED.labels("channel").inc()
-        return len(heard)
+                taken += 1
+        return taken
 
     def read_pending(self) -> int:
         """Take stored detections whose hint was lost. Returns how many were settled.

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import redis
 from starlette.testclient import TestClient
 
 from services.api.wiring import build
@@ -393,6 +395,31 @@ def outcomes(world: World) -> dict[str, str]:
         row["detection_id"]: row["outcome"]
         for row in world.database.fetch("SELECT * FROM detections")
     }
+
+
+@pytest.mark.parametrize("commands", range(4))
+def test_a_pubsub_message_of_two_dispatchers_outlasts_one_whose_connection_breaks(
+    world: World, monkeypatch: pytest.MonkeyPatch, commands: int
+) -> None:
+    """commands: how many of its commands the broker still gets."""
+    breaks, stays = Reader(world, "breaks"), Reader(world, "stays")
+    for reader in (breaks, stays):
+        reader.intake.read_channel(0.01)
+    world.redis.publish(breaks.keys.detections, json.dumps(GOOD))
+    left = [*range(commands)]
+    execute: Any = world.redis.execute_command
+
+    def execute_command(*given: Any, **named: Any) -> Any:
+        if not left:
+            raise redis.ConnectionError
+        left.pop()
+        return execute(*given, **named)
+
+    with monkeypatch.context() as patch, suppress(Retryable):
+        patch.setattr(world.redis, "execute_command", execute_command)
+        breaks.intake.read_channel(1.0)
+    stays.intake.read_channel(1.0)
+    assert world.redis.xlen(breaks.keys.detections) == 1
 
 
 def test_a_burst_with_impossible_messages_is_recorded_but_for_them(world: World) -> None:

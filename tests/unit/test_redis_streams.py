@@ -105,7 +105,7 @@ def test_a_dead_letter_is_kept_with_its_reason(client: redis.Redis) -> None:
     assert len(fields[b"json"]) == 64 * 1024
 
 
-def test_what_is_said_twice_at_once_is_heard_once(
+def test_what_is_said_is_heard_by_all_and_claimed_by_one(
     server: fakeredis.FakeServer, client: redis.Redis
 ) -> None:
     with fakeredis.FakeRedis(server=server) as second:
@@ -113,10 +113,12 @@ def test_what_is_said_twice_at_once_is_heard_once(
         for ear in ears:
             ear.listen(0.01)
         client.publish(KEYS.detections, b'{"camera_id":"gate-1"}')
-        heard = [payload for ear in ears for _ in range(3) for payload in ear.listen(0.05)]
+        heard = [(ear, payload) for ear in ears for _ in range(3) for payload in ear.listen(0.05)]
+        claimed = [ear.claim(payload) for ear, payload in heard]
         for ear in ears:
             ear.close()
-    assert heard == [b'{"camera_id":"gate-1"}']
+    assert [payload for _, payload in heard] == [b'{"camera_id":"gate-1"}'] * 2
+    assert claimed == [True, False]
 
 
 def test_events_are_read_on_from_where_a_listener_was(client: redis.Redis) -> None:

@@ -23,6 +23,14 @@ REJECTED_KEPT = 10_000
 SAME_MESSAGE_MS = 1_000
 HINT, CAMERA = b"hint", b"camera"
 
+# In one step: a message whose mark is there is in the stream.
+_FORWARD = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('XADD', KEYS[2], '*', 'json', ARGV[1])
+redis.call('SET', KEYS[1], 1, 'PX', ARGV[2])
+return 1
+"""
+
 
 class RedisDetections:
     """Implements the port `DetectionStream` for one consumer of the group."""
@@ -274,13 +282,23 @@ class RedisChannel:
                 message = self._ear.get_message(timeout=timeout_s)
                 if message is None or message["type"] != "message":
                     return []
-                payload = message["data"]
-                mark = self._keys.heard(sha256(payload).hexdigest())
-                fresh = self._redis.set(mark, b"1", nx=True, px=SAME_MESSAGE_MS)
-                return [payload] if fresh else []
+                return [message["data"]]
         except Retryable:
             self.close()
             raise
+
+    def forward(self, payload: bytes) -> bool:
+        with kinds("broker"):
+            script = self._redis.register_script(_FORWARD)
+            keys = [self._mark(payload), self._keys.detections]
+            return bool(script(keys=keys, args=[payload, SAME_MESSAGE_MS]))
+
+    def claim(self, payload: bytes) -> bool:
+        with kinds("broker"):
+            return bool(self._redis.set(self._mark(payload), b"1", nx=True, px=SAME_MESSAGE_MS))
+
+    def _mark(self, payload: bytes) -> str:
+        return self._keys.heard(sha256(payload).hexdigest())
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -76,13 +76,19 @@ class DetectionStream(Protocol):
 
 
 class DetectionChannel(Protocol):
-    """The Pub/Sub door: at most once, as Pub/Sub is."""
+    """The Pub/Sub door: at most once, as Pub/Sub is. Every process that listens hears a message."""
 
     def listen(self, timeout_s: float) -> list[bytes]:
-        """Returns messages heard within the timeout.
+        """Returns messages heard within the timeout."""
 
-        Byte-identical ones within a second come once, whichever process listens.
+    def forward(self, payload: bytes) -> bool:
+        """Append a message to the stream of detections.
+
+        Returns False where some process took a byte-identical one within the last second.
         """
+
+    def claim(self, payload: bytes) -> bool:
+        """Take a message that is not forwarded. Returns False as `forward` does."""
 
 
 class EventSink(Protocol):
