@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from shared.adapters.redis.detections import CLAIM_EVERY_SECONDS, RedisChannel, RedisDetections
 from shared.adapters.redis.events import RedisEventFeed, RedisEvents
 from shared.domain.errors import Retryable
+from shared.domain.ports import DetectionDelivery
 from shared.wire.keys import GROUP, Keys
 from tests.support.twins import SimulatedClock
 
@@ -94,6 +95,30 @@ def test_nothing_that_is_not_settled_is_trimmed(client: redis.Redis) -> None:
     stream.trim(10_000)
     assert client.xrange(KEYS.detections, min=read[-1].entry_id, count=1)
     assert len(stream.read(200, 0.01)) == 150
+
+
+def test_what_is_delivered_while_the_stream_is_trimmed_stays(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, _ = reader(client, "a")
+    other, _ = reader(client, "b")
+    for moment in range(200):
+        client.xadd(KEYS.detections, {"json": "{}"}, id=f"{1_000 + moment}-0")
+    stream.ack([each.entry_id for each in stream.read(50, 0.01)])
+    read: list[DetectionDelivery] = []
+    ask: Any = client.execute_command
+
+    def execute_command(*given: Any, **named: Any) -> Any:
+        answer = ask(*given, **named)
+        if given[0] in {"XPENDING", "XINFO GROUPS"} and not read:
+            read.extend(other.read(200, 0.01))
+        return answer
+
+    monkeypatch.setattr(client, "execute_command", execute_command)
+    stream.trim(10_000)
+    assert len(read) == 150
+    left: Any = client.xrange(KEYS.detections)
+    assert {each.entry_id.encode() for each in read} <= {entry_id for entry_id, _ in left}
 
 
 def test_a_dead_letter_is_kept_with_its_reason(client: redis.Redis) -> None:

@@ -212,8 +212,9 @@ class RedisDetections:
         """Never goes past the oldest message that is not acknowledged."""
         with kinds("broker"):
             try:
-                pending: Any = self._redis.xpending(self._keys.detections, GROUP)
+                # Asked first: what is delivered between the two comes after the last delivered one.
                 groups: Any = self._redis.xinfo_groups(self._keys.detections)
+                pending: Any = self._redis.xpending(self._keys.detections, GROUP)
             except redis.ResponseError:
                 return
             oldest = older_than_ms
