@@ -240,6 +240,26 @@ def test_room_is_made_from_pre_roll_and_counted(servers: Servers) -> None:
         assert sum(answer.shed for answer in answers) == pytest.approx(100, abs=3)
 
 
+def test_a_hold_that_is_set_while_room_is_made_is_kept(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis_client(servers.redis_url) as client, redis_client(servers.redis_url) as other:
+        keys = Keys(f"test{next(_names)}")
+        buffer, holder = RedisFrames(OneServer(client), keys), RedisFrames(OneServer(other), keys)
+        buffer.append(frames(1000, 5000), {"cam": LIMIT})
+        send: Any = client.execute_command
+
+        def execute_command(*given: Any, **named: Any) -> Any:
+            if given[0] in {"EVALSHA", "XTRIM"}:  # what deletes, whichever it is
+                holder.hold("cam", {"segment": 1500})
+            return send(*given, **named)
+
+        monkeypatch.setattr(client, "execute_command", execute_command)
+        with at_the_limit(client), pytest.raises(Retryable):
+            buffer.append(frames(5000, 5100, first=40), {"cam": LIMIT})
+        assert holder.bounds(["cam"])["cam"].oldest_ms == 1500
+
+
 def test_a_new_owner_keeps_what_others_hold(servers: Servers) -> None:
     """Its first append already; the one who held it before knew, and is gone."""
     with redis_client(servers.redis_url) as client:

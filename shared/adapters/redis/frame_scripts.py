@@ -32,6 +32,17 @@ end
 if #ARGV > last then redis.call('ZREM', KEYS[1], unpack(ARGV, last + 1)) end
 return new
 """
+# In one step, so that no hold is set between the look at the holds and the deletion.
+SHED = """#!lua flags=allow-oom
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if #first == 0 then return 0 end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local oldest, newest = string.match(first[1][1], '%d+'), string.match(last[1][1], '%d+')
+local keep_from = oldest + math.floor((newest - oldest) / 2) + 1
+local held = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+if #held > 0 then keep_from = math.min(keep_from, math.floor(held[2])) end
+return redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f-0', keep_from))
+"""
 MARK = """#!lua flags=no-writes,allow-oom
 local found = redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3], 'COUNT', 1)
 if #found == 0 then return {} end

@@ -15,6 +15,7 @@ from shared.adapters.redis.frame_scripts import (
     HOLD,
     HOLD_THEN_BOUNDS,
     MARK,
+    SHED,
 )
 from shared.adapters.redis.scripts import Call, run_script
 from shared.adapters.redis.servers import FrameServers
@@ -205,12 +206,9 @@ class RedisFrames:
         return Appended(frame, stored=True, shed=shed)
 
     def _shed(self, server: redis.Redis, camera_id: str) -> int:
-        bounds = self.bounds([camera_id]).get(camera_id)
-        if bounds is None:
-            return 0
-        keep_from = bounds.oldest_ms + (bounds.newest_ms - bounds.oldest_ms) // 2 + 1
-        keep_from = min([keep_from, *self.holds(camera_id).values()])
-        return int(server.xtrim(self._key(camera_id), minid=entry_id(keep_from), approximate=False))
+        """Delete the older half of what is there, but nothing that is held. Returns how many."""
+        keys = [self._key(camera_id), self._keys.holds(camera_id)]
+        return int(server.register_script(SHED)(keys=keys))
 
     def _is_there(self, server: redis.Redis, frame: Frame) -> bool:
         identifier = entry_id(frame.captured_ms)
