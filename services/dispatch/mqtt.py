@@ -7,7 +7,7 @@ wait, however long that is, and nothing else does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from services.dispatch.bell import Bell
@@ -28,6 +28,8 @@ from shared.wire.mqtt import (
 
 CAMERA_NEWS = frozenset({EventName.CAMERA_DOWN, EventName.CAMERA_UP})
 LONGEST_PAUSE_SECONDS = 30.0
+# A camera whose state changes at each try has events that are still to come, which tell the last.
+STATE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class Mqtt:
             return False
         try:
             if anew := self.broker.connect():
-                self.broker.publish(self._announced())
+                self._publish(self.publishing.cameras, before=self._announced())
             self._tell_lists(anew=anew)
         except Retryable:
             self._pause_s = min(LONGEST_PAUSE_SECONDS, max(1.0, self._pause_s * 2))
@@ -86,31 +88,52 @@ class Mqtt:
         """
         topics, name, body = self.publishing.topics, delivery.name, delivery.body
         messages: list[MqttMessage] = []
-        if name in CAMERA_NEWS:
-            news = self.news.told().get(str(body.get("camera_id")))
-            messages += [] if news is None else [topics.camera(news)]
         if name in self.publishing.events:
             last_plate = topics.last_plate(name, body)
             last_hit = topics.last_hit(name, body)
             messages.append(topics.event(name, body))
             messages += [each for each in (last_plate, last_hit) if each is not None]
-        self.broker.publish(messages)
+        cameras = [str(body.get("camera_id"))] if name in CAMERA_NEWS else []
+        self._publish(cameras, after=messages)
         return None
+
+    def _publish(
+        self,
+        cameras: Collection[str],
+        *,
+        before: Sequence[MqttMessage] = (),
+        after: Sequence[MqttMessage] = (),
+    ) -> None:
+        """Publish the states of cameras, and messages before and after them. The rows are read
+        again afterwards: another dispatcher may have published a newer state since they were
+        read, and the broker keeps what comes last.
+        """
+        states = self._states(cameras)
+        self.broker.publish([*before, *states, *after])
+        for _ in range(STATE_TRIES):
+            published, states = set(states), self._states(cameras)
+            newer = [each for each in states if each not in published]
+            if not newer:
+                return
+            self.broker.publish(newer)
+
+    def _states(self, cameras: Collection[str]) -> list[MqttMessage]:
+        told = self.news.told() if cameras else {}
+        return [self.publishing.topics.camera(told[each]) for each in cameras if each in told]
 
     def close(self) -> None:
         """Say that Platereel is gone, and disconnect."""
         self.broker.close(self.publishing.topics.online(there=False))
 
     def _announced(self) -> list[MqttMessage]:
-        """Returns what a broker must know that may have lost everything."""
+        """Returns what a broker must know that may have lost everything, but cameras' states."""
         to = self.publishing
         found = [to.topics.online(there=True)]
         if to.discovery is not None:
             found += discovery(to.topics, to.discovery, to.cameras, to.events)
-        told = self.news.told()
-        gone = [each for each in told if each not in to.cameras]
+        gone = [each for each in self.news.told() if each not in to.cameras]
         found += forgotten(to.topics, to.discovery, gone, to.events)
-        return found + [to.topics.camera(told[each]) for each in to.cameras if each in told]
+        return found
 
     def _tell_lists(self, *, anew: bool) -> None:
         """Make Home Assistant find watch lists that are new, and forget those that are gone; anew:

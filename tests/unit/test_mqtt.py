@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +17,7 @@ from services.dispatch.mqtt import LONGEST_PAUSE_SECONDS, Mqtt, Publishing
 from shared.domain.camera import CameraNews, CameraState
 from shared.domain.errors import Retryable
 from shared.domain.events import EventName
-from shared.domain.ports import Message
+from shared.domain.ports import Message, WebhookDelivery
 from shared.runtime.configuration import ConfigurationError, load
 from shared.wire.mqtt import MqttAddress, MqttMessage, Topics, discovery, mqtt_address
 from tests.support.twins import SimulatedClock
@@ -192,6 +194,44 @@ def test_a_camera_that_is_gone_is_forgotten() -> None:
     }
     assert all(each.retained for each in published)
     assert Topics("p").state("gate") in {each.topic for each in published if each.payload}
+
+
+class Keeping(Broker):
+    """Keeps retained messages. meanwhile: what happens before the next one is published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, bytes] = {}
+        self.meanwhile: list[Callable[[], object]] = []
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        if self.meanwhile:
+            self.meanwhile.pop()()
+        self.kept |= {each.topic: each.payload for each in messages if each.retained}
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["event", "connection"])
+def test_a_dispatcher_that_stalls_leaves_no_older_state_of_a_camera(anew: bool) -> None:
+    broker, known = Keeping(), dict[str, CameraNews]()
+    publishing = Publishing(topics=Topics("p"), discovery=None, events=[], cameras=["gate"])
+    slow, other = (
+        Mqtt(
+            broker=broker, publishing=publishing, clock=SimulatedClock(),
+            news=cast("Any", SimpleNamespace(told=lambda: dict(known))),
+        )
+        for _ in range(2)
+    )  # fmt: skip
+
+    def tell(*, down: bool) -> WebhookDelivery:
+        state = CameraState.DISCONNECTED if down else CameraState.CONNECTED
+        known["gate"] = CameraNews(camera_id="gate", down=down, state=state, cause="", since_ms=0)
+        name = EventName.CAMERA_DOWN if down else EventName.CAMERA_UP
+        return WebhookDelivery(UUID(int=1), "mqtt", name, {"camera_id": "gate"}, 0)
+
+    down = tell(down=True)
+    broker.meanwhile.append(lambda: other.carry(tell(down=False)))
+    assert slow.ready() if anew else slow.carry(down) is None
+    assert json.loads(broker.kept[Topics("p").state("gate")])["state"] == "up"
 
 
 @pytest.mark.parametrize(
