@@ -56,6 +56,7 @@ class Mqtt:
     watch_lists: Callable[[], Collection[str]] = tuple
     _told_lists: frozenset[str] = frozenset()
     _came: deque[tuple[str, bytes]] = field(default_factory=deque)
+    _anew: bool = False  # the broker is connected, and has not been told everything yet
     _pause_s: float = 0.0
     _again_s: float = float("-inf")
 
@@ -71,9 +72,11 @@ class Mqtt:
         if self.clock.monotonic() < self._again_s:
             return False
         try:
-            if anew := self.broker.connect():
+            self._anew |= self.broker.connect()
+            if self._anew:
                 self._publish(self.publishing.cameras, before=self._announced())
-            self._tell_lists(anew=anew)
+            self._tell_lists(anew=self._anew)
+            self._anew = False
         except Retryable:
             self._pause_s = min(LONGEST_PAUSE_SECONDS, max(1.0, self._pause_s * 2))
             self._again_s = self.clock.monotonic() + self._pause_s

@@ -272,6 +272,14 @@ class Away:
         self.published.append(last.topic)
 
 
+class Staying(Away):
+    """A broker that stays connected."""
+
+    def connect(self) -> bool:
+        self.tries += 1
+        return self.tries == 1
+
+
 class NoNews:
     def told(self) -> dict[str, Any]:
         return {}
@@ -291,6 +299,28 @@ def test_a_broker_that_is_away_is_asked_seldom_and_found_soon() -> None:
         clock.sleep(1.0)
     assert 3600 / LONGEST_PAUSE_SECONDS <= broker.tries <= 3600 / LONGEST_PAUSE_SECONDS + 6
     broker.back = True
+    clock.sleep(LONGEST_PAUSE_SECONDS)
+    assert mqtt.ready()
+    assert broker.published == ["p/status"]
+
+
+def test_a_broker_learns_all_although_the_database_was_away_when_it_was_connected() -> None:
+    clock, broker, away = SimulatedClock(), Staying(), [True]
+
+    def told() -> dict[str, CameraNews]:
+        if away:
+            away.pop()
+            raise Retryable("the database does not answer")
+        return {}
+
+    mqtt = Mqtt(
+        broker=broker,
+        publishing=Publishing(topics=Topics("p"), discovery=None, events=[], cameras=["gate"]),
+        news=cast("Any", SimpleNamespace(told=told)),
+        clock=clock,
+    )
+    with pytest.raises(Retryable, match="database"):
+        mqtt.ready()
     clock.sleep(LONGEST_PAUSE_SECONDS)
     assert mqtt.ready()
     assert broker.published == ["p/status"]
