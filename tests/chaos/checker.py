@@ -25,8 +25,9 @@ from tests.support.numbers import read_number
 
 BUFFER_S, POST_S = float(POLICY["buffer_seconds"]), float(POLICY["post_event_seconds"])
 SLIVER_S = 1.0  # less than this beside footage that there is gets no clip of its own
-# a process that a busy machine starves gives its camera up; the next one takes it within this
-HAND_OVER_S = 1.5
+# A process that a busy machine starves gives its camera up when its lease of three seconds is over;
+# the next one looks every second.
+HAND_OVER_S = 5.0
 SLACK_FRAMES = 1  # a picture on the edge of a window or a gap may fall on either side
 LIVE = {"recording", "finalizing"}
 

@@ -24,6 +24,12 @@ NUMBERED = (
     "doors",
     "stopped",
 )
+# What cameras have of their own: a post-roll that lasts until a busy machine has told what follows.
+OWN = {
+    "extended": "post_event_seconds: 8",
+    "rolled": "post_event_seconds: 8, max_segment_seconds: 12",
+    "late": "trigger_slack_seconds: 20",
+}
 
 
 @pytest.fixture(scope="package")
@@ -53,7 +59,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             *cameras,
             "",
         ]
-    ).replace("rolled: {source: ", "rolled: {max_segment_seconds: 10, source: ")
+    )
+    for camera, more in OWN.items():
+        config = config.replace(f"  {camera}: {{", f"  {camera}: {{{more}, ")
     running = Deployment(tmp_path_factory.mktemp("deployment"), config)
     try:
         running.start()

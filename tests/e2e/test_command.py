@@ -201,8 +201,11 @@ def test_doctor_and_plan_of_a_running_deployment(deployment: Deployment) -> None
         str(deployment.folder / "data"),
     ]
     deployment.wait_buffered("plain", 3)
-    done = platereel("doctor", "--json", *data)
-    findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    for _ in range(3):  # capture that a busy machine let stand is broken until it reports again
+        done = platereel("doctor", "--json", *data)
+        findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+        if done.returncode == 0:
+            break
     assert done.returncode == 0, findings
     assert findings["camera plain"]["health"] == "ok"
     assert findings["camera mine"]["health"] == "warning"
