@@ -9,6 +9,10 @@ from uuid import UUID
 
 from shared.domain.json_object import JsonObject
 
+# A job of which nothing was heard for so long is given to another worker. A step takes a minute,
+# and is ended after four.
+STALE_SECONDS = 300.0
+
 
 class JobKind(StrEnum):
     """What a job does."""

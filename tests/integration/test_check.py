@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,13 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
+from shared.adapters.clock import SystemClock
 from shared.adapters.postgres.consistency import PostgresConsistencyRows
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.jobs import MOST_DEATHS
 from shared.adapters.postgres.offers import PostgresOfferRows
 from shared.adapters.postgres.retention import PostgresRetentionRows
 from shared.domain.errors import Conflict, Retryable
-from shared.domain.job import Job, JobKind
+from shared.domain.job import STALE_SECONDS, Job, JobKind
+from shared.domain.ports import Progress
 from shared.wire.keys import SENTINEL
 from tests.support.jobs import check, checking, cleanup, clip, counted, ports, recount
 from tests.support.recordings import Away, accept, finish, offer_parts
@@ -416,6 +419,60 @@ def test_what_passes_puts_a_step_off_and_not_for_ever(world: World, error: BaseE
         again = world.jobs.due({})
         assert [each.cursor for each in again] == ([{"at": 1}] if attempt < MOST_DEATHS - 1 else [])
     assert world.jobs.get(job.job_id).state == "failed"
+
+
+class Jumping(SystemClock):
+    """A host that stands still for some time."""
+
+    stood_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.stood_s
+
+
+@pytest.mark.parametrize(
+    "end", [Step({}, {"at": 9}), Step({"objects": 9}), Retryable("away"), ValueError("why")]
+)
+def test_a_worker_that_stood_too_long_writes_nothing_into_anothers_job(
+    world: World, end: Step | Exception
+) -> None:
+    clock = Jumping()
+
+    def stands(job: Job, tell: Progress) -> Step:
+        clock.stood_s = STALE_SECONDS
+        world.database.execute("UPDATE jobs SET started_at = now() - interval '301 s'")
+        (again,) = world.jobs.due({})
+        assert world.jobs.begin(again.job_id) is not None
+        tell("looking", 9, 0)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    with suppress(Retryable, ValueError):
+        take_turn(
+            jobs=world.jobs,
+            clock=clock,
+            kind=JobKind.CHECK,
+            job_id=None,
+            period_s=0,
+            work=stands,
+        )
+    (row,) = world.database.fetch("SELECT state, cursor, result, progress FROM jobs")
+    assert row == {"state": "running", "cursor": None, "result": None, "progress": None}
+
+
+def test_a_worker_that_tells_how_far_it_is_keeps_its_job(world: World) -> None:
+    clock = Jumping()
+
+    def long(job: Job, tell: Progress) -> Step:
+        for done in range(3):
+            clock.stood_s += STALE_SECONDS / 2
+            tell("looking", done, 0)
+        return Step({"objects": 7})
+
+    take_turn(jobs=world.jobs, clock=clock, kind=JobKind.CHECK, job_id=None, period_s=0, work=long)
+    (row,) = world.database.fetch("SELECT state, progress->'done' AS done FROM jobs")
+    assert row == {"state": "done", "done": 2}
 
 
 def test_a_job_of_many_steps_is_offered_until_it_is_done(world: World) -> None:

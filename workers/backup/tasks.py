@@ -43,10 +43,11 @@ def turn(ports: BackupPorts, job_id: str | None) -> None:
     def step(_: Job, tell: Progress) -> Step:
         return Step(back_up(ports, tell))
 
+    asked_at_s = ports.clock.monotonic()
     job = (
         ports.jobs.begin_nightly(JobKind.BACKUP, due_since_ms(ports.clock.now_ms(), ports.hour))
         if job_id is None
         else ports.jobs.begin(UUID(job_id))
     )
     if job is not None:
-        do_step(ports.jobs, ports.clock, job, step)
+        do_step(jobs=ports.jobs, clock=ports.clock, job=job, asked_at_s=asked_at_s, work=step)

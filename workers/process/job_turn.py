@@ -14,8 +14,9 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 
 from shared.domain.errors import PlatereelError, Retryable
-from shared.domain.job import Job, JobKind
+from shared.domain.job import STALE_SECONDS, Job, JobKind
 from shared.domain.json_object import JsonObject
+from shared.domain.ownership import deadline_s
 from shared.domain.ports import Clock, JobRows, Progress
 from shared.runtime.logs import logger
 
@@ -44,35 +45,40 @@ def take_turn(
     jobs: JobRows, clock: Clock, kind: JobKind, job_id: str | None, period_s: float, work: Work
 ) -> None:
     """Do one step under a job row. A second worker finds the turn taken and does nothing."""
+    asked_at_s = clock.monotonic()
     job = jobs.begin_turn(kind, period_s) if job_id is None else jobs.begin(UUID(job_id))
     if job is not None:
-        do_step(jobs, clock, job, work)
+        do_step(jobs=jobs, clock=clock, job=job, asked_at_s=asked_at_s, work=work)
 
 
-def do_step(jobs: JobRows, clock: Clock, job: Job, work: Work) -> None:
-    """Do one step of a job that was taken.
+def do_step(*, jobs: JobRows, clock: Clock, job: Job, asked_at_s: float, work: Work) -> None:
+    """Do one step of a job that was taken. asked_at_s: monotonic time from before it was taken.
 
     A job ends on any error, and reports it: a job that cannot go on must not stop its kind from
     running again. An error that passes (a server that is away, a worker that is told to stop) puts
-    its step off, a few times in a row.
+    its step off, a few times in a row. A worker that stood for so long that the job is another's
+    now writes nothing any more.
     """
+    turn = _Turn(jobs, clock, job.job_id, asked_at_s, clock.monotonic())
     try:
-        step = work(job, _teller(jobs, clock, job.job_id))
+        step = work(job, turn.tell)
     except (Retryable, SystemExit):
-        jobs.put_off(job.job_id)
+        turn.end(lambda: jobs.put_off(job.job_id))
         raise
     except BaseException as error:
-        jobs.finish(job.job_id, {}, _reason(error))
+        reason = _reason(error)
+        turn.end(lambda: jobs.finish(job.job_id, {}, reason))
         raise
-    if step.cursor is not None:
-        jobs.pause(job.job_id, step.cursor)
+    following = step.cursor
+    if following is not None:
+        turn.end(lambda: jobs.pause(job.job_id, following))
         return
-    jobs.finish(job.job_id, step.result)
-    _log.info(
-        "job_done",
-        kind=job.kind,
-        **{k: v for k, v in step.result.items() if isinstance(v, int | str)},
-    )
+    if turn.end(lambda: jobs.finish(job.job_id, step.result)):
+        _log.info(
+            "job_done",
+            kind=job.kind,
+            **{k: v for k, v in step.result.items() if isinstance(v, int | str)},
+        )
 
 
 def in_steps(work: Callable[[JsonObject | None], Step]) -> dict[str, Any]:
@@ -91,14 +97,31 @@ def _reason(error: BaseException) -> str:
     )
 
 
-def _teller(jobs: JobRows, clock: Clock, job_id: UUID) -> Progress:
-    """Returns a call that stores a job's progress, once a second at most."""
-    told = clock.monotonic()
+@dataclass(slots=True)
+class _Turn:
+    """A worker's right to a job: it ends here before it ends in the database."""
 
-    def tell(phase: str, done: int, total: int) -> None:
-        nonlocal told
-        if clock.monotonic() - told >= TOLD_EVERY_SECONDS:
-            told = clock.monotonic()
-            jobs.tell(job_id, {"phase": phase, "done": done, "total": total or None})
+    _jobs: JobRows
+    _clock: Clock
+    _job_id: UUID
+    _asked_at_s: float
+    _told_at_s: float
 
-    return tell
+    def tell(self, phase: str, done: int, total: int) -> None:
+        """Store the job's progress, once a second at most."""
+        now_s = self._clock.monotonic()
+        if now_s - self._told_at_s >= TOLD_EVERY_SECONDS and self._holds():
+            progress = {"phase": phase, "done": done, "total": total or None}
+            self._jobs.tell(self._job_id, progress)
+            self._asked_at_s = self._told_at_s = now_s
+
+    def end(self, write: Callable[[], None]) -> bool:
+        """Write how the step ended. Returns whether it was this worker's to write."""
+        if self._holds():
+            write()
+            return True
+        _log.warning("job_taken_over", job_id=str(self._job_id))
+        return False
+
+    def _holds(self) -> bool:
+        return self._clock.monotonic() < deadline_s(self._asked_at_s, STALE_SECONDS)

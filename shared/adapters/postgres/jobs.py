@@ -14,11 +14,10 @@ from shared.adapters.postgres.access_log import log_access
 from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.pacer import WAKE
 from shared.domain.errors import NotFound
-from shared.domain.job import Job, JobKind, JobState, JobStatus
+from shared.domain.job import STALE_SECONDS, Job, JobKind, JobState, JobStatus
 from shared.domain.json_object import JsonObject
 from shared.domain.timing import from_ms
 
-STALE_SECONDS = 300  # a step takes a minute, and is ended after four
 MOST_DEATHS = 5
 PURGED_AT_ONCE = 20_000  # within a statement's time; the next run takes the rest
 
