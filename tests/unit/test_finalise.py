@@ -24,6 +24,7 @@ from shared.domain.parts import ClipForm, Packet
 from shared.domain.policy import RecordingPolicy
 from shared.domain.ports import ClipFacts, FinaliseRun
 from tests.support.pictures import numbered_jpeg
+from tests.support.twins import SimulatedClock
 from tests.support.waiting import WAIT_SECONDS
 from workers.writer import lease as lease_module
 from workers.writer.finalise import finalise
@@ -183,11 +184,34 @@ def test_work_that_stands_still_lets_its_lease_go() -> None:
         assert not lease.holds()
 
 
+class Renewals:
+    """Renews as often as it is asked, or cannot."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self._away, self._asked = away, threading.Semaphore(0)
+
+    def __call__(self) -> bool:
+        self._asked.release()
+        if self._away:
+            raise Retryable("the database does not answer")
+        return True
+
+    def wait(self) -> None:
+        """Two more: the second of them was asked for when this was called, or later."""
+        while self._asked.acquire(blocking=False):
+            pass
+        for _ in range(2):
+            assert self._asked.acquire(timeout=WAIT_SECONDS)
+
+
 @pytest.mark.usefixtures("quick")
 def test_work_that_goes_on_keeps_it_however_long_it_takes() -> None:
-    with Lease(lambda: True, CLOCK, since=CLOCK.monotonic(), still_s=0.1) as lease:
-        for _ in range(15):
-            CLOCK.sleep(0.02)
+    """By a clock that the work alone moves: longer than a lease lasts, or it may stand still."""
+    clock, renewals = SimulatedClock(), Renewals()
+    with Lease(renewals, clock, since=clock.monotonic(), still_s=1.0) as lease:
+        for _ in range(40):
+            clock.sleep(0.1)
+            renewals.wait()
             assert lease.holds()
 
 
@@ -196,12 +220,11 @@ def test_a_lease_that_cannot_be_renewed_is_not_relied_on() -> None:
     """The database is away: what another run may begin meanwhile must not be written twice at
     once.
     """
-
-    def away() -> bool:
-        raise Retryable("the database does not answer")
-
-    with Lease(away, CLOCK, since=CLOCK.monotonic(), still_s=10) as lease:
+    clock, renewals = SimulatedClock(), Renewals(away=True)
+    with Lease(renewals, clock, since=clock.monotonic(), still_s=10) as lease:
+        renewals.wait()
         assert lease.holds()
-        CLOCK.sleep(0.3)
+        clock.sleep(0.3)
+        renewals.wait()
         assert not lease.holds()
         assert not lease.lost

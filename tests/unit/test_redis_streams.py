@@ -131,8 +131,10 @@ def test_a_dead_letter_is_kept_with_its_reason(client: redis.Redis) -> None:
 
 
 def test_what_is_said_is_heard_by_all_and_claimed_by_one(
-    server: fakeredis.FakeServer, client: redis.Redis
+    server: fakeredis.FakeServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # however much later the second one claims it here
+    monkeypatch.setattr("shared.adapters.redis.detections.SAME_MESSAGE_MS", 60_000)
     with fakeredis.FakeRedis(server=server) as second:
         ears = [RedisChannel(client, KEYS), RedisChannel(second, KEYS)]
         for ear in ears:

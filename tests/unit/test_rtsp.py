@@ -23,8 +23,10 @@ from services.capture.sources.rtsp import RtspVideo
 from services.capture.sources.rtsp_auth import Credentials
 from services.capture.sources.sdp import video_track
 from shared.adapters.clock import SystemClock
+from shared.domain.ports import Clock
 from tests.support.h264 import Coded, coded
 from tests.support.rtsp_tcp import TcpCamera, sending, serving
+from tests.support.twins import SimulatedClock
 
 FPS = 15
 SDP = sdp_of([b"\x67abc", b"\x68d"])
@@ -182,8 +184,10 @@ def test_parameter_sets_that_cannot_be_read_are_those_of_the_stream() -> None:
     assert video_track(re.sub("sets=[^ \r]*", "sets=!!", SDP), "rtsp://cam").sets == b""
 
 
-def opened(url: str, timeout_s: float = 2.0) -> AbstractContextManager[RtspVideo]:
-    return RtspVideo.opened(url, SystemClock(), timeout_s)
+def opened(
+    url: str, timeout_s: float = 2.0, clock: Clock | None = None
+) -> AbstractContextManager[RtspVideo]:
+    return RtspVideo.opened(url, clock or SystemClock(), timeout_s)
 
 
 def refuses(url: str, timeout_s: float = 2.0) -> None:
@@ -242,22 +246,27 @@ def test_a_camera_that_is_no_camera() -> None:
 
 
 def test_a_camera_that_drips_and_shows_nothing_is_lost() -> None:
-    """Its control packets go on, and its encoder has died."""
+    """Its control packets go on, and its encoder has died. By a clock that goes on a second with
+    each of them: by the host's, a host that stands still would make the camera a silent one.
+    """
     camera, done = TcpCamera(sets=units_of(film()[0])[:2]), threading.Event()
+    clock, timeout_s = SimulatedClock(), 20.0
 
     def drip() -> None:
-        while not done.wait(0.05):
-            camera.send_raw(b"$\1\0\4abcd")
+        while not done.wait(0.01):
+            clock.sleep(camera.send_raw(b"$\1\0\4abcd"))
 
     thread = threading.Thread(target=drip)
-    with serving(camera) as url:
+    with serving(camera) as url, opened(url, timeout_s, clock) as video:
+        began_s = clock.monotonic()
         thread.start()
         try:
             with pytest.raises(SourceLost, match="no picture came in time"):
-                first(url, timeout_s=0.3)
+                next(video.pictures())
         finally:
             done.set()
             thread.join()
+    assert clock.monotonic() - began_s > timeout_s
 
 
 def test_a_camera_that_sends_and_never_answers_fills_no_memory() -> None:
@@ -279,8 +288,10 @@ def test_a_silent_camera_is_lost() -> None:
     with (
         serving(TcpCamera(sets=units_of(film()[0])[:2])) as url,
         pytest.raises(SourceLost, match="timed out"),
+        # only the kernel's clock goes on, which says so
+        opened(url, 0.2, SimulatedClock()) as video,
     ):
-        first(url, timeout_s=0.2)
+        next(video.pictures())
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(SourceLost):
         refuses(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x", 0.2)
 

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.runtime import tracing
+from tests.support.waiting import WAIT_SECONDS
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -70,18 +71,20 @@ from shared.runtime import tracing
 hangs = socket.create_server(("127.0.0.1", 0))
 os.environ |= {
     tracing.ENDPOINTS[0]: f"http://127.0.0.1:{hangs.getsockname()[1]}",
-    "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
 }
 tracing.FLUSH_SECONDS = 0.1
 tracing.begin_tracing("test")
 tracing.tell("receive detection", ["d1"], 0.5)
 began = time.monotonic()
 tracing.end_tracing()
-assert time.monotonic() - began < 1.5
+assert time.monotonic() - began < 30
 """
 
 
 @pytest.mark.parametrize("script", [AWAY, HANGS], ids=["away", "hangs"])
 def test_a_collector_that_does_not_answer_costs_nothing(script: str) -> None:
-    """In a process of its own: what sends spans begins a thread in each child of its process."""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    """In a process of its own: what sends spans begins a thread in each child of its process. Its
+    end waits for no span either: it would take longer than is waited for here.
+    """
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT_SECONDS)
