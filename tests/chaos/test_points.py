@@ -73,12 +73,17 @@ class Points:
 
         every: outside `make chaos` only each third, say, beginning with any of the first three.
         """
-        status, points = self._victim.run(self._use_case, None, **job())
+        status, found = self._victim.run(self._use_case, None, **job())
         assert status == 0
+        # A lease is renewed every two seconds: only a run that was slow has such a point.
+        points = [point for point in found if "renew_" not in point]
         assert len(points) > 4
         self._pass_time()
         yield "undisturbed"
-        for point in points if FULL else points[randrange(every) :: every]:
+        first, step = (0, 1) if FULL else (randrange(every), every)
+        # pytest shows it where a point fails, so that the same ones can be tried again
+        print(f"{self._use_case}: point {first} of {len(points)}, then each {step}.")  # noqa: T201
+        for point in points[first::step]:
             self.number += 1
             prepared = job()
             assert self._victim.run(self._use_case, point, **prepared)[0] == KILLED, point

@@ -102,7 +102,6 @@ def test_every_process_is_counted_at_the_api_and_nothing_goes_back(deployment: D
             total(counters(deployment), "platereel_segments_total")
             > total(after, "platereel_segments_total")
         ),
-        10,
     )
     files = list((deployment.folder / "data" / "metrics").glob("*.db"))
     pids = {path.stem.rpartition("_")[2] for path in files} - {"ended"}

@@ -41,11 +41,13 @@ from shared.runtime.configuration import ConfigurationError
 from shared.runtime.settings import Settings
 from shared.runtime.startup import when_ready
 from tests.support.servers import Servers
+from tests.support.waiting import wait_until
 from tests.support.world import World
 from workers.wiring import check_broker, check_servers
 
 SECRET = "Secr3t!word"
 NOWHERE = "nowhere.invalid"
+PATIENCE_SECONDS = 10.0  # a host that stands still for a while must not hide the reason
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +159,8 @@ def test_a_database(servers: Servers, change: Callable[[str], str], words: str) 
     database = Database(url, patience_s=1)
     database.open()
     try:
+        # it connects beside whoever asks, and has no reason before it has tried
+        wait_until("a first try", lambda: database._wrong)
         assert words in said(lambda: database.fetch_one("SELECT 1"))
     finally:
         database.close()
@@ -186,13 +190,13 @@ def test_what_is_no_database(servers: Servers, tls: int) -> None:
     )
 
 
-def asked(url: str) -> None:
-    with redis_client(url, patience_s=1) as client, kinds("broker"):
+def asked(url: str, patience_s: float = PATIENCE_SECONDS) -> None:
+    with redis_client(url, patience_s=patience_s) as client, kinds("broker"):
         client.ping()
 
 
-def asked_frames(url: str) -> None:
-    with frame_servers(url, patience_s=1) as servers:
+def asked_frames(url: str, patience_s: float = PATIENCE_SECONDS) -> None:
+    with frame_servers(url, patience_s=patience_s) as servers:
         ping(servers)
 
 
@@ -217,7 +221,9 @@ REDIS = [
 def test_a_redis(servers: Servers, tls: int, change: Callable[[str, int], str], words: str) -> None:
     """The broker is called the broker, the frames Redis the frames Redis."""
     url = change(servers.redis_url, tls)
-    broker, frames = said(lambda: asked(url)), said(lambda: asked_frames(url))
+    # found out by waiting: that it waits for more
+    patience_s = 1.0 if words == "does not answer with TLS" else PATIENCE_SECONDS
+    broker, frames = (said(partial(ask, url, patience_s)) for ask in (asked, asked_frames))
     assert broker.startswith("the broker Redis ")
     assert frames.startswith("the frames Redis ")
     assert words in broker
@@ -265,7 +271,9 @@ STORES = [
 @pytest.mark.parametrize(("change", "words"), STORES)
 def test_a_store(servers: Servers, tls: int, change: Callable[[str, int], str], words: str) -> None:
     url = change(servers.storage_url, tls)
-    assert words in said(lambda: list(open_store(url, SystemClock(), 2.0).walk("")), PlatereelError)
+    assert words in said(
+        lambda: list(open_store(url, SystemClock(), PATIENCE_SECONDS).walk("")), PlatereelError
+    )
 
 
 def test_what_is_no_store(servers: Servers) -> None:
@@ -274,7 +282,7 @@ def test_what_is_no_store(servers: Servers) -> None:
     with answering(lambda line: line.recv(4096) and line.send(answer)) as port:
         url = at_port(servers.storage_url, port)
         assert "does it want TLS" in said(
-            lambda: list(open_store(url, SystemClock(), 2.0).walk(""))
+            lambda: list(open_store(url, SystemClock(), PATIENCE_SECONDS).walk(""))
         )
 
 

@@ -30,7 +30,8 @@ from tests.support.numbers import number_of_jpeg
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_time
-LIMITS = BufferLimits(keep_ms=60_000, cap_ms=60_000, max_bytes=100_000_000)
+LIMITS = BufferLimits(keep_ms=600_000, cap_ms=600_000, max_bytes=100_000_000)
+AWAY_SECONDS = 5
 JPEG = b"\xff\xd8" + bytes(5000) + b"\xff\xd9"
 
 
@@ -168,8 +169,9 @@ def test_a_cluster_that_is_not_there_is_waited_for() -> None:
 
 
 def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) -> None:
-    """A node is killed and comes back empty: four cameras lack nothing, two go on with what fits
-    their outbox.
+    """A node is killed and comes back empty: four cameras lack nothing, two go on.
+
+    Nobody's outbox overflows: it is as long as a busy machine may let it grow.
     """
     cameras = cluster.cameras(2)
     clock = SystemClock()
@@ -183,7 +185,7 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
             fps=10,
             jpeg_quality=85,
             limits=LIMITS,
-            outbox_ms=2000,
+            outbox_ms=20_000,
         )
         ownership = Ownership(
             leases=states,
@@ -208,17 +210,18 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
         thread = threading.Thread(target=capture.run, args=(stopping,))
         thread.start()
         try:
-            with frame_servers(cluster.url, patience_s=1.0) as looking:
-                seen = RedisFrames(looking, Keys())
-                wait_until("frames", lambda: len(_bounds(seen, cameras)) == 6)
-                time.sleep(1)
+            with frame_servers(cluster.url, patience_s=20.0) as looking:
+                seen, lost, others = RedisFrames(looking, Keys()), cameras[4:], cameras[:4]
+                began_ms = clock.now_ms()
+                wait_until("frames", lambda: _captured_after(began_ms, seen, cameras))
                 cluster.kill(2)
-                time.sleep(5)
-                assert rounds[-1] > time.monotonic() - 3, "capture gives no sign of life"
+                killed_ms, killed_s = clock.now_ms(), time.monotonic()
+                wait_until("a sign of life", lambda: rounds[-1] > killed_s + AWAY_SECONDS)
+                away_ms = killed_ms + AWAY_SECONDS * 1000
+                wait_until("frames of the others", lambda: _captured_after(away_ms, seen, others))
                 cluster.start(2)
-                lost = cameras[4:]
-                wait_until("frames of the lost cameras", lambda: len(_bounds(seen, lost)) == 2)
-                time.sleep(1)
+                back_ms = clock.now_ms()
+                wait_until("frames of all", lambda: _captured_after(back_ms, seen, cameras))
                 for camera in cameras:
                     found = list(seen.read(camera, 0, clock.now_ms() + 60_000))
                     assert [number_of_jpeg(f.data) for f in found] == [f.counter for f in found]
@@ -228,19 +231,20 @@ def test_capture_goes_on_for_the_cameras_of_the_other_nodes(cluster: Cluster) ->
                         for a, b in pairwise(found)
                         if b.counter != a.counter + 1
                     ]
-                    if camera in lost:
-                        assert found[-1].captured_ms > clock.now_ms() - 1500
-                    else:
+                    assert found[-1].captured_ms > back_ms
+                    if camera not in lost:
                         assert len(runs) == 1
                         assert not holes
-                        assert len(found) > 60
+                        assert found[0].captured_ms < killed_ms
         finally:
             stopping.set()
             thread.join()
 
 
-def _bounds(buffer: RedisFrames, cameras: list[str]) -> dict[str, object]:
+def _captured_after(moment_ms: int, buffer: RedisFrames, cameras: list[str]) -> bool:
+    """Whether every camera's newest frame is younger than that."""
     try:
-        return dict(buffer.bounds(cameras))
+        bounds = buffer.bounds(cameras)
     except (Retryable, redis.RedisError):
-        return {}
+        return False
+    return len(bounds) == len(cameras) and all(b.newest_ms > moment_ms for b in bounds.values())

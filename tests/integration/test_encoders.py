@@ -13,6 +13,7 @@ from shared.adapters.video.av_video import AvVideo
 from shared.adapters.video.devices import trial_apart
 from shared.domain.policy import RecordingPolicy
 from tests.support.pictures import numbered_jpeg
+from tests.support.waiting import WAIT_SECONDS
 
 
 def test_an_encoder_that_does_not_open_is_passed_over() -> None:
@@ -40,9 +41,11 @@ def test_a_trial_that_hangs_ends_with_its_own_process(
 
 def test_a_trial_that_dies_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    assert "status 1" in str(trial_apart("h264_nvenc", RecordingPolicy()))
+    assert "status 1" in str(trial_apart("h264_nvenc", RecordingPolicy(), limit_s=WAIT_SECONDS))
 
 
 def test_a_trial_answers_from_its_own_process() -> None:
-    assert trial_apart("libx264", RecordingPolicy()) is None
-    assert trial_apart("no_such_encoder", RecordingPolicy())
+    assert trial_apart("libx264", RecordingPolicy(), limit_s=WAIT_SECONDS) is None
+    refused = trial_apart("no_such_encoder", RecordingPolicy(), limit_s=WAIT_SECONDS)
+    assert refused
+    assert "did not end" not in refused

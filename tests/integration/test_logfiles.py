@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from platereel.embedded import log_pipes
 from platereel.embedded.log_pipes import LogPipes, _waiting
 from platereel.embedded.processes import Command
 from platereel.embedded.supervisor import Supervisor
@@ -27,10 +28,13 @@ for n in range(20_000):
 print("done", flush=True)
 time.sleep(60)
 """
+# As slow as it must be for the files to hold all of it until the test is over.
 ENDLESS = """
-import itertools
+import itertools, time
 for n in itertools.count():
     print(f"line {n:08}", flush=True)
+    if n % 100 == 0:
+        time.sleep(0.005)
 """
 LAST_WORDS = """
 import signal, sys, time
@@ -70,8 +74,23 @@ def child(script: str, log: Path) -> Command:
 
 
 def files_of(log: Path) -> list[str]:
-    older = sorted(log.parent.glob(f"{log.name}.*"), key=lambda path: -int(path.suffix[1:]))
-    return [path.read_text() for path in [*older, log]]
+    """What the files hold, the oldest first. While the log is turned they are read again."""
+
+    def read() -> list[str] | None:
+        older = sorted(log.parent.glob(f"{log.name}.*"), key=lambda path: -int(path.suffix[1:]))
+        try:
+            return [path.read_text() for path in [*older, log]]
+        except FileNotFoundError:
+            return None
+
+    found: list[str] = wait_until("files that are not renamed meanwhile", read)
+    return found
+
+
+def rests(pid: int) -> bool:
+    """Whether a process waits for something to read: what it has read is written by then."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "S"
 
 
 def numbers(text: str) -> list[int]:
@@ -83,7 +102,8 @@ def test_a_log_is_turned_while_its_child_writes_and_loses_no_line(
 ) -> None:
     log = tmp_path / "child.log"
     supervisor.start(child(COUNT, log))
-    wait_until("the last line", lambda: log.exists() and log.read_text().endswith("done\n"))
+    wait_until("a first file", log.exists)
+    wait_until("the last line", lambda: files_of(log)[-1].endswith("done\n"))
     files = files_of(log)
     assert len(files) > 3
     assert all(len(text) <= MOST and text.endswith("\n") for text in files)
@@ -95,14 +115,14 @@ def test_a_writer_that_is_killed_is_replaced_and_its_child_goes_on(
 ) -> None:
     log = tmp_path / "child.log"
     supervisor.start(child(ENDLESS, log))
-    wait_until("lines", lambda: log.exists() and log.stat().st_size > 0)
+    wait_until("lines", lambda: log.exists() and "".join(files_of(log)))
     ((pid,),) = supervisor.pids().values()
     assert supervisor.logs is not None
     os.kill(pid, signal.SIGSTOP)
     reading = supervisor.logs._held[log]
-    wait_until("an empty pipe", lambda: not _waiting(reading))
-    supervisor.logs.settle(log)  # what was read is written too
     (writer,) = supervisor.logs.pids()
+    wait_until("an empty pipe", lambda: not _waiting(reading))
+    wait_until("a writer that has written what it read", lambda: rests(writer))
     os.kill(writer, signal.SIGKILL)
     os.kill(pid, signal.SIGCONT)
     wait_until("a full pipe, which the child waits for", lambda: _waiting(reading) > 60_000)
@@ -111,10 +131,13 @@ def test_a_writer_that_is_killed_is_replaced_and_its_child_goes_on(
     wait_until("new lines", lambda: sum(map(len, files_of(log))) > before + MOST)
     assert supervisor.restarts() == 0
     os.kill(pid, signal.SIGSTOP)
+    (writer,) = supervisor.logs.pids()
     wait_until("an empty pipe", lambda: not _waiting(reading))
-    supervisor.logs.settle(log)
-    told = numbers("".join(files_of(log)).rpartition("\n")[0])
-    assert told == list(range(told[0], told[-1] + 1))
+    wait_until("a writer that has written what it read", lambda: rests(writer))
+    text = "".join(files_of(log))
+    assert len(text) > before + MOST
+    told = numbers(text)
+    assert told == list(range(len(told))), "the first line is still there, and each that followed"
 
 
 def test_the_last_words_of_a_child_whose_supervisor_is_killed_are_written(tmp_path: Path) -> None:
@@ -132,8 +155,13 @@ def test_the_last_words_of_a_child_whose_supervisor_is_killed_are_written(tmp_pa
     wait_until("the end of the writer", lambda: not Path(f"/proc/{writer}").exists())
 
 
-def test_why_a_child_did_not_start_is_told(tmp_path: Path, supervisor: Supervisor) -> None:
+def test_why_a_child_did_not_start_is_told(
+    tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its last words come through a pipe, and must not come later than the question."""
+    # `up` rather begins without them than to wait for a host that stands still
+    monkeypatch.setattr(log_pipes, "SETTLE_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(log_pipes, "SETTLE_STEP_SECONDS", 0.3)
 
     def refused() -> None:
         raise ConnectionRefusedError

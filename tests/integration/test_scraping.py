@@ -34,7 +34,7 @@ ALONE = (
     ("detect",),
 )
 CONFIG = """
-defaults: {buffer_seconds: 1, post_event_seconds: 1, part_seconds: 1, trigger_slack_seconds: 1}
+defaults: {buffer_seconds: 1, post_event_seconds: 1, part_seconds: 1, trigger_slack_seconds: 60}
 cameras: {cam: {source: "synthetic:numbered?fps=10&size=64x64", detect: false}}
 """
 
@@ -117,6 +117,8 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
             environment = environment_of(world, PLATEREEL_METRICS_PORT=str(port))
             environment["PLATEREEL_BROKER_URL"] = broker.get_secret_value().replace("/0", "/9")
             running[name] = stack.enter_context(process(tmp_path, environment, name, config=CONFIG))
+        for port in ports.values():  # a frame must not leave the buffer while one still begins
+            answering(port)
         wait_until(
             "frames", lambda: answering(ports["capture"]).get("platereel_frames_total", 0) > 20
         )
@@ -132,17 +134,15 @@ def test_a_recording_is_counted_where_it_was_made(world: World, tmp_path: Path) 
                 bbox=None,
             )
         )
-        made = wait_until(
-            "a segment",
-            lambda: (
-                scraped(ports["worker"]).get("platereel_segments_total")
-                and scraped(ports["worker"])
-            ),
-            60,
-        )
+
+        def counted() -> dict[str, float] | None:
+            found = answering(ports["worker"])
+            return found if found.get("platereel_segments_total") else None
+
+        made = wait_until("a segment", counted)
         assert made["platereel_segments_total"] == 1
         assert made["platereel_parts_total"] == made["platereel_part_seconds_count"] >= 2
-        told = scraped(ports["dispatch"])
+        told = answering(ports["dispatch"])
         assert (
             told["platereel_detections_total"],
             told["platereel_detection_late_seconds_count"],

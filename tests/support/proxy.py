@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -36,8 +37,13 @@ class Proxy:
     cuts: int = 0
     _links: set[_Link] = field(default_factory=set)
     _server: asyncio.Server | None = None
+    # Bound to the port and never listening, so that nobody else gets it while this refuses.
+    _place: socket.socket = field(default_factory=socket.socket)
 
     def __post_init__(self) -> None:
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind((self.host, self.port))
+        self.port = self._place.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._open = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -96,8 +102,9 @@ class Proxy:
         for link in [link for link in self._links if link.dead]:
             self._abort(link)
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(
+                self._accept, self.host, self.port, reuse_address=True
+            )
         self._open.set()
 
     async def _set(self, *, shut: bool) -> None:
@@ -116,6 +123,7 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._refuse()
+        self._place.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
