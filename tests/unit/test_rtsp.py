@@ -27,6 +27,7 @@ from shared.domain.ports import Clock
 from tests.support.h264 import Coded, coded
 from tests.support.rtsp_tcp import TcpCamera, sending, serving
 from tests.support.twins import SimulatedClock
+from tests.support.waiting import WAIT_SECONDS
 
 FPS = 15
 SDP = sdp_of([b"\x67abc", b"\x68d"])
@@ -185,18 +186,18 @@ def test_parameter_sets_that_cannot_be_read_are_those_of_the_stream() -> None:
 
 
 def opened(
-    url: str, timeout_s: float = 2.0, clock: Clock | None = None
+    url: str, timeout_s: float = WAIT_SECONDS, clock: Clock | None = None
 ) -> AbstractContextManager[RtspVideo]:
     return RtspVideo.opened(url, clock or SystemClock(), timeout_s)
 
 
-def refuses(url: str, timeout_s: float = 2.0) -> None:
+def refuses(url: str, timeout_s: float = WAIT_SECONDS) -> None:
     """Open a camera that is expected to raise."""
     with opened(url, timeout_s):
         pass
 
 
-def first(url: str, count: int = 12, timeout_s: float = 2.0) -> list[AccessUnit]:
+def first(url: str, count: int = 12, timeout_s: float = WAIT_SECONDS) -> list[AccessUnit]:
     with opened(url, timeout_s) as video:
         return [unit for _, unit in zip(range(count), video.pictures(), strict=False)]
 
