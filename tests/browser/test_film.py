@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser import Looker, looking
 from tests.support.deployment import Deployment
@@ -307,6 +307,35 @@ def test_an_incident_keeps_its_cameras_in_step(looker: Looker, site: Deployment)
     bar = page.get_by_label("Moment of the incident")
     bar.fill(str(at - 60_000))
     expect(page.locator(".nothing").first).to_be_visible()
+
+
+def test_of_many_clips_an_archive_has_those_that_are_nearest(
+    looker: Looker, site: Deployment
+) -> None:
+    """As many as one may have; the dialog tells of the others."""
+    page = looker.page
+    clip = clips(site, "gate-1")[0]
+
+    def many(route: Route) -> None:
+        body = route.fetch().json()
+        (row,) = [each for each in body["cameras"] if each["camera_id"] == "gate-1"]
+        place = row["segments"]["ids"].index(clip["id"])
+        row["segments"] = {name: [each[place]] * 20 for name, each in row["segments"].items()}
+        route.fulfill(json=body)
+
+    page.route("**/v2/video/timeline*", many)
+    looker.open(f"#/incident?at={round(ms(clip['trigger_time']))}&cameras=gate-1")
+    expect(page.locator("video")).to_have_count(1)
+
+    def archive() -> None:
+        page.get_by_role("button", name="One archive of all").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("of 16 clips")
+        expect(dialog).to_contain_text("There are 20")
+        dialog.get_by_role("button", name="Download").click()
+
+    with zipfile.ZipFile(looker.download(archive)) as opened:
+        assert sum(name.endswith(".mp4") for name in opened.namelist()) == 1
 
 
 def test_a_purpose_is_asked_for_where_it_must_be_stated(browser: Browser, site: Deployment) -> None:

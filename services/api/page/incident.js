@@ -19,6 +19,7 @@ const AROUND_MS = 60_000;
 const LATE_MS = 600_000; // so long after a moment there may be news of it
 const HEARD_MS = 500;
 const MOST = 4;
+const MOST_CLIPS = 16; // of an archive, as the API has it
 const STEP_MS = 100;
 const SEEK_ABOVE_S = 0.3;
 const EASE = 0.1; // how much faster or slower a film may run to come back into step
@@ -98,7 +99,7 @@ export function incidentView() {
       h("select", { "aria-label": t("speed"), onchange: (/** @type {any} */ e) => (speed.value = Number(e.target.value)) }, SPEEDS.map((each) => h("option", { value: each, selected: each === 1 }, `${each}×`))),
       h("output", { class: "clock number", "aria-live": "off" }, h("b", null, () => exactText(nowMs.value, zone.value))),
       h("span", { class: "count" }, cameraChoice(rows, chosen)),
-      h("button", { type: "button", disabled: () => !clipsAt(rows.value, chosen.value, span).length, onclick: () => evidence(clipsAt(rows.peek(), chosen.peek(), span)) }, t("incident.export")),
+      h("button", { type: "button", disabled: () => !clipsAt(rows.value, chosen.value, span, 0).length, onclick: () => evidence(clipsAt(rows.peek(), chosen.peek(), span, nowMs.peek())) }, t("incident.export")),
     ),
     h("input", { type: "range", class: "whole", "aria-label": t("place.in.incident"), min: span.fromMs, max: span.toMs, step: 10, value: () => String(Math.round(nowMs.value)), "aria-valuetext": () => exactText(nowMs.value, zone.value), oninput: (/** @type {any} */ e) => seekAll(Number(e.target.value)) }),
     () => {
@@ -190,11 +191,15 @@ function film(segmentId, name, nowMs, players) {
   });
 }
 
-/** @param {Row[]} rows @param {string[]} chosen @param {{fromMs: number, toMs: number}} span */
-function clipsAt(rows, chosen, span) {
+/** Clips that can be had, the nearest to a moment first. @param {Row[]} rows @param {string[]} chosen
+ * @param {{fromMs: number, toMs: number}} span @param {number} atMs */
+function clipsAt(rows, chosen, span, atMs) {
+  const farFrom = (/** @type {{fromMs: number, toMs: number}} */ each) => Math.max(each.fromMs - atMs, atMs - each.toMs, 0);
   return rows
     .filter((row) => chosen.includes(row.cameraId))
-    .flatMap((row) => row.ids.filter((_, at) => row.status[at] === "ready" && row.starts[at] <= span.toMs && row.ends[at] >= span.fromMs));
+    .flatMap((row) => row.ids.map((id, at) => ({ id, ready: row.status[at] === "ready", fromMs: row.starts[at], toMs: row.ends[at] })))
+    .filter((each) => each.ready && each.fromMs <= span.toMs && each.toMs >= span.fromMs)
+    .sort((one, other) => farFrom(one) - farFrom(other));
 }
 
 /** @param {import("./view.js").Signal<Row[]>} rows @param {import("./view.js").Signal<string[]>} chosen */
@@ -218,10 +223,13 @@ function cameraChoice(rows, chosen) {
   );
 }
 
-/** One signed archive of all clips. @param {string[]} ids */
-function evidence(ids) {
+/** One signed archive of all clips, or of as many as one may have. 
+ * @param {{id: string, fromMs: number}[]} all the nearest first */
+function evidence(all) {
+  const ids = all.slice(0, MOST_CLIPS).sort((one, other) => one.fromMs - other.fromMs).map((each) => each.id);
   return dialog(t("incident.export"), (close) => [
     h("p", null, t("incident.export_told", { n: ids.length })),
+    ids.length < all.length ? h("p", null, t("incident.export_nearest", { all: all.length })) : null,
     form([{ name: "title", label: t("incident.title") }], t("download"), async ({ title }) => {
       saveFile("incident/export", { segment_id: ids, title });
       tell(t("evidence.comes"));

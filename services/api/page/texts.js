@@ -261,6 +261,7 @@ const TEXTS = {
   // incident
   incident: ["Incident", "Vorfall"],
   "incident.export": ["One archive of all", "Ein Archiv von allen"],
+  "incident.export_nearest": ["There are {all}. These are the nearest to the moment that is shown: go to another one for the others.", "Es gibt {all}. Diese liegen dem gezeigten Moment am nächsten; die übrigen gibt es bei einem anderen."],
   "incident.export_told": ["A signed archive of {n} clips. That you made it becomes a line of the access log.", "Ein signiertes Archiv von {n} Clips. Dass Sie es erstellten, steht im Zugriffsprotokoll."],
   "incident.none": ["No camera has a clip around this moment.", "Keine Kamera hat einen Clip um diesen Moment."],
   "incident.nothing": ["No clip here.", "Hier kein Clip."],
