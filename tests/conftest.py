@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from tests.support.servers import Servers
@@ -30,6 +32,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in {"e2e", "chaos"} and item.path.name != "test_points.py":
             item.add_marker("real_time")
+
+
+# Modules that share a deployment of their package: each worker that has one of them starts it anew.
+TOGETHER = re.compile(
+    r"tests/(browser/|e2e/test_(?:cameras_while_running|clips|command|metrics)\.py)"
+)
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives what shares a deployment to one worker, and any other module to the next free one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        found = TOGETHER.match(nodeid)
+        return str(super()._split_scope(nodeid)) if found is None else found[1].partition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """For `--dist loadscope`."""
+    return Together(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ SIZES = (360, 1280, 3840)
 ALL_LOOKS = [(width, scheme) for width in SIZES for scheme in ("light", "dark")]
 HEIGHTS = {360: 740, 1280: 800, 3840: 2160}
 PATIENCE_MS = 30_000
-DOWNLOADS = 4
+DOWNLOADS, DOWNLOAD_AGAIN_MS = 8, 1_000
 # A server on a busy machine says: ask again. The page does, and its tests look at what comes of it;
 # an address that is refused more often is complained of.
 BUSY, BUSY_TIMES = re.compile(r"status of 503 .*/(v2/video/|readyz)"), 5
@@ -75,7 +75,9 @@ class Looker:
                 begin()
             if download.value.failure() is None:
                 return download.value.path()
-        raise AssertionError(f"{DOWNLOADS} downloads failed: {download.value.failure()}")
+            self.page.wait_for_timeout(DOWNLOAD_AGAIN_MS)
+        answer = self.page.request.get(download.value.url)
+        raise AssertionError(f"{DOWNLOADS} downloads failed: {answer.status} {answer.text()[:500]}")
 
     def ms(self, element: str = "video", name: str = "shown") -> int:
         """Return a number that an element tells by its data attribute."""
