@@ -90,7 +90,7 @@ MATRIX = (
     Fault("F14", "S3 hangs", servers.http("hang", 10)),
     Fault("F14", "S3 cuts what it sends", servers.http("truncate", 8)),
     Fault("F14", "S3 stopped (SIGSTOP)", servers.storage_stopped),
-    Fault("F14", "S3 loses an acknowledged clip", servers.clip_lost, quick=True),
+    Fault("F14", "S3 loses an acknowledged clip", servers.clip_lost),
     Fault("F19", "no beat", processes.beats_killed),
     Fault("F21", "1,000 detections a second, twice, unordered", processes.storm),
     Fault(
