@@ -25,9 +25,12 @@ def ms(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp() * 1000
 
 
-# A busy browser ends a seek before it paints the frame that it found.
-PAINTED = """v => v.readyState > 1 && !v.seeking
-    && Math.abs(v.dataset.shown - v.dataset.origin - v.currentTime * 1000) < 150"""
+# A busy browser ends a seek before it paints the frame that it found, and may paint the next one
+# first: the player has it look again.
+PAINTED = """v => {
+    const past = v.currentTime * 1000 - (v.dataset.shown - v.dataset.origin);
+    return v.readyState > 1 && !v.seeking && past > -5 && past < 150;
+}"""
 
 
 def settled(looker: Looker) -> int:
